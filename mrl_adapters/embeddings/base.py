@@ -1,0 +1,29 @@
+"""What every embedder offers: LangChain's four names, so that any LangChain Embeddings fits."""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turn texts into vectors.
+
+    The names are LangChain's, so that each of its Embeddings is an Embedder with no import, and
+    each of ours is one for LangChain.
+    """
+
+    def embed_documents(self, texts: list[str]) -> Sequence[Sequence[float]]:
+        """Embed texts that will be stored: n texts to shape (n, d)."""
+        ...
+
+    def embed_query(self, text: str) -> Sequence[float]:
+        """Embed a question that will be searched with: shape (d,)."""
+        ...
+
+    async def aembed_documents(self, texts: list[str]) -> Sequence[Sequence[float]]:
+        """Embed texts that will be stored, without blocking the event loop."""
+        ...
+
+    async def aembed_query(self, text: str) -> Sequence[float]:
+        """Embed a question, without blocking the event loop."""
+        ...
