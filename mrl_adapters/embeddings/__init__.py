@@ -1,0 +1,21 @@
+"""Embedders that need no framework, and a wrapper that shortens anyone else's.
+
+Importing this package imports none of the optional packages: each class does so when it is made.
+"""
+
+from mrl_adapters.embeddings.adopt import adocument_array, adopt, document_array
+from mrl_adapters.embeddings.base import ArrayEmbedder, Embedder
+from mrl_adapters.embeddings.model_names import model_name
+from mrl_adapters.embeddings.static import WordLlamaEmbedder
+from mrl_adapters.embeddings.truncated import TruncatedEmbedder
+
+__all__ = [
+    "ArrayEmbedder",
+    "Embedder",
+    "TruncatedEmbedder",
+    "WordLlamaEmbedder",
+    "adocument_array",
+    "adopt",
+    "document_array",
+    "model_name",
+]

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from mrl_adapters.vectors import FloatArray
+
 
 @runtime_checkable
 class Embedder(Protocol):
@@ -26,4 +28,17 @@ class Embedder(Protocol):
 
     async def aembed_query(self, text: str) -> Sequence[float]:
         """Embed a question, without blocking the event loop."""
+        ...
+
+
+@runtime_checkable
+class ArrayEmbedder(Embedder, Protocol):
+    """An embedder that can also answer with arrays: no Python float is made per number."""
+
+    def embed_array(self, texts: list[str]) -> FloatArray:
+        """Embed texts that will be stored: n texts to float32 of shape (n, d)."""
+        ...
+
+    async def aembed_array(self, texts: list[str]) -> FloatArray:
+        """Embed as ``embed_array`` does, without blocking the event loop."""
         ...

@@ -1,0 +1,85 @@
+"""Use any framework's embedder as ours: LangChain's as it is, LlamaIndex's by its method names.
+
+No framework is imported; what counts is which methods the object has.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mrl_adapters.embeddings.base import ArrayEmbedder, Embedder
+from mrl_adapters.errors import ConfigurationError, EmbeddingError
+from mrl_adapters.vectors import FloatArray, as_vectors
+
+
+def adopt(embedder: object) -> Embedder:
+    """Return the embedder itself, or a thin shell around a LlamaIndex BaseEmbedding.
+
+    Args:
+        embedder: One of ours, a LangChain Embeddings or a LlamaIndex BaseEmbedding.
+
+    Raises:
+        ConfigurationError: It is none of these.
+    """
+    if isinstance(embedder, Embedder):
+        return embedder
+    if hasattr(embedder, "get_query_embedding") and hasattr(embedder, "get_text_embedding_batch"):
+        return _LlamaIndexEmbedder(embedder)
+    msg = (
+        f"{type(embedder).__name__} is not an embedder: it has neither embed_documents and "
+        "embed_query (LangChain) nor get_text_embedding_batch and get_query_embedding "
+        "(LlamaIndex), with their async twins. Pass an object, not a class, of one of these kinds."
+    )
+    raise ConfigurationError(msg)
+
+
+def document_array(embedder: Embedder, texts: list[str]) -> FloatArray:
+    """Embed n texts, at least one, into float32 of shape (n, d), with the fewest copies.
+
+    Raises:
+        EmbeddingError: The embedder gave another number of vectors than it got texts, vectors of
+            different lengths, NaN or infinity.
+    """
+    if isinstance(embedder, ArrayEmbedder):
+        return embedder.embed_array(texts)
+    return _checked(embedder.embed_documents(texts), len(texts))
+
+
+async def adocument_array(embedder: Embedder, texts: list[str]) -> FloatArray:
+    """Embed as :func:`document_array` does, without blocking the event loop."""
+    if isinstance(embedder, ArrayEmbedder):
+        return await embedder.aembed_array(texts)
+    return _checked(await embedder.aembed_documents(texts), len(texts))
+
+
+def _checked(vectors: Sequence[Sequence[float]], count: int) -> FloatArray:
+    widths = {len(vector) for vector in vectors}
+    if len(vectors) != count or len(widths) != 1:
+        msg = (
+            f"The embedder gave {len(vectors)} vectors of {sorted(widths)} dimensions for {count} "
+            "texts, expected one vector a text, all of one size. Check the embedder."
+        )
+        raise EmbeddingError(msg)
+    return as_vectors(vectors)
+
+
+class _LlamaIndexEmbedder:
+    """Give a LlamaIndex BaseEmbedding the four names."""
+
+    def __init__(self, base: Any) -> None:
+        self.base = base
+
+    def embed_documents(self, texts: list[str]) -> Sequence[Sequence[float]]:
+        vectors: Sequence[Sequence[float]] = self.base.get_text_embedding_batch(texts)
+        return vectors
+
+    def embed_query(self, text: str) -> Sequence[float]:
+        vector: Sequence[float] = self.base.get_query_embedding(text)
+        return vector
+
+    async def aembed_documents(self, texts: list[str]) -> Sequence[Sequence[float]]:
+        vectors: Sequence[Sequence[float]] = await self.base.aget_text_embedding_batch(texts)
+        return vectors
+
+    async def aembed_query(self, text: str) -> Sequence[float]:
+        vector: Sequence[float] = await self.base.aget_query_embedding(text)
+        return vector
