@@ -1,0 +1,361 @@
+"""A two-stage collection: every conversation with Qdrant that the adapters need, as flows."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from numpy.typing import ArrayLike
+from qdrant_client import QdrantClient, models
+
+from mrl_adapters import registry
+from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.flow import Flow, ask
+from mrl_adapters.qdrant.layout import CollectionLayout, check_layout, check_model, read_layout
+from mrl_adapters.qdrant.plan import SearchPlan
+from mrl_adapters.qdrant.points import (
+    PointBatch,
+    checked_vectors,
+    derive,
+    original_id,
+    stored_ids,
+)
+from mrl_adapters.qdrant.query import Search, search_request
+
+ShardKey: TypeAlias = str | int
+
+logger = logging.getLogger(__name__)
+
+_PAGE = 1_000
+
+
+class MissingShortVectorsWarning(UserWarning):
+    """Points lack a short vector, so that two-stage search cannot find them."""
+
+
+class MatryoshkaCollection:
+    """One collection, opened once and checked; its methods return flows for a driver.
+
+    Args:
+        name: The collection's name.
+        layout: What to create, or what to expect; None reads an existing collection and derives
+            a new one's layout from its first vectors and the registry.
+        plan: How it is searched unless a call says otherwise; None takes the defaults.
+        model: Name of the embedding model, to be stored with a new collection and compared with
+            an existing one's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        layout: CollectionLayout | None = None,
+        plan: SearchPlan | None = None,
+        model: str | None = None,
+    ) -> None:
+        self.name = name
+        self.plan = plan or SearchPlan()
+        self._wanted = layout
+        self._model = model
+        self._opened: CollectionLayout | None = None
+
+    @property
+    def layout(self) -> CollectionLayout | None:
+        """The collection's own layout once it is open, before that the one asked for."""
+        return self._opened or self._wanted
+
+    def open(self, *, must_exist: bool = False) -> Flow[CollectionLayout | None]:
+        """Check the collection against what was asked for, once.
+
+        Args:
+            must_exist: Whether a missing collection is an error.
+
+        Returns:
+            Its layout, or None while it does not exist.
+
+        Raises:
+            CollectionMismatchError: It differs from what was asked for, or does not exist.
+        """
+        if self._opened is not None:
+            return self._opened
+        if not (yield from ask(lambda c: c.collection_exists(self.name))):
+            if must_exist:
+                msg = (
+                    f"Collection {self.name!r} does not exist. Check the name, or create it with "
+                    "from_texts or from_documents."
+                )
+                raise CollectionMismatchError(msg)
+            logger.info("Collection %r does not exist yet: nothing to find.", self.name)
+            return None
+        info = yield from ask(lambda c: c.get_collection(self.name))
+        found = read_layout(self.name, info)
+        check_model(self.name, self._model, found)
+        if self._wanted is not None:
+            found = check_layout(self.name, self._wanted, found)
+        yield from self._warn_of_missing(found)
+        self._opened = found
+        return found
+
+    def _warn_of_missing(self, layout: CollectionLayout) -> Flow[None]:
+        lacking = models.Filter(
+            should=[
+                models.Filter(
+                    must_not=[models.HasVectorCondition(has_vector=layout.stage_name(stage))]
+                )
+                for stage in layout.stages
+            ]
+        )
+        answer = yield from ask(lambda c: c.count(self.name, count_filter=lacking, exact=True))
+        if answer.count:
+            msg = (
+                f"Collection {self.name!r}: {answer.count} points lack a short vector and cannot "
+                f"be found by two-stage search. Repair them with: mrl-adapters repair {self.name}"
+            )
+            warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
+
+    def ensure(self, dimensions: int) -> Flow[CollectionLayout]:
+        """Open the collection, creating it if it does not exist.
+
+        Args:
+            dimensions: Size of the vectors about to be stored.
+
+        Returns:
+            Its layout.
+        """
+        opened = yield from self.open()
+        if opened is not None:
+            return opened
+        layout = self._new_layout(dimensions)
+        try:
+            yield from ask(
+                lambda c: c.create_collection(
+                    self.name,
+                    vectors_config=layout.vectors_config(),
+                    metadata=layout.metadata(),
+                    shard_number=layout.shard_number,
+                    replication_factor=layout.replication_factor,
+                )
+            )
+        except Exception:
+            # Another writer may have created it in the meantime; then it is checked like any.
+            if not (yield from ask(lambda c: c.collection_exists(self.name))):
+                raise
+        engine = yield from ask(engine_of)
+        for field, schema in layout.index_schemas().items():
+            if engine is not Engine.LOCAL:
+                yield from self._index_payload(field, schema)
+        created = yield from self.open(must_exist=True)
+        assert created is not None  # noqa: S101 - must_exist
+        return created
+
+    def _index_payload(
+        self, field: str, schema: models.PayloadSchemaType | models.KeywordIndexParams
+    ) -> Flow[None]:
+        yield from ask(
+            lambda c: c.create_payload_index(self.name, field, field_schema=schema, wait=True)
+        )
+
+    def _new_layout(self, dimensions: int) -> CollectionLayout:
+        spec = registry.find(self._model) if self._model else None
+        if self._wanted is None:
+            stage = spec.default_stage if spec else 256
+            layout = CollectionLayout(dimensions, (min(stage, max(1, dimensions // 2)),))
+        else:
+            layout = self._wanted
+        if layout.model is None and self._model is not None:
+            layout = replace(layout, model=self._model)
+        if spec is not None and layout.reduction == "prefix" and spec.reduction != "none":
+            layout = replace(layout, reduction=spec.reduction)
+        return layout
+
+    def add(
+        self,
+        ids: Sequence[str],
+        vectors: ArrayLike,
+        payloads: Sequence[dict[str, Any]],
+        *,
+        shard_key: ShardKey | None = None,
+    ) -> Flow[None]:
+        """Store a batch: everything is checked before anything is written.
+
+        Args:
+            ids: The callers' ids, n of them; one that is there already is replaced.
+            vectors: Full vectors, shape (n, d).
+            payloads: One a point.
+            shard_key: Custom shard to write to.
+
+        Raises:
+            DimensionsError: The vectors' size is not the collection's.
+            EmbeddingError: A vector holds NaN, infinity or only zeros.
+            CollectionMismatchError: The collection differs from what was asked for.
+        """
+        names = [f"document {identifier!r}" for identifier in ids]
+        expected = self.layout.dimensions if self.layout else None
+        full = checked_vectors(vectors, names, expected)
+        layout = yield from self.ensure(full.shape[1])
+        checked_vectors(full, names, layout.dimensions)
+        columns = {layout.full_name: full, **derive(full, layout)}
+        batch = PointBatch(ids, columns, payloads)
+        requests = yield from ask(lambda c: batch.requests(arrays=engine_of(c) is Engine.EDGE))
+        for points in requests:
+            yield from self._upsert(points, layout, shard_key)
+
+    def _upsert(
+        self, points: list[models.PointStruct], layout: CollectionLayout, shard_key: ShardKey | None
+    ) -> Flow[None]:
+        yield from ask(
+            lambda c: c.upsert(
+                self.name,
+                points=points,
+                wait=True,
+                ordering=write_ordering(layout),
+                shard_key_selector=shard_key,
+            )
+        )
+
+    def search(
+        self, searches: Sequence[Search], plan: SearchPlan | None = None
+    ) -> Flow[list[list[models.ScoredPoint]]]:
+        """Answer several searches in one request.
+
+        Args:
+            searches: What to look for.
+            plan: How, if not by the collection's own plan.
+
+        Returns:
+            Hits by falling score (rising distance), one list a search; all empty while the
+            collection does not exist.
+
+        Raises:
+            DimensionsError: A query vector's size is not the collection's.
+            EmbeddingError: A query vector holds NaN, infinity or only zeros.
+        """
+        layout = yield from self.open()
+        if layout is None or not searches:
+            return [[] for _ in searches]
+        for each in searches:
+            checked_vectors([each.vector], ["the query"], layout.dimensions)
+        how = plan or self.plan
+
+        def request(client: QdrantClient) -> list[models.QueryResponse]:
+            engine = engine_of(client)
+            return client.query_batch_points(
+                self.name,
+                requests=[search_request(each, layout, how, engine) for each in searches],
+                consistency=how.consistency,
+                timeout=how.timeout_s,
+            )
+
+        answers = yield from ask(request)
+        return [answer.points for answer in answers]
+
+    def get(self, ids: Sequence[str], *, with_vectors: bool = False) -> Flow[list[models.Record]]:
+        """Fetch points by the callers' ids.
+
+        Args:
+            ids: The callers' ids; those that are not there are left out.
+            with_vectors: Whether vectors are returned.
+
+        Returns:
+            The points found, in the order of ``ids``.
+        """
+        if (yield from self.open()) is None or not ids:
+            return []
+        records = yield from ask(
+            lambda c: c.retrieve(
+                self.name, ids=stored_ids(ids), with_payload=True, with_vectors=with_vectors
+            )
+        )
+        found = {original_id(record.id, record.payload): record for record in records}
+        return [found[identifier] for identifier in dict.fromkeys(ids) if identifier in found]
+
+    def delete(
+        self, ids: Sequence[str] | None = None, query_filter: models.Filter | None = None
+    ) -> Flow[None]:
+        """Delete points by id, by filter, or by both (points that satisfy both).
+
+        Args:
+            ids: The callers' ids; those that are not there are passed over. Empty deletes none.
+            query_filter: Qdrant filter. With neither ids nor filter every point is deleted.
+        """
+        layout = yield from self.open()
+        if layout is None or (ids is not None and not ids):
+            return
+        must: list[models.Condition] = [query_filter] if query_filter else []
+        if ids is not None:
+            must.append(models.HasIdCondition(has_id=stored_ids(ids)))
+        selector = models.FilterSelector(filter=models.Filter(must=must or None))
+        yield from ask(
+            lambda c: c.delete(self.name, selector, wait=True, ordering=write_ordering(layout))
+        )
+
+    def scroll(
+        self,
+        query_filter: models.Filter | None = None,
+        *,
+        limit: int | None = None,
+        with_vectors: models.WithVector = False,
+    ) -> Flow[list[models.Record]]:
+        """Read every point that passes a filter, page by page.
+
+        Args:
+            query_filter: Qdrant filter; None reads all.
+            limit: Stop after this many points; None reads on to the end.
+            with_vectors: Whether, or which, vectors are returned.
+
+        Returns:
+            The points, by point id.
+        """
+        if (yield from self.open()) is None:
+            return []
+        records: list[models.Record] = []
+        offset: models.ExtendedPointId | None = None
+        while limit is None or len(records) < limit:
+            size = _PAGE if limit is None else min(_PAGE, limit - len(records))
+            page, offset = yield from self._page(query_filter, size, offset, with_vectors)
+            records += page
+            if offset is None:
+                break
+        return records
+
+    def _page(
+        self,
+        query_filter: models.Filter | None,
+        size: int,
+        offset: models.ExtendedPointId | None,
+        with_vectors: models.WithVector,
+    ) -> Flow[tuple[list[models.Record], models.ExtendedPointId | None]]:
+        return (
+            yield from ask(
+                lambda c: c.scroll(
+                    self.name,
+                    scroll_filter=query_filter,
+                    limit=size,
+                    offset=offset,
+                    with_payload=True,
+                    with_vectors=with_vectors,
+                )
+            )
+        )
+
+    def count(self, query_filter: models.Filter | None = None) -> Flow[int]:
+        """Count the points that pass a filter.
+
+        Args:
+            query_filter: Qdrant filter; None counts all.
+        """
+        if (yield from self.open()) is None:
+            return 0
+        answer = yield from ask(lambda c: c.count(self.name, count_filter=query_filter, exact=True))
+        return answer.count
+
+
+def write_ordering(layout: CollectionLayout) -> models.WriteOrdering | None:
+    """Translate the layout's write ordering into Qdrant's.
+
+    Args:
+        layout: The collection's layout.
+    """
+    return models.WriteOrdering(layout.write_ordering) if layout.write_ordering else None

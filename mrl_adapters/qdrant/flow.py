@@ -1,0 +1,162 @@
+"""Conversations with Qdrant, written once and driven in both colours.
+
+A flow is a generator that yields requests (functions of a client) and receives their answers.
+:func:`run` drives it with a blocking client, :func:`arun` with an asynchronous one; they differ by
+their awaits. The pattern is that of httpx's ``auth_flow``.
+"""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from qdrant_client import QdrantClient
+from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+Request: TypeAlias = Callable[[QdrantClient], Any]
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Ask the driver to wait, seconds."""
+
+    delay_s: float
+
+
+Flow: TypeAlias = Generator[Request | Pause, Any, T]
+
+_ATTEMPTS = 5
+_FIRST_DELAY_S = 0.2
+_LONGEST_PAUSE_S = 60.0
+_TRANSIENT_STATUS = frozenset({408, 500, 502, 503, 504})
+_TRANSIENT_GRPC = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED"})
+
+
+def ask(request: Callable[[QdrantClient], R]) -> Flow[R]:
+    """Ask the client for something, again after a pause where the failure is a passing one.
+
+    Every request of this package may be repeated: points have fixed ids, so that writing one
+    twice leaves it as writing it once.
+
+    Args:
+        request: A function of the client that makes one call.
+
+    Returns:
+        The call's answer.
+    """
+    for attempt in range(_ATTEMPTS - 1):
+        try:
+            answer: R = yield request
+        except Exception as error:
+            delay_s = retry_delay(error, attempt)
+            if delay_s is None:
+                raise
+            yield Pause(delay_s)
+        else:
+            return answer
+    last: R = yield request
+    return last
+
+
+def retry_delay(error: Exception, attempt: int) -> float | None:
+    """Say how long to wait before the same request is made again.
+
+    Args:
+        error: What the request raised.
+        attempt: How many times it failed before.
+
+    Returns:
+        Seconds, or None if repeating it cannot help: refusals (4xx), and a rate limit that does
+        not say when to come back (the request costs more than the whole budget).
+    """
+    if isinstance(error, ResourceExhaustedResponse):
+        return min(float(error.retry_after_s), _LONGEST_PAUSE_S)
+    passing = (
+        isinstance(error, ResponseHandlingException)
+        or (isinstance(error, UnexpectedResponse) and error.status_code in _TRANSIENT_STATUS)
+        or _grpc_code(error) in _TRANSIENT_GRPC
+    )
+    return _FIRST_DELAY_S * 2**attempt if passing else None
+
+
+def _grpc_code(error: Exception) -> str | None:
+    # grpc costs 0.1 s to import and is not needed to name its status.
+    code = getattr(error, "code", None)
+    return str(getattr(code(), "name", None)) if callable(code) else None
+
+
+class _Progress(Generic[T]):
+    """Hold a flow between its requests."""
+
+    def __init__(self, flow: Flow[T]) -> None:
+        self._flow = flow
+        self.result: T
+        self.request: Request | Pause | None = None
+        self._advance(lambda: next(flow))
+
+    def answer(self, value: object) -> None:
+        self._advance(lambda: self._flow.send(value))
+
+    def fail(self, error: Exception) -> None:
+        self._advance(lambda: self._flow.throw(error))
+
+    def _advance(self, step: Callable[[], Request | Pause]) -> None:
+        # Only the generator runs inside this try: a StopIteration from a client's call would
+        # otherwise end the flow with None.
+        try:
+            self.request = step()
+        except StopIteration as stop:
+            self.request, self.result = None, stop.value
+
+
+def run(flow: Flow[T], client: QdrantClient) -> T:
+    """Drive a flow with a blocking client.
+
+    Args:
+        flow: What to do.
+        client: The client that does it.
+    """
+    progress = _Progress(flow)
+    while (request := progress.request) is not None:
+        if isinstance(request, Pause):
+            time.sleep(request.delay_s)
+            progress.answer(None)
+            continue
+        try:
+            value = request(client)
+        except Exception as error:  # noqa: BLE001 - the flow decides
+            progress.fail(error)
+        else:
+            progress.answer(value)
+    return progress.result
+
+
+async def arun(flow: Flow[T], client: QdrantClient) -> T:
+    """Drive a flow with an asynchronous client.
+
+    Args:
+        flow: What to do.
+        client: The client that does it, passed under the blocking one's type: a test compares
+            every method that flows use.
+    """
+    progress = _Progress(flow)
+    while (request := progress.request) is not None:
+        if isinstance(request, Pause):
+            await asyncio.sleep(request.delay_s)
+            progress.answer(None)
+            continue
+        try:
+            value = request(client)
+            if inspect.isawaitable(value):
+                value = await value
+        except Exception as error:  # noqa: BLE001 - the flow decides
+            progress.fail(error)
+        else:
+            progress.answer(value)
+    return progress.result

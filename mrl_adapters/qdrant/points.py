@@ -1,0 +1,198 @@
+"""Points: their ids, their vectors derived from the full ones, their wire form."""
+
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from qdrant_client import models
+
+from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
+from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.vectors import FloatArray, truncate
+
+# Where the caller's id is kept when Qdrant cannot hold it (it takes UUIDs and integers).
+ID_KEY = "_mrl_id"
+_NAMESPACE = uuid.UUID("6d726c5f-6164-5074-8572-735f69647300")
+_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,19}")
+_LARGEST_INTEGER = 2**64 - 1
+# Of a vector's number in JSON, and of the payload: what a request may grow to, see _REQUEST_BYTES.
+_NUMBER_BYTES = 21
+_REQUEST_BYTES = 5_000_000
+
+
+def point_id(identifier: str) -> str:
+    """Turn any string into an id that Qdrant takes, always the same one.
+
+    Args:
+        identifier: The caller's id.
+
+    Returns:
+        The string itself if it is a canonical UUID, else a UUIDv5 of it.
+    """
+    if _CANONICAL_UUID.fullmatch(identifier):
+        return identifier
+    return str(uuid.uuid5(_NAMESPACE, identifier))
+
+
+def stored_ids(identifiers: Sequence[str]) -> list[models.ExtendedPointId]:
+    """List every point id under which documents may be stored.
+
+    Args:
+        identifiers: The callers' ids.
+
+    Returns:
+        Their point ids, and the integers themselves, since other programs may have used those.
+    """
+    found: list[models.ExtendedPointId] = []
+    for identifier in identifiers:
+        found.append(point_id(identifier))
+        if _INTEGER.fullmatch(identifier) and int(identifier) <= _LARGEST_INTEGER:
+            found.append(int(identifier))
+    return found
+
+
+def original_id(stored: models.ExtendedPointId, payload: dict[str, Any] | None) -> str:
+    """Give back the id that the caller chose.
+
+    Args:
+        stored: The point's id.
+        payload: The point's payload.
+    """
+    return str((payload or {}).get(ID_KEY, stored))
+
+
+def derive(
+    full: FloatArray, layout: CollectionLayout, stages: Sequence[int] | None = None
+) -> dict[str, FloatArray]:
+    """Derive the short vectors of the layout from full ones.
+
+    Under Cosine the short vectors have unit length. Under the other distances they have the
+    length of their full vector, so that the short distance estimates the full one: with unit
+    vectors that is the same thing.
+
+    Args:
+        full: Full vectors, shape (d,) or (n, d).
+        layout: How the collection is laid out.
+        stages: Which of its stages to derive; None derives all.
+
+    Returns:
+        Vector name to float32 array of shape (stage,) or (n, stage).
+    """
+    derived = {
+        layout.stage_name(stage): truncate(full, stage, reduction=layout.reduction)
+        for stage in (layout.stages if stages is None else stages)
+    }
+    if layout.distance != "Cosine":
+        lengths = np.linalg.norm(full, axis=-1, keepdims=True).astype(np.float32)
+        derived = {name: short * lengths for name, short in derived.items()}
+    return derived
+
+
+def checked_vectors(vectors: ArrayLike, names: Sequence[str], dimensions: int | None) -> FloatArray:
+    """Refuse embeddings that must not be stored.
+
+    Args:
+        vectors: What the embedder returned for a batch, shape (n, d).
+        names: What to call each in a message, n of them.
+        dimensions: The width that they must have; None takes any.
+
+    Returns:
+        The vectors as float32 of shape (n, d).
+
+    Raises:
+        DimensionsError: The width is not ``dimensions``, or differs within the batch.
+        EmbeddingError: There is not one vector a text; or one is NaN, infinite or all zero.
+    """
+    try:
+        array = np.asarray(vectors, dtype=np.float32)
+    except ValueError:
+        widths = sorted({len(each) for each in vectors})  # type: ignore[union-attr,arg-type] # ragged: a sequence of sequences
+        msg = f"The embedding returned vectors of several sizes ({widths}), expected one size."
+        raise DimensionsError(msg) from None
+    if array.ndim != 2 or len(array) != len(names):  # noqa: PLR2004 - (n, d)
+        msg = (
+            f"The embedding returned an array of shape {array.shape} for {len(names)} texts, "
+            "expected one vector a text. Check the embedding object."
+        )
+        raise EmbeddingError(msg)
+    if dimensions is not None and array.shape[1] != dimensions:
+        msg = (
+            f"The embedding returned {array.shape[1]} dimensions, the collection holds "
+            f"{dimensions}. Embed with the model that the collection was made with, at full size."
+        )
+        raise DimensionsError(msg)
+    _refuse(names, np.isfinite(array).all(axis=1), "holds NaN or infinity")
+    _refuse(names, array.any(axis=1), "is all zeros, so near to nothing (is the text empty?)")
+    return array
+
+
+def _refuse(names: Sequence[str], usable: ArrayLike, what: str) -> None:
+    if np.all(usable):
+        return
+    bad = int(np.argmin(usable))
+    msg = (
+        f"The vector of {names[bad]} {what}. It was neither stored nor searched "
+        "with: leave that text out, or check the model's output for it."
+    )
+    raise EmbeddingError(msg)
+
+
+@dataclass(frozen=True)
+class PointBatch:
+    """Points that are ready to be written.
+
+    Args:
+        ids: The callers' ids, n of them.
+        vectors: Vector name to float32 array of shape (n, size).
+        payloads: One a point.
+    """
+
+    ids: Sequence[str]
+    vectors: dict[str, FloatArray]
+    payloads: Sequence[dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        """Refuse columns of different lengths."""
+        lengths = {len(self.ids), len(self.payloads), *map(len, self.vectors.values())}
+        if len(lengths) != 1:
+            msg = f"A batch needs as many ids as vectors and payloads, found {sorted(lengths)}."
+            raise ConfigurationError(msg)
+
+    def requests(self, *, arrays: bool) -> list[list[models.PointStruct]]:
+        """Build the points of each request, small enough for a server's limit.
+
+        Args:
+            arrays: Whether the client takes float32 arrays (the embedded engine does); lists of
+                floats otherwise.
+        """
+        structs = [
+            # Validated above; validating again costs more than writing the points.
+            models.PointStruct.model_construct(id=stored, vector=vector, payload=payload)
+            for stored, vector, payload in zip(
+                map(point_id, self.ids), self._rows(arrays=arrays), self._payloads(), strict=True
+            )
+        ]
+        size = len(structs) if arrays else self._request_points()
+        return [structs[start : start + size] for start in range(0, len(structs), size)]
+
+    def _request_points(self) -> int:
+        width = sum(int(array.shape[1]) for array in self.vectors.values())
+        payload_bytes = max(len(str(payload)) for payload in self.payloads)
+        return max(1, _REQUEST_BYTES // (width * _NUMBER_BYTES + payload_bytes))
+
+    def _rows(self, *, arrays: bool) -> list[dict[str, Any]]:
+        columns = {
+            name: list(array) if arrays else array.tolist() for name, array in self.vectors.items()
+        }
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def _payloads(self) -> list[dict[str, Any]]:
+        return [
+            payload if point_id(identifier) == identifier else {**payload, ID_KEY: identifier}
+            for identifier, payload in zip(self.ids, self.payloads, strict=True)
+        ]

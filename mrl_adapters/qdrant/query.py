@@ -1,0 +1,169 @@
+"""Build Qdrant's own search requests from a layout, a plan and a vector."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from qdrant_client import models
+
+from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.qdrant.engine import Engine
+from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.plan import SearchPlan
+from mrl_adapters.qdrant.points import derive
+from mrl_adapters.vectors import FloatArray
+
+# Above this many results a server with several shards takes fewer candidates from each, as if the
+# hits were spread at random; exact search takes all (qdrant, collection/src/shards, v1.19).
+_UNDERSAMPLED_FROM = 128
+
+
+@dataclass(frozen=True)
+class Search:
+    """One search, whatever the engine.
+
+    Args:
+        vector: The full query vector, shape (d,).
+        k: Results wanted.
+        offset: Results skipped before them.
+        query_filter: Qdrant filter that every result passes.
+        score_threshold: Scores that results must exceed (for distances: stay below).
+        mmr_lambda: 1 ranks by similarity alone, 0 by diversity alone; None does not diversify.
+        fetch_k: Candidates that diversity chooses from.
+        with_payload: Whether, or which, payload is returned.
+        with_vectors: Whether, or which, vectors are returned.
+    """
+
+    vector: FloatArray
+    k: int
+    offset: int = 0
+    query_filter: models.Filter | None = None
+    score_threshold: float | None = None
+    mmr_lambda: float | None = None
+    fetch_k: int = 20
+    with_payload: models.WithPayloadInterface = True
+    with_vectors: models.WithVector = False
+
+    @property
+    def reach(self) -> int:
+        """Count the results that the full vectors must rank."""
+        return self.k if self.mmr_lambda is None else max(self.k, self.fetch_k)
+
+
+def search_request(
+    search: Search, layout: CollectionLayout, plan: SearchPlan, engine: Engine = Engine.SERVER
+) -> models.QueryRequest:
+    """Build the request of one search: prefetch by short vectors, re-rank by full ones.
+
+    The innermost prefetch is the shortest stage; the filter stands at the root, from where the
+    engine hands it down to every stage. Scores are the full vectors' own.
+
+    Args:
+        search: What to look for.
+        layout: The collection's layout.
+        plan: How to search it.
+        engine: What will answer it.
+
+    Returns:
+        The request, not validated again: its parts come from validated objects.
+
+    Raises:
+        CollectionMismatchError: The plan names a stage that the collection does not have.
+    """
+    encode: Callable[[FloatArray], Any] = _as_is if engine is Engine.EDGE else _as_list
+    # model_construct: validating a 1,536-d vector through Qdrant's union of query types costs
+    # more than searching with it.
+    full = search.vector
+    mmr = search.mmr_lambda
+    query: Any = encode(full)
+    if mmr is not None:
+        query = models.NearestQuery.model_construct(
+            nearest=query,
+            mmr=models.Mmr(diversity=1.0 - mmr, candidates_limit=search.reach),
+        )
+    stages = () if plan.exact else chosen_stages(layout, plan)
+    # The local mode scans everything and warns of settings that it has no use for.
+    tuned = engine is not Engine.LOCAL
+    return models.QueryRequest.model_construct(
+        prefetch=_prefetch(search, layout, plan, stages, encode, tuned=tuned) if stages else None,
+        query=query,
+        using=layout.full_name or None,
+        filter=search.query_filter,
+        params=_root_params(search, layout, plan) if tuned else None,
+        score_threshold=search.score_threshold,
+        limit=search.k,
+        offset=search.offset or None,
+        with_vector=search.with_vectors,
+        with_payload=search.with_payload,
+        shard_key=plan.shard_key,
+    )
+
+
+def chosen_stages(layout: CollectionLayout, plan: SearchPlan) -> tuple[int, ...]:
+    """Choose the stages that a plan uses in a collection, shortest first.
+
+    Args:
+        layout: The collection's layout.
+        plan: How to search it.
+
+    Raises:
+        CollectionMismatchError: The plan names a stage that the collection does not have.
+    """
+    if plan.stages is None:
+        return layout.stages
+    if missing := [stage for stage in plan.stages if stage not in layout.stages]:
+        msg = (
+            f"The plan searches stage {missing[0]}, the collection has stages {layout.stages}. "
+            "Choose from those, or add one with: mrl-adapters migrate"
+        )
+        raise CollectionMismatchError(msg)
+    return plan.stages
+
+
+def _prefetch(
+    search: Search,
+    layout: CollectionLayout,
+    plan: SearchPlan,
+    stages: tuple[int, ...],
+    encode: Callable[[FloatArray], Any],
+    *,
+    tuned: bool,
+) -> models.Prefetch | None:
+    vectors = derive(search.vector, layout, stages)
+    quantization = (
+        models.QuantizationSearchParams(rescore=plan.rescore) if layout.quantization else None
+    )
+    inner: models.Prefetch | None = None
+    shortlists = plan.shortlists(len(stages), search.reach, search.offset)
+    for stage, shortlist in zip(stages, shortlists, strict=True):
+        name = layout.stage_name(stage)
+        inner = models.Prefetch.model_construct(
+            prefetch=inner,
+            query=encode(vectors[name]),
+            using=name,
+            limit=shortlist,
+            params=models.SearchParams(hnsw_ef=plan.beam(shortlist), quantization=quantization)
+            if tuned
+            else None,
+        )
+    return inner
+
+
+def _root_params(search: Search, layout: CollectionLayout, plan: SearchPlan) -> models.SearchParams:
+    reach = search.reach + search.offset
+    undersampled = (layout.shard_number or 1) > 1 and reach >= _UNDERSAMPLED_FROM
+    return models.SearchParams(
+        # A graph on the full vector would be walked instead of scoring each candidate.
+        exact=plan.exact or layout.full_has_graph or undersampled,
+        # Somebody else's collection may be quantized as a whole; scores stay exact all the same.
+        quantization=models.QuantizationSearchParams(ignore=True),
+    )
+
+
+def _as_is(vector: FloatArray) -> FloatArray:
+    return vector
+
+
+def _as_list(vector: FloatArray) -> list[float]:
+    values: list[float] = vector.tolist()
+    return values
