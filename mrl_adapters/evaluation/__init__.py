@@ -1,6 +1,35 @@
-"""Measure what truncation costs and choose dimensions and plans by numbers."""
+"""Measure what truncation costs; choose dimensions and search plans by numbers."""
 
-from mrl_adapters.evaluation.datasets import Dataset
+from mrl_adapters.evaluation.curve import curve
+from mrl_adapters.evaluation.curve_result import CurveResult, CurveRow
+from mrl_adapters.evaluation.datasets import (
+    Dataset,
+    from_documents,
+    load_beir,
+    load_jsonl,
+    load_qrels,
+)
 from mrl_adapters.evaluation.docstrings import Docstring, docstring_dataset, docstrings
+from mrl_adapters.evaluation.exact import Neighbours, exact_search, rescore
+from mrl_adapters.evaluation.metrics import mrr, ndcg_at_k, overlap_at_k, recall_at_k
 
-__all__ = ["Dataset", "Docstring", "docstring_dataset", "docstrings"]
+__all__ = [
+    "CurveResult",
+    "CurveRow",
+    "Dataset",
+    "Docstring",
+    "Neighbours",
+    "curve",
+    "docstring_dataset",
+    "docstrings",
+    "exact_search",
+    "from_documents",
+    "load_beir",
+    "load_jsonl",
+    "load_qrels",
+    "mrr",
+    "ndcg_at_k",
+    "overlap_at_k",
+    "recall_at_k",
+    "rescore",
+]

@@ -1,0 +1,133 @@
+"""Pictures of what was measured (matplotlib, extra ``plot``), fit for a report."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mrl_adapters.errors import MissingExtraError
+from mrl_adapters.evaluation.curve_result import CurveResult, CurveRow
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours: told apart by colour-blind readers and in grey.
+_TWO_STAGE = "#0072B2"
+_ONE_STAGE = "#D55E00"
+_INK = "#333333"
+_DPI = 200
+
+
+def plot_curve(result: CurveResult, path: Path) -> Path:
+    """Draw quality against size: overlap, and nDCG retained where there are judgements.
+
+    Args:
+        result: What :func:`mrl_adapters.evaluation.curve` measured.
+        path: Where to; the suffix (.png, .svg, .pdf) chooses the format.
+
+    Returns:
+        The path.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    panels = 2 if result.judged else 1
+    figure = new_figure(4.6 * panels + 0.4, 4.2)
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    if result.judged:
+        full = result.rows[0].ndcg or 0.0
+        _draw(axes[0], result, "retained")
+        title = f"nDCG@{result.k} kept (all {result.dimensions} dimensions: {full:.3f})"
+        axes[0].set_title(title, fontsize=10)
+    _draw(axes[-1], result, "overlap")
+    axes[-1].set_title(f"Top {result.k} shared with the exact full search", fontsize=10)
+    axes[0].legend(loc="lower right", frameon=False)
+    note = (
+        f"{result.title}. Two-stage: {result.oversampling:g} x {result.k} candidates re-ranked "
+        f"with all {result.dimensions} dimensions."
+    )
+    return save_figure(figure, path, note)
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """Make an empty figure without touching the caller's pyplot state.
+
+    Args:
+        width: Inches.
+        height: Inches.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        package, extra = "matplotlib", "plot"
+        raise MissingExtraError(package, extra) from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def tidy(axes: "Axes") -> None:
+    """Take away what is not data: upper and right frame, heavy grid."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(visible=True, color="#DDDDDD", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def save_figure(figure: "Figure", path: Path, note: str) -> Path:
+    """Write the figure with a line below that says what was measured."""
+    figure.supxlabel(note, fontsize=7.5, color=_INK)
+    import matplotlib as mpl
+
+    # Without date and random ids the same numbers give the same SVG file.
+    metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {}
+    with mpl.rc_context({"svg.hashsalt": "mrl-adapters"}):
+        figure.savefig(path, dpi=_DPI, metadata=metadata)
+    return path
+
+
+def _draw(axes: "Axes", result: CurveResult, quality: str) -> None:
+    """Draw one quality along the sizes, one line a way to search."""
+    full = result.rows[0]
+    for search, colour in (("two-stage", _TWO_STAGE), ("one-stage", _ONE_STAGE)):
+        for rotated in (False, True):
+            rows = [r for r in result.rows[1:] if (r.search, r.rotated) == (search, rotated)]
+            if not rows:
+                continue
+            points: list[CurveRow] = [full, *rows]
+            axes.plot(
+                [row.dimensions for row in points],
+                [100 * getattr(row, quality) for row in points],
+                color=colour,
+                linestyle="--" if rotated else "-",
+                marker="o",
+                markersize=4.5,
+                markerfacecolor="white" if rotated else colour,
+                label=f"{search}, rotated" if rotated else search,
+            )
+            if not rotated:
+                _label(axes, rows, quality, colour, above=search == "two-stage")
+    axes.set_xscale("log", base=2)
+    sizes = sorted({row.dimensions for row in result.rows})
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.minorticks_off()
+    axes.set_xlim(sizes[0] * 0.72, sizes[-1] * 1.15)
+    axes.set_xlabel("dimensions of the first stage")
+    lowest = min(100 * getattr(row, quality) for row in result.rows)
+    axes.set_ylim(max(0, lowest - 12), 106)
+    axes.yaxis.set_major_formatter("{x:.0f}%")
+    tidy(axes)
+
+
+def _label(axes: "Axes", rows: list[CurveRow], quality: str, colour: str, *, above: bool) -> None:
+    """Write the value at each point, away from the other line."""
+    for row in rows:
+        value = 100 * getattr(row, quality)
+        axes.annotate(
+            f"{value:.1f}",
+            (row.dimensions, value),
+            textcoords="offset points",
+            xytext=(-4, 6) if above else (5, -12),
+            ha="right" if above else "left",
+            fontsize=7.5,
+            color=colour,
+        )
