@@ -1,0 +1,36 @@
+"""The embedded engine behind the interface of `qdrant_client.QdrantClient`."""
+
+from typing import Any
+
+from mrl_adapters.qdrant.edge.managing import Managing
+from mrl_adapters.qdrant.edge.reading import Reading
+from mrl_adapters.qdrant.edge.writing import Writing
+
+
+class EdgeClient(Managing, Reading, Writing):
+    """Use Qdrant's engine in this process, over a folder, with QdrantClient's methods.
+
+    Persistent and crash-safe: what a call has written survives the death of the process. HNSW and
+    quantization are the server's own. One client at a time holds a path; inside a process, share
+    it between threads. It does not survive a fork: open it in the child.
+
+    Example:
+        with EdgeClient("data/qdrant") as client:
+            client.create_collection("docs", models.VectorParams(size=256, distance="Cosine"))
+
+    Args:
+        path: The folder; created if absent.
+
+    Raises:
+        EngineError: Another client, here or in another process, has the path open.
+    """
+
+    def close(self, grpc_grace: float | None = None, **kwargs: Any) -> None:
+        """Write everything down and let others open the path; twice is harmless.
+
+        Args:
+            grpc_grace: Means nothing here.
+            **kwargs: Mean nothing here.
+        """
+        del grpc_grace, kwargs
+        self._close()

@@ -1,0 +1,236 @@
+"""Convert the settings of a collection: `models.CreateCollection` in, the engine's config out."""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, TypeVar
+
+import qdrant_edge as edge
+from qdrant_client import models
+
+from mrl_adapters.qdrant.edge.filters import refuse_fields, set_fields
+
+EdgeEnum = TypeVar("EdgeEnum")
+
+# Defaults of the engine, as the server has them.
+# Source: https://qdrant.tech/documentation/guides/configuration/
+HNSW_DEFAULTS = {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000}
+INDEXING_THRESHOLD_KB = 10_000
+
+_DATATYPE_BYTES = {"float16": 2.0, "uint8": 1.0, "turbo16": 2.0, "turbo8": 1.0, "turbo4": 0.5}
+
+
+def dense_vectors(settings: models.CreateCollection) -> dict[str, models.VectorParams]:
+    """Give the dense vectors of a collection by name; the unnamed one is called ''."""
+    vectors = settings.vectors
+    if isinstance(vectors, models.VectorParams):
+        return {"": vectors}
+    return dict(vectors or {})
+
+
+def edge_config(settings: models.CreateCollection) -> edge.EdgeConfig:
+    """Build the engine's config of a collection.
+
+    The engine is told to index whatever it is asked to index (threshold 1 KB): when to ask is
+    decided in shard.py, by the threshold of `settings`.
+
+    Args:
+        settings: What the collection was created with, plus later changes.
+
+    Returns:
+        The config for EdgeShard.create and EdgeShard.load.
+
+    Raises:
+        NotImplementedError: A setting that the engine does not have.
+    """
+    optimizers = set_fields(settings.optimizers_config) if settings.optimizers_config else {}
+    known = ("deleted_threshold", "vacuum_min_vector_number", "max_segment_size")
+    payload = settings.payload.memory if settings.payload else None
+    id_tracker = settings.id_tracker.memory if settings.id_tracker else None
+    hnsw = settings.hnsw_config
+    return edge.EdgeConfig(
+        vectors={
+            name: _edge_vector(params, hnsw) for name, params in dense_vectors(settings).items()
+        },
+        sparse_vectors={
+            name: _edge_sparse(params) for name, params in (settings.sparse_vectors or {}).items()
+        },
+        on_disk_payload=settings.on_disk_payload,
+        hnsw_config=edge.HnswIndexConfig(**merged_hnsw(hnsw)),
+        quantization_config=edge_quantization(settings.quantization_config),
+        optimizers=edge.EdgeOptimizersConfig(
+            indexing_threshold=1,
+            **{name: optimizers[name] for name in known if name in optimizers},
+        ),
+        payload_memory=edge_enum(edge.Memory, payload),
+        id_tracker_memory=edge_enum(edge.Memory, id_tracker),
+        wal_enabled=True,
+    )
+
+
+def merged_hnsw(*layers: models.HnswConfigDiff | None) -> dict[str, Any]:
+    """Lay HNSW settings over the defaults, later layers winning.
+
+    Returns:
+        The arguments of the engine's HnswIndexConfig.
+    """
+    merged: dict[str, Any] = dict(HNSW_DEFAULTS)
+    for layer in layers:
+        if layer is not None:
+            merged.update(set_fields(layer))
+    if "memory" in merged:
+        merged["memory"] = edge_enum(edge.Memory, merged["memory"])
+    return merged
+
+
+def bytes_per_point(settings: models.CreateCollection) -> float:
+    """Give the stored bytes of a point's largest dense vector, which indexing_threshold counts."""
+    sizes = [
+        params.size * _DATATYPE_BYTES.get(params.datatype.value if params.datatype else "", 4.0)
+        for params in dense_vectors(settings).values()
+    ]
+    return max(sizes, default=0.0)
+
+
+def edge_enum(kind: type[EdgeEnum], value: Enum | None) -> EdgeEnum | None:
+    """Give the engine's member of the same name: OneBit for one_bit, X4 for x4."""
+    if value is None:
+        return None
+    wanted = str(value.value).replace("_", "").lower()
+    for name in dir(kind):
+        if name.replace("_", "").lower() == wanted:
+            member: EdgeEnum = getattr(kind, name)
+            return member
+    message = (
+        f"The embedded engine has no {kind.__name__} {value.value!r}. "
+        "Choose another, or connect to a Qdrant server."
+    )
+    raise NotImplementedError(message)
+
+
+def edge_quantization(given: Any) -> Any:
+    """Convert a quantization setting; None and Disabled stay off.
+
+    Args:
+        given: ScalarQuantization, ProductQuantization, BinaryQuantization, TurboQuantization,
+            Disabled or None.
+
+    Returns:
+        The engine's setting or None.
+    """
+    if given is None or isinstance(given, models.Disabled):
+        return None
+    [(kind, config)] = set_fields(given).items()
+    fields = set_fields(config)
+    target, enums = _QUANTIZATIONS[kind]
+    return target(
+        **{
+            name: edge_enum(enums[name], value) if name in enums else value
+            for name, value in fields.items()
+        }
+    )
+
+
+_QUANTIZATIONS: dict[str, tuple[Callable[..., Any], dict[str, type[Any]]]] = {
+    "scalar": (edge.ScalarQuantizationConfig, {"type": edge.ScalarType, "memory": edge.Memory}),
+    "product": (
+        edge.ProductQuantizationConfig,
+        {"compression": edge.CompressionRatio, "memory": edge.Memory},
+    ),
+    "binary": (
+        edge.BinaryQuantizationConfig,
+        {
+            "encoding": edge.BinaryQuantizationEncoding,
+            "query_encoding": edge.BinaryQuantizationQueryEncoding,
+            "memory": edge.Memory,
+        },
+    ),
+    "turbo": (
+        edge.TurboQuantQuantizationConfig,
+        {"bits": edge.TurboQuantBitSize, "memory": edge.Memory},
+    ),
+}
+
+
+def edge_distance(distance: models.Distance) -> edge.Distance:
+    """Convert a distance."""
+    member: edge.Distance = getattr(edge.Distance, distance.value)
+    return member
+
+
+def edge_multivector(given: models.MultiVectorConfig | None) -> edge.MultiVectorConfig | None:
+    """Convert a multi-vector setting."""
+    return None if given is None else edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
+
+
+def _edge_vector(
+    params: models.VectorParams, hnsw: models.HnswConfigDiff | None
+) -> edge.EdgeVectorParams:
+    own = params.hnsw_config
+    return edge.EdgeVectorParams(
+        size=params.size,
+        distance=edge_distance(params.distance),
+        on_disk=params.on_disk,
+        multivector_config=edge_multivector(params.multivector_config),
+        datatype=edge_enum(edge.VectorStorageDatatype, params.datatype),
+        quantization_config=edge_quantization(params.quantization_config),
+        hnsw_config=edge.HnswIndexConfig(**merged_hnsw(hnsw, own)) if own else None,
+        memory=edge_enum(edge.Memory, params.memory),
+    )
+
+
+def _edge_sparse(params: models.SparseVectorParams) -> edge.EdgeSparseVectorParams:
+    index = params.index or models.SparseIndexParams()
+    return edge.EdgeSparseVectorParams(
+        full_scan_threshold=index.full_scan_threshold,
+        on_disk=index.on_disk,
+        modifier=edge_enum(edge.Modifier, params.modifier),
+        datatype=edge_enum(edge.VectorStorageDatatype, index.datatype),
+        memory=edge_enum(edge.Memory, index.memory),
+    )
+
+
+def merge_vectors(
+    settings: models.CreateCollection, diffs: Mapping[str, models.VectorParamsDiff]
+) -> models.CreateCollection:
+    """Lay changes of vectors over a collection's settings.
+
+    Args:
+        settings: The settings so far.
+        diffs: Per vector name what changes: HNSW (merged), quantization, place.
+
+    Returns:
+        New settings; the given ones are left alone.
+
+    Raises:
+        ValueError: A vector that the collection does not have.
+    """
+    vectors = dense_vectors(settings)
+    for name, diff in diffs.items():
+        if name not in vectors:
+            message = f"Not existing vector name error: {name}. The collection has {list(vectors)}."
+            raise ValueError(message)
+        changes = set_fields(diff)
+        refuse_fields(
+            diff, changes.keys() - {"hnsw_config", "quantization_config", "on_disk", "memory"}
+        )
+        if "hnsw_config" in changes:
+            changes["hnsw_config"] = merge_models(vectors[name].hnsw_config, diff.hnsw_config)
+        if isinstance(diff.quantization_config, models.Disabled):
+            changes["quantization_config"] = None
+        vectors[name] = vectors[name].model_copy(update=changes)
+    return with_vectors(settings, vectors)
+
+
+def merge_models(old: Any, new: Any) -> Any:
+    """Lay the fields that `new` sets over `old`; either may be None."""
+    if old is None or new is None:
+        return new if old is None else old
+    return old.model_copy(update=set_fields(new))
+
+
+def with_vectors(
+    settings: models.CreateCollection, vectors: Mapping[str, models.VectorParams]
+) -> models.CreateCollection:
+    """Give the settings other dense vectors, unnamed alone staying unnamed."""
+    only = vectors.get("") if len(vectors) == 1 else None
+    return settings.model_copy(update={"vectors": only or dict(vectors)})

@@ -1,0 +1,231 @@
+"""Convert `models.Filter` into the engine's filter, losslessly or not at all.
+
+Every model is taken apart by name: a class or a field that is not listed here (a newer client may
+bring one) raises NotImplementedError instead of being dropped, for a dropped condition would give
+a wrong answer.
+
+Source: https://qdrant.tech/documentation/concepts/filtering/
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timezone
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import qdrant_edge as edge
+from pydantic import BaseModel
+from qdrant_client import models
+
+
+def edge_filter(condition: models.Filter | None) -> edge.Filter | None:
+    """Convert a filter.
+
+    Args:
+        condition: The filter, or None.
+
+    Returns:
+        The engine's filter, or None.
+
+    Raises:
+        NotImplementedError: A condition or a field that the engine does not have.
+        ValueError: A condition that says nothing, or two things at once.
+    """
+    if condition is None:
+        return None
+    if not isinstance(condition, models.Filter):
+        raise _unknown(condition)
+    given = set_fields(condition)
+    known = {"must", "should", "must_not", "min_should"}
+    refuse_fields(condition, given.keys() - known)
+    min_should = given.pop("min_should", None)
+    return edge.Filter(
+        **{name: [_condition(each) for each in _listed(value)] for name, value in given.items()},
+        min_should=None if min_should is None else _min_should(min_should),
+    )
+
+
+def set_fields(model: BaseModel) -> dict[str, Any]:
+    """Give the fields of a model that hold something, unknown extra ones included.
+
+    Args:
+        model: Any model of qdrant-client.
+
+    Returns:
+        Field names and values, None left out.
+    """
+    given = {**model.__dict__, **(model.__pydantic_extra__ or {})}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def refuse_fields(model: BaseModel, names: Iterable[str]) -> None:
+    """Refuse fields that nobody here knows how to convert.
+
+    Args:
+        model: The model they were found on.
+        names: Their names; none is fine.
+
+    Raises:
+        NotImplementedError: There are some.
+    """
+    if unknown := sorted(names):
+        message = (
+            f"The embedded engine has no {type(model).__name__}.{unknown[0]}. "
+            "Leave it out, or connect to a Qdrant server."
+        )
+        raise NotImplementedError(message)
+
+
+def _unknown(value: object) -> NotImplementedError:
+    kind = type(value)
+    return NotImplementedError(
+        f"The embedded engine has no filter condition {kind.__module__}.{kind.__qualname__}. "
+        "Use the conditions of qdrant_client.models, or connect to a Qdrant server."
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _min_should(given: models.MinShould) -> edge.MinShould:
+    refuse_fields(given, set_fields(given).keys() - {"conditions", "min_count"})
+    return edge.MinShould([_condition(each) for each in given.conditions], given.min_count)
+
+
+def _condition(given: Any) -> Any:
+    """Convert one condition by its class."""
+    convert = _CONDITIONS.get(type(given).__name__)
+    if convert is None or not isinstance(given, BaseModel):
+        raise _unknown(given)
+    return convert(given)
+
+
+def _field(given: models.FieldCondition) -> edge.FieldCondition:
+    """Convert a condition on a payload field, which must say exactly one thing.
+
+    The engine would join several by OR, a reader expects AND: both are avoided.
+    """
+    tests = set_fields(given)
+    key = tests.pop("key")
+    refuse_fields(given, tests.keys() - _FIELD_TESTS.keys())
+    if len(tests) != 1:
+        found = " and ".join(sorted(tests)) or "nothing"
+        message = (
+            f"FieldCondition on {key!r} sets {found}; expected exactly one test. "
+            "Write one FieldCondition for each and put them in must or should."
+        )
+        raise ValueError(message)
+    [(name, value)] = tests.items()
+    return edge.FieldCondition(key, **{name: _FIELD_TESTS[name](value)})
+
+
+def _match(given: Any) -> Any:
+    convert = _MATCHES.get(type(given).__name__)
+    if convert is None:
+        raise _unknown(given)
+    fields = set_fields(given)
+    value = fields.pop(next(iter(type(given).model_fields)))
+    refuse_fields(given, fields)
+    return convert(value)
+
+
+def _match_value(value: Any) -> edge.MatchValue:
+    # The binding reads a Python bool as an integer, and integers never equal booleans in a
+    # payload. NumPy's bool is no integer, so that it arrives as what it is.
+    return edge.MatchValue(np.bool_(value) if isinstance(value, bool) else value)  # type: ignore[arg-type]  # see above
+
+
+def _range(given: Any) -> Any:
+    bounds = set_fields(given)
+    refuse_fields(given, bounds.keys() - {"lt", "lte", "gt", "gte"})
+    if isinstance(given, models.DatetimeRange):
+        return edge.RangeDateTime(**{name: _moment(value) for name, value in bounds.items()})
+    if isinstance(given, models.Range):
+        return edge.RangeFloat(**bounds)
+    raise _unknown(given)
+
+
+def _moment(value: date) -> str:
+    """Write a moment as RFC 3339; one without a time zone is UTC, as on the server."""
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).isoformat()
+    return value.isoformat()
+
+
+def _values_count(given: models.ValuesCount) -> edge.ValuesCount:
+    bounds = set_fields(given)
+    refuse_fields(given, bounds.keys() - {"lt", "lte", "gt", "gte"})
+    return edge.ValuesCount(**bounds)
+
+
+def _point(given: models.GeoPoint) -> edge.GeoPoint:
+    return edge.GeoPoint(given.lon, given.lat)
+
+
+def _line(given: models.GeoLineString) -> list[edge.GeoPoint]:
+    return [_point(each) for each in given.points]
+
+
+def _box(given: models.GeoBoundingBox) -> edge.GeoBoundingBox:
+    return edge.GeoBoundingBox(_point(given.top_left), _point(given.bottom_right))
+
+
+def _radius(given: models.GeoRadius) -> edge.GeoRadius:
+    return edge.GeoRadius(_point(given.center), given.radius)
+
+
+def _polygon(given: models.GeoPolygon) -> edge.GeoPolygon:
+    return edge.GeoPolygon(_line(given.exterior), [_line(each) for each in given.interiors or []])
+
+
+def _nested(given: models.NestedCondition) -> edge.NestedCondition:
+    inner = given.nested
+    refuse_fields(inner, set_fields(inner).keys() - {"key", "filter"})
+    return edge.NestedCondition(inner.key, _required_filter(inner.filter))
+
+
+def _required_filter(given: models.Filter) -> edge.Filter:
+    converted = edge_filter(given)
+    if converted is None:
+        message = "A nested filter is missing. Pass a models.Filter."
+        raise ValueError(message)
+    return converted
+
+
+def _has_id(given: models.HasIdCondition) -> edge.HasIdCondition:
+    ids: set[int | str | UUID] = set(given.has_id)
+    return edge.HasIdCondition(ids)
+
+
+_CONDITIONS: dict[str, Callable[[Any], Any]] = {
+    "FieldCondition": _field,
+    "IsEmptyCondition": lambda given: edge.IsEmptyCondition(given.is_empty.key),
+    "IsNullCondition": lambda given: edge.IsNullCondition(given.is_null.key),
+    "HasIdCondition": _has_id,
+    "HasVectorCondition": lambda given: edge.HasVectorCondition(given.has_vector),
+    "NestedCondition": _nested,
+    "Filter": _required_filter,
+}
+
+_FIELD_TESTS: dict[str, Callable[[Any], Any]] = {
+    "match": _match,
+    "range": _range,
+    "geo_bounding_box": _box,
+    "geo_radius": _radius,
+    "geo_polygon": _polygon,
+    "values_count": _values_count,
+    "is_empty": bool,
+    "is_null": bool,
+}
+
+_MATCHES: dict[str, Callable[[Any], Any]] = {
+    "MatchValue": _match_value,
+    "MatchText": edge.MatchText,
+    "MatchTextAny": edge.MatchTextAny,
+    "MatchPhrase": edge.MatchPhrase,
+    "MatchPrefix": edge.MatchPrefix,
+    "MatchSubstring": edge.MatchSubstring,
+    "MatchAny": lambda values: edge.MatchAny(list(values)),
+    "MatchExcept": lambda values: edge.MatchExcept(list(values)),
+}

@@ -1,0 +1,99 @@
+"""Describe a collection as the client does, and convert the settings of payload indexes."""
+
+from typing import Any
+
+import qdrant_edge as edge
+from qdrant_client import models
+
+from mrl_adapters.qdrant.edge.config import (
+    HNSW_DEFAULTS,
+    INDEXING_THRESHOLD_KB,
+    edge_enum,
+)
+from mrl_adapters.qdrant.edge.filters import set_fields
+
+
+def collection_info(
+    settings: models.CreateCollection, info: "edge.ShardInfo"
+) -> models.CollectionInfo:
+    """Describe a collection.
+
+    Args:
+        settings: What it was created with, plus later changes.
+        info: The engine's counts.
+
+    Returns:
+        The client's description; always green, for there is no background work.
+    """
+    given = settings.optimizers_config
+    optimizers = set_fields(given) if given else {}
+    return models.CollectionInfo(
+        status=models.CollectionStatus.GREEN,
+        optimizer_status=models.OptimizersStatusOneOf.OK,
+        indexed_vectors_count=info.indexed_vectors_count,
+        points_count=info.points_count,
+        segments_count=info.segments_count,
+        config=models.CollectionConfig(
+            params=models.CollectionParams(
+                vectors=settings.vectors,
+                sparse_vectors=settings.sparse_vectors,
+                on_disk_payload=settings.on_disk_payload is not False,
+                payload=settings.payload,
+                id_tracker=settings.id_tracker,
+            ),
+            hnsw_config=models.HnswConfig(
+                **{
+                    **HNSW_DEFAULTS,
+                    **(set_fields(settings.hnsw_config) if settings.hnsw_config else {}),
+                }
+            ),
+            optimizer_config=models.OptimizersConfig(
+                **{
+                    "default_segment_number": 0,
+                    "flush_interval_sec": 0,
+                    "indexing_threshold": INDEXING_THRESHOLD_KB,
+                    **optimizers,
+                }
+            ),
+            quantization_config=settings.quantization_config,
+            metadata=settings.metadata,
+        ),
+        payload_schema={
+            field: models.PayloadIndexInfo(
+                data_type=_schema_type(index.data_type), points=index.points
+            )
+            for field, index in info.payload_schema.items()
+        },
+    )
+
+
+def _schema_type(kind: edge.PayloadSchemaType) -> models.PayloadSchemaType:
+    return next(each for each in models.PayloadSchemaType if _same_type(each) == kind)
+
+
+def _same_type(kind: models.PayloadSchemaType) -> edge.PayloadSchemaType | None:
+    return edge_enum(edge.PayloadSchemaType, kind)
+
+
+def edge_index_params(given: Any) -> Any:
+    """Convert the settings of a payload index.
+
+    Args:
+        given: A models.PayloadSchemaType, its name, or ...IndexParams.
+
+    Returns:
+        The engine's settings.
+
+    Raises:
+        ValueError: Nothing was given, or an unknown name.
+    """
+    if given is None or isinstance(given, str):
+        return _same_type(models.PayloadSchemaType(given))
+    fields = set_fields(given)
+    fields.pop("type")
+    enums = {"memory": edge.Memory, "tokenizer": edge.TokenizerType}
+    converted = {
+        name: edge_enum(enums[name], value) if name in enums else value
+        for name, value in fields.items()
+    }
+    return getattr(edge, type(given).__name__)(**converted)

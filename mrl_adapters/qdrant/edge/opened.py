@@ -1,0 +1,87 @@
+"""Hold an open path: its lock, and its collections as they come into use."""
+
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from typing_extensions import Self
+
+from mrl_adapters.errors import EngineError
+from mrl_adapters.qdrant.edge.shard import Collection
+from mrl_adapters.qdrant.edge.storage import Storage
+
+
+class OpenPath:
+    """Open a folder of collections; each one is loaded when it is first used.
+
+    Args:
+        path: The folder; created if absent.
+
+    Raises:
+        EngineError: Another client, here or in another process, has the path open.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._storage: Storage | None = Storage(self._path)
+        self._collections: dict[str, Collection] = {}
+        self._lock = threading.RLock()
+        self._process = os.getpid()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self._path)!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        with self._lock:
+            if self._storage is None or os.getpid() != self._process:
+                return
+            try:
+                for collection in self._collections.values():
+                    collection.close()
+            finally:
+                self._collections.clear()
+                self._storage.close()
+                self._storage = None
+
+    def _opened(self) -> Storage:
+        """Give the storage, or say why it cannot be used."""
+        if self._storage is None:
+            message = f"EdgeClient({str(self._path)!r}) is closed. Open a new one."
+            raise EngineError(message)
+        if os.getpid() != self._process:
+            message = (
+                f"EdgeClient({str(self._path)!r}) was opened in process {self._process} and "
+                f"forked into {os.getpid()}. Open it after forking, in one process only."
+            )
+            raise EngineError(message)
+        return self._storage
+
+    def _collection(self, name: str) -> Collection:
+        """Give an existing collection, loading it at first use.
+
+        Raises:
+            ValueError: There is none; the same error as qdrant-client's local mode.
+        """
+        storage = self._opened()
+        found = self._collections.get(name)
+        if found is not None:
+            return found
+        with self._lock:
+            if name not in self._collections:
+                if not storage.exists(name):
+                    message = f"Collection {name} not found"
+                    raise ValueError(message)
+                self._collections[name] = Collection.open(name, storage.folder(name))
+            return self._collections[name]

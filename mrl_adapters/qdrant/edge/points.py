@@ -1,0 +1,241 @@
+"""Convert points: `models.PointStruct` into the engine, records and scored points out of it.
+
+Vectors are checked before anything is written. The binding reads a float32 buffer fastest when it
+comes as a memoryview and a Python list as it is; NumPy rows take three times as long.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+import qdrant_edge as edge
+from qdrant_client import models
+
+from mrl_adapters.errors import DimensionsError, EmbeddingError
+
+PointId = int | str | UUID
+FloatRow = npt.NDArray[np.float32]
+
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+class VectorIntake:
+    """Check and convert the vectors of one write.
+
+    Args:
+        dense: The collection's dense vectors by name ('' for the unnamed one).
+        sparse: The names of its sparse vectors.
+    """
+
+    def __init__(self, dense: Mapping[str, models.VectorParams], sparse: Iterable[str]) -> None:
+        self._sizes = {name: params.size for name, params in dense.items()}
+        self._sparse = frozenset(sparse)
+        self._rows: dict[str, tuple[list[PointId], list[FloatRow]]] = {}
+
+    def convert(self, point_id: PointId, vector: Any) -> Any:
+        """Convert the vectors of one point.
+
+        Args:
+            point_id: The point, for messages.
+            vector: One vector or vectors by name: lists of floats, float buffers (NumPy arrays,
+                memoryviews), models.SparseVector, or lists of lists for multi-vectors.
+
+        Returns:
+            What the engine takes.
+
+        Raises:
+            ValueError: A name that the collection does not have.
+            DimensionsError: A vector of another width.
+            EmbeddingError: NaN or infinity in a list; for buffers see `finish`.
+        """
+        if isinstance(vector, dict):
+            return {name: self._one(point_id, name, value) for name, value in vector.items()}
+        return self._one(point_id, "", vector)
+
+    def finish(self) -> None:
+        """Check all buffers seen so far for NaN and infinity in one sweep.
+
+        Raises:
+            EmbeddingError: There is one; names the point.
+        """
+        for name, (ids, rows) in self._rows.items():
+            flat = np.concatenate(rows)
+            # A finite sum of squares has only finite terms: one pass over the memory. The sum
+            # may overflow for huge but finite values, hence the second look.
+            with np.errstate(over="ignore", invalid="ignore"):
+                if math.isfinite(float(np.dot(flat, flat))):
+                    continue
+            for point_id, row in zip(ids, rows, strict=True):
+                if not np.isfinite(row).all():
+                    raise _not_finite(point_id, name)
+        self._rows.clear()
+
+    def _one(self, point_id: PointId, name: str, value: Any) -> Any:
+        size = self._sizes.get(name)
+        if size is None:
+            return self._other(point_id, name, value)
+        if isinstance(value, list):
+            if value and isinstance(value[0], (list, np.ndarray)):
+                return [self._list(point_id, name, list(row), size) for row in value]
+            return self._list(point_id, name, value, size)
+        row = np.ascontiguousarray(value, dtype=np.float32)
+        if row.ndim == 2:  # noqa: PLR2004  # a multi-vector: one row for each token
+            return [self._list(point_id, name, each, size) for each in row.tolist()]
+        if row.size != size:
+            raise _wrong_width(point_id, name, row.size, size)
+        kept = self._rows.get(name)
+        if kept is None:
+            kept = self._rows[name] = ([], [])
+        kept[0].append(point_id)
+        kept[1].append(row)
+        return row.data
+
+    def _list(self, point_id: PointId, name: str, values: list[float], size: int) -> list[float]:
+        if len(values) != size:
+            raise _wrong_width(point_id, name, len(values), size)
+        # The norm is NaN or infinite when a value is; it also tells float32 overflow.
+        if not math.hypot(*values) <= _FLOAT32_MAX:
+            raise _not_finite(point_id, name)
+        return values
+
+    def _other(self, point_id: PointId, name: str, value: Any) -> edge.SparseVector:
+        if name not in self._sparse:
+            names = sorted([*self._sizes, *self._sparse])
+            message = (
+                f"Point {point_id!r}: Not existing vector name error: {name!r}. "
+                f"The collection has {names}."
+            )
+            raise ValueError(message)
+        if not isinstance(value, models.SparseVector):
+            message = (
+                f"Point {point_id!r}: vector {name!r} is sparse, found {type(value).__name__}. "
+                "Pass models.SparseVector(indices=..., values=...)."
+            )
+            raise TypeError(message)
+        if value.values and not math.hypot(*value.values) <= _FLOAT32_MAX:
+            raise _not_finite(point_id, name)
+        return edge.SparseVector(value.indices, value.values)
+
+
+def _wrong_width(point_id: PointId, name: str, found: int, expected: int) -> DimensionsError:
+    return DimensionsError(
+        f"Point {point_id!r}: Vector dimension error: {name!r} has {found} dimensions, "
+        f"the collection expects {expected}. Embed with the collection's model and size."
+    )
+
+
+def _not_finite(point_id: PointId, name: str) -> EmbeddingError:
+    return EmbeddingError(
+        f"Point {point_id!r}: vector {name!r} holds NaN or a value outside float32. "
+        "Nothing was written. Check the text and the model behind it."
+    )
+
+
+def edge_points(
+    points: models.Batch | Iterable[models.PointStruct], intake: VectorIntake
+) -> list[edge.Point]:
+    """Convert points for an upsert.
+
+    Args:
+        points: Points, or a batch of columns.
+        intake: The collection's vector check.
+
+    Returns:
+        The engine's points, all checked.
+
+    Raises:
+        EmbeddingError: NaN or infinity; names the point.
+    """
+    if isinstance(points, models.Batch):
+        points = batch_points(points)
+    convert = intake.convert
+    converted = [
+        edge.Point(point.id, convert(point.id, point.vector), point.payload) for point in points
+    ]
+    intake.finish()
+    return converted
+
+
+def batch_points(batch: models.Batch) -> Iterator[models.PointStruct]:
+    """Take a batch of columns apart.
+
+    Args:
+        batch: Ids, vectors (one column or one by name) and payloads.
+
+    Yields:
+        One point for each id.
+
+    Raises:
+        ValueError: Columns of different lengths.
+    """
+    vectors = batch.vectors
+    named: dict[str, Any] = vectors if isinstance(vectors, dict) else {"": vectors}
+    payloads: Sequence[Any] = batch.payloads or [None] * len(batch.ids)
+    for name, column in {**named, "payloads": payloads}.items():
+        if len(column) != len(batch.ids):
+            message = (
+                f"Batch has {len(batch.ids)} ids and {len(column)} in column {name!r}. "
+                "Give one for each id."
+            )
+            raise ValueError(message)
+    for row, point_id in enumerate(batch.ids):
+        vector = {name: column[row] for name, column in named.items()}
+        yield models.PointStruct.model_construct(id=point_id, vector=vector, payload=payloads[row])
+
+
+def edge_point_vectors(
+    points: Iterable[models.PointVectors], intake: VectorIntake
+) -> list[edge.PointVectors]:
+    """Convert vectors for an update of existing points; see `edge_points`."""
+    converted = [
+        edge.PointVectors(point.id, intake.convert(point.id, point.vector)) for point in points
+    ]
+    intake.finish()
+    return converted
+
+
+def plain_id(point_id: PointId) -> int | str:
+    """Give an id as the client gives it: an int, or a UUID's canonical string."""
+    return point_id if isinstance(point_id, int) else str(point_id)
+
+
+def plain_vector(vector: Any) -> Any:
+    """Give the engine's vectors as the client gives them: lists, by name where named."""
+    if isinstance(vector, dict):
+        return {name: plain_vector(value) for name, value in vector.items()}
+    if isinstance(vector, edge.SparseVector):
+        return models.SparseVector(indices=vector.indices, values=vector.values)
+    return vector
+
+
+# Results are built without validation: they come from the engine, and validating ten points with
+# their payloads costs more than the search.
+
+
+def record(found: edge.Record) -> models.Record:
+    """Give a retrieved point as the client gives it."""
+    vector = found.vector
+    return models.Record.model_construct(
+        id=plain_id(found.id),
+        payload=found.payload,
+        vector=None if vector is None else plain_vector(vector),
+        shard_key=None,
+        order_value=found.order_value,
+    )
+
+
+def scored_point(found: edge.ScoredPoint) -> models.ScoredPoint:
+    """Give a search result as the client gives it."""
+    vector = found.vector
+    return models.ScoredPoint.model_construct(
+        id=plain_id(found.id),
+        version=found.version,
+        score=found.score,
+        payload=found.payload,
+        vector=None if vector is None else plain_vector(vector),
+        shard_key=None,
+        order_value=found.order_value,
+    )

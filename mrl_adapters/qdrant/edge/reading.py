@@ -1,0 +1,200 @@
+"""The reading methods of `EdgeClient`."""
+
+# ruff: noqa: FBT001, FBT002, PLR0913, PLR0917 - the signatures are those of QdrantClient
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import qdrant_edge as edge
+from qdrant_client import models
+from qdrant_client.http import models as rest
+
+from mrl_adapters.qdrant.edge.filters import edge_filter
+from mrl_adapters.qdrant.edge.opened import OpenPath
+from mrl_adapters.qdrant.edge.points import PointId, plain_id, record, scored_point
+from mrl_adapters.qdrant.edge.requests import (
+    edge_order_by,
+    edge_payload_selector,
+    edge_request,
+    edge_vector_selector,
+)
+
+
+class Reading(OpenPath):
+    """Read points. Parameters are those of QdrantClient.
+
+    `consistency`, `shard_key_selector`, `timeout` and further keywords are accepted and mean
+    nothing here: there is one copy, one shard and no network.
+    """
+
+    def query_points(
+        self,
+        collection_name: str,
+        query: Any = None,
+        using: str | None = None,
+        prefetch: models.Prefetch | list[models.Prefetch] | None = None,
+        query_filter: models.Filter | None = None,
+        search_params: models.SearchParams | None = None,
+        limit: int = 10,
+        offset: int | None = None,
+        with_payload: bool | Sequence[str] | models.PayloadSelector = True,
+        with_vectors: bool | Sequence[str] = False,
+        score_threshold: float | None = None,
+        lookup_from: models.LookupLocation | None = None,
+        consistency: Any = None,
+        shard_key_selector: Any = None,
+        timeout: int | None = None,
+        **kwargs: Any,
+    ) -> rest.QueryResponse:
+        """Answer one query.
+
+        Args:
+            collection_name: The collection.
+            query: A vector (list of floats or float buffer), the id of a stored point, or a query
+                of qdrant_client.models.
+            using: The vector to search; None for the unnamed one.
+            prefetch: Searches whose results the query ranks again, nested at will.
+            query_filter: Which points count.
+            search_params: hnsw_ef, exact, quantization.
+            limit: How many points to give.
+            offset: How many to leave out first.
+            with_payload: Whether to give payloads, or which keys.
+            with_vectors: Whether to give vectors, or which ones.
+            score_threshold: The score that a point must exceed.
+            lookup_from: Not available here.
+            consistency: Means nothing here.
+            shard_key_selector: Means nothing here.
+            timeout: Means nothing here.
+            **kwargs: Mean nothing here.
+
+        Returns:
+            The points, best first.
+
+        Raises:
+            ValueError: There is no such collection, or no such point to search by.
+            NotImplementedError: A part that the engine does not have.
+        """
+        del consistency, shard_key_selector, timeout, kwargs
+        request = models.QueryRequest.model_construct(
+            query=query,
+            using=using,
+            prefetch=prefetch,
+            filter=query_filter,
+            params=search_params,
+            limit=limit,
+            offset=offset,
+            with_payload=with_payload,
+            with_vector=with_vectors,
+            score_threshold=score_threshold,
+            lookup_from=lookup_from,
+        )
+        return self.query_batch_points(collection_name, [request])[0]
+
+    def query_batch_points(
+        self,
+        collection_name: str,
+        requests: Sequence[models.QueryRequest],
+        consistency: Any = None,
+        timeout: int | None = None,
+        **kwargs: Any,
+    ) -> list[rest.QueryResponse]:
+        """Answer several queries in one go; see `query_points`.
+
+        Returns:
+            One response for each request, in order.
+        """
+        del consistency, timeout, kwargs
+        collection = self._collection(collection_name)
+        answers = collection.query([edge_request(each, collection.vector) for each in requests])
+        return [
+            rest.QueryResponse.model_construct(points=[scored_point(each) for each in answer])
+            for answer in answers
+        ]
+
+    def retrieve(
+        self,
+        collection_name: str,
+        ids: Sequence[PointId],
+        with_payload: bool | Sequence[str] | models.PayloadSelector = True,
+        with_vectors: bool | Sequence[str] = False,
+        consistency: Any = None,
+        shard_key_selector: Any = None,
+        timeout: int | None = None,
+        **kwargs: Any,
+    ) -> list[models.Record]:
+        """Give points by id; unknown ids are left out."""
+        del consistency, shard_key_selector, timeout, kwargs
+        with self._collection(collection_name).engine() as shard:
+            found = shard.retrieve(
+                list(ids), edge_payload_selector(with_payload), edge_vector_selector(with_vectors)
+            )
+        return [record(each) for each in found]
+
+    def scroll(
+        self,
+        collection_name: str,
+        scroll_filter: models.Filter | None = None,
+        limit: int = 10,
+        order_by: str | models.OrderBy | None = None,
+        offset: PointId | None = None,
+        with_payload: bool | Sequence[str] | models.PayloadSelector = True,
+        with_vectors: bool | Sequence[str] = False,
+        consistency: Any = None,
+        shard_key_selector: Any = None,
+        timeout: int | None = None,
+        **kwargs: Any,
+    ) -> tuple[list[models.Record], int | str | UUID | None]:
+        """Give a page of points, by id or by a payload field.
+
+        Returns:
+            The points, and the offset of the next page or None.
+        """
+        del consistency, shard_key_selector, timeout, kwargs
+        request = edge.ScrollRequest(
+            offset=offset,
+            limit=limit,
+            filter=edge_filter(scroll_filter),
+            with_payload=edge_payload_selector(with_payload),
+            with_vector=edge_vector_selector(with_vectors),
+            order_by=None if order_by is None else edge_order_by(order_by),
+        )
+        with self._collection(collection_name).engine() as shard:
+            found, following = shard.scroll(request)
+        return [record(each) for each in found], None if following is None else plain_id(following)
+
+    def count(
+        self,
+        collection_name: str,
+        count_filter: models.Filter | None = None,
+        exact: bool = True,
+        shard_key_selector: Any = None,
+        timeout: int | None = None,
+        **kwargs: Any,
+    ) -> models.CountResult:
+        """Count the points that a filter matches, or all."""
+        del shard_key_selector, timeout, kwargs
+        request = edge.CountRequest(exact=exact, filter=edge_filter(count_filter))
+        with self._collection(collection_name).engine() as shard:
+            return models.CountResult(count=shard.count(request))
+
+    def facet(
+        self,
+        collection_name: str,
+        key: str,
+        facet_filter: models.Filter | None = None,
+        limit: int = 10,
+        exact: bool = False,
+        consistency: Any = None,
+        timeout: int | None = None,
+        shard_key_selector: Any = None,
+        **kwargs: Any,
+    ) -> models.FacetResponse:
+        """Count points by the values of a payload field, which needs a payload index."""
+        del consistency, timeout, shard_key_selector, kwargs
+        request = edge.FacetRequest(key, limit, exact, edge_filter(facet_filter))
+        with self._collection(collection_name).engine() as shard:
+            hits = shard.facet(request).hits
+        return models.FacetResponse(
+            hits=[models.FacetValueHit(value=hit.value, count=hit.count) for hit in hits]
+        )

@@ -1,0 +1,264 @@
+"""Hold one open collection: the engine's shard, its settings, its lock and its index.
+
+The engine has no background optimizer: points written lie beside the index and are scanned until
+somebody asks for a build. Here a query asks, once enough points have piled up: at least the
+collection's indexing_threshold (in KB of the largest vector, as on a server) and a fifth of the
+collection. Bulk loading thus costs one build, and a few new points never cost any.
+"""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import qdrant_edge as edge
+from qdrant_client import models
+
+from mrl_adapters.errors import EngineError
+from mrl_adapters.qdrant.edge.config import (
+    INDEXING_THRESHOLD_KB,
+    bytes_per_point,
+    dense_vectors,
+    edge_config,
+)
+from mrl_adapters.qdrant.edge.points import PointId, VectorIntake
+from mrl_adapters.qdrant.edge.storage import (
+    PENDING_FILE,
+    SETTINGS_FILE,
+    SHARD_FOLDER,
+    read_json,
+    write_json,
+)
+
+logger = logging.getLogger(__name__)
+
+_FORMAT = 1
+_REBUILD_SHARE = 0.2
+_KB = 1024
+
+
+class Collection:
+    """One open collection. Use `create` or `open`.
+
+    Thread-safe: every call takes the collection's lock. The engine holds the interpreter's lock
+    anyway, so that nothing is lost.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, settings: models.CreateCollection, shard: edge.EdgeShard
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.lock = threading.RLock()
+        self._folder = folder
+        self._shard: edge.EdgeShard | None = shard
+        self._pending = 0
+        self._pending_saved = 0
+
+    @classmethod
+    def create(cls, name: str, folder: Path, settings: models.CreateCollection) -> "Collection":
+        """Create a collection in an empty folder; `collection.json`, written last, commits it."""
+        config = edge_config(settings)
+        path = folder / SHARD_FOLDER
+        path.mkdir(parents=True)
+        with _engine_errors(name):
+            shard = edge.EdgeShard.create(str(path), config)
+        collection = cls(name, folder, settings, shard)
+        collection._save()
+        return collection
+
+    @classmethod
+    def open(cls, name: str, folder: Path) -> "Collection":
+        """Open a collection, finishing a change that a killed process left half done."""
+        stored = read_json(folder / SETTINGS_FILE)
+        if stored.get("format") != _FORMAT:
+            message = (
+                f"Collection {name!r}: {folder} has format {stored.get('format')!r}, "
+                f"expected {_FORMAT}. Open it with the version of mrl-adapters that wrote it."
+            )
+            raise EngineError(message)
+        settings = models.CreateCollection.model_validate(stored["settings"])
+        path = str(folder / SHARD_FOLDER)
+        change = stored.get("change")
+        with _engine_errors(name):
+            shard = edge.EdgeShard.load(path, None if change else edge_config(settings))
+        collection = cls(name, folder, settings, shard)
+        if change:
+            collection.apply(
+                models.CreateCollection.model_validate(change["settings"]),
+                add=change["add"],
+                drop=change["drop"],
+            )
+        with contextlib.suppress(EngineError):
+            collection._pending = read_json(folder / PENDING_FILE)["pending"]
+        collection._pending_saved = collection._pending
+        return collection
+
+    @contextlib.contextmanager
+    def engine(self) -> Iterator[edge.EdgeShard]:
+        """Give the shard, locked, its bare exceptions turned into EngineError."""
+        with self.lock, _engine_errors(self.name):
+            if self._shard is None:
+                message = f"Collection {self.name!r} is closed. Open a new EdgeClient."
+                raise EngineError(message)
+            yield self._shard
+
+    def intake(self) -> VectorIntake:
+        """Give a vector check for one write."""
+        return VectorIntake(dense_vectors(self.settings), self.settings.sparse_vectors or {})
+
+    def write(self, operation: edge.UpdateOperation, touched: int = 0) -> None:
+        """Apply an update.
+
+        Args:
+            operation: The engine's update.
+            touched: How many points it may move out of the index.
+        """
+        with self.engine() as shard:
+            shard.update(operation)
+            if touched:
+                self._note_pending(self._pending + touched)
+
+    def query(self, requests: Sequence[edge.QueryRequest]) -> list[list[edge.ScoredPoint]]:
+        """Answer queries, building the index first if that is due."""
+        with self.engine() as shard:
+            if self._index_is_due(shard):
+                self.optimize()
+            if len(requests) == 1:
+                return [shard.query(requests[0])]
+            return shard.query_batch(edge.QueryBatchRequest(list(requests))) if requests else []
+
+    def vector(self, point_id: PointId, using: str) -> Any:
+        """Give a stored vector, for queries by id.
+
+        Raises:
+            ValueError: There is no such point, or it lacks the vector.
+        """
+        with self.engine() as shard:
+            found = shard.retrieve([point_id], with_payload=False, with_vector=[using])
+        vector: Any = found[0].vector if found else None
+        if isinstance(vector, dict):
+            vector = vector.get(using)
+        if vector is None:
+            message = f"Collection {self.name!r}: point {point_id!r} has no vector {using!r}."
+            raise ValueError(message)
+        return vector
+
+    def optimize(self) -> bool:
+        """Build the index over everything now; tell whether there was something to do."""
+        with self.engine() as shard:
+            logger.info("Collection %r: indexing about %d points", self.name, self._pending)
+            built = shard.optimize()
+            self._note_pending(0)
+            return built
+
+    def apply(
+        self,
+        settings: models.CreateCollection,
+        *,
+        add: str | None = None,
+        drop: str | None = None,
+    ) -> None:
+        """Change the settings; the change is noted first, so that a crash cannot tear it.
+
+        Args:
+            settings: The new settings.
+            add: A vector that they have and the shard lacks.
+            drop: A vector that they lack and the shard has.
+        """
+        with self.engine() as shard:
+            new = settings.model_dump(mode="json", exclude_none=True)
+            self._save({"settings": new, "add": add, "drop": drop})
+            if add is not None:
+                shard.update(_create_vector(settings, add))
+            if drop is not None:
+                shard.update(edge.UpdateOperation.delete_vector_name(drop))
+            # Settings of vectors take effect only when a shard is loaded with them.
+            shard.close()
+            self._shard = None
+            self._shard = edge.EdgeShard.load(
+                str(self._folder / SHARD_FOLDER), edge_config(settings)
+            )
+            self.settings = settings
+            self._save()
+
+    def set_metadata(self, metadata: dict[str, Any]) -> None:
+        """Merge metadata into the stored one; None removes a key, as on the server."""
+        with self.lock:
+            merged = {**(self.settings.metadata or {}), **metadata}
+            kept = {key: value for key, value in merged.items() if value is not None}
+            self.settings = self.settings.model_copy(update={"metadata": kept})
+            self._save()
+
+    def close(self, *, index: bool = True) -> None:
+        """Close the shard, building the index first if that is due; twice is harmless."""
+        with self.lock:
+            if self._shard is None:
+                return
+            with _engine_errors(self.name):
+                if index and self._index_is_due(self._shard):
+                    self.optimize()
+                self._shard.close()
+            self._shard = None
+            if index and self._pending != self._pending_saved:
+                self._save_pending()
+
+    def _index_is_due(self, shard: edge.EdgeShard) -> bool:
+        if not self._pending:
+            return False
+        optimizers = self.settings.optimizers_config
+        given = optimizers.indexing_threshold if optimizers else None
+        threshold = INDEXING_THRESHOLD_KB if given is None else given
+        if not threshold:  # 0 switches indexing off, as on the server
+            return False
+        large = self._pending * bytes_per_point(self.settings) >= threshold * _KB
+        return large and self._pending >= _REBUILD_SHARE * shard.info().points_count
+
+    def _note_pending(self, pending: int) -> None:
+        """Count points beside the index.
+
+        The count is saved at zero, at each doubling and on closing: a crash loses at most half of
+        it, and a write costs no extra file.
+        """
+        self._pending = pending
+        if pending == 0 or pending >= 2 * max(self._pending_saved, _KB):
+            self._save_pending()
+
+    def _save_pending(self) -> None:
+        write_json(self._folder / PENDING_FILE, {"pending": self._pending})
+        self._pending_saved = self._pending
+
+    def _save(self, change: dict[str, Any] | None = None) -> None:
+        content = {
+            "format": _FORMAT,
+            "name": self.name,
+            "settings": self.settings.model_dump(mode="json", exclude_none=True),
+            "change": change,
+        }
+        write_json(self._folder / SETTINGS_FILE, content)
+
+
+def _create_vector(settings: models.CreateCollection, name: str) -> edge.UpdateOperation:
+    """Build the operation that adds a vector; the engine takes the same one twice."""
+    params = edge_config(settings)
+    if name in params.vectors:
+        vector = params.vectors[name]
+        return edge.UpdateOperation.create_dense_vector(
+            name, vector.size, vector.distance, vector.multivector_config, vector.datatype
+        )
+    sparse = params.sparse_vectors[name]
+    return edge.UpdateOperation.create_sparse_vector(name, sparse.modifier, sparse.datatype)
+
+
+@contextlib.contextmanager
+def _engine_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        # The binding raises bare Exception for everything that goes wrong inside the engine.
+        if type(error) is not Exception:
+            raise
+        message = f"Collection {name!r}: {error}"
+        raise EngineError(message) from error
