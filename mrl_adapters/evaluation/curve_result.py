@@ -22,7 +22,8 @@ class CurveRow:
         overlap: Mean overlap@k with the exact full ranking, from 0 to 1.
         ndcg: Mean nDCG@k against the judgements; None without judgements.
         recall: Mean recall@k against the judgements; None without judgements.
-        retained: ``ndcg`` as a share of the full vectors' nDCG; None without judgements.
+        retained: ``ndcg`` as a share of the full vectors' nDCG; None without judgements, or
+            where the full vectors found nothing relevant.
     """
 
     dimensions: int
@@ -115,8 +116,8 @@ class CurveResult:
         yield str(row.dimensions)
         yield f"{row.search}, rotated" if row.rotated else row.search
         yield f"{row.bytes_per_vector:,}"
-        if row.ndcg is not None and row.retained is not None and row.recall is not None:
+        if row.ndcg is not None and row.recall is not None:
             yield f"{row.ndcg:.3f}"
-            yield f"{row.retained:.1%}"
+            yield "-" if row.retained is None else f"{row.retained:.1%}"
             yield f"{row.recall:.3f}"
         yield f"{row.overlap:.3f}"

@@ -30,11 +30,11 @@ def plot_curve(result: CurveResult, path: Path) -> Path:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    panels = 2 if result.judged else 1
+    full = result.rows[0].ndcg
+    panels = 2 if full else 1  # no share can be taken of an nDCG of 0
     figure = new_figure(4.6 * panels + 0.4, 4.2)
     axes = figure.subplots(1, panels, squeeze=False)[0]
-    if result.judged:
-        full = result.rows[0].ndcg or 0.0
+    if full:
         _draw(axes[0], result, "retained")
         title = f"nDCG@{result.k} kept (all {result.dimensions} dimensions: {full:.3f})"
         axes[0].set_title(title, fontsize=10)

@@ -1,0 +1,231 @@
+"""Curves on data whose answer is known."""
+
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mrl_adapters import ConfigurationError, DimensionsError, EmbeddingError, MissingExtraError
+from mrl_adapters.embeddings import WordLlamaEmbedder
+from mrl_adapters.evaluation import Dataset, curve, docstring_dataset, load_beir
+
+DATA = Path(
+    os.environ.get("MRL_ADAPTERS_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
+)
+
+
+class Lookup:
+    """Give each text the vector that was made for it."""
+
+    def __init__(self, vectors: dict[str, np.ndarray]) -> None:
+        self.vectors = vectors
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        assert all(text.strip() for text in texts)
+        return [self.vectors[text].tolist() for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.vectors[text].tolist()
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        return self.embed_documents(texts)
+
+    async def aembed_query(self, text: str) -> list[float]:
+        return self.embed_query(text)
+
+
+class Reversal:
+    """The rotation that puts the last dimension first."""
+
+    def apply(self, vectors: np.ndarray) -> np.ndarray:
+        return vectors[:, ::-1]
+
+
+@pytest.fixture
+def backwards() -> tuple[Lookup, Dataset]:
+    """Vectors whose last half says everything and whose first half says little."""
+    rng = np.random.default_rng(0)
+    scale = np.r_[np.full(8, 0.05), np.full(8, 1.0)]
+    documents = {f"d{i}": scale * rng.standard_normal(16) for i in range(400)}
+    queries = {
+        f"q{i}": documents[f"d{i}"] + 0.3 * scale * rng.standard_normal(16) for i in range(60)
+    }
+    dataset = Dataset(
+        documents={key: key for key in documents},
+        queries={key: key for key in queries},
+        qrels={f"q{i}": {f"d{i}": 1} for i in range(60)},
+        name="backwards",
+    )
+    return Lookup(documents | queries), dataset
+
+
+def test_the_first_row_is_the_full_search(backwards: tuple[Lookup, Dataset]) -> None:
+    result = curve(*backwards, [8, 16, 4])
+    full = result.rows[0]
+    assert (full.dimensions, full.search, full.overlap, full.retained) == (
+        16,
+        "one-stage",
+        1.0,
+        1.0,
+    )
+    assert full.bytes_per_vector == 64
+    assert [row.dimensions for row in result.rows[1:]] == [8, 8, 4, 4]
+    assert (result.documents, result.queries, result.dimensions) == (400, 60, 16)
+
+
+def test_two_stages_beat_one_and_a_fitting_rotation_beats_none(
+    backwards: tuple[Lookup, Dataset],
+) -> None:
+    result = curve(*backwards, [8], rotation=Reversal())
+    rows = {(row.search, row.rotated): row for row in result.rows[1:]}
+    assert rows["two-stage", False].overlap > rows["one-stage", False].overlap
+    assert rows["one-stage", True].overlap > 0.9 > rows["one-stage", False].overlap
+    assert rows["two-stage", True].overlap > 0.99
+    assert rows["two-stage", True].ndcg == pytest.approx(result.rows[0].ndcg, abs=0.01)
+
+
+def test_re_ranking_everything_is_the_full_search(backwards: tuple[Lookup, Dataset]) -> None:
+    rows = curve(*backwards, [2], k=10, oversampling=40).rows
+    assert rows[2].search == "two-stage"
+    assert rows[2].overlap == 1.0
+    assert rows[2].ndcg == rows[0].ndcg
+
+
+def test_without_dimensions_sizes_are_halved(backwards: tuple[Lookup, Dataset]) -> None:
+    assert [row.dimensions for row in curve(*backwards).rows] == [16, 8, 8]
+    wide = {str(i): np.random.default_rng(i).standard_normal(128) for i in range(3)}
+    result = curve(Lookup(wide), Dataset(documents={key: key for key in wide}))
+    assert [row.dimensions for row in result.rows] == [128, 64, 64, 32, 32]
+
+
+def test_without_queries_documents_ask_for_their_neighbours(
+    backwards: tuple[Lookup, Dataset],
+) -> None:
+    embedder, dataset = backwards
+    result = curve(embedder, Dataset(documents=dataset.documents), [8])
+    assert result.queries == 400
+    assert not result.judged
+    # A document that found itself would be its own nearest neighbour at every size.
+    assert curve(embedder, Dataset(documents=dataset.documents), [1], k=1).rows[1].overlap < 0.3
+
+
+def test_a_titled_document_does_not_find_itself() -> None:
+    vectors = {
+        text: np.random.default_rng(len(text)).standard_normal(4) for text in ("a", "T a", "bb")
+    }
+    dataset = Dataset({"1": "T a", "2": "bb"}, {"1": "a"}, {"1": {"1": 1}})
+    assert curve(Lookup(vectors), dataset, [2], k=2).rows[0].recall == 0.0
+
+
+def test_an_empty_document_is_never_embedded(backwards: tuple[Lookup, Dataset]) -> None:
+    embedder, dataset = backwards
+    documents = {"empty": " ", **dataset.documents}
+    result = curve(embedder, Dataset(documents, dataset.queries, dataset.qrels), [8])
+    assert result.documents == 401
+    with pytest.raises(EmbeddingError, match="All 1 documents are empty"):
+        curve(embedder, Dataset({"a": ""}, {"q0": "q0"}), [8])
+
+
+def test_progress_is_told(backwards: tuple[Lookup, Dataset]) -> None:
+    calls: list[tuple[str, int, int]] = []
+    curve(*backwards, [8], progress=lambda *call: calls.append(call))
+    assert calls[0] == ("embedding documents", 0, 400)
+    assert ("embedding queries", 60, 60) in calls
+    assert calls[-1] == ("searching", 1, 1)
+
+
+def test_impossible_questions_are_refused(backwards: tuple[Lookup, Dataset]) -> None:
+    with pytest.raises(
+        DimensionsError, match="Cannot measure 17 dimensions of vectors that have 16"
+    ):
+        curve(*backwards, [17])
+    with pytest.raises(ConfigurationError, match=r"oversampling = 0\.5"):
+        curve(*backwards, oversampling=0.5)
+
+
+def test_table_and_json_say_the_same(backwards: tuple[Lookup, Dataset]) -> None:
+    result = curve(*backwards, [8, 16], rotation=Reversal())
+    assert result.judged
+    table = result.to_markdown().splitlines()
+    assert table[0].startswith("unnamed model on backwards: 400 documents, 60 queries; two-stage")
+    assert table[2] == (
+        "| dimensions | search | bytes per vector | nDCG@10 | retained | recall@10 | overlap@10 |"
+    )
+    assert len({line.count("|") for line in table[2:]}) == 1
+    assert "two-stage, rotated" in table[-1]
+    data = json.loads(result.to_json())
+    assert data["rows"][0]["ndcg"] == result.rows[0].ndcg
+    assert len(data["rows"]) == len(table) - 4 == 5
+
+
+def test_without_judgements_the_table_has_overlap_alone(backwards: tuple[Lookup, Dataset]) -> None:
+    embedder, dataset = backwards
+    table = curve(embedder, Dataset(dataset.documents), [8]).to_markdown()
+    assert "| dimensions | search | bytes per vector | overlap@10 |" in table
+    assert "nDCG" not in table
+
+
+def test_a_search_that_never_finds_anything_right_retains_nothing_of_nothing(
+    backwards: tuple[Lookup, Dataset], tmp_path: Path
+) -> None:
+    embedder, dataset = backwards
+    pytest.importorskip("matplotlib")
+    unfindable = Dataset(dataset.documents, {"q0": "q0"}, {"q0": {"not there": 1}})
+    result = curve(embedder, unfindable, [8])
+    assert result.rows[0].ndcg == 0.0
+    assert result.rows[1].retained is None
+    assert "| - |" in result.to_markdown()
+    assert result.plot(tmp_path / "x.svg").is_file()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_a_picture_is_drawn(backwards: tuple[Lookup, Dataset], tmp_path: Path, suffix: str) -> None:
+    pytest.importorskip("matplotlib")
+    embedder, dataset = backwards
+    with warnings.catch_warnings():
+        # pyparsing's and dateutil's own, raised while matplotlib is imported.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        judged = curve(embedder, dataset, [8], rotation=Reversal())
+        path = judged.plot(tmp_path / f"judged{suffix}")
+        unjudged = curve(embedder, Dataset(dataset.documents), [8])
+        smaller = unjudged.plot(str(tmp_path / f"unjudged{suffix}"))
+    start = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix]
+    assert path.read_bytes().startswith(start)
+    assert smaller.read_bytes().startswith(start)
+    if suffix == ".svg":
+        assert judged.plot(tmp_path / "again.svg").read_bytes() == path.read_bytes()
+
+
+def test_a_picture_without_matplotlib_says_what_to_install(
+    backwards: tuple[Lookup, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtraError, match=r"mrl-adapters\[plot\]"):
+        curve(*backwards, [8]).plot(tmp_path / "x.png")
+
+
+def test_wordllama_on_docstrings_keeps_its_quality_with_two_stages() -> None:
+    rows = curve(WordLlamaEmbedder(), docstring_dataset(), [128]).rows
+    assert rows[1].overlap < 0.9
+    assert rows[2].overlap > 0.97
+    assert rows[2].retained is not None
+    assert rows[2].retained > 0.98
+
+
+@pytest.mark.slow
+def test_known_scores_of_debian_packages() -> None:
+    folder = DATA / "debian-packages"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there; set MRL_ADAPTERS_DATA to the folder that holds it")
+    result = curve(WordLlamaEmbedder(), load_beir(folder), [128, 64])
+    rows = {(row.dimensions, row.search): row for row in result.rows}
+    assert rows[256, "one-stage"].ndcg == pytest.approx(0.495, abs=0.0015)
+    assert rows[256, "one-stage"].recall == pytest.approx(0.633, abs=0.0015)
+    assert rows[128, "one-stage"].ndcg == pytest.approx(0.457, abs=0.0015)
+    assert rows[64, "one-stage"].ndcg == pytest.approx(0.391, abs=0.0015)
+    assert rows[128, "two-stage"].overlap == pytest.approx(0.977, abs=0.0015)
+    assert rows[64, "two-stage"].overlap == pytest.approx(0.841, abs=0.0015)
