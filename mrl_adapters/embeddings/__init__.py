@@ -6,13 +6,18 @@ Importing this package imports none of the optional packages: each class does so
 from mrl_adapters.embeddings.adopt import adocument_array, adopt, document_array
 from mrl_adapters.embeddings.base import ArrayEmbedder, Embedder
 from mrl_adapters.embeddings.model_names import model_name
-from mrl_adapters.embeddings.static import WordLlamaEmbedder
+from mrl_adapters.embeddings.openai import OpenAIEmbedder, OpenAIOptions, Usage
+from mrl_adapters.embeddings.static import Model2VecEmbedder, WordLlamaEmbedder
 from mrl_adapters.embeddings.truncated import TruncatedEmbedder
 
 __all__ = [
     "ArrayEmbedder",
     "Embedder",
+    "Model2VecEmbedder",
+    "OpenAIEmbedder",
+    "OpenAIOptions",
     "TruncatedEmbedder",
+    "Usage",
     "WordLlamaEmbedder",
     "adocument_array",
     "adopt",

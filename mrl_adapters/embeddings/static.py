@@ -1,6 +1,5 @@
 """Static models: an embedding is the mean of its tokens' vectors, so no GPU and no torch."""
 
-import asyncio
 import functools
 import importlib.util
 import logging
@@ -10,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from mrl_adapters import registry
+from mrl_adapters.embeddings.local import LocalEmbedder
 from mrl_adapters.errors import ConfigurationError, EmbeddingError, MissingExtraError
 from mrl_adapters.vectors import FloatArray, truncate
 
 _WORDLLAMA = "dleemiller/word-llama-l2-supercat"
 
 
-class WordLlamaEmbedder:
+class WordLlamaEmbedder(LocalEmbedder):
     """Embed with the Matryoshka model that the wordllama package carries: nothing to download.
 
     The model (256 numbers a text, trained at 256, 128 and 64) is read at the first text, once a
@@ -29,6 +29,9 @@ class WordLlamaEmbedder:
     Raises:
         MissingExtraError: wordllama is not installed.
         DimensionsError: The model does not have so many dimensions.
+
+    Warns:
+        MatryoshkaWarning: The model was not trained at this size.
 
     Source:
         https://github.com/dleemiller/WordLlama
@@ -45,9 +48,6 @@ class WordLlamaEmbedder:
         self._dimensions = dimensions
         self._batch_size = batch_size
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(dimensions={self._dimensions})"
-
     @property
     def dimensions(self) -> int:
         """Size of the vectors."""
@@ -58,55 +58,86 @@ class WordLlamaEmbedder:
         """The model's name in the registry."""
         return _WORDLLAMA
 
-    def embed_array(self, texts: list[str]) -> FloatArray:
-        """Embed n texts into one float32 array of shape (n, dimensions).
-
-        Raises:
-            EmbeddingError: A text has no token; the message gives its place.
-        """
+    def _embed(self, texts: list[str], *, query: bool) -> FloatArray:  # noqa: ARG002 - one side
         tokenizer, table = _load_wordllama()
         sums = np.empty((len(texts), table.shape[1]), dtype=np.float32)
         for start in range(0, len(texts), self._batch_size):
-            batch = list(texts[start : start + self._batch_size])
+            batch = texts[start : start + self._batch_size]
             encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
             for row, encoding in enumerate(encodings, start):
                 tokens = encoding.ids
                 if not tokens:
-                    msg = (
-                        f"Text {row} ({texts[row]!r}) has no token, so it has no embedding. "
-                        "Leave empty texts out."
-                    )
-                    raise EmbeddingError(msg)
+                    raise EmbeddingError(_no_token(row, texts[row]))
                 # The sum points where the mean does; truncate() sets the length. Row by row is
                 # 8 times faster than the package's own padded batches, and long texts cost no
                 # memory. "clip" is what the package does with ids beyond its table.
                 table.take(tokens, axis=0, mode="clip").sum(axis=0, out=sums[row])
         return truncate(sums, self._dimensions)
 
-    async def aembed_array(self, texts: list[str]) -> FloatArray:
-        """Embed as :meth:`embed_array` does, in a thread."""
-        return await asyncio.to_thread(self.embed_array, texts)
 
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Embed n texts into n lists of Python floats."""
-        return _as_lists(self.embed_array(texts))
+class Model2VecEmbedder(LocalEmbedder):
+    """Embed with a static model of the model2vec package.
 
-    def embed_query(self, text: str) -> list[float]:
-        """Embed one question into a list of Python floats."""
-        return self.embed_documents([text])[0]
+    Args:
+        model: Path or name of a model (a name is downloaded by model2vec), or a loaded
+            ``model2vec.StaticModel``.
+        dimensions: Size of the vectors; None gives the full size.
+        name: The model's name, where ``model`` is an object or a path that does not say it.
 
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Embed as :meth:`embed_documents` does, in a thread."""
-        return await asyncio.to_thread(self.embed_documents, texts)
+    Raises:
+        MissingExtraError: model2vec is not installed.
+        DimensionsError: The model does not have so many dimensions.
 
-    async def aembed_query(self, text: str) -> list[float]:
-        """Embed as :meth:`embed_query` does, in a thread."""
-        return await asyncio.to_thread(self.embed_query, text)
+    Warns:
+        MatryoshkaWarning: The model was not trained at this size.
+
+    Source:
+        https://github.com/MinishLab/model2vec
+    """
+
+    def __init__(
+        self, model: Any, dimensions: int | None = None, *, name: str | None = None
+    ) -> None:
+        if importlib.util.find_spec("model2vec") is None:
+            package, extra = "model2vec", "static"
+            raise MissingExtraError(package, extra)
+        if isinstance(model, (str, Path)):
+            from model2vec import StaticModel
+
+            name = name or str(model)
+            model = StaticModel.from_pretrained(str(model))
+        self._static = model
+        self._model = name or getattr(model, "base_model_name", None) or "model2vec"
+        full = int(model.dim)
+        spec = registry.find(self._model) or registry.ModelSpec(self._model, full, reduction="none")
+        self._dimensions = full if dimensions is None else dimensions
+        spec.check(self._dimensions)
+
+    @property
+    def dimensions(self) -> int:
+        """Size of the vectors."""
+        return self._dimensions
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self._model
+
+    def _embed(self, texts: list[str], *, query: bool) -> FloatArray:  # noqa: ARG002 - one side
+        if not texts:
+            return np.empty((0, self._dimensions), dtype=np.float32)
+        vectors = np.asarray(self._static.encode(texts), dtype=np.float32)
+        lacking = np.flatnonzero(~vectors.any(axis=1))
+        if lacking.size:
+            raise EmbeddingError(_no_token(int(lacking[0]), texts[int(lacking[0])]))
+        return truncate(vectors, self._dimensions)
 
 
-def _as_lists(vectors: FloatArray) -> list[list[float]]:
-    lists: list[list[float]] = vectors.tolist()
-    return lists
+def _no_token(row: int, text: str) -> str:
+    return (
+        f"Text {row} ({text[:40]!r}) has no token that the model knows, so it has no embedding. "
+        "Leave such texts out."
+    )
 
 
 @functools.cache

@@ -6,8 +6,9 @@ from mrl_adapters import registry
 from mrl_adapters.embeddings.adopt import adocument_array, adopt, document_array
 from mrl_adapters.embeddings.model_names import model_name
 from mrl_adapters.embeddings.prompts import applies_prompts, prefix
+from mrl_adapters.embeddings.recipe import as_lists, require_list, shorten
 from mrl_adapters.errors import DimensionsError
-from mrl_adapters.vectors import FloatArray, Reduction, as_vectors, truncate
+from mrl_adapters.vectors import FloatArray, as_vectors
 
 
 class TruncatedEmbedder:
@@ -99,11 +100,11 @@ class TruncatedEmbedder:
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed n texts into n lists of Python floats."""
-        return _as_lists(self.embed_array(texts))
+        return as_lists(self.embed_array(texts))
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed as :meth:`embed_documents` does, with the base's own async method."""
-        return _as_lists(await self.aembed_array(texts))
+        return as_lists(await self.aembed_array(texts))
 
     def embed_query(self, text: str) -> list[float]:
         """Embed one question into a list of Python floats."""
@@ -114,32 +115,17 @@ class TruncatedEmbedder:
         return self._answer(await self._embedder.aembed_query(self._question(text)))
 
     def _documents(self, texts: list[str]) -> list[str]:
-        return prefix(texts, self._document_prompt)
+        return prefix(require_list(texts), self._document_prompt)
 
     def _question(self, text: str) -> str:
         return prefix([text], self._query_prompt)[0]
 
     def _answer(self, vector: Sequence[float]) -> list[float]:
-        return _as_lists(self._shorten(as_vectors(vector)[None]))[0]
+        return as_lists(self._shorten(as_vectors(vector)[None]))[0]
 
     def _nothing(self) -> FloatArray:
         return as_vectors([]).reshape(0, self._dimensions)
 
     def _shorten(self, vectors: FloatArray) -> FloatArray:
-        width = vectors.shape[-1]
-        if width < self._dimensions:
-            msg = (
-                f"{type(self._base).__name__} gave vectors of {width} dimensions, "
-                f"asked for {self._dimensions}. Let it give its full size, or ask for fewer."
-            )
-            raise DimensionsError(msg)
-        reduction: Reduction = "prefix"
-        # A vector that the base has shortened already went through the recipe there.
-        if self._spec and width == self._spec.dimensions and width > self._dimensions:
-            reduction = self._spec.reduction
-        return truncate(vectors, self._dimensions, reduction=reduction)
-
-
-def _as_lists(vectors: FloatArray) -> list[list[float]]:
-    lists: list[list[float]] = vectors.tolist()
-    return lists
+        giver = type(self._base).__name__
+        return shorten(vectors, self._dimensions, spec=self._spec, giver=giver)

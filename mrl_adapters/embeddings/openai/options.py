@@ -1,0 +1,71 @@
+"""How an OpenAIEmbedder behaves."""
+
+import dataclasses
+from typing import Any, Literal
+
+from mrl_adapters.errors import ConfigurationError
+
+_MAX_BATCH = 2048  # inputs a request; https://platform.openai.com/docs/api-reference/embeddings
+_MAX_TOKENS = 300_000  # tokens a request, the same page
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenAIOptions:
+    """How texts are sent and answers are treated.
+
+    Args:
+        truncation: Who shortens the vectors: ``server`` (the ``dimensions`` parameter, anything
+            else is an error), ``client`` (asks for the full size, slices here), or ``auto``
+            (asks the server where the model allows it, slices here where it does not obey).
+        over_long: What happens to a text beyond the model's length: ``error``, ``truncate``
+            (its end is lost) or ``split_average`` (its parts' vectors are averaged by length).
+            With no tokeniser at hand (see `tokens`) ``error`` leaves the decision to the server,
+            the others go by UTF-8 bytes, of which there are at least as many as tokens.
+        empty: What happens to an empty text: ``error``, or ``skip`` (it is not sent, its vector
+            is all zeros).
+        prompts: Whether to put the model's prompts before the texts.
+        max_tokens: Longest input; None takes the registry's.
+        batch_size: Most texts a request, 1 to 2048.
+        request_tokens: Most tokens a request, below OpenAI's 300,000.
+        concurrency: Most requests at a time for one call.
+        max_retries: How often a request that failed for the moment (429, 5xx, connection) is
+            sent again; the server's Retry-After is honoured.
+        timeout_s: Longest wait for an answer.
+        http_client: The sync HTTP client to use, for proxies and certificates.
+        http_async_client: The same for the async methods. It belongs to one event loop.
+    """
+
+    truncation: Literal["auto", "server", "client"] = "auto"
+    over_long: Literal["error", "truncate", "split_average"] = "error"
+    empty: Literal["error", "skip"] = "error"
+    prompts: bool = True
+    max_tokens: int | None = None
+    batch_size: int = _MAX_BATCH
+    request_tokens: int = 280_000
+    concurrency: int = 4
+    max_retries: int = 4
+    timeout_s: float = 60.0
+    http_client: Any = dataclasses.field(default=None, repr=False, compare=False)
+    http_async_client: Any = dataclasses.field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse values that no request can be made with."""
+        _one_of("truncation", self.truncation, ("auto", "server", "client"))
+        _one_of("over_long", self.over_long, ("error", "truncate", "split_average"))
+        _one_of("empty", self.empty, ("error", "skip"))
+        _between("batch_size", self.batch_size, 1, _MAX_BATCH)
+        _between("request_tokens", self.request_tokens, 1, _MAX_TOKENS)
+        _between("concurrency", self.concurrency, 1, 1024)
+        _between("max_retries", self.max_retries, 0, 1000)
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        msg = f"{name} is {value!r}. Choose one of: {', '.join(choices)}."
+        raise ConfigurationError(msg)
+
+
+def _between(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        msg = f"{name} is {value}. Choose {low} to {high}."
+        raise ConfigurationError(msg)

@@ -1,0 +1,59 @@
+"""What happens between a model's answer and the vectors that an embedder gives."""
+
+from mrl_adapters.errors import ConfigurationError, DimensionsError
+from mrl_adapters.registry import ModelSpec
+from mrl_adapters.vectors import FloatArray, Reduction, truncate
+
+
+def shorten(
+    vectors: FloatArray, dimensions: int, *, spec: ModelSpec | None, giver: str
+) -> FloatArray:
+    """Shorten vectors by their model's recipe and rescale them to unit length.
+
+    Args:
+        vectors: Shape (n, d), as the model gave them.
+        dimensions: Size wanted, at most d.
+        spec: What is known about the model.
+        giver: Who gave the vectors, for the error message.
+
+    Returns:
+        Unit vectors of shape (n, dimensions).
+
+    Raises:
+        DimensionsError: d is smaller than ``dimensions``.
+        ConfigurationError: The model's short vectors do not come from slicing.
+        EmbeddingError: A vector holds NaN or infinity.
+    """
+    width = vectors.shape[-1]
+    if width < dimensions:
+        msg = (
+            f"{giver} gave vectors of {width} dimensions, asked for {dimensions}. "
+            "Let it give its full size, or ask for fewer."
+        )
+        raise DimensionsError(msg)
+    reduction: Reduction = "prefix"
+    # A vector that arrives shortened already went through the recipe where it was made.
+    if spec and dimensions < width and (width == spec.dimensions or not spec.is_nested):
+        reduction = spec.reduction
+    return truncate(vectors, dimensions, reduction=reduction)
+
+
+def require_list(texts: list[str] | str) -> list[str]:
+    """Return the texts as a list; refuse a lone string, which would be embedded letter by letter.
+
+    Raises:
+        ConfigurationError: ``texts`` is a string.
+    """
+    if isinstance(texts, str):
+        msg = (
+            f"embed_documents got one string of {len(texts)} characters, expected a list of "
+            "strings. Pass [text], or call embed_query for a question."
+        )
+        raise ConfigurationError(msg)
+    return list(texts)
+
+
+def as_lists(vectors: FloatArray) -> list[list[float]]:
+    """Return Python floats, as LangChain's contract asks: shape (n, d) to n lists of d."""
+    lists: list[list[float]] = vectors.tolist()
+    return lists
