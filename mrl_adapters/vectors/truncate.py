@@ -1,9 +1,4 @@
-"""The arithmetic of nested vectors: pure NumPy, no framework, no client.
-
-A Matryoshka embedding is trained so that its first d numbers are an embedding by themselves
-once they are rescaled to unit length (Kusupati et al. 2022, arXiv:2205.13147). Every short
-vector in this package comes out of :func:`truncate`; none is ever embedded.
-"""
+"""Keep the first numbers of a vector, at unit length."""
 
 from typing import Literal, TypeAlias
 
@@ -16,9 +11,7 @@ FloatArray: TypeAlias = NDArray[np.float32]
 Reduction: TypeAlias = Literal["prefix", "layernorm_prefix", "heads", "projection", "none"]
 
 
-def truncate(
-    vectors: ArrayLike, dimensions: int, *, reduction: Reduction = "prefix"
-) -> FloatArray:
+def truncate(vectors: ArrayLike, dimensions: int, *, reduction: Reduction = "prefix") -> FloatArray:
     """Keep the first numbers of each vector and rescale it to unit length.
 
     Args:
