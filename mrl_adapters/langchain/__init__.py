@@ -1,0 +1,14 @@
+"""LangChain adapter: embeddings, vector store, retriever."""
+
+from mrl_adapters.errors import MissingExtraError
+
+try:
+    import langchain_core  # noqa: F401 - tells a missing extra from a broken module of ours
+except ImportError as error:
+    raise MissingExtraError("langchain-core", "langchain") from error
+
+from mrl_adapters.langchain.embeddings import MatryoshkaEmbeddings
+from mrl_adapters.langchain.retriever import MatryoshkaRetriever
+from mrl_adapters.langchain.vector_store import MatryoshkaVectorStore
+
+__all__ = ["MatryoshkaEmbeddings", "MatryoshkaRetriever", "MatryoshkaVectorStore"]

@@ -1,0 +1,153 @@
+"""Documents to payloads and back.
+
+The payload is that of langchain-qdrant (``page_content``, ``metadata``), so that each store reads
+what the other wrote. Payloads of LlamaIndex stores (``_node_content``) are read as well.
+"""
+
+import itertools
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Sized
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.documents import Document
+from qdrant_client import models
+
+from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.qdrant.points import original_id
+
+CONTENT_KEY = "page_content"
+METADATA_KEY = "metadata"
+_NODE_KEY = "_node_content"
+_ENDED: Any = object()
+
+
+def to_document(point: models.Record | models.ScoredPoint) -> Document:
+    """Build the document that a point holds.
+
+    Args:
+        point: A point with its payload.
+
+    Returns:
+        The document with the id that its writer chose; nothing is added to its metadata.
+    """
+    payload = point.payload or {}
+    if CONTENT_KEY not in payload and _NODE_KEY in payload:
+        node = json.loads(payload[_NODE_KEY])
+        text, metadata = node.get("text"), node.get("metadata")
+    else:
+        text, metadata = payload.get(CONTENT_KEY), payload.get(METADATA_KEY)
+    return Document(
+        page_content=text or "",
+        metadata=metadata or {},
+        id=original_id(point.id, payload),
+    )
+
+
+@dataclass(frozen=True)
+class DocumentBatch:
+    """Texts to embed and store together.
+
+    Args:
+        ids: One id a text, chosen here where the caller gave none.
+        texts: What is embedded.
+        payloads: What is stored beside the vectors.
+    """
+
+    ids: list[str]
+    texts: list[str]
+    payloads: list[dict[str, Any]]
+
+
+def batches_of(
+    texts: Iterable[str],
+    metadatas: Iterable[dict[str, Any] | None] | None,
+    ids: Iterable[str | None] | None,
+    batch_size: int,
+) -> Iterator[DocumentBatch]:
+    """Cut columns of texts, metadata and ids into batches, reading no further than needed.
+
+    Args:
+        texts: The texts; a generator is read once.
+        metadatas: One mapping a text; None for empty ones.
+        ids: One id a text, None entries (or none at all) for new ids.
+        batch_size: Texts a batch.
+
+    Raises:
+        ConfigurationError: The columns differ in length, or a text is not a string. Lists are
+            compared before the first batch is made.
+    """
+    for name, column in (("metadatas", metadatas), ("ids", ids)):
+        if isinstance(column, Sized) and isinstance(texts, Sized) and len(column) != len(texts):
+            raise _uneven(name, len(column), f"{len(texts)} texts")
+    if batch_size < 1:
+        msg = f"batch_size is {batch_size}, expected at least 1."
+        raise ConfigurationError(msg)
+    return _batches(_rows(texts, metadatas, ids), batch_size)
+
+
+def _rows(
+    texts: Iterable[str],
+    metadatas: Iterable[dict[str, Any] | None] | None,
+    ids: Iterable[str | None] | None,
+) -> Iterator[tuple[str, dict[str, Any], str]]:
+    given_metadata = None if metadatas is None else iter(metadatas)
+    given_ids = None if ids is None else iter(ids)
+    position = -1
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            msg = f"Text {position} is {type(text).__name__}, expected str. Leave it out."
+            raise ConfigurationError(msg)
+        metadata = None if given_metadata is None else next(given_metadata, _ENDED)
+        identifier = None if given_ids is None else next(given_ids, _ENDED)
+        if metadata is _ENDED or identifier is _ENDED:
+            raise _uneven("metadatas" if metadata is _ENDED else "ids", position, "more texts")
+        yield text, metadata or {}, str(uuid.uuid4()) if identifier is None else identifier
+    for name, rest in (("metadatas", given_metadata), ("ids", given_ids)):
+        if rest is not None and next(rest, _ENDED) is not _ENDED:
+            raise _uneven(name, f"more than {position + 1}", f"{position + 1} texts")
+
+
+def _batches(
+    rows: Iterator[tuple[str, dict[str, Any], str]], batch_size: int
+) -> Iterator[DocumentBatch]:
+    while batch := list(itertools.islice(rows, batch_size)):
+        texts, metadatas, ids = map(list, zip(*batch, strict=True))
+        yield DocumentBatch(
+            ids,
+            texts,
+            [
+                {CONTENT_KEY: text, METADATA_KEY: metadata}
+                for text, metadata in zip(texts, metadatas, strict=True)
+            ],
+        )
+
+
+def _uneven(name: str, found: object, expected: object) -> ConfigurationError:
+    return ConfigurationError(
+        f"{name} has {found} entries for {expected}. Pass one for each text, or leave {name} out."
+    )
+
+
+def columns_of(documents: Iterable[Document]) -> dict[str, Any]:
+    """Split documents into the columns that adding texts takes, reading no further than needed.
+
+    Args:
+        documents: Documents; a generator is read once, as the columns are.
+
+    Returns:
+        ``texts``, ``metadatas`` and ``ids``.
+    """
+    if isinstance(documents, Sized):
+        return {
+            "texts": [each.page_content for each in documents],
+            "metadatas": [each.metadata for each in documents],
+            "ids": [each.id for each in documents],
+        }
+    contents, metadatas, ids = itertools.tee(documents, 3)
+    return {
+        "texts": (each.page_content for each in contents),
+        "metadatas": (each.metadata for each in metadatas),
+        "ids": (each.id for each in ids),
+    }

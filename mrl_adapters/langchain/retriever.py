@@ -1,0 +1,143 @@
+"""The retriever for LangChain."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForRetrieverRun,
+    CallbackManagerForRetrieverRun,
+    adispatch_custom_event,
+    dispatch_custom_event,
+)
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
+from pydantic import ConfigDict
+from typing_extensions import override
+
+from mrl_adapters.embeddings import model_name
+from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.langchain.filters import MetadataFilter
+from mrl_adapters.langchain.vector_store import MatryoshkaVectorStore, Plan
+
+SEARCH_EVENT = "matryoshka_search"
+_OPTIONS = ("k", "filter", "score_threshold", "search_type", "fetch_k", "lambda_mult", "plan")
+
+
+class MatryoshkaRetriever(BaseRetriever):
+    """Retrieve documents in two stages: short vectors choose, full vectors rank.
+
+    Every field can be given for one call: ``retriever.invoke(question, k=10)``. Tracers get the
+    stages and shortlist sizes with the run's metadata, and the time of the search in a custom
+    event named ``matryoshka_search``.
+
+    Setup:
+        ``pip install 'mrl-adapters[langchain]'``
+
+    Key init args:
+        vectorstore: A :class:`MatryoshkaVectorStore`.
+        k: Documents wanted.
+        filter: A dict over metadata or a Qdrant Filter.
+        score_threshold: Scores must exceed it (distances stay below it).
+        search_type: ``similarity``, or ``mmr`` for diverse results.
+        fetch_k: Candidates that ``mmr`` chooses from.
+        lambda_mult: 1 chooses by similarity alone, 0 by diversity alone (``mmr``).
+        plan: A SearchPlan, or a dict of the knobs to change.
+
+    Instantiate:
+        .. code-block:: python
+
+            from mrl_adapters.langchain import MatryoshkaRetriever
+
+            retriever = MatryoshkaRetriever(vectorstore=store, k=4)
+
+    Use:
+        .. code-block:: python
+
+            retriever.invoke("copy a directory tree")
+
+    Use within a chain:
+        .. code-block:: python
+
+            chain = {"context": retriever, "question": RunnablePassthrough()} | prompt | llm
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    vectorstore: MatryoshkaVectorStore
+    k: int = 4
+    filter: MetadataFilter | None = None
+    score_threshold: float | None = None
+    search_type: Literal["similarity", "mmr"] = "similarity"
+    fetch_k: int = 20
+    lambda_mult: float = 0.5
+    plan: Plan | None = None
+
+    @override
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
+    ) -> list[Document]:
+        options = self._options(kwargs)
+        started = time.perf_counter()
+        documents = self.vectorstore.similarity_search(query, **options)
+        if run_manager.handlers:
+            dispatch_custom_event(
+                SEARCH_EVENT,
+                self._facts(options, started),
+                config={"callbacks": run_manager.get_child()},
+            )
+        return documents
+
+    @override
+    async def _aget_relevant_documents(
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **kwargs: Any
+    ) -> list[Document]:
+        options = self._options(kwargs)
+        started = time.perf_counter()
+        documents = await self.vectorstore.asimilarity_search(query, **options)
+        if run_manager.handlers:
+            await adispatch_custom_event(
+                SEARCH_EVENT,
+                self._facts(options, started),
+                config={"callbacks": run_manager.get_child()},
+            )
+        return documents
+
+    def _options(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Merge the fields with one call's overrides into the store's own options."""
+        if unknown := sorted(overrides.keys() - set(_OPTIONS)):
+            msg = f"Retriever has no option {unknown[0]!r}. It has: {', '.join(_OPTIONS)}."
+            raise ConfigurationError(msg)
+        options: dict[str, Any] = {name: getattr(self, name) for name in _OPTIONS}
+        options.update(overrides)
+        search_type = options.pop("search_type")
+        if search_type == "similarity":
+            del options["fetch_k"], options["lambda_mult"]
+        elif search_type != "mmr":
+            msg = f"search_type is {search_type!r}, expected 'similarity' or 'mmr'."
+            raise ConfigurationError(msg)
+        return options
+
+    def _facts(self, options: Mapping[str, Any], started: float) -> dict[str, Any]:
+        return {**self._stages(options), "search_s": time.perf_counter() - started}
+
+    def _stages(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        store = self.vectorstore
+        plan = store.plan.merge(options.get("plan", self.plan))
+        layout = store.collection.layout
+        stages = plan.stages or (layout.stages if layout else ())
+        return {
+            "stages": [] if plan.exact else list(stages),
+            "shortlists": []
+            if plan.exact
+            else plan.shortlists(len(stages), max(options.get("k", self.k), 1)),
+        }
+
+    @override
+    def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
+        store = self.vectorstore
+        params = super()._get_ls_params(**kwargs)
+        params["ls_vector_store_provider"] = type(store).__name__
+        params["ls_embedding_provider"] = type(store.embeddings).__name__
+        params["ls_embedding_model"] = model_name(store.embeddings)
+        return params

@@ -1,0 +1,489 @@
+"""The vector store for LangChain: converts, and leaves the work to the core."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.vectorstores import VectorStore
+from numpy.typing import ArrayLike
+from qdrant_client import AsyncQdrantClient, models
+from typing_extensions import Self, override
+
+from mrl_adapters.embeddings import ArrayEmbedder, Embedder, model_name
+from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.langchain.documents import DocumentBatch, batches_of, columns_of, to_document
+from mrl_adapters.langchain.filters import MetadataFilter, to_filter
+from mrl_adapters.langchain.progress import Progress, reporting
+from mrl_adapters.langchain.relevance import relevance
+from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, SearchPlan, connect
+from mrl_adapters.qdrant.driver import Client
+from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.query import Search
+
+Plan: TypeAlias = SearchPlan | Mapping[str, Any]
+
+_BATCH_SIZE = 256
+_STORE_OPTIONS = {"client", "collection_name", "layout", "plan", "async_client"}
+_PLACE_OPTIONS = {"path", "url", "api_key", "location", "prefer_grpc", "timeout"}
+_ADD_OPTIONS = {"batch_size", "progress", "shard_key"}
+
+
+class MatryoshkaVectorStore(VectorStore):
+    """Search short vectors first, re-rank with full ones, in one Qdrant query.
+
+    Every text is embedded once, at full size; the short vectors are derived. The collection is
+    created by the first documents; searching it before finds nothing.
+
+    Setup:
+        ``pip install 'mrl-adapters[langchain]'``
+
+    Key init args:
+        client: EdgeClient or QdrantClient, from :func:`mrl_adapters.qdrant.connect`.
+        collection_name: Name of the collection.
+        embedding: Any LangChain Embeddings, at its full size.
+        layout: How a new collection is laid out; None takes the stage from the model registry.
+        plan: How it is searched.
+        async_client: Used by the async methods; None derives one from ``client``.
+
+    Instantiate:
+        .. code-block:: python
+
+            from mrl_adapters.embeddings import WordLlamaEmbedder
+            from mrl_adapters.langchain import MatryoshkaVectorStore
+            from mrl_adapters.qdrant import connect
+
+            store = MatryoshkaVectorStore(connect(path="vectors"), "docs", WordLlamaEmbedder())
+
+    Add:
+        .. code-block:: python
+
+            store.add_documents(documents)
+
+    Search:
+        .. code-block:: python
+
+            store.similarity_search("copy a directory tree", k=4, filter={"source": "shutil"})
+
+    Async:
+        .. code-block:: python
+
+            await store.asimilarity_search_with_score("copy a directory tree", k=4)
+
+    Use as retriever:
+        .. code-block:: python
+
+            from mrl_adapters.langchain import MatryoshkaRetriever
+
+            retriever = MatryoshkaRetriever(vectorstore=store, k=4)  # or store.as_retriever()
+            retriever.invoke("copy a directory tree")
+    """
+
+    def __init__(
+        self,
+        client: Client | None,
+        collection_name: str,
+        embedding: Embeddings | Embedder,
+        *,
+        layout: CollectionLayout | None = None,
+        plan: SearchPlan | None = None,
+        async_client: AsyncQdrantClient | None = None,
+    ) -> None:
+        self._driver = Driver(client, async_client)
+        self._embedding = embedding
+        self._collection = MatryoshkaCollection(
+            collection_name, layout=layout, plan=plan, model=model_name(embedding)
+        )
+
+    @property
+    def collection(self) -> MatryoshkaCollection:
+        """The framework-free collection behind this store."""
+        return self._collection
+
+    @property
+    def driver(self) -> Driver:
+        """What runs the collection's flows on the client."""
+        return self._driver
+
+    @property
+    def collection_name(self) -> str:
+        """Name of the collection."""
+        return self._collection.name
+
+    @property
+    def plan(self) -> SearchPlan:
+        """How the collection is searched unless a call says otherwise."""
+        return self._collection.plan
+
+    @property
+    @override
+    def embeddings(self) -> Embeddings:
+        # An Embedder has every method of Embeddings; LangChain only ever calls those.
+        return self._embedding  # type: ignore[return-value]
+
+    # Making a store
+
+    @classmethod
+    @override
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        embedding: Embeddings | Embedder,
+        metadatas: Iterable[dict[str, Any] | None] | None = None,
+        *,
+        ids: Iterable[str | None] | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Make a store, and its collection if it does not exist, and add texts.
+
+        Args:
+            texts: The texts; a generator is read batch by batch.
+            embedding: Any LangChain Embeddings.
+            metadatas: One mapping a text.
+            ids: One id a text, None entries for new ids.
+            **kwargs: ``collection_name`` (required); ``client`` or the arguments of
+                :func:`~mrl_adapters.qdrant.connect`; ``layout``, ``plan``, ``async_client``; and
+                those of :meth:`add_texts`.
+        """
+        store, options = cls._make(embedding, kwargs)
+        store.add_texts(texts, metadatas, ids=ids, **options)
+        return store
+
+    @classmethod
+    @override
+    async def afrom_texts(
+        cls,
+        texts: Iterable[str],
+        embedding: Embeddings | Embedder,
+        metadatas: Iterable[dict[str, Any] | None] | None = None,
+        *,
+        ids: Iterable[str | None] | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Make a store and add texts, as :meth:`from_texts` does."""
+        store, options = cls._make(embedding, kwargs)
+        await store.aadd_texts(texts, metadatas, ids=ids, **options)
+        return store
+
+    @classmethod
+    def from_existing_collection(
+        cls, embedding: Embeddings | Embedder, collection_name: str, **kwargs: Any
+    ) -> Self:
+        """Open a collection that exists; its layout is read from it.
+
+        Args:
+            embedding: The Embeddings that it was written with.
+            collection_name: Name of the collection.
+            **kwargs: ``client`` or the arguments of :func:`~mrl_adapters.qdrant.connect`;
+                ``plan``, ``async_client``.
+
+        Raises:
+            CollectionMismatchError: It does not exist, or was written by another model.
+        """
+        store, _ = cls._make(embedding, {**kwargs, "collection_name": collection_name})
+        store.driver.run(store.collection.open(must_exist=True))
+        return store
+
+    @classmethod
+    async def afrom_existing_collection(
+        cls, embedding: Embeddings | Embedder, collection_name: str, **kwargs: Any
+    ) -> Self:
+        """Open a collection that exists, as :meth:`from_existing_collection` does."""
+        store, _ = cls._make(embedding, {**kwargs, "collection_name": collection_name})
+        await store.driver.arun(store.collection.open(must_exist=True))
+        return store
+
+    @classmethod
+    def _make(
+        cls, embedding: Embeddings | Embedder, options: dict[str, Any]
+    ) -> tuple[Self, dict[str, Any]]:
+        """Make a store from its own options; return those of adding beside it."""
+        if "collection_name" not in options:
+            msg = "No collection_name. Pass collection_name='...'."
+            raise ConfigurationError(msg)
+        own = {name: options.pop(name) for name in _STORE_OPTIONS & options.keys()}
+        place = {name: options.pop(name) for name in _PLACE_OPTIONS & options.keys()}
+        if place:
+            if "client" in own:
+                msg = f"Pass client= or {min(place)}=, not both."
+                raise ConfigurationError(msg)
+            own["client"] = connect(**place)
+        _refuse_unknown(options, _ADD_OPTIONS)
+        return cls(embedding=embedding, **{"client": None, **own}), options
+
+    # Writing
+
+    @override
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: Iterable[dict[str, Any] | None] | None = None,
+        *,
+        ids: Iterable[str | None] | None = None,
+        batch_size: int = _BATCH_SIZE,
+        progress: Progress = False,
+        shard_key: str | int | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Embed texts, each once at full size, and store them batch by batch.
+
+        Args:
+            texts: The texts; a generator is read batch by batch.
+            metadatas: One mapping a text.
+            ids: One id a text: any string; one that is there already is replaced. None entries
+                get new ids.
+            batch_size: Texts that are embedded, checked and written together.
+            progress: True shows a bar; a function is called with the number of texts stored by
+                each batch.
+            shard_key: Custom shard to write to.
+            **kwargs: None are known; a misspelt option is an error.
+
+        Returns:
+            The ids, as given.
+
+        Raises:
+            ConfigurationError: Texts, metadatas and ids differ in number.
+            EmbeddingError: A vector holds NaN, infinity or only zeros. Nothing of its batch was
+                written; earlier batches are stored.
+        """
+        _refuse_unknown(kwargs, set())
+        stored: list[str] = []
+        with reporting(progress, texts) as report:
+            for batch in batches_of(texts, metadatas, ids, batch_size):
+                self._driver.run(self._add(batch, self._embed(batch.texts), shard_key))
+                stored += batch.ids
+                report(len(batch.ids))
+        return stored
+
+    @override
+    async def aadd_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: Iterable[dict[str, Any] | None] | None = None,
+        *,
+        ids: Iterable[str | None] | None = None,
+        batch_size: int = _BATCH_SIZE,
+        progress: Progress = False,
+        shard_key: str | int | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Embed and store texts, as :meth:`add_texts` does."""
+        _refuse_unknown(kwargs, set())
+        stored: list[str] = []
+        with reporting(progress, texts) as report:
+            for batch in batches_of(texts, metadatas, ids, batch_size):
+                vectors = await self._aembed(batch.texts)
+                await self._driver.arun(self._add(batch, vectors, shard_key))
+                stored += batch.ids
+                report(len(batch.ids))
+        return stored
+
+    @override
+    def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
+        """Embed and store documents, as :meth:`add_texts` does; their own ids are kept.
+
+        Args:
+            documents: Documents; a generator is read batch by batch.
+            **kwargs: Those of :meth:`add_texts`; ``ids`` go before the documents' own.
+        """
+        return self.add_texts(**{**columns_of(documents), **kwargs})
+
+    @override
+    async def aadd_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
+        return await self.aadd_texts(**{**columns_of(documents), **kwargs})
+
+    def _embed(self, texts: list[str]) -> ArrayLike:
+        if isinstance(self._embedding, ArrayEmbedder):
+            return self._embedding.embed_array(texts)
+        return self._embedding.embed_documents(texts)
+
+    async def _aembed(self, texts: list[str]) -> ArrayLike:
+        if isinstance(self._embedding, ArrayEmbedder):
+            return await self._embedding.aembed_array(texts)
+        return await self._embedding.aembed_documents(texts)
+
+    def _add(
+        self, batch: DocumentBatch, vectors: ArrayLike, shard_key: str | int | None
+    ) -> Flow[None]:
+        return self._collection.add(batch.ids, vectors, batch.payloads, shard_key=shard_key)
+
+    @override
+    def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
+        """Delete documents.
+
+        Args:
+            ids: Which; None deletes every document. Those that are not there are passed over.
+            **kwargs: ``filter`` deletes only documents that pass it as well.
+        """
+        self._driver.run(self._delete(ids, **kwargs))
+        return True
+
+    @override
+    async def adelete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
+        await self._driver.arun(self._delete(ids, **kwargs))
+        return True
+
+    def _delete(self, ids: list[str] | None, filter: MetadataFilter | None = None) -> Flow[None]:  # noqa: A002 - LangChain's word
+        return self._collection.delete(ids, to_filter(filter))
+
+    # Reading
+
+    @override
+    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        return [to_document(each) for each in self._driver.run(self._collection.get(ids))]
+
+    @override
+    async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        return [to_document(each) for each in await self._driver.arun(self._collection.get(ids))]
+
+    @override
+    def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
+        """Find the documents nearest to a question.
+
+        Args:
+            query: The question.
+            k: Documents wanted.
+            **kwargs: ``filter`` (see :func:`~mrl_adapters.langchain.filters.to_filter`),
+                ``offset``, ``score_threshold`` (scores must exceed it; distances stay below),
+                ``plan`` (a SearchPlan, or a dict of the knobs to change for this call).
+        """
+        return _documents(self.similarity_search_with_score(query, k, **kwargs))
+
+    @override
+    async def asimilarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
+        return _documents(await self.asimilarity_search_with_score(query, k, **kwargs))
+
+    @override
+    def similarity_search_with_score(
+        self, query: str, k: int = 4, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        """Find documents as :meth:`similarity_search` does, with the full vectors' scores."""
+        return self.similarity_search_with_score_by_vector(
+            self._embedding.embed_query(query), k, **kwargs
+        )
+
+    @override
+    async def asimilarity_search_with_score(
+        self, query: str, k: int = 4, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        vector = await self._embedding.aembed_query(query)
+        return await self.asimilarity_search_with_score_by_vector(vector, k, **kwargs)
+
+    @override
+    def similarity_search_by_vector(
+        self, embedding: Sequence[float], k: int = 4, **kwargs: Any
+    ) -> list[Document]:
+        return _documents(self.similarity_search_with_score_by_vector(embedding, k, **kwargs))
+
+    @override
+    async def asimilarity_search_by_vector(
+        self, embedding: Sequence[float], k: int = 4, **kwargs: Any
+    ) -> list[Document]:
+        return _documents(
+            await self.asimilarity_search_with_score_by_vector(embedding, k, **kwargs)
+        )
+
+    def similarity_search_with_score_by_vector(
+        self, embedding: Sequence[float], k: int = 4, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        """Find documents by a full vector of shape (d,), as :meth:`similarity_search` does."""
+        return _scored(self._driver.run(self._search(embedding, k, **kwargs)))
+
+    async def asimilarity_search_with_score_by_vector(
+        self, embedding: Sequence[float], k: int = 4, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        """Find documents by a full vector of shape (d,), as :meth:`similarity_search` does."""
+        return _scored(await self._driver.arun(self._search(embedding, k, **kwargs)))
+
+    @override
+    def max_marginal_relevance_search(
+        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
+    ) -> list[Document]:
+        """Find documents that are near to a question and unlike each other.
+
+        Args:
+            query: The question.
+            k: Documents wanted.
+            fetch_k: Candidates to choose from.
+            lambda_mult: 1 chooses by similarity alone, 0 by diversity alone.
+            **kwargs: Those of :meth:`similarity_search`.
+        """
+        return self.max_marginal_relevance_search_by_vector(
+            self._embedding.embed_query(query), k, fetch_k, lambda_mult, **kwargs
+        )
+
+    @override
+    async def amax_marginal_relevance_search(
+        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
+    ) -> list[Document]:
+        vector = await self._embedding.aembed_query(query)
+        return await self.amax_marginal_relevance_search_by_vector(
+            vector, k, fetch_k, lambda_mult, **kwargs
+        )
+
+    @override
+    def max_marginal_relevance_search_by_vector(
+        self,
+        embedding: Sequence[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        **kwargs: Any,
+    ) -> list[Document]:
+        mmr = {"fetch_k": fetch_k, "lambda_mult": lambda_mult}
+        return self.similarity_search_by_vector(embedding, k, **mmr, **kwargs)
+
+    @override
+    async def amax_marginal_relevance_search_by_vector(
+        self,
+        embedding: Sequence[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        **kwargs: Any,
+    ) -> list[Document]:
+        mmr = {"fetch_k": fetch_k, "lambda_mult": lambda_mult}
+        return await self.asimilarity_search_by_vector(embedding, k, **mmr, **kwargs)
+
+    @override
+    def _select_relevance_score_fn(self) -> Callable[[float], float]:
+        # Read when a score is there: only then is the collection open and its distance known.
+        return lambda score: relevance(score, self._collection.layout)
+
+    def _search(
+        self,
+        embedding: Sequence[float],
+        k: int,
+        *,
+        filter: MetadataFilter | None = None,  # noqa: A002 - LangChain's word
+        offset: int = 0,
+        score_threshold: float | None = None,
+        plan: Plan | None = None,
+        fetch_k: int = 20,
+        lambda_mult: float | None = None,
+    ) -> Flow[list[list[models.ScoredPoint]]]:
+        search = Search(
+            np.asarray(embedding, dtype=np.float32),
+            k,
+            offset=offset,
+            query_filter=to_filter(filter),
+            score_threshold=score_threshold,
+            mmr_lambda=lambda_mult,
+            fetch_k=fetch_k,
+        )
+        return self._collection.search([search], self.plan.merge(plan))
+
+
+def _scored(answers: list[list[models.ScoredPoint]]) -> list[tuple[Document, float]]:
+    return [(to_document(point), point.score) for point in answers[0]]
+
+
+def _documents(scored: list[tuple[Document, float]]) -> list[Document]:
+    return [document for document, _ in scored]
+
+
+def _refuse_unknown(options: Mapping[str, Any], known: set[str]) -> None:
+    if unknown := sorted(options.keys() - known):
+        msg = f"Unknown option {unknown[0]!r}. Known: {', '.join(sorted(known)) or 'none more'}."
+        raise ConfigurationError(msg)
