@@ -1,19 +1,15 @@
 """A two-stage collection: every conversation with Qdrant that the adapters need, as flows."""
 
-import logging
-import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 from numpy.typing import ArrayLike
 from qdrant_client import QdrantClient, models
 
-from mrl_adapters import registry
-from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, ask
-from mrl_adapters.qdrant.layout import CollectionLayout, check_layout, check_model, read_layout
+from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.opening import Opening
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.points import (
     PointBatch,
@@ -26,13 +22,7 @@ from mrl_adapters.qdrant.query import Search, search_request
 
 ShardKey: TypeAlias = str | int
 
-logger = logging.getLogger(__name__)
-
 _PAGE = 1_000
-
-
-class MissingShortVectorsWarning(UserWarning):
-    """Points lack a short vector, so that two-stage search cannot find them."""
 
 
 class MatryoshkaCollection:
@@ -57,14 +47,12 @@ class MatryoshkaCollection:
     ) -> None:
         self.name = name
         self.plan = plan or SearchPlan()
-        self._wanted = layout
-        self._model = model
-        self._opened: CollectionLayout | None = None
+        self._opening = Opening(name, layout, model)
 
     @property
     def layout(self) -> CollectionLayout | None:
         """The collection's own layout once it is open, before that the one asked for."""
-        return self._opened or self._wanted
+        return self._opening.layout
 
     def open(self, *, must_exist: bool = False) -> Flow[CollectionLayout | None]:
         """Check the collection against what was asked for, once.
@@ -78,42 +66,7 @@ class MatryoshkaCollection:
         Raises:
             CollectionMismatchError: It differs from what was asked for, or does not exist.
         """
-        if self._opened is not None:
-            return self._opened
-        if not (yield from ask(lambda c: c.collection_exists(self.name))):
-            if must_exist:
-                msg = (
-                    f"Collection {self.name!r} does not exist. Check the name, or create it with "
-                    "from_texts or from_documents."
-                )
-                raise CollectionMismatchError(msg)
-            logger.info("Collection %r does not exist yet: nothing to find.", self.name)
-            return None
-        info = yield from ask(lambda c: c.get_collection(self.name))
-        found = read_layout(self.name, info)
-        check_model(self.name, self._model, found)
-        if self._wanted is not None:
-            found = check_layout(self.name, self._wanted, found)
-        yield from self._warn_of_missing(found)
-        self._opened = found
-        return found
-
-    def _warn_of_missing(self, layout: CollectionLayout) -> Flow[None]:
-        lacking = models.Filter(
-            should=[
-                models.Filter(
-                    must_not=[models.HasVectorCondition(has_vector=layout.stage_name(stage))]
-                )
-                for stage in layout.stages
-            ]
-        )
-        answer = yield from ask(lambda c: c.count(self.name, count_filter=lacking, exact=True))
-        if answer.count:
-            msg = (
-                f"Collection {self.name!r}: {answer.count} points lack a short vector and cannot "
-                f"be found by two-stage search. Repair them with: mrl-adapters repair {self.name}"
-            )
-            warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
+        return self._opening.open(must_exist=must_exist)
 
     def ensure(self, dimensions: int) -> Flow[CollectionLayout]:
         """Open the collection, creating it if it does not exist.
@@ -124,51 +77,7 @@ class MatryoshkaCollection:
         Returns:
             Its layout.
         """
-        opened = yield from self.open()
-        if opened is not None:
-            return opened
-        layout = self._new_layout(dimensions)
-        try:
-            yield from ask(
-                lambda c: c.create_collection(
-                    self.name,
-                    vectors_config=layout.vectors_config(),
-                    metadata=layout.metadata(),
-                    shard_number=layout.shard_number,
-                    replication_factor=layout.replication_factor,
-                )
-            )
-        except Exception:
-            # Another writer may have created it in the meantime; then it is checked like any.
-            if not (yield from ask(lambda c: c.collection_exists(self.name))):
-                raise
-        engine = yield from ask(engine_of)
-        for field, schema in layout.index_schemas().items():
-            if engine is not Engine.LOCAL:
-                yield from self._index_payload(field, schema)
-        created = yield from self.open(must_exist=True)
-        assert created is not None  # noqa: S101 - must_exist
-        return created
-
-    def _index_payload(
-        self, field: str, schema: models.PayloadSchemaType | models.KeywordIndexParams
-    ) -> Flow[None]:
-        yield from ask(
-            lambda c: c.create_payload_index(self.name, field, field_schema=schema, wait=True)
-        )
-
-    def _new_layout(self, dimensions: int) -> CollectionLayout:
-        spec = registry.find(self._model) if self._model else None
-        if self._wanted is None:
-            stage = spec.default_stage if spec else 256
-            layout = CollectionLayout(dimensions, (min(stage, max(1, dimensions // 2)),))
-        else:
-            layout = self._wanted
-        if layout.model is None and self._model is not None:
-            layout = replace(layout, model=self._model)
-        if spec is not None and layout.reduction == "prefix" and spec.reduction != "none":
-            layout = replace(layout, reduction=spec.reduction)
-        return layout
+        return self._opening.ensure(dimensions)
 
     def add(
         self,

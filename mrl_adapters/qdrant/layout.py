@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 from qdrant_client import models
@@ -17,6 +17,7 @@ _SHORT_NAME = re.compile(r"short_(\d+)")
 # The graph of a short vector is skipped (plain scan) below about this many points. Qdrant states
 # the threshold in kilobytes of vectors, meant for full ones: 10,000 KB of 64-d vectors are 40,000.
 _SCANNED_POINTS = 4_000
+_FEWEST_DIMENSIONS = 2
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,20 @@ class CollectionLayout:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be created; sort the stages."""
-        object.__setattr__(self, "stages", tuple(sorted(set(self.stages))))
-        if not self.stages:
-            msg = "CollectionLayout(stages=()): expected at least one short size, such as (256,)."
+        stages: object = self.stages  # whatever the caller passed
+        if isinstance(stages, int) or not stages:
+            msg = (
+                f"CollectionLayout(stages={stages!r}): expected at least one short size in "
+                "a tuple, such as (256,)."
+            )
             raise ConfigurationError(msg)
+        object.__setattr__(self, "stages", tuple(sorted(set(self.stages))))
+        if self.dimensions < _FEWEST_DIMENSIONS:
+            msg = (
+                f"Vectors of {self.dimensions} dimensions have no shorter form. "
+                f"Two-stage search needs at least {_FEWEST_DIMENSIONS}."
+            )
+            raise DimensionsError(msg)
         for stage in self.stages:
             if not 1 <= stage < self.dimensions:
                 msg = (
@@ -83,10 +94,26 @@ class CollectionLayout:
                     f"Choose stages from 1 to {self.dimensions - 1}."
                 )
                 raise DimensionsError(msg)
+        self._check_options()
+
+    def _check_options(self) -> None:
+        if _SHORT_NAME.fullmatch(self.full_name):
+            msg = (
+                f"CollectionLayout(full_name={self.full_name!r}): that is the name of a short "
+                "vector. Choose another, such as 'full'."
+            )
+            raise ConfigurationError(msg)
         _choice("distance", self.distance, get_args(Distance))
         _choice("full_datatype", self.full_datatype, ("float16", "float32"))
         _choice("quantization", self.quantization, ("int8", None))
         _choice("write_ordering", self.write_ordering, ("weak", "medium", "strong", None))
+        for kind in self.payload_indexes.values():
+            _choice("payload_indexes", kind, tuple(each.value for each in models.PayloadSchemaType))
+        least = {"hnsw_m": 1, "hnsw_ef_construct": 4, "shard_number": 1, "replication_factor": 1}
+        for name, limit in least.items():
+            if (found := getattr(self, name)) is not None and found < limit:
+                msg = f"CollectionLayout({name}={found!r}): expected at least {limit}."
+                raise ConfigurationError(msg)
         if self.reduction in {"heads", "projection"}:
             msg = (
                 f"Model {self.model!r} makes its short vectors by its own {self.reduction}; the "
@@ -189,11 +216,19 @@ def read_layout(name: str, info: models.CollectionInfo) -> CollectionLayout:
         The layout, with model and reduction where the collection's metadata holds them.
 
     Raises:
-        CollectionMismatchError: It has no short vector, or its metadata contradicts its vectors.
+        CollectionMismatchError: It has no short vector, or its metadata contradicts its vectors or
+            comes from a newer version of this package.
     """
     params = info.config.params.vectors
     dense = params if isinstance(params, dict) else {"": params} if params else {}
     stored = ((info.config.metadata or {}).get(METADATA_KEY)) or {}
+    if stored.get("version", _SCHEMA_VERSION) > _SCHEMA_VERSION:
+        msg = (
+            f"Collection {name!r} was made by a newer mrl-adapters: its description has version "
+            f"{stored['version']}, this one reads {_SCHEMA_VERSION}. "
+            "Run: pip install --upgrade mrl-adapters"
+        )
+        raise CollectionMismatchError(msg)
     shorts = {
         int(match[1]): each for key, each in dense.items() if (match := _SHORT_NAME.fullmatch(key))
     }
@@ -242,69 +277,6 @@ def read_layout(name: str, info: models.CollectionInfo) -> CollectionLayout:
         shard_number=info.config.params.shard_number,
         replication_factor=info.config.params.replication_factor,
     )
-
-
-def check_layout(name: str, wanted: CollectionLayout, found: CollectionLayout) -> CollectionLayout:
-    """Check an existing collection against what the caller asked for.
-
-    Args:
-        name: The collection's name, for messages.
-        wanted: The caller's layout.
-        found: The collection's own.
-
-    Returns:
-        The collection's layout with the caller's write options.
-
-    Raises:
-        CollectionMismatchError: They differ in size, distance, stages, model or reduction.
-    """
-    if wanted.dimensions != found.dimensions:
-        msg = (
-            f"Collection {name!r}: vector {found.full_name!r} has {found.dimensions} dimensions, "
-            f"the layout asks for {wanted.dimensions}. Use the model that wrote it"
-            f"{f' ({found.model})' if found.model else ''}, or another collection."
-        )
-        raise CollectionMismatchError(msg)
-    if wanted.distance != found.distance:
-        msg = (
-            f"Collection {name!r} compares by {found.distance}, the layout asks for "
-            f"{wanted.distance}. Pass distance={found.distance!r}, or use another collection."
-        )
-        raise CollectionMismatchError(msg)
-    if not set(wanted.stages) <= set(found.stages):
-        missing = ",".join(str(stage) for stage in wanted.stages if stage not in found.stages)
-        msg = (
-            f"Collection {name!r} has stages {found.stages}, the layout asks for {wanted.stages}. "
-            f"Pass stages={found.stages}, or run: mrl-adapters migrate {name} --stages {missing}"
-        )
-        raise CollectionMismatchError(msg)
-    check_model(name, wanted.model, found)
-    if wanted.model and found.model and wanted.reduction != found.reduction:
-        msg = (
-            f"Collection {name!r} was reduced by {found.reduction!r}, the layout asks for "
-            f"{wanted.reduction!r}. Leave reduction out, or use another collection."
-        )
-        raise CollectionMismatchError(msg)
-    return replace(found, write_ordering=wanted.write_ordering)
-
-
-def check_model(name: str, model: str | None, found: CollectionLayout) -> None:
-    """Refuse to mix two embedding models in one collection.
-
-    Args:
-        name: The collection's name, for messages.
-        model: The model in use, None if it has no name.
-        found: The collection's own layout.
-
-    Raises:
-        CollectionMismatchError: Both are named, and differ.
-    """
-    if model and found.model and model != found.model:
-        msg = (
-            f"Collection {name!r} holds vectors of {found.model!r}, this embedding is {model!r}: "
-            "their vectors cannot be compared. Use the first model, or another collection."
-        )
-        raise CollectionMismatchError(msg)
 
 
 def _choice(name: str, found: object, allowed: tuple[object, ...]) -> None:

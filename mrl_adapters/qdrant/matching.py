@@ -1,0 +1,76 @@
+"""Compare a collection with what the caller expects of it, and say what differs."""
+
+from dataclasses import replace
+
+from mrl_adapters import registry
+from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.qdrant.layout import CollectionLayout
+
+
+def check_layout(name: str, wanted: CollectionLayout, found: CollectionLayout) -> CollectionLayout:
+    """Check an existing collection against what the caller asked for.
+
+    Args:
+        name: The collection's name, for messages.
+        wanted: The caller's layout.
+        found: The collection's own.
+
+    Returns:
+        The collection's layout with the caller's write options.
+
+    Raises:
+        CollectionMismatchError: They differ in size, distance, stages, model or reduction.
+    """
+    if wanted.dimensions != found.dimensions:
+        msg = (
+            f"Collection {name!r}: vector {found.full_name!r} has {found.dimensions} dimensions, "
+            f"the layout asks for {wanted.dimensions}. Use the model that wrote it"
+            f"{f' ({found.model})' if found.model else ''}, or another collection."
+        )
+        raise CollectionMismatchError(msg)
+    if wanted.distance != found.distance:
+        msg = (
+            f"Collection {name!r} compares by {found.distance}, the layout asks for "
+            f"{wanted.distance}. Pass distance={found.distance!r}, or use another collection."
+        )
+        raise CollectionMismatchError(msg)
+    if not set(wanted.stages) <= set(found.stages):
+        missing = ",".join(str(stage) for stage in wanted.stages if stage not in found.stages)
+        msg = (
+            f"Collection {name!r} has stages {found.stages}, the layout asks for {wanted.stages}. "
+            f"Pass stages={found.stages}, or run: mrl-adapters migrate {name} --stages {missing}"
+        )
+        raise CollectionMismatchError(msg)
+    check_model(name, wanted.model, found)
+    if wanted.model and found.model and wanted.reduction != found.reduction:
+        msg = (
+            f"Collection {name!r} was reduced by {found.reduction!r}, the layout asks for "
+            f"{wanted.reduction!r}. Leave reduction out, or use another collection."
+        )
+        raise CollectionMismatchError(msg)
+    return replace(found, write_ordering=wanted.write_ordering)
+
+
+def check_model(name: str, model: str | None, found: CollectionLayout) -> None:
+    """Refuse to mix two embedding models in one collection.
+
+    Args:
+        name: The collection's name, for messages.
+        model: The model in use, None if it has no name.
+        found: The collection's own layout.
+
+    Raises:
+        CollectionMismatchError: Both are named, and differ.
+    """
+    if model and found.model and _canonical(model) != _canonical(found.model):
+        msg = (
+            f"Collection {name!r} is for vectors of {found.model!r}, this embedding is {model!r}: "
+            "their vectors cannot be compared. Use the first model, or another collection."
+        )
+        raise CollectionMismatchError(msg)
+
+
+def _canonical(model: str) -> str:
+    """Resolve a model's aliases: frameworks and servers give the same weights several names."""
+    spec = registry.find(model)
+    return spec.name if spec else model

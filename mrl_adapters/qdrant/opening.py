@@ -1,0 +1,153 @@
+"""Open a collection: check it against what the caller expects, or create it."""
+
+import logging
+import warnings
+from dataclasses import replace
+
+from qdrant_client import models
+
+from mrl_adapters import registry
+from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.flow import Flow, ask
+from mrl_adapters.qdrant.layout import METADATA_KEY, CollectionLayout, read_layout
+from mrl_adapters.qdrant.matching import check_layout, check_model
+
+logger = logging.getLogger(__name__)
+
+
+class MissingShortVectorsWarning(UserWarning):
+    """Points lack a short vector, so that two-stage search cannot find them."""
+
+
+class Opening:
+    """Open one collection, once, or create it; its methods return flows for a driver.
+
+    Args:
+        name: The collection's name.
+        layout: What to create, or what to expect; None reads an existing collection and derives
+            a new one's layout from its first vectors and the registry.
+        model: Name of the embedding model.
+    """
+
+    def __init__(self, name: str, layout: CollectionLayout | None, model: str | None) -> None:
+        self.name = name
+        self._wanted = layout
+        self._model = model
+        self._opened: CollectionLayout | None = None
+
+    @property
+    def layout(self) -> CollectionLayout | None:
+        """The collection's own layout once it is open, before that the one asked for."""
+        return self._opened or self._wanted
+
+    def open(self, *, must_exist: bool = False) -> Flow[CollectionLayout | None]:
+        """Check the collection against what was asked for, once.
+
+        Args:
+            must_exist: Whether a missing collection is an error.
+
+        Returns:
+            Its layout, or None while it does not exist.
+
+        Raises:
+            CollectionMismatchError: It differs from what was asked for, or does not exist.
+        """
+        if self._opened is not None:
+            return self._opened
+        if not (yield from ask(lambda c: c.collection_exists(self.name))):
+            if must_exist:
+                msg = (
+                    f"Collection {self.name!r} does not exist. Check the name, or create it with "
+                    "from_texts or from_documents."
+                )
+                raise CollectionMismatchError(msg)
+            logger.info("Collection %r does not exist yet: nothing to find.", self.name)
+            return None
+        info = yield from ask(lambda c: c.get_collection(self.name))
+        found = read_layout(self.name, info)
+        check_model(self.name, self._model, found)
+        expected = self._completed(self._wanted or found)
+        if self._wanted is not None:
+            found = check_layout(self.name, expected, found)
+        if METADATA_KEY not in (info.config.metadata or {}):
+            # A server before 1.16, or somebody else's collection: the caller knows the model.
+            found = replace(found, model=expected.model, reduction=expected.reduction)
+        yield from self._warn_of_missing(found)
+        self._opened = found
+        return found
+
+    def _warn_of_missing(self, layout: CollectionLayout) -> Flow[None]:
+        lacking = models.Filter(
+            should=[
+                models.Filter(
+                    must_not=[models.HasVectorCondition(has_vector=layout.stage_name(stage))]
+                )
+                for stage in layout.stages
+            ]
+        )
+        answer = yield from ask(lambda c: c.count(self.name, count_filter=lacking, exact=True))
+        if answer.count:
+            msg = (
+                f"Collection {self.name!r}: {answer.count} points lack a short vector and cannot "
+                f"be found by two-stage search. Repair them with: mrl-adapters repair {self.name}"
+            )
+            warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
+
+    def ensure(self, dimensions: int) -> Flow[CollectionLayout]:
+        """Open the collection, creating it if it does not exist.
+
+        Args:
+            dimensions: Size of the vectors about to be stored.
+
+        Returns:
+            Its layout.
+        """
+        opened = yield from self.open()
+        if opened is not None:
+            return opened
+        layout = self._new_layout(dimensions)
+        try:
+            yield from ask(
+                lambda c: c.create_collection(
+                    self.name,
+                    vectors_config=layout.vectors_config(),
+                    metadata=layout.metadata(),
+                    shard_number=layout.shard_number,
+                    replication_factor=layout.replication_factor,
+                )
+            )
+        except Exception:
+            # Another writer may have created it in the meantime; then it is checked like any.
+            if not (yield from ask(lambda c: c.collection_exists(self.name))):
+                raise
+        engine = yield from ask(engine_of)
+        for field, schema in layout.index_schemas().items():
+            if engine is not Engine.LOCAL:
+                yield from self._index_payload(field, schema)
+        created = yield from self.open(must_exist=True)
+        assert created is not None  # noqa: S101 - must_exist
+        return created
+
+    def _index_payload(
+        self, field: str, schema: models.PayloadSchemaType | models.KeywordIndexParams
+    ) -> Flow[None]:
+        yield from ask(
+            lambda c: c.create_payload_index(self.name, field, field_schema=schema, wait=True)
+        )
+
+    def _new_layout(self, dimensions: int) -> CollectionLayout:
+        if self._wanted is not None:
+            return self._completed(self._wanted)
+        spec = registry.find(self._model) if self._model else None
+        stage = spec.default_stage if spec else 256
+        return self._completed(CollectionLayout(dimensions, (min(stage, max(1, dimensions // 2)),)))
+
+    def _completed(self, layout: CollectionLayout) -> CollectionLayout:
+        """Fill in the model, and the reduction that the registry knows of it."""
+        check_model(self.name, self._model, layout)
+        model = layout.model or self._model
+        spec = registry.find(model) if model else None
+        known = spec.reduction if spec and spec.reduction != "none" else "prefix"
+        reduction = known if layout.reduction == "prefix" else layout.reduction
+        return replace(layout, model=model, reduction=reduction)
