@@ -36,7 +36,7 @@ def truncate(vectors: ArrayLike, dimensions: int, *, reduction: Reduction = "pre
         nomic-ai/nomic-embed-text-v1.5.
     """
     array = as_vectors(vectors)
-    if array.ndim not in {1, 2}:
+    if array.ndim not in {1, 2} or not array.shape[-1]:
         msg = (
             f"Vectors have shape {array.shape}, expected (d,) or (n, d). "
             "Pass one vector or a batch of vectors."
@@ -58,8 +58,10 @@ def truncate(vectors: ArrayLike, dimensions: int, *, reduction: Reduction = "pre
         raise ConfigurationError(msg)
     if reduction == "layernorm_prefix":
         # Layer norm subtracts the vector's mean and divides by one number; the final rescaling
-        # cancels that number, so the mean is all that matters.
-        array = array - array.mean(axis=-1, keepdims=True)
+        # cancels that number, so the mean is all that matters. float64 keeps what is left of a
+        # vector whose numbers lie close together, and the differences of very large ones.
+        centred = array - array.mean(axis=-1, keepdims=True, dtype=np.float64)
+        return normalize(centred[..., :dimensions])
     return normalize(array[..., :dimensions])
 
 
@@ -75,7 +77,8 @@ def as_vectors(vectors: ArrayLike) -> FloatArray:
     Raises:
         EmbeddingError: A row holds NaN or infinity; the message names the first such row.
     """
-    array = np.asarray(vectors, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite: refused below
+        array = np.asarray(vectors, dtype=np.float32)
     # One sum is finite unless a member is not (or it overflows): the full scan is rarely paid.
     with np.errstate(over="ignore", invalid="ignore"):
         suspicious = not np.isfinite(array.sum())
@@ -89,7 +92,7 @@ def as_vectors(vectors: ArrayLike) -> FloatArray:
     return array
 
 
-def normalize(vectors: FloatArray) -> FloatArray:
+def normalize(vectors: FloatArray | NDArray[np.float64]) -> FloatArray:
     """Rescale to unit length along the last axis; all-zero vectors stay zero.
 
     Args:
