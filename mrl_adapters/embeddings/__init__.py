@@ -7,6 +7,7 @@ from mrl_adapters.embeddings.adopt import adocument_array, adopt, document_array
 from mrl_adapters.embeddings.base import ArrayEmbedder, Embedder
 from mrl_adapters.embeddings.model_names import model_name
 from mrl_adapters.embeddings.openai import OpenAIEmbedder, OpenAIOptions, Usage
+from mrl_adapters.embeddings.sentence_transformers import SentenceTransformerEmbedder
 from mrl_adapters.embeddings.static import Model2VecEmbedder, WordLlamaEmbedder
 from mrl_adapters.embeddings.truncated import TruncatedEmbedder
 
@@ -16,6 +17,7 @@ __all__ = [
     "Model2VecEmbedder",
     "OpenAIEmbedder",
     "OpenAIOptions",
+    "SentenceTransformerEmbedder",
     "TruncatedEmbedder",
     "Usage",
     "WordLlamaEmbedder",

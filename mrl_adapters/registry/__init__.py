@@ -1,6 +1,18 @@
 """What is known about embedding models: sizes, recipes, prompts, with the source of each fact."""
 
+from mrl_adapters.registry.config import from_config
 from mrl_adapters.registry.lookup import find, get, names, register
 from mrl_adapters.registry.spec import MatryoshkaWarning, ModelSpec
+from mrl_adapters.registry.table import markdown, table
 
-__all__ = ["MatryoshkaWarning", "ModelSpec", "find", "get", "names", "register"]
+__all__ = [
+    "MatryoshkaWarning",
+    "ModelSpec",
+    "find",
+    "from_config",
+    "get",
+    "markdown",
+    "names",
+    "register",
+    "table",
+]

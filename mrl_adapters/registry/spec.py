@@ -74,6 +74,11 @@ class ModelSpec:
         return self.reduction in {"prefix", "layernorm_prefix"}
 
     @property
+    def sliceable(self) -> bool:
+        """Whether a slice of the full vector means anything."""
+        return self.reduction not in {"heads", "projection"}
+
+    @property
     def default_stage(self) -> int:
         """The first-stage size that a new collection gets.
 
@@ -127,7 +132,7 @@ class ModelSpec:
             warnings.warn(problem, MatryoshkaWarning, stacklevel=2)
 
     def _refuse_slicing(self) -> None:
-        if self.reduction in {"heads", "projection"}:
+        if not self.sliceable:
             msg = (
                 f"Model '{self.name}' makes its short vectors with its own {self.reduction}: "
                 "a slice of its full vector means nothing. Ask the model itself for the size, or "
