@@ -274,6 +274,9 @@ def read_layout(name: str, info: models.CollectionInfo) -> CollectionLayout:
         quantization="int8" if first.quantization_config else None,
         hnsw_m=graph.m or graph.payload_m or CollectionLayout.hnsw_m,
         hnsw_ef_construct=graph.ef_construct or CollectionLayout.hnsw_ef_construct,
+        payload_indexes={
+            key: index.data_type.value for key, index in (info.payload_schema or {}).items()
+        },
         shard_number=info.config.params.shard_number,
         replication_factor=info.config.params.replication_factor,
     )

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 
 from qdrant_client import models
@@ -28,12 +29,20 @@ class Opening:
         layout: What to create, or what to expect; None reads an existing collection and derives
             a new one's layout from its first vectors and the registry.
         model: Name of the embedding model.
+        payload_indexes: Indexes that a new collection gets beside the layout's own.
     """
 
-    def __init__(self, name: str, layout: CollectionLayout | None, model: str | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        layout: CollectionLayout | None,
+        model: str | None,
+        payload_indexes: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self._wanted = layout
         self._model = model
+        self._indexes = payload_indexes or {}
         self._opened: CollectionLayout | None = None
 
     @property
@@ -107,6 +116,7 @@ class Opening:
         if opened is not None:
             return opened
         layout = self._new_layout(dimensions)
+        layout = replace(layout, payload_indexes={**self._indexes, **layout.payload_indexes})
         try:
             yield from ask(
                 lambda c: c.create_collection(
