@@ -5,11 +5,13 @@ once they are rescaled to unit length (Kusupati et al. 2022, arXiv:2205.13147). 
 vector in this package comes out of :func:`truncate`; none is ever embedded.
 """
 
+from mrl_adapters.vectors.rotation import Rotation
 from mrl_adapters.vectors.truncate import FloatArray, Reduction, as_vectors, normalize, truncate
 
 __all__ = [
     "FloatArray",
     "Reduction",
+    "Rotation",
     "as_vectors",
     "normalize",
     "truncate",
