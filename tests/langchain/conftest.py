@@ -1,0 +1,76 @@
+"""Stores on both in-process engines, and a real embedding that counts what it is asked."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from langchain_core.embeddings import Embeddings
+
+from mrl_adapters.embeddings import WordLlamaEmbedder
+from mrl_adapters.langchain import MatryoshkaVectorStore
+from mrl_adapters.qdrant import CollectionLayout, connect
+from mrl_adapters.qdrant.driver import Client
+
+TEXTS = [
+    "Copy a directory tree to another place.",
+    "Delete a file from the disk.",
+    "Parse a date from a string.",
+    "Open a network socket and listen.",
+    "Sort a list of numbers in place.",
+    "Compress data with gzip.",
+]
+
+
+class CountingEmbeddings(Embeddings):
+    """wordllama, with a list of every text that was embedded."""
+
+    def __init__(self) -> None:
+        self._inner = WordLlamaEmbedder()
+        self.model = self._inner.model
+        self.documents: list[str] = []
+        self.queries: list[str] = []
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        self.documents += texts
+        return [list(vector) for vector in self._inner.embed_documents(texts)]
+
+    def embed_query(self, text: str) -> list[float]:
+        self.queries.append(text)
+        return list(self._inner.embed_query(text))
+
+
+@pytest.fixture
+def embeddings() -> CountingEmbeddings:
+    return CountingEmbeddings()
+
+
+@pytest.fixture(params=["edge", "local"])
+def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
+    opened: Client = (
+        connect(path=str(tmp_path / "vectors"))
+        if request.param == "edge"
+        else connect(location=":memory:")
+    )
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def new_store(
+    client: Client, embeddings: CountingEmbeddings
+) -> Callable[..., MatryoshkaVectorStore]:
+    def make(collection_name: str = "docs", **layout: object) -> MatryoshkaVectorStore:
+        chosen = CollectionLayout(256, (64,), **layout) if layout else None  # type: ignore[arg-type] # a test's own options
+        return MatryoshkaVectorStore(client, collection_name, embeddings, layout=chosen)
+
+    return make
+
+
+@pytest.fixture
+def store(new_store: Callable[..., MatryoshkaVectorStore]) -> MatryoshkaVectorStore:
+    """A store of six documents about files, dates, sockets, lists and archives."""
+    made = new_store()
+    made.add_texts(
+        TEXTS, [{"n": number, "even": number % 2 == 0} for number in range(6)], ids=list("abcdef")
+    )
+    return made
