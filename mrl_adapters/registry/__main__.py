@@ -1,0 +1,6 @@
+"""Print the table that the README shows: python -m mrl_adapters.registry."""
+
+from mrl_adapters.registry.table import markdown
+
+if __name__ == "__main__":
+    print(markdown(), end="")  # noqa: T201 - printing is its purpose

@@ -1,0 +1,69 @@
+"""The registry as a table, and the README's copy of it."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from mrl_adapters import registry
+from mrl_adapters.registry import lookup
+
+README = Path(__file__).parents[2] / "README.md"
+BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
+
+
+def test_the_table_has_a_row_a_model():
+    assert [row["model"] for row in registry.table()] == list(registry.names())
+
+
+def test_a_row_says_what_to_know():
+    row = next(row for row in registry.table() if row["model"].endswith("embed-text-v1.5"))
+    assert row == {
+        "model": "nomic-ai/nomic-embed-text-v1.5",
+        "dimensions": "768",
+        "nested": "any ≥ 64 (512, 256, 128, 64)",
+        "max tokens": "8,192",
+        "reduction": "layer norm, slice",
+        "prompts": "query, document",
+        "first stage": "256",
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "sizes"),
+    [
+        ("mixedbread-ai/mxbai-embed-large-v1", "not published"),
+        ("jinaai/jina-embeddings-v5-text-nano", "down to 32"),
+        ("Qwen/Qwen3-Embedding-4B", "any ≥ 32"),
+        ("text-embedding-3-small", "any (512)"),
+        ("text-embedding-ada-002", ""),
+    ],
+)
+def test_sizes_say_what_is_known(model: str, sizes: str):
+    assert next(row["nested"] for row in registry.table() if row["model"] == model) == sizes
+
+
+def test_markdown_links_models_to_their_sources():
+    text = registry.markdown()
+    assert "[jinaai/jina-embeddings-v3](https://arxiv.org/abs/2409.10173)" in text
+    assert len(text.splitlines()) == len(registry.names()) + 2
+
+
+def test_a_model_without_an_address_is_not_linked(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lookup, "_SPECS", {})
+    monkeypatch.setattr(lookup, "_INDEX", {})
+    registry.register(registry.ModelSpec("mine", 8, source="our own notes"))
+    assert "| mine | 8 |" in registry.markdown()
+
+
+def test_the_module_prints_the_table_to_paste(capsys: pytest.CaptureFixture[str]):
+    runpy.run_module("mrl_adapters.registry", run_name="__main__")
+    assert capsys.readouterr().out == registry.markdown()
+
+
+def test_the_readme_shows_this_registry():
+    text = README.read_text(encoding="utf-8")
+    if BEGIN not in text:
+        pytest.skip("the README has no table of models yet")
+    shown = text.partition(BEGIN)[2].partition(END)[0].strip()
+    assert shown == registry.markdown().strip(), "paste: python -m mrl_adapters.registry"
