@@ -1,0 +1,107 @@
+"""The retriever: fields, overrides, tracing, chains."""
+
+from typing import Any
+
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnablePassthrough
+from pydantic import ValidationError
+
+from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.langchain import MatryoshkaRetriever
+from mrl_adapters.qdrant import SearchPlan
+
+
+@pytest.fixture
+def retriever(store) -> MatryoshkaRetriever:
+    return MatryoshkaRetriever(vectorstore=store, k=2)
+
+
+def ids(documents) -> list[str]:
+    return [each.id for each in documents]
+
+
+def test_fields_are_used_and_can_be_given_for_one_call(retriever):
+    assert len(retriever.invoke("files")) == 2
+    assert len(retriever.invoke("files", k=5)) == 5
+    assert ids(retriever.invoke("files", filter={"n": 3})) == ["d"]
+    assert retriever.invoke("files", score_threshold=0.99) == []
+    filtered = MatryoshkaRetriever(vectorstore=retriever.vectorstore, filter={"n": [1, 2]})
+    assert sorted(ids(filtered.invoke("files"))) == ["b", "c"]
+
+
+async def test_async_gives_the_same(retriever):
+    assert await retriever.ainvoke("files", k=3) == retriever.invoke("files", k=3)
+    assert await retriever.abatch(["files", "dates"]) == retriever.batch(["files", "dates"])
+
+
+def test_mmr_diversifies(retriever):
+    plain = retriever.invoke("copy files", k=3)
+    options = {"k": 3, "search_type": "mmr", "fetch_k": 6}
+    assert retriever.invoke("copy files", **options, lambda_mult=1) == plain
+    assert retriever.invoke("copy files", **options, lambda_mult=0) != plain
+
+
+@pytest.mark.parametrize("plan", [SearchPlan(exact=True), {"exact": True}])
+def test_a_plan_is_a_field_or_an_override(retriever, plan):
+    fixed = MatryoshkaRetriever(vectorstore=retriever.vectorstore, k=2, plan=plan)
+    assert (
+        fixed.invoke("files") == retriever.invoke("files", plan=plan) == retriever.invoke("files")
+    )
+
+
+def test_a_misspelt_field_or_override_is_an_error(store, retriever):
+    with pytest.raises(ValidationError, match="top_k"):
+        MatryoshkaRetriever(vectorstore=store, top_k=3)
+    with pytest.raises(ConfigurationError, match="no option 'top_k'"):
+        retriever.invoke("files", top_k=3)
+    with pytest.raises(ConfigurationError, match="'best', expected 'similarity' or 'mmr'"):
+        retriever.invoke("files", search_type="best")
+
+
+class Recorder(BaseCallbackHandler):
+    def __init__(self) -> None:
+        self.metadata: dict[str, Any] = {}
+        self.events: list[tuple[str, Any]] = []
+
+    def on_retriever_start(self, serialized, query, *, metadata=None, **kwargs) -> None:
+        self.metadata = metadata
+
+    def on_custom_event(self, name, data, **kwargs) -> None:
+        self.events.append((name, data))
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+async def test_tracers_see_provider_model_stages_and_shortlists(retriever, colour):
+    recorder = Recorder()
+    config = {"callbacks": [recorder]}
+    if colour == "sync":
+        retriever.invoke("files", config, k=20)
+    else:
+        await retriever.ainvoke("files", config, k=20)
+    assert recorder.metadata["ls_retriever_name"] == "matryoshka"
+    assert recorder.metadata["ls_vector_store_provider"] == "MatryoshkaVectorStore"
+    assert recorder.metadata["ls_embedding_provider"] == "CountingEmbeddings"
+    assert recorder.metadata["ls_embedding_model"] == "dleemiller/word-llama-l2-supercat"
+    ((name, facts),) = recorder.events
+    assert name == "matryoshka_search"
+    assert (facts["stages"], facts["shortlists"]) == ([128], [160])
+    assert facts["search_s"] > 0
+
+
+def test_tracers_see_that_an_exact_search_has_no_stages(retriever):
+    recorder = Recorder()
+    retriever.invoke("files", {"callbacks": [recorder]}, plan={"exact": True})
+    assert recorder.events[0][1]["shortlists"] == []
+
+
+def test_it_works_in_a_chain_and_as_the_stores_own_retriever(store, retriever):
+    prompt = ChatPromptTemplate.from_template("{context}\n\n{question}")
+    llm = GenericFakeChatModel(messages=iter([AIMessage("an answer")] * 2))
+    for each in (retriever, store.as_retriever(search_kwargs={"k": 2})):
+        chain = {"context": each, "question": RunnablePassthrough()} | prompt | llm
+        assert (chain | StrOutputParser()).invoke("files") == "an answer"
