@@ -4,10 +4,11 @@ from typing import Any
 
 from mrl_adapters.qdrant.edge.managing import Managing
 from mrl_adapters.qdrant.edge.reading import Reading
+from mrl_adapters.qdrant.edge.schema import Schema
 from mrl_adapters.qdrant.edge.writing import Writing
 
 
-class EdgeClient(Managing, Reading, Writing):
+class EdgeClient(Managing, Schema, Reading, Writing):
     """Use Qdrant's engine in this process, over a folder, with QdrantClient's methods.
 
     Persistent and crash-safe: what a call has written survives the death of the process. HNSW and

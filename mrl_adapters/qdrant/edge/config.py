@@ -1,13 +1,13 @@
 """Convert the settings of a collection: `models.CreateCollection` in, the engine's config out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, TypeVar
 
 import qdrant_edge as edge
 from qdrant_client import models
 
-from mrl_adapters.qdrant.edge.filters import refuse_fields, set_fields
+from mrl_adapters.qdrant.edge.filters import set_fields
 
 EdgeEnum = TypeVar("EdgeEnum")
 
@@ -187,50 +187,3 @@ def _edge_sparse(params: models.SparseVectorParams) -> edge.EdgeSparseVectorPara
         datatype=edge_enum(edge.VectorStorageDatatype, index.datatype),
         memory=edge_enum(edge.Memory, index.memory),
     )
-
-
-def merge_vectors(
-    settings: models.CreateCollection, diffs: Mapping[str, models.VectorParamsDiff]
-) -> models.CreateCollection:
-    """Lay changes of vectors over a collection's settings.
-
-    Args:
-        settings: The settings so far.
-        diffs: Per vector name what changes: HNSW (merged), quantization, place.
-
-    Returns:
-        New settings; the given ones are left alone.
-
-    Raises:
-        ValueError: A vector that the collection does not have.
-    """
-    vectors = dense_vectors(settings)
-    for name, diff in diffs.items():
-        if name not in vectors:
-            message = f"Not existing vector name error: {name}. The collection has {list(vectors)}."
-            raise ValueError(message)
-        changes = set_fields(diff)
-        refuse_fields(
-            diff, changes.keys() - {"hnsw_config", "quantization_config", "on_disk", "memory"}
-        )
-        if "hnsw_config" in changes:
-            changes["hnsw_config"] = merge_models(vectors[name].hnsw_config, diff.hnsw_config)
-        if isinstance(diff.quantization_config, models.Disabled):
-            changes["quantization_config"] = None
-        vectors[name] = vectors[name].model_copy(update=changes)
-    return with_vectors(settings, vectors)
-
-
-def merge_models(old: Any, new: Any) -> Any:
-    """Lay the fields that `new` sets over `old`; either may be None."""
-    if old is None or new is None:
-        return new if old is None else old
-    return old.model_copy(update=set_fields(new))
-
-
-def with_vectors(
-    settings: models.CreateCollection, vectors: Mapping[str, models.VectorParams]
-) -> models.CreateCollection:
-    """Give the settings other dense vectors, unnamed alone staying unnamed."""
-    only = vectors.get("") if len(vectors) == 1 else None
-    return settings.model_copy(update={"vectors": only or dict(vectors)})

@@ -33,16 +33,31 @@ def edge_filter(condition: models.Filter | None) -> edge.Filter | None:
     """
     if condition is None:
         return None
-    if not isinstance(condition, models.Filter):
-        raise _unknown(condition)
-    given = set_fields(condition)
-    known = {"must", "should", "must_not", "min_should"}
-    refuse_fields(condition, given.keys() - known)
-    min_should = given.pop("min_should", None)
-    return edge.Filter(
-        **{name: [_condition(each) for each in _listed(value)] for name, value in given.items()},
-        min_should=None if min_should is None else _min_should(min_should),
-    )
+    _check(condition)
+    return _filter(condition)
+
+
+def _filter(given: models.Filter) -> edge.Filter:
+    clauses = {
+        name: [_condition(each) for each in (value if isinstance(value, list) else [value])]
+        for name in ("must", "should", "must_not")
+        if (value := getattr(given, name)) is not None
+    }
+    enough = given.min_should
+    return edge.Filter(**clauses, min_should=None if enough is None else _min_should(enough))
+
+
+def _check(model: BaseModel) -> None:
+    """Refuse a tree of models that holds anything which the rest of this file would not read."""
+    known = _KNOWN.get(type(model).__name__)
+    if known is None:
+        raise _unknown(model)
+    fields = set_fields(model)
+    refuse_fields(model, fields.keys() - known)
+    for value in fields.values():
+        for part in value if isinstance(value, list) else (value,):
+            if isinstance(part, BaseModel):
+                _check(part)
 
 
 def set_fields(model: BaseModel) -> dict[str, Any]:
@@ -84,19 +99,17 @@ def _unknown(value: object) -> NotImplementedError:
     )
 
 
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
 def _min_should(given: models.MinShould) -> edge.MinShould:
-    refuse_fields(given, set_fields(given).keys() - {"conditions", "min_count"})
+    if given.min_count < 1:
+        message = f"min_should has min_count {given.min_count}. Expected 1 or more."
+        raise ValueError(message)
     return edge.MinShould([_condition(each) for each in given.conditions], given.min_count)
 
 
 def _condition(given: Any) -> Any:
     """Convert one condition by its class."""
     convert = _CONDITIONS.get(type(given).__name__)
-    if convert is None or not isinstance(given, BaseModel):
+    if convert is None:
         raise _unknown(given)
     return convert(given)
 
@@ -108,7 +121,6 @@ def _field(given: models.FieldCondition) -> edge.FieldCondition:
     """
     tests = set_fields(given)
     key = tests.pop("key")
-    refuse_fields(given, tests.keys() - _FIELD_TESTS.keys())
     if len(tests) != 1:
         found = " and ".join(sorted(tests)) or "nothing"
         message = (
@@ -120,14 +132,9 @@ def _field(given: models.FieldCondition) -> edge.FieldCondition:
     return edge.FieldCondition(key, **{name: _FIELD_TESTS[name](value)})
 
 
-def _match(given: Any) -> Any:
-    convert = _MATCHES.get(type(given).__name__)
-    if convert is None:
-        raise _unknown(given)
-    fields = set_fields(given)
-    value = fields.pop(next(iter(type(given).model_fields)))
-    refuse_fields(given, fields)
-    return convert(value)
+def _match(given: BaseModel) -> Any:
+    [value] = set_fields(given).values()
+    return _MATCHES[type(given).__name__](value)
 
 
 def _match_value(value: Any) -> edge.MatchValue:
@@ -136,14 +143,11 @@ def _match_value(value: Any) -> edge.MatchValue:
     return edge.MatchValue(np.bool_(value) if isinstance(value, bool) else value)  # type: ignore[arg-type]  # see above
 
 
-def _range(given: Any) -> Any:
+def _range(given: models.Range | models.DatetimeRange) -> Any:
     bounds = set_fields(given)
-    refuse_fields(given, bounds.keys() - {"lt", "lte", "gt", "gte"})
     if isinstance(given, models.DatetimeRange):
         return edge.RangeDateTime(**{name: _moment(value) for name, value in bounds.items()})
-    if isinstance(given, models.Range):
-        return edge.RangeFloat(**bounds)
-    raise _unknown(given)
+    return edge.RangeFloat(**bounds)
 
 
 def _moment(value: date) -> str:
@@ -151,12 +155,6 @@ def _moment(value: date) -> str:
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).isoformat()
     return value.isoformat()
-
-
-def _values_count(given: models.ValuesCount) -> edge.ValuesCount:
-    bounds = set_fields(given)
-    refuse_fields(given, bounds.keys() - {"lt", "lte", "gt", "gte"})
-    return edge.ValuesCount(**bounds)
 
 
 def _point(given: models.GeoPoint) -> edge.GeoPoint:
@@ -180,17 +178,13 @@ def _polygon(given: models.GeoPolygon) -> edge.GeoPolygon:
 
 
 def _nested(given: models.NestedCondition) -> edge.NestedCondition:
-    inner = given.nested
-    refuse_fields(inner, set_fields(inner).keys() - {"key", "filter"})
-    return edge.NestedCondition(inner.key, _required_filter(inner.filter))
+    return edge.NestedCondition(given.nested.key, _filter(given.nested.filter))
 
 
-def _required_filter(given: models.Filter) -> edge.Filter:
-    converted = edge_filter(given)
-    if converted is None:
-        message = "A nested filter is missing. Pass a models.Filter."
-        raise ValueError(message)
-    return converted
+def _slice(given: models.SliceCondition) -> Any:
+    # The binding has this class, its type stub does not mention it.
+    build: Any = vars(edge)["SliceCondition"]
+    return build(total=given.slice.total, index=given.slice.index)
 
 
 def _has_id(given: models.HasIdCondition) -> edge.HasIdCondition:
@@ -205,7 +199,8 @@ _CONDITIONS: dict[str, Callable[[Any], Any]] = {
     "HasIdCondition": _has_id,
     "HasVectorCondition": lambda given: edge.HasVectorCondition(given.has_vector),
     "NestedCondition": _nested,
-    "Filter": _required_filter,
+    "SliceCondition": _slice,
+    "Filter": _filter,
 }
 
 _FIELD_TESTS: dict[str, Callable[[Any], Any]] = {
@@ -214,7 +209,7 @@ _FIELD_TESTS: dict[str, Callable[[Any], Any]] = {
     "geo_bounding_box": _box,
     "geo_radius": _radius,
     "geo_polygon": _polygon,
-    "values_count": _values_count,
+    "values_count": lambda given: edge.ValuesCount(**set_fields(given)),
     "is_empty": bool,
     "is_null": bool,
 }
@@ -228,4 +223,38 @@ _MATCHES: dict[str, Callable[[Any], Any]] = {
     "MatchSubstring": edge.MatchSubstring,
     "MatchAny": lambda values: edge.MatchAny(list(values)),
     "MatchExcept": lambda values: edge.MatchExcept(list(values)),
+}
+
+_BOUNDS = frozenset({"lt", "lte", "gt", "gte"})
+
+# Every model that may stand in a filter, with the fields that the functions above read.
+_KNOWN: dict[str, frozenset[str]] = {
+    "Filter": frozenset({"must", "should", "must_not", "min_should"}),
+    "MinShould": frozenset({"conditions", "min_count"}),
+    "FieldCondition": frozenset({"key", *_FIELD_TESTS}),
+    "IsEmptyCondition": frozenset({"is_empty"}),
+    "IsNullCondition": frozenset({"is_null"}),
+    "PayloadField": frozenset({"key"}),
+    "HasIdCondition": frozenset({"has_id"}),
+    "HasVectorCondition": frozenset({"has_vector"}),
+    "SliceCondition": frozenset({"slice"}),
+    "Slice": frozenset({"total", "index"}),
+    "NestedCondition": frozenset({"nested"}),
+    "Nested": frozenset({"key", "filter"}),
+    "MatchValue": frozenset({"value"}),
+    "MatchText": frozenset({"text"}),
+    "MatchTextAny": frozenset({"text_any"}),
+    "MatchPhrase": frozenset({"phrase"}),
+    "MatchPrefix": frozenset({"prefix"}),
+    "MatchSubstring": frozenset({"substring"}),
+    "MatchAny": frozenset({"any"}),
+    "MatchExcept": frozenset({"except_"}),
+    "Range": _BOUNDS,
+    "DatetimeRange": _BOUNDS,
+    "ValuesCount": _BOUNDS,
+    "GeoPoint": frozenset({"lon", "lat"}),
+    "GeoBoundingBox": frozenset({"top_left", "bottom_right"}),
+    "GeoRadius": frozenset({"center", "radius"}),
+    "GeoPolygon": frozenset({"exterior", "interiors"}),
+    "GeoLineString": frozenset({"points"}),
 }

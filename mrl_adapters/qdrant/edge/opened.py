@@ -5,11 +5,15 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
+from qdrant_client import models
 from typing_extensions import Self
 
 from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant.edge.shard import Collection
 from mrl_adapters.qdrant.edge.storage import Storage
+
+# What every write returns: done and logged when the call returns.
+COMPLETED = models.UpdateResult(operation_id=None, status=models.UpdateStatus.COMPLETED)
 
 
 class OpenPath:

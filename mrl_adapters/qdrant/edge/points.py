@@ -12,6 +12,7 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 import qdrant_edge as edge
+from pydantic_core import to_jsonable_python
 from qdrant_client import models
 
 from mrl_adapters.errors import DimensionsError, EmbeddingError
@@ -96,8 +97,7 @@ class VectorIntake:
     def _list(self, point_id: PointId, name: str, values: list[float], size: int) -> list[float]:
         if len(values) != size:
             raise _wrong_width(point_id, name, len(values), size)
-        # The norm is NaN or infinite when a value is; it also tells float32 overflow.
-        if not math.hypot(*values) <= _FLOAT32_MAX:
+        if not _finite(values):
             raise _not_finite(point_id, name)
         return values
 
@@ -115,9 +115,18 @@ class VectorIntake:
                 "Pass models.SparseVector(indices=..., values=...)."
             )
             raise TypeError(message)
-        if value.values and not math.hypot(*value.values) <= _FLOAT32_MAX:
+        if not _finite(value.values):
             raise _not_finite(point_id, name)
         return edge.SparseVector(value.indices, value.values)
+
+
+def _finite(values: list[float]) -> bool:
+    """Tell whether all values are numbers within float32."""
+    try:
+        # The norm is NaN or infinite when a value is, and above every value.
+        return math.hypot(*values) <= _FLOAT32_MAX
+    except TypeError:
+        return False
 
 
 def _wrong_width(point_id: PointId, name: str, found: int, expected: int) -> DimensionsError:
@@ -129,7 +138,7 @@ def _wrong_width(point_id: PointId, name: str, found: int, expected: int) -> Dim
 
 def _not_finite(point_id: PointId, name: str) -> EmbeddingError:
     return EmbeddingError(
-        f"Point {point_id!r}: vector {name!r} holds NaN or a value outside float32. "
+        f"Point {point_id!r}: vector {name!r} holds NaN or something that is no float32. "
         "Nothing was written. Check the text and the model behind it."
     )
 
@@ -152,11 +161,38 @@ def edge_points(
     if isinstance(points, models.Batch):
         points = batch_points(points)
     convert = intake.convert
-    converted = [
-        edge.Point(point.id, convert(point.id, point.vector), point.payload) for point in points
-    ]
+    converted = []
+    for point in points:
+        vector = convert(point.id, point.vector)
+        try:
+            converted.append(edge.Point(point.id, vector, point.payload))
+        except (TypeError, ValueError):
+            payload = edge_payload(point.payload, f"Point {point.id!r}")
+            converted.append(edge.Point(point.id, vector, payload))
     intake.finish()
     return converted
+
+
+def edge_payload(payload: Mapping[str, Any] | None, owner: str) -> dict[str, Any]:
+    """Give a payload as plain JSON: dates, UUIDs, sets and the like as QdrantClient sends them.
+
+    Args:
+        payload: Any mapping.
+        owner: Whose payload it is, for the message.
+
+    Returns:
+        Plain JSON.
+
+    Raises:
+        ValueError: Something in it has no JSON form.
+    """
+    try:
+        plain: dict[str, Any] = to_jsonable_python(payload or {})
+        edge.Point(0, {}, plain)
+    except (TypeError, ValueError) as error:
+        message = f"{owner}: the payload has no JSON form: {error}"
+        raise ValueError(message) from error
+    return plain
 
 
 def batch_points(batch: models.Batch) -> Iterator[models.PointStruct]:

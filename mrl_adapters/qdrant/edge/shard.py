@@ -181,8 +181,11 @@ class Collection:
             self._shard = edge.EdgeShard.load(
                 str(self._folder / SHARD_FOLDER), edge_config(settings)
             )
+            rebuild = add is None and drop is None and settings.vectors != self.settings.vectors
             self.settings = settings
             self._save()
+            if rebuild:  # the index on disk was built with other settings
+                self._note_pending(self._shard.info().points_count)
 
     def set_metadata(self, metadata: dict[str, Any]) -> None:
         """Merge metadata into the stored one; None removes a key, as on the server."""

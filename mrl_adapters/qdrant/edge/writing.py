@@ -10,8 +10,8 @@ from qdrant_client import models
 
 from mrl_adapters.qdrant.edge.config import edge_enum
 from mrl_adapters.qdrant.edge.filters import edge_filter
-from mrl_adapters.qdrant.edge.opened import OpenPath
-from mrl_adapters.qdrant.edge.points import PointId, edge_point_vectors, edge_points
+from mrl_adapters.qdrant.edge.opened import COMPLETED, OpenPath
+from mrl_adapters.qdrant.edge.points import PointId, edge_payload, edge_point_vectors, edge_points
 
 Selector = Sequence[PointId] | models.Filter | models.PointIdsList | models.FilterSelector
 
@@ -60,7 +60,7 @@ class Writing(OpenPath):
             converted, edge_filter(update_filter), edge_enum(edge.UpdateMode, update_mode)
         )
         collection.write(operation, touched=len(converted))
-        return _done()
+        return COMPLETED
 
     def update_vectors(
         self,
@@ -79,7 +79,7 @@ class Writing(OpenPath):
         converted = edge_point_vectors(points, collection.intake())
         operation = edge.UpdateOperation.update_vectors(converted, edge_filter(update_filter))
         collection.write(operation, touched=len(converted))
-        return _done()
+        return COMPLETED
 
     def set_payload(
         self,
@@ -96,11 +96,12 @@ class Writing(OpenPath):
         """Set keys of the payload, at the top or under `key`, leaving the others alone."""
         del wait, ordering, shard_key_selector, timeout, kwargs
         operations = edge.UpdateOperation
+        plain = edge_payload(payload, "set_payload")
         return self._select(
             collection_name,
             points,
-            lambda ids: operations.set_payload(ids, payload, key),
-            lambda chosen: operations.set_payload_by_filter(chosen, payload, key),
+            lambda ids: operations.set_payload(ids, plain, key),
+            lambda chosen: operations.set_payload_by_filter(chosen, plain, key),
         )
 
     def overwrite_payload(
@@ -117,11 +118,12 @@ class Writing(OpenPath):
         """Replace the whole payload."""
         del wait, ordering, shard_key_selector, timeout, kwargs
         operations = edge.UpdateOperation
+        plain = edge_payload(payload, "overwrite_payload")
         return self._select(
             collection_name,
             points,
-            lambda ids: operations.overwrite_payload(ids, payload),
-            lambda chosen: operations.overwrite_payload_by_filter(chosen, payload),
+            lambda ids: operations.overwrite_payload(ids, plain),
+            lambda chosen: operations.overwrite_payload_by_filter(chosen, plain),
         )
 
     def delete_payload(
@@ -229,7 +231,7 @@ class Writing(OpenPath):
             with collection.engine() as shard:
                 touched = shard.count(edge.CountRequest(filter=chosen)) if moves else 0
                 collection.write(by_filter(chosen), touched=touched)
-        return _done()
+        return COMPLETED
 
 
 def _selected(selector: Selector) -> tuple[edge.Filter | None, list[PointId]]:
@@ -246,9 +248,3 @@ def _selected(selector: Selector) -> tuple[edge.Filter | None, list[PointId]]:
         "Pass a list of ids, models.PointIdsList, models.Filter or models.FilterSelector."
     )
     raise NotImplementedError(message)
-
-
-def _done() -> models.UpdateResult:
-    return models.UpdateResult.model_construct(
-        operation_id=None, status=models.UpdateStatus.COMPLETED
-    )
