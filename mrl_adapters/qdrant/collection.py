@@ -1,6 +1,6 @@
 """A two-stage collection: every conversation with Qdrant that the adapters need, as flows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from numpy.typing import ArrayLike
@@ -14,7 +14,7 @@ from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.points import (
     PointBatch,
     checked_vectors,
-    derive,
+    columns,
     original_id,
     stored_ids,
 )
@@ -35,6 +35,8 @@ class MatryoshkaCollection:
         plan: How it is searched unless a call says otherwise; None takes the defaults.
         model: Name of the embedding model, to be stored with a new collection and compared with
             an existing one's.
+        payload_indexes: Payload field to index type, as in the layout: indexes that a new
+            collection gets beside the layout's own.
     """
 
     def __init__(
@@ -44,10 +46,11 @@ class MatryoshkaCollection:
         layout: CollectionLayout | None = None,
         plan: SearchPlan | None = None,
         model: str | None = None,
+        payload_indexes: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.plan = plan or SearchPlan()
-        self._opening = Opening(name, layout, model)
+        self._opening = Opening(name, layout, model, payload_indexes)
 
     @property
     def layout(self) -> CollectionLayout | None:
@@ -92,7 +95,7 @@ class MatryoshkaCollection:
         Args:
             ids: The callers' ids, n of them; one that is there already is replaced.
             vectors: Full vectors, shape (n, d).
-            payloads: One a point.
+            payloads: One a point. Nothing is done for an empty batch.
             shard_key: Custom shard to write to.
 
         Raises:
@@ -100,13 +103,14 @@ class MatryoshkaCollection:
             EmbeddingError: A vector holds NaN, infinity or only zeros.
             CollectionMismatchError: The collection differs from what was asked for.
         """
+        if not len(vectors):  # type: ignore[arg-type] # an array or a sequence
+            return
         names = [f"document {identifier!r}" for identifier in ids]
         expected = self.layout.dimensions if self.layout else None
         full = checked_vectors(vectors, names, expected)
         layout = yield from self.ensure(full.shape[1])
         checked_vectors(full, names, layout.dimensions)
-        columns = {layout.full_name: full, **derive(full, layout)}
-        batch = PointBatch(ids, columns, payloads)
+        batch = PointBatch(ids, columns(full, layout, names), payloads)
         requests = yield from ask(lambda c: batch.requests(arrays=engine_of(c) is Engine.EDGE))
         for points in requests:
             yield from self._upsert(points, layout, shard_key)
@@ -160,12 +164,14 @@ class MatryoshkaCollection:
         answers = yield from ask(request)
         return [answer.points for answer in answers]
 
-    def get(self, ids: Sequence[str], *, with_vectors: bool = False) -> Flow[list[models.Record]]:
+    def get(
+        self, ids: Sequence[str], *, with_vectors: models.WithVector = False
+    ) -> Flow[list[models.Record]]:
         """Fetch points by the callers' ids.
 
         Args:
             ids: The callers' ids; those that are not there are left out.
-            with_vectors: Whether vectors are returned.
+            with_vectors: Whether, or which, vectors are returned.
 
         Returns:
             The points found, in the order of ``ids``.

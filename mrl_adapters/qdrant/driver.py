@@ -47,9 +47,7 @@ class Driver:
         self.client = client
         self.async_client = async_client
         self._lock = local_lock(client)
-        self._twins: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncQdrantClient] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._twins: dict[asyncio.AbstractEventLoop, AsyncQdrantClient] = {}
 
     def run(self, flow: Flow[T]) -> T:
         """Drive a flow and wait for its result.
@@ -87,6 +85,9 @@ class Driver:
         loop = asyncio.get_running_loop()
         twin = self._twins.get(loop)
         if twin is None:
+            # A client's connections hold on to their loop, so that no weak key would ever go.
+            for ended in [each for each in self._twins if each.is_closed()]:
+                del self._twins[ended]
             # The blocking client has compared versions already; here it would block the loop.
             options = {**self.client.init_options, "check_compatibility": False}
             twin = self._twins[loop] = AsyncQdrantClient(**options)

@@ -35,7 +35,8 @@ _ATTEMPTS = 5
 _FIRST_DELAY_S = 0.2
 _LONGEST_PAUSE_S = 60.0
 _TRANSIENT_STATUS = frozenset({408, 500, 502, 503, 504})
-_TRANSIENT_GRPC = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED"})
+# INTERNAL is what a server's REST side calls 500.
+_TRANSIENT_GRPC = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"})
 
 
 def ask(request: Callable[[QdrantClient], R]) -> Flow[R]:
@@ -78,7 +79,8 @@ def retry_delay(error: Exception, attempt: int) -> float | None:
     if isinstance(error, ResourceExhaustedResponse):
         return min(float(error.retry_after_s), _LONGEST_PAUSE_S)
     passing = (
-        isinstance(error, ResponseHandlingException)
+        # The client wraps answers that it cannot read in the same class: those stay as they are.
+        (isinstance(error, ResponseHandlingException) and not isinstance(error.source, ValueError))
         or (isinstance(error, UnexpectedResponse) and error.status_code in _TRANSIENT_STATUS)
         or _grpc_code(error) in _TRANSIENT_GRPC
     )

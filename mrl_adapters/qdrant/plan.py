@@ -56,6 +56,9 @@ class SearchPlan:
         _require(
             1 <= self.funnel_factor < math.inf, "funnel_factor", self.funnel_factor, "finite, >= 1"
         )
+        _require(
+            self.timeout_s is None or self.timeout_s >= 1, "timeout_s", self.timeout_s, "at least 1"
+        )
         if self.stages is not None:
             object.__setattr__(self, "stages", tuple(sorted(set(self.stages))))
             _require(bool(self.stages), "stages", (), "at least one stage (or exact=True)")

@@ -1,5 +1,6 @@
 """Points: their ids, their vectors derived from the full ones, their wire form."""
 
+import json
 import re
 import uuid
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.vectors import FloatArray, truncate
+from mrl_adapters.vectors import FloatArray, normalize, truncate
 
 # Where the caller's id is kept when Qdrant cannot hold it (it takes UUIDs and integers).
 ID_KEY = "_mrl_id"
@@ -20,9 +21,13 @@ _NAMESPACE = uuid.UUID("6d726c5f-6164-5074-8572-735f69647300")
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,19}")
 _LARGEST_INTEGER = 2**64 - 1
-# Of a vector's number in JSON, and of the payload: what a request may grow to, see _REQUEST_BYTES.
-_NUMBER_BYTES = 21
+# A server refuses bodies above 32 MB; a tenth of that is as fast and leaves room for payloads.
 _REQUEST_BYTES = 5_000_000
+# The longest number that a float32 becomes in JSON, "-1.1754943508222875e-38", and its comma.
+_NUMBER_BYTES = 24
+# Of a point: its id, its field names, the quotes, braces and commas around them.
+_FRAME_BYTES = 100
+_LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
 
 
 def point_id(identifier: str) -> str:
@@ -88,9 +93,39 @@ def derive(
         for stage in (layout.stages if stages is None else stages)
     }
     if layout.distance != "Cosine":
-        lengths = np.linalg.norm(full, axis=-1, keepdims=True).astype(np.float32)
-        derived = {name: short * lengths for name, short in derived.items()}
+        # float64: the squares of large numbers overflow float32.
+        lengths = np.sqrt(np.einsum("...i,...i->...", full, full, dtype=np.float64))[..., None]
+        derived = {name: (short * lengths).astype(np.float32) for name, short in derived.items()}
     return derived
+
+
+def columns(full: FloatArray, layout: CollectionLayout, names: Sequence[str]) -> dict[str, Any]:
+    """Lay out a batch: the full vectors as they are stored, and the short ones.
+
+    Args:
+        full: Checked vectors, shape (n, d).
+        layout: How the collection is laid out.
+        names: What to call each in a message, n of them.
+
+    Returns:
+        Vector name to float32 array of shape (n, size).
+
+    Raises:
+        EmbeddingError: A number is too large for the layout's float16.
+    """
+    if layout.distance == "Cosine":
+        # Qdrant rescales on writing, but leaves very short vectors alone and loses very long ones.
+        stored = normalize(full)
+    else:
+        stored = full
+        if layout.full_datatype == "float16":
+            _refuse(
+                names,
+                np.abs(full).max(axis=1) <= _LARGEST_FLOAT16,
+                "holds a number beyond 65504, the largest of float16; make the collection with "
+                "CollectionLayout(full_datatype='float32') to keep it",
+            )
+    return {layout.full_name: stored, **derive(full, layout)}
 
 
 def checked_vectors(vectors: ArrayLike, names: Sequence[str], dimensions: int | None) -> FloatArray:
@@ -109,7 +144,8 @@ def checked_vectors(vectors: ArrayLike, names: Sequence[str], dimensions: int | 
         EmbeddingError: There is not one vector a text; or one is NaN, infinite or all zero.
     """
     try:
-        array = np.asarray(vectors, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite: refused below
+            array = np.asarray(vectors, dtype=np.float32)
     except ValueError:
         widths = sorted({len(each) for each in vectors})  # type: ignore[union-attr,arg-type] # ragged: a sequence of sequences
         msg = f"The embedding returned vectors of several sizes ({widths}), expected one size."
@@ -177,13 +213,24 @@ class PointBatch:
                 map(point_id, self.ids), self._rows(arrays=arrays), self._payloads(), strict=True
             )
         ]
-        size = len(structs) if arrays else self._request_points()
-        return [structs[start : start + size] for start in range(0, len(structs), size)]
+        return [structs] if arrays else self._portions(structs)
 
-    def _request_points(self) -> int:
+    def _portions(self, structs: list[models.PointStruct]) -> list[list[models.PointStruct]]:
+        """Cut the points into requests below the limit; one that is above it goes alone."""
         width = sum(int(array.shape[1]) for array in self.vectors.values())
-        payload_bytes = max(len(str(payload)) for payload in self.payloads)
-        return max(1, _REQUEST_BYTES // (width * _NUMBER_BYTES + payload_bytes))
+        names = sum(len(json.dumps(name)) + 5 for name in self.vectors)
+        portions: list[list[models.PointStruct]] = []
+        room = 0
+        for struct in structs:
+            # ASCII JSON is never shorter than the UTF-8 that is sent.
+            payload_bytes = len(json.dumps(struct.payload, default=str))
+            point_bytes = width * _NUMBER_BYTES + names + payload_bytes + _FRAME_BYTES
+            if point_bytes > room:
+                portions.append([])
+                room = _REQUEST_BYTES - _FRAME_BYTES
+            portions[-1].append(struct)
+            room -= point_bytes
+        return portions
 
     def _rows(self, *, arrays: bool) -> list[dict[str, Any]]:
         columns = {

@@ -6,12 +6,12 @@ from typing import Any
 
 from qdrant_client import models
 
-from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
 from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.points import derive
-from mrl_adapters.vectors import FloatArray
+from mrl_adapters.vectors import FloatArray, normalize
 
 # Above this many results a server with several shards takes fewer candidates from each, as if the
 # hits were spread at random; exact search takes all (qdrant, collection/src/shards, v1.19).
@@ -32,6 +32,9 @@ class Search:
         fetch_k: Candidates that diversity chooses from.
         with_payload: Whether, or which, payload is returned.
         with_vectors: Whether, or which, vectors are returned.
+
+    Raises:
+        ConfigurationError: A number is outside its range.
     """
 
     vector: FloatArray
@@ -43,6 +46,18 @@ class Search:
     fetch_k: int = 20
     with_payload: models.WithPayloadInterface = True
     with_vectors: models.WithVector = False
+
+    def __post_init__(self) -> None:
+        """Refuse what the engines would each answer in their own way."""
+        _require(self.k >= 1, "k", self.k, "at least 1")
+        _require(self.offset >= 0, "offset", self.offset, "0 or more")
+        _require(self.fetch_k >= 1, "fetch_k", self.fetch_k, "at least 1")
+        _require(
+            self.mmr_lambda is None or 0 <= self.mmr_lambda <= 1,
+            "mmr_lambda",
+            self.mmr_lambda,
+            "a number from 0 (diverse) to 1 (similar)",
+        )
 
     @property
     def reach(self) -> int:
@@ -73,7 +88,7 @@ def search_request(
     encode: Callable[[FloatArray], Any] = _as_is if engine is Engine.EDGE else _as_list
     # model_construct: validating a 1,536-d vector through Qdrant's union of query types costs
     # more than searching with it.
-    full = search.vector
+    full = normalize(search.vector) if layout.distance == "Cosine" else search.vector
     mmr = search.mmr_lambda
     query: Any = encode(full)
     if mmr is not None:
@@ -167,3 +182,9 @@ def _as_is(vector: FloatArray) -> FloatArray:
 def _as_list(vector: FloatArray) -> list[float]:
     values: list[float] = vector.tolist()
     return values
+
+
+def _require(holds: bool, name: str, found: object, expected: str) -> None:  # noqa: FBT001 - a predicate
+    if not holds:
+        msg = f"Search({name}={found!r}): expected {expected}."
+        raise ConfigurationError(msg)
