@@ -29,6 +29,7 @@ with TemporaryDirectory() as folder, connect(path=folder) as client:
     questions = [entry.summary for entry in entries[::60]]
 
     def found(question: str, **plan: object) -> set[str | None]:
+        """Find the ids of the best k under a plan."""
         return {each.id for each in store.similarity_search(question, k=K, plan=plan)}
 
     exact = [found(question, exact=True) for question in questions]
