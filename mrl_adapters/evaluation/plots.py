@@ -1,10 +1,13 @@
 """Pictures of what was measured (matplotlib, extra ``plot``), fit for a report."""
 
+from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mrl_adapters.errors import MissingExtraError
 from mrl_adapters.evaluation.curve_result import CurveResult, CurveRow
+from mrl_adapters.evaluation.report import Trial, TuningResult, describe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 _TWO_STAGE = "#0072B2"
 _ONE_STAGE = "#D55E00"
 _INK = "#333333"
+_WAYS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _DPI = 200
 
 
@@ -46,6 +50,72 @@ def plot_curve(result: CurveResult, path: Path) -> Path:
         f"with all {result.dimensions} dimensions."
     )
     return save_figure(figure, path, note)
+
+
+def plot_tuning(result: TuningResult, path: Path) -> Path:
+    """Draw overlap against latency: plans tried, their Pareto front, the target, the choice.
+
+    Args:
+        result: What :func:`mrl_adapters.evaluation.tune` found.
+        path: Where to; the suffix (.png, .svg, .pdf) chooses the format.
+
+    Returns:
+        The path.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure = new_figure(7.2, 4.4)
+    axes = figure.subplots()
+    ways = sorted({trial.plan.stages or () for trial in result.explored})
+    for way, colour in zip(ways, cycle(_WAYS)):
+        trials = [trial for trial in result.explored if trial.plan.stages == way]
+        label = f"stage {' > '.join(map(str, way))}"
+        axes.plot(*_places(trials), "o", color=colour, markersize=4, alpha=0.55, label=label)
+    axes.step(*_places(result.front), where="post", color=_INK, linewidth=1.2, label="best so far")
+    axes.axhline(100 * result.target_overlap, color=_INK, linestyle=":", linewidth=1)
+    exact = next(trial for trial in result.proved if trial.plan.exact)
+    axes.plot(*_places([exact]), "s", color=_INK, markersize=6, label="exact search")
+    chosen = result.chosen
+    median, overlap = (places[0] for places in _places([chosen]))
+    axes.vlines(median, 100 * (chosen.lower or chosen.overlap), overlap, color=_ONE_STAGE)
+    axes.plot(
+        median,
+        overlap,
+        "*",
+        color=_ONE_STAGE,
+        markersize=15,
+        markeredgecolor="white",
+        label=f"chosen: {describe(chosen)}",
+    )
+    from matplotlib.ticker import LogLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
+    axes.set_xlabel("median latency of one search, ms")
+    axes.yaxis.set_major_formatter("{x:g}%")
+    lowest = max(0.5, min(result.target_overlap, *(t.overlap for t in result.explored)))
+    span = 100 * (1 - lowest)
+    axes.set_ylim(100 - 1.1 * span, 100 + 0.05 * span)
+    axes.set_title(
+        f"Overlap@{result.k} with the exact search; dotted: target {result.target_overlap:.1%}",
+        fontsize=10,
+    )
+    axes.legend(loc="lower right", fontsize=8, framealpha=0.9, edgecolor="none")
+    tidy(axes)
+    note = (
+        f"{result.collection}: {result.points:,} points. Dots: {result.explored[0].queries} queries"
+        f" each. Star: {chosen.queries:,} other queries ({result.queries_from}); bar: down to the "
+        f"{result.confidence:.0%} bound."
+    )
+    return save_figure(figure, path, note)
+
+
+def _places(trials: Sequence[Trial]) -> tuple[list[float], list[float]]:
+    """List latencies in milliseconds and overlaps in percent."""
+    return [1000 * trial.p50_s for trial in trials], [100 * trial.overlap for trial in trials]
 
 
 def new_figure(width: float, height: float) -> "Figure":

@@ -1,0 +1,227 @@
+"""Ask a real collection: exact neighbours, overlap of a plan with them, latency."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from qdrant_client import models
+
+from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.evaluation.metrics import PerQuery, overlap_at_k
+from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, SearchPlan
+from mrl_adapters.qdrant.flow import ask
+from mrl_adapters.qdrant.query import Search
+from mrl_adapters.vectors import FloatArray
+
+_PAGE = 10_000  # ids
+_VECTORS = 256  # points read, with their vectors, at a time
+_BATCH = 32  # searches in a request
+_NEARER_IS_LESS = frozenset({"Euclid", "Manhattan"})
+
+
+class Searchable(Protocol):
+    """A store of either adapter, or an :class:`OpenCollection`."""
+
+    @property
+    def collection(self) -> MatryoshkaCollection:
+        """The framework-free collection."""
+        ...
+
+    @property
+    def driver(self) -> Driver:
+        """What runs its flows."""
+        ...
+
+
+class OpenCollection(NamedTuple):
+    """A collection without a framework's store around it."""
+
+    collection: MatryoshkaCollection
+    driver: Driver
+
+
+class Queries(NamedTuple):
+    """Query vectors of shape (n, d), and for each the point that it was taken from, or None."""
+
+    vectors: FloatArray
+    own: Sequence[models.ExtendedPointId | None]
+
+    def part(self, start: int, stop: int) -> "Queries":
+        """Take the queries of one purpose."""
+        return Queries(self.vectors[start:stop], self.own[start:stop])
+
+
+class Truth(NamedTuple):
+    """The exact full search's hits of each query: point ids, and scores of shape (n, k)."""
+
+    ids: list[list[models.ExtendedPointId]]
+    scores: NDArray[np.float64]
+
+
+class Probe:
+    """Run searches against one collection.
+
+    Args:
+        store: A store of either adapter, or an OpenCollection.
+        k: Results a query.
+        query_filter: Filter that every search carries.
+
+    Raises:
+        CollectionMismatchError: The collection does not exist, or has no short vector.
+    """
+
+    def __init__(
+        self, store: Searchable, k: int, query_filter: models.Filter | None = None
+    ) -> None:
+        self._collection = store.collection
+        self._driver = store.driver
+        self._filter = query_filter
+        self.k = k
+        self.base = store.collection.plan
+        layout = self._driver.run(self._collection.open(must_exist=True))
+        assert layout is not None  # noqa: S101 - must_exist
+        self.layout: CollectionLayout = layout
+        self.points = self._driver.run(self._collection.count(query_filter))
+
+    def point_ids(self) -> list[models.ExtendedPointId]:
+        """List the ids of all points that pass the filter, in the engine's order."""
+        ids: list[models.ExtendedPointId] = []
+        offset: models.ExtendedPointId | None = None
+        while True:
+            records, offset = self._page(offset)
+            ids += [record.id for record in records]
+            if offset is None:
+                return ids
+
+    def _page(
+        self, offset: models.ExtendedPointId | None
+    ) -> tuple[list[models.Record], models.ExtendedPointId | None]:
+        return self._driver.run(
+            ask(
+                lambda c: c.scroll(
+                    self._collection.name,
+                    scroll_filter=self._filter,
+                    limit=_PAGE,
+                    offset=offset,
+                    with_payload=False,
+                    with_vectors=False,
+                )
+            )
+        )
+
+    def vectors(
+        self, ids: Sequence[models.ExtendedPointId]
+    ) -> Iterator[tuple[models.ExtendedPointId, FloatArray]]:
+        """Read full vectors; points without one, or with nothing but zeros, are left out."""
+        for start in range(0, len(ids), _VECTORS):
+            for record in self._records(list(ids[start : start + _VECTORS])):
+                stored = record.vector
+                if isinstance(stored, dict):
+                    stored = stored.get(self.layout.full_name)  # type: ignore[assignment] # dense
+                vector = np.asarray([] if stored is None else stored, dtype=np.float32)
+                if vector.any():
+                    yield record.id, vector
+
+    def _records(self, ids: list[models.ExtendedPointId]) -> list[models.Record]:
+        name = self.layout.full_name
+        return self._driver.run(
+            ask(
+                lambda c: c.retrieve(
+                    self._collection.name,
+                    ids=ids,
+                    with_payload=False,
+                    with_vectors=[name] if name else True,
+                )
+            )
+        )
+
+    def truth(self, queries: Queries, report: Callable[[int], object]) -> Truth:
+        """Search exactly with the full vectors, in the engine itself."""
+        return self._search(queries, self.exact, report)
+
+    @property
+    def exact(self) -> SearchPlan:
+        """The plan that is right by definition."""
+        return self.base.merge({"exact": True, "stages": None})
+
+    def overlaps(
+        self,
+        queries: Queries,
+        truth: Truth,
+        plan: SearchPlan,
+        report: Callable[[int], object] = lambda _: None,
+    ) -> PerQuery:
+        """Measure a plan's overlap@k with the truth, one number a query."""
+        found = self._search(queries, plan, report)
+        return overlap_at_k(
+            found.ids, truth.ids, self.k, found_scores=found.scores, exact_scores=truth.scores
+        )
+
+    def latencies(
+        self, queries: Queries, plans: Sequence[SearchPlan], rounds: int
+    ) -> list[NDArray[np.float64]]:
+        """Time single searches, seconds, without payload.
+
+        The plans take turns, so that a busy moment of the machine meets them all.
+        """
+        times = np.zeros((len(plans), rounds))
+        # The first search of a plan may build an index or fetch pages: it is not counted.
+        for turn in range(-1, rounds):
+            search = self._one(queries.vectors[turn % len(queries.vectors)], None)
+            for row, plan in enumerate(plans):
+                start = time.perf_counter()
+                self._driver.run(self._collection.search([search], plan))
+                if turn >= 0:
+                    times[row, turn] = time.perf_counter() - start
+        return list(times)
+
+    def _search(self, queries: Queries, plan: SearchPlan, report: Callable[[int], object]) -> Truth:
+        ids: list[list[models.ExtendedPointId]] = []
+        scores = np.full((len(queries.vectors), self.k), np.nan)
+        sign = -1.0 if self.layout.distance in _NEARER_IS_LESS else 1.0
+        for start in range(0, len(queries.vectors), _BATCH):
+            part = queries.part(start, start + _BATCH)
+            searches = [self._one(*pair) for pair in zip(part.vectors, part.own, strict=True)]
+            for hits in self._driver.run(self._collection.search(searches, plan)):
+                scores[len(ids), : len(hits)] = [sign * hit.score for hit in hits]
+                ids.append([hit.id for hit in hits])
+            report(len(ids))
+        return Truth(ids, scores)
+
+    def _one(self, vector: FloatArray, own: models.ExtendedPointId | None) -> Search:
+        query_filter = self._filter
+        if own is not None:
+            query_filter = models.Filter(
+                must=None if query_filter is None else [query_filter],
+                must_not=[models.HasIdCondition(has_id=[own])],
+            )
+        return Search(vector, self.k, query_filter=query_filter, with_payload=False)
+
+
+def draw(probe: Probe, size: int, rng: np.random.Generator) -> Queries:
+    """Take a random sample of the stored points as queries; each will not find itself.
+
+    Args:
+        probe: The collection.
+        size: How many points, or all where there are fewer.
+        rng: Decides which.
+
+    Returns:
+        Their full vectors in random order.
+
+    Raises:
+        ConfigurationError: The collection holds no point with a full vector.
+    """
+    ids = probe.point_ids()
+    drawn = [ids[row] for row in rng.permutation(len(ids))[:size].tolist()]
+    vectors = dict(probe.vectors(drawn))
+    kept = [point for point in drawn if point in vectors]
+    if not kept:
+        msg = (
+            "No point with a full vector to draw queries from. Add documents first, or pass "
+            "queries=."
+        )
+        raise ConfigurationError(msg)
+    return Queries(np.stack([vectors[point] for point in kept]), kept)
