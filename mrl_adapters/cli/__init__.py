@@ -1,0 +1,26 @@
+"""The command line, ``mrl-adapters``: a thin shell over the package.
+
+Importing this imports no framework, no client and neither typer nor rich.
+"""
+
+import io
+import sys
+
+from mrl_adapters.errors import MissingExtraError
+
+
+def main() -> None:
+    """Run the command line; say what to install where its packages are missing."""
+    try:
+        from mrl_adapters.cli.app import app
+    except ModuleNotFoundError as error:
+        # A module of our own that cannot be found is a defect, which no extra mends.
+        if error.name is None or error.name.partition(".")[0] not in {"typer", "rich"}:
+            raise
+        print(f"Error: {MissingExtraError(error.name, 'cli')}", file=sys.stderr)  # noqa: T201 - rich may be what is missing
+        sys.exit(1)
+    for stream in (sys.stdout, sys.stderr):
+        # A text may hold characters that an old terminal does not know: rather a "?" than no text.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    app()

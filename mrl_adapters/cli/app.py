@@ -1,0 +1,90 @@
+"""The commands, and how their errors look: one line and exit code 1 instead of a traceback."""
+
+import warnings
+from typing import Annotated, Any, NoReturn, TextIO
+
+import typer
+from rich.text import Text
+from typer.core import TyperGroup
+
+from mrl_adapters import MRLError, __version__
+from mrl_adapters.cli import index, models, quickstart, search
+from mrl_adapters.cli.terminal import errors, output
+
+# What a server, or the network on the way to it, may answer. Told by name: none of these packages
+# is imported for it.
+_REMOTE = frozenset({"grpc", "httpcore", "httpx", "httpx2", "openai", "qdrant_client"})
+
+
+class _OneLineErrors(TyperGroup):
+    """Turn errors that the user can do something about into one line, and so warnings."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            try:
+                return super().invoke(ctx)
+            except MRLError as error:
+                _fail(str(error))
+            except Exception as error:
+                if type(error).__module__.partition(".")[0] not in _REMOTE:
+                    raise
+                _fail(f"{_told(error)}. Check the server's address, its key and its state.")
+
+
+app = typer.Typer(
+    cls=_OneLineErrors,
+    name="mrl-adapters",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("quickstart")(quickstart.quickstart)
+app.command("index")(index.index)
+app.command("search")(search.search)
+app.command("models")(models.models)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if wanted:
+        output.print(f"mrl-adapters {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Matryoshka embeddings and two-stage search on Qdrant."""
+
+
+def _fail(message: str) -> NoReturn:
+    errors.print(Text.assemble(("Error: ", "bold red"), message))
+    raise typer.Exit(1)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning as :func:`warnings.showwarning` does, without the place in the code."""
+    del category, filename, lineno, file, line
+    errors.print(Text.assemble(("Warning: ", "bold yellow"), str(message)))
+
+
+def _told(error: Exception) -> str:
+    """Say in one line what a client's error says in many."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}".rstrip(".")

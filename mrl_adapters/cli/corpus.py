@@ -1,0 +1,109 @@
+"""The quickstart's collection: the standard library's docstrings, indexed once and then reused."""
+
+import json
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mrl_adapters import __version__
+from mrl_adapters.embeddings import WordLlamaEmbedder
+from mrl_adapters.evaluation import Docstring, docstrings
+from mrl_adapters.langchain import MatryoshkaVectorStore
+from mrl_adapters.qdrant import CollectionLayout, EdgeClient
+
+STAGES = (64, 128)
+
+_NAME = "docstrings"
+_MARK = "quickstart.json"
+_WORDS = 5  # of a sentence that says enough to search with
+_FORMAT = 1  # raise it when what is stored of a docstring changes
+
+
+class Corpus:
+    """The standard library's docstrings in the embedded engine.
+
+    Args:
+        client: The engine, open over ``folder``.
+        folder: Where it keeps its collections; a file beside them says what was indexed.
+        sources: Read the Python files of this folder instead of the standard library's.
+    """
+
+    def __init__(self, client: EdgeClient, folder: Path, sources: Path | None = None) -> None:
+        self.embedder = WordLlamaEmbedder()
+        self.layout = CollectionLayout(self.embedder.dimensions, STAGES)
+        self.store = MatryoshkaVectorStore(client, _NAME, self.embedder, layout=self.layout)
+        self._client = client
+        self._sources = sources
+        self._mark = folder / _MARK
+        # Everything that decides what the index holds, without reading the texts themselves.
+        self._made_of = {
+            "format": _FORMAT,
+            "package": __version__,
+            "model": self.embedder.model,
+            "stages": list(STAGES),
+            "python": sys.version,
+            "sources": str(self._sources or sysconfig.get_paths()["stdlib"]),
+        }
+
+    def __len__(self) -> int:
+        """Count the docstrings that are indexed."""
+        return self.store.driver.run(self.store.collection.count())
+
+    def is_current(self) -> bool:
+        """Whether an earlier run indexed just this, to the end."""
+        try:
+            made_of = json.loads(self._mark.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return bool(made_of == {**self._made_of, "texts": len(self)})
+
+    def read(self) -> list[Docstring]:
+        """Read the docstrings from the source files."""
+        return list(docstrings(self._sources))
+
+    def index(self, entries: Sequence[Docstring], advance: Callable[[int], object]) -> None:
+        """Index docstrings in place of what is there.
+
+        Args:
+            entries: The docstrings.
+            advance: Called with how many more are indexed, batch after batch.
+        """
+        self._mark.unlink(missing_ok=True)
+        if self._client.collection_exists(_NAME):
+            self._client.delete_collection(_NAME)
+        self.store.add_texts(
+            [f"{entry.id}: {entry.summary}" for entry in entries],
+            [_metadata(entry) for entry in entries],
+            ids=[entry.id for entry in entries],
+            progress=advance,
+        )
+        # Written last: an index without it is not complete.
+        mark = json.dumps({**self._made_of, "texts": len(entries)}, indent=2)
+        self._mark.write_text(mark, encoding="utf-8")
+
+    def sentences(self, count: int) -> list[str]:
+        """Take sentences to search with: the first of the bodies, which are not indexed.
+
+        Args:
+            count: How many at most.
+
+        Returns:
+            The same ones every time: points come in the order of their ids, which are hashes.
+        """
+        records = self.store.driver.run(self.store.collection.scroll())
+        bodies = [record.payload["metadata"]["body"] for record in records if record.payload]
+        paragraphs = [" ".join(body.partition("\n\n")[0].split()) for body in bodies]
+        sentences = [paragraph.partition(". ")[0] for paragraph in paragraphs]
+        return [each for each in sentences if len(each.split()) >= _WORDS][:count]
+
+
+def _metadata(entry: Docstring) -> dict[str, Any]:
+    return {
+        "title": entry.id,
+        "kind": entry.kind,
+        "signature": entry.signature,
+        "body": entry.body,
+        "path": entry.path,
+    }

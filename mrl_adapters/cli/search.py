@@ -1,0 +1,88 @@
+"""``mrl-adapters search``: ask a collection."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mrl_adapters.cli.options import (
+    ApiKeyOption,
+    JsonOption,
+    ModelOption,
+    PathOption,
+    StagesOption,
+    UrlOption,
+    parse_stages,
+)
+from mrl_adapters.cli.results import Hit, answered
+from mrl_adapters.cli.terminal import output
+
+if TYPE_CHECKING:
+    from langchain_core.documents import Document
+
+_SNIPPET_LINES = 3
+
+
+def search(  # noqa: PLR0913 - one argument an option
+    *,
+    collection: Annotated[str, typer.Argument(metavar="NAME", help="The collection's name.")],
+    question: Annotated[str, typer.Argument(help="What to look for.")],
+    k: Annotated[int, typer.Option("-k", min=1, help="Results wanted.")] = 5,
+    path: PathOption = None,
+    url: UrlOption = None,
+    api_key: ApiKeyOption = None,
+    model: ModelOption = None,
+    stages: StagesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the passages nearest to a question, in two stages."""
+    sizes = parse_stages(stages)
+    # Imported here, so that the other commands need no framework.
+    from mrl_adapters.cli.engines import open_client, open_existing
+
+    client = open_client(path, url, api_key)
+    try:
+        store = open_existing(client, collection, model, sizes)
+        found = store.similarity_search_with_score(question, k)
+    finally:
+        client.close()
+    if as_json:
+        output.print_json(json.dumps([_record(*each) for each in found], ensure_ascii=False))
+    else:
+        hits = [_hit(*each) for each in found]
+        output.print(answered(question, hits, lines=_SNIPPET_LINES))
+
+
+def _hit(document: "Document", score: float) -> Hit:
+    """Name a result by its file where it has one, whoever wrote the collection."""
+    metadata = document.metadata
+    title = str(metadata.get("title") or "")
+    source = str(metadata.get("source") or "")
+    if not source:
+        return Hit(title or str(document.id), "", document.page_content, score)
+    place = f"{_short(source)}:{metadata['line']}" if metadata.get("line") else _short(source)
+    # A text file's passages are titled by its name, which the place says already.
+    detail = f"  {title}" if title and title != Path(source).name else ""
+    return Hit(place, detail, document.page_content, score)
+
+
+def _short(source: str) -> str:
+    """Write a path the way one would type it here."""
+    if not Path(source).is_absolute():
+        return source
+    try:
+        relative = os.path.relpath(source)
+    except ValueError:  # another drive
+        return source
+    return source if relative.startswith("..") else relative
+
+
+def _record(document: "Document", score: float) -> dict[str, object]:
+    return {
+        "id": document.id,
+        "score": score,
+        "text": document.page_content,
+        "metadata": document.metadata,
+    }
