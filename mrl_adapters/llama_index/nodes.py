@@ -1,0 +1,74 @@
+"""Nodes to payloads and back.
+
+The payload is that of llama-index-vector-stores-qdrant (``_node_content`` and the metadata beside
+it), so that each store reads what the other wrote. Payloads of LangChain stores
+(``page_content``, ``metadata``) are read as well.
+"""
+
+import json
+from typing import Any
+
+from llama_index.core.schema import BaseNode, TextNode
+from llama_index.core.vector_stores.utils import metadata_dict_to_node
+from qdrant_client import models
+
+from mrl_adapters.qdrant.points import ID_KEY, original_id
+
+DOCUMENT_KEY = "doc_id"
+_CONTENT_KEY = "_node_content"
+_LANGCHAIN_CONTENT_KEY = "page_content"
+_LANGCHAIN_METADATA_KEY = "metadata"
+_TEXT_KEY = "text"
+
+
+def to_payload(node: BaseNode) -> dict[str, Any]:
+    """Build what is stored beside a node's vectors.
+
+    Args:
+        node: The node; its embedding is left out.
+
+    Returns:
+        The metadata, the whole node as JSON, and the id of the document that it came from; its
+        own id where it came from none, so that it can be deleted by it.
+    """
+    # The embedding alone would cost more than all the rest.
+    content = node.model_dump(mode="json", exclude={"embedding"})
+    content["embedding"] = None
+    document_id = node.ref_doc_id or node.node_id
+    return {
+        **content.get("metadata", {}),
+        _CONTENT_KEY: json.dumps(content, ensure_ascii=False),
+        "_node_type": node.class_name(),
+        "document_id": document_id,
+        DOCUMENT_KEY: document_id,
+        "ref_doc_id": document_id,
+    }
+
+
+def to_node(point: models.Record | models.ScoredPoint, vector_name: str = "") -> BaseNode:
+    """Build the node that a point holds, whoever wrote it.
+
+    Args:
+        point: A point with its payload.
+        vector_name: Which of its vectors becomes the node's embedding, if it comes with vectors.
+    """
+    payload = point.payload or {}
+    if _CONTENT_KEY in payload:
+        node = metadata_dict_to_node(payload)
+    elif _LANGCHAIN_CONTENT_KEY in payload:
+        node = TextNode(
+            id_=original_id(point.id, payload),
+            text=payload[_LANGCHAIN_CONTENT_KEY] or "",
+            metadata=payload.get(_LANGCHAIN_METADATA_KEY) or {},
+        )
+    else:
+        metadata = {key: payload[key] for key in payload.keys() - {_TEXT_KEY, ID_KEY}}
+        node = TextNode(
+            id_=original_id(point.id, payload),
+            text=str(payload.get(_TEXT_KEY, "")),
+            metadata=metadata,
+        )
+    if point.vector is not None:
+        vector: Any = point.vector
+        node.embedding = vector[vector_name] if isinstance(vector, dict) else vector
+    return node

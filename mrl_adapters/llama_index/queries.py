@@ -1,0 +1,134 @@
+"""LlamaIndex's queries to the core's searches, and the answers back."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from llama_index.core.vector_stores import VectorStoreQuery, VectorStoreQueryResult
+from llama_index.core.vector_stores.types import VectorStoreQueryMode
+from llama_index_instrumentation import get_dispatcher
+from qdrant_client import models
+
+from mrl_adapters.errors import ConfigurationError, EmbeddingError
+from mrl_adapters.llama_index.events import MatryoshkaSearchEvent
+from mrl_adapters.llama_index.filters import to_filter
+from mrl_adapters.llama_index.nodes import DOCUMENT_KEY, to_node
+from mrl_adapters.llama_index.options import QueryOptions
+from mrl_adapters.qdrant import MatryoshkaCollection
+from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.points import stored_ids
+from mrl_adapters.qdrant.query import Search, chosen_stages
+
+dispatcher = get_dispatcher(__name__)
+
+_MIN_MMR_CANDIDATES = 20
+
+
+def answer(
+    collection: MatryoshkaCollection,
+    queries: Sequence[VectorStoreQuery],
+    options: QueryOptions,
+) -> Flow[list[VectorStoreQueryResult]]:
+    """Answer several queries in one request, and tell the instrumentation of each.
+
+    Args:
+        collection: The collection.
+        queries: The queries.
+        options: What holds for all of them.
+
+    Returns:
+        One result a query.
+    """
+    layout = yield from collection.open()
+    indexes = layout.payload_indexes if layout else {}
+    searches = [_search(query, options, to_filter(query.filters, indexes)) for query in queries]
+    plan = options.plan_over(collection.plan)
+    answers = yield from collection.search(searches, plan)
+    stages = chosen_stages(layout, plan) if layout and not plan.exact else ()
+    results: list[VectorStoreQueryResult] = []
+    for search, points in zip(searches, answers, strict=True):
+        dispatcher.event(
+            MatryoshkaSearchEvent(
+                collection_name=collection.name,
+                similarity_top_k=search.k,
+                stages=list(stages),
+                shortlists=plan.shortlists(len(stages), search.reach),
+                found=len(points),
+            )
+        )
+        nodes = [to_node(point) for point in points]
+        results.append(
+            VectorStoreQueryResult(
+                nodes=nodes,
+                similarities=[point.score for point in points],
+                ids=[node.node_id for node in nodes],
+            )
+        )
+    return results
+
+
+def _search(
+    query: VectorStoreQuery, options: QueryOptions, condition: models.Filter | None
+) -> Search:
+    threshold = _mmr_threshold(query, options)
+    if query.query_embedding is None:
+        msg = "The query has no embedding. Set query_embedding, or use a retriever."
+        raise EmbeddingError(msg)
+    k = query.similarity_top_k
+    documents = of_documents(query.doc_ids) if query.doc_ids else None
+    return Search(
+        vector=np.asarray(query.query_embedding, dtype=np.float32),
+        k=k,
+        query_filter=join(
+            condition, of_nodes(query.node_ids or None), documents, options.qdrant_filters
+        ),
+        score_threshold=options.score_threshold,
+        mmr_lambda=threshold,
+        fetch_k=options.mmr_prefetch_k or max(_MIN_MMR_CANDIDATES, 4 * k),
+    )
+
+
+def _mmr_threshold(query: VectorStoreQuery, options: QueryOptions) -> float | None:
+    threshold = query.mmr_threshold if options.mmr_threshold is None else options.mmr_threshold
+    if query.mode == VectorStoreQueryMode.MMR:
+        return 0.5 if threshold is None else threshold
+    if query.mode != VectorStoreQueryMode.DEFAULT:
+        msg = (
+            f"Query mode {query.mode.name}: this store holds dense vectors only. Use mode DEFAULT "
+            "or MMR."
+        )
+        raise ConfigurationError(msg)
+    if threshold is not None or options.mmr_prefetch_k is not None:
+        msg = "mmr_threshold and mmr_prefetch_k need the query mode MMR, found DEFAULT."
+        raise ConfigurationError(msg)
+    return None
+
+
+def of_documents(ids: list[str]) -> models.Filter:
+    """Select the nodes of some documents.
+
+    Args:
+        ids: The documents' ids, at least one.
+    """
+    match = models.MatchValue(value=ids[0]) if len(ids) == 1 else models.MatchAny(any=ids)
+    return models.Filter(must=[models.FieldCondition(key=DOCUMENT_KEY, match=match)])
+
+
+def of_nodes(ids: list[str] | None) -> models.Filter | None:
+    """Select nodes by id.
+
+    Args:
+        ids: Their ids; None selects all.
+    """
+    if ids is None:
+        return None
+    return models.Filter(must=[models.HasIdCondition(has_id=stored_ids(ids))])
+
+
+def join(*filters: models.Filter | None) -> models.Filter | None:
+    """Select what passes all of some filters.
+
+    Args:
+        *filters: Filters; None passes everything.
+    """
+    given = [each for each in filters if each is not None]
+    return given[0] if len(given) == 1 else models.Filter(must=[*given]) if given else None

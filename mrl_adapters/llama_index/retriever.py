@@ -1,0 +1,169 @@
+"""The retriever for LlamaIndex: a store and an embed_model, no index."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.instrumentation.events.retrieval import (
+    RetrievalEndEvent,
+    RetrievalStartEvent,
+)
+from llama_index.core.retrievers import BaseRetriever
+from llama_index.core.schema import NodeWithScore, QueryBundle, QueryType
+from llama_index.core.vector_stores import (
+    MetadataFilters,
+    VectorStoreQuery,
+    VectorStoreQueryResult,
+)
+from llama_index.core.vector_stores.types import VectorStoreQueryMode
+from llama_index_instrumentation import get_dispatcher
+from typing_extensions import override
+
+from mrl_adapters.embeddings import model_name
+from mrl_adapters.llama_index.vector_store import MatryoshkaVectorStore
+from mrl_adapters.qdrant import SearchPlan
+from mrl_adapters.qdrant.matching import check_model
+from mrl_adapters.vectors import as_vectors, normalize
+
+dispatcher = get_dispatcher(__name__)
+
+
+class MatryoshkaRetriever(BaseRetriever):
+    """Retrieve nodes in two stages: short vectors choose, full vectors rank.
+
+    Works in every query engine. Unlike an index's own retriever it also finds text nodes beside
+    IndexNodes (an index with any IndexNode restricts its retriever to those).
+
+    Args:
+        store: The store.
+        embed_model: Any embed_model, at the full size that the store was written with.
+        similarity_top_k: Nodes wanted.
+        filters: Metadata filters.
+        plan: How to search, if not by the store's own plan.
+        score_threshold: Scores must exceed it (distances stay below it).
+        mmr_threshold: 1 ranks by similarity alone, 0 by diversity alone; None does not diversify.
+        callback_manager: LlamaIndex's callbacks.
+
+    Examples:
+        >>> from mrl_adapters.llama_index import MatryoshkaRetriever
+        >>> retriever = MatryoshkaRetriever(store, embed_model, similarity_top_k=4)
+        >>> retriever.retrieve("How do I copy a directory tree?")
+    """
+
+    def __init__(
+        self,
+        store: MatryoshkaVectorStore,
+        embed_model: BaseEmbedding,
+        similarity_top_k: int = 10,
+        filters: MetadataFilters | None = None,
+        plan: SearchPlan | None = None,
+        *,
+        score_threshold: float | None = None,
+        mmr_threshold: float | None = None,
+        callback_manager: CallbackManager | None = None,
+    ) -> None:
+        super().__init__(callback_manager=callback_manager)
+        self._store = store
+        self._embed_model = embed_model
+        self.similarity_top_k = similarity_top_k
+        self._filters = filters
+        self._mmr_threshold = mmr_threshold
+        options = {"plan": plan, "score_threshold": score_threshold}
+        self._options = {name: value for name, value in options.items() if value is not None}
+
+    @override
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        query = self._query(query_bundle, self._embed(query_bundle))
+        return self._scored(self._store.query(query, **self._options))
+
+    @override
+    @dispatcher.span
+    async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        query = self._query(query_bundle, await self._aembed(query_bundle))
+        return self._scored(await self._store.aquery(query, **self._options))
+
+    @dispatcher.span
+    def retrieve_batch(self, queries: Sequence[QueryType]) -> list[list[NodeWithScore]]:
+        """Retrieve for several questions with one request to Qdrant.
+
+        Args:
+            queries: Questions, or query bundles.
+
+        Returns:
+            One list of nodes a question.
+        """
+        bundles = _started(queries)
+        asked = [self._query(each, self._embed(each)) for each in bundles]
+        found = [self._scored(each) for each in self._store.query_batch(asked, **self._options)]
+        handled = [
+            self._handle_recursive_retrieval(each, nodes)
+            for each, nodes in zip(bundles, found, strict=True)
+        ]
+        return _ended(queries, handled)
+
+    @dispatcher.span
+    async def aretrieve_batch(self, queries: Sequence[QueryType]) -> list[list[NodeWithScore]]:
+        """Retrieve for several questions, as :meth:`retrieve_batch` does."""
+        bundles = _started(queries)
+        vectors = await asyncio.gather(*map(self._aembed, bundles))
+        asked = [self._query(*each) for each in zip(bundles, vectors, strict=True)]
+        results = await self._store.aquery_batch(asked, **self._options)
+        handled = [
+            await self._ahandle_recursive_retrieval(each, self._scored(result))
+            for each, result in zip(bundles, results, strict=True)
+        ]
+        return _ended(queries, handled)
+
+    def _embed(self, bundle: QueryBundle) -> list[float]:
+        if bundle.embedding is not None:
+            return bundle.embedding
+        strings = bundle.embedding_strs
+        return _aggregated([self._embed_model.get_query_embedding(text) for text in strings])
+
+    async def _aembed(self, bundle: QueryBundle) -> list[float]:
+        if bundle.embedding is not None:
+            return bundle.embedding
+        asked = map(self._embed_model.aget_query_embedding, bundle.embedding_strs)
+        return _aggregated(await asyncio.gather(*asked))
+
+    def _query(self, bundle: QueryBundle, embedding: list[float]) -> VectorStoreQuery:
+        mode = VectorStoreQueryMode.DEFAULT if self._mmr_threshold is None else "mmr"
+        return VectorStoreQuery(
+            query_embedding=embedding,
+            query_str=bundle.query_str,
+            similarity_top_k=self.similarity_top_k,
+            filters=self._filters,
+            mode=VectorStoreQueryMode(mode),
+            mmr_threshold=self._mmr_threshold,
+        )
+
+    def _scored(self, result: VectorStoreQueryResult) -> list[NodeWithScore]:
+        # The collection has been opened by now, so that it is known which model wrote it.
+        if (layout := self._store.collection.layout) is not None:
+            check_model(self._store.collection_name, model_name(self._embed_model), layout)
+        pairs: Any = zip(result.nodes or [], result.similarities or [], strict=True)
+        return [NodeWithScore(node=node, score=score) for node, score in pairs]
+
+
+def _aggregated(vectors: Sequence[list[float]]) -> list[float]:
+    if len(vectors) == 1:
+        return vectors[0]
+    # The mean of unit vectors is shorter than they are.
+    mean: list[float] = normalize(as_vectors(vectors).mean(axis=0)).tolist()
+    return mean
+
+
+def _started(queries: Sequence[QueryType]) -> list[QueryBundle]:
+    for query in queries:
+        dispatcher.event(RetrievalStartEvent(str_or_query_bundle=query))
+    return [QueryBundle(query) if isinstance(query, str) else query for query in queries]
+
+
+def _ended(
+    queries: Sequence[QueryType], found: list[list[NodeWithScore]]
+) -> list[list[NodeWithScore]]:
+    for query, nodes in zip(queries, found, strict=True):
+        dispatcher.event(RetrievalEndEvent(str_or_query_bundle=query, nodes=nodes))
+    return found

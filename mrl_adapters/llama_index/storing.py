@@ -1,0 +1,109 @@
+"""Write, read and delete nodes: flows over a collection."""
+
+from collections.abc import Sequence
+
+from llama_index.core.schema import BaseNode
+from llama_index.core.vector_stores import MetadataFilters
+
+from mrl_adapters.errors import ConfigurationError, EmbeddingError
+from mrl_adapters.llama_index.filters import to_filter
+from mrl_adapters.llama_index.nodes import to_node, to_payload
+from mrl_adapters.llama_index.queries import join, of_nodes
+from mrl_adapters.qdrant import MatryoshkaCollection
+from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.points import checked_vectors
+
+_BATCH = 1_024
+
+
+def add_nodes(
+    collection: MatryoshkaCollection,
+    nodes: Sequence[BaseNode],
+    *,
+    shard_key: str | int | None = None,
+) -> Flow[list[str]]:
+    """Store nodes: every embedding is checked before anything is written.
+
+    Args:
+        collection: The collection.
+        nodes: Nodes with embeddings of full size.
+        shard_key: Custom shard to write to.
+
+    Returns:
+        The nodes' ids.
+    """
+    ids = [node.node_id for node in nodes]
+    if not ids:
+        return ids
+    names = [f"node {identifier!r}" for identifier in ids]
+    full = checked_vectors([_embedding(node) for node in nodes], names, None)
+    for start in range(0, len(ids), _BATCH):
+        rows = slice(start, start + _BATCH)
+        payloads = [to_payload(node) for node in nodes[rows]]
+        yield from collection.add(ids[rows], full[rows], payloads, shard_key=shard_key)
+    return ids
+
+
+def read_nodes(
+    collection: MatryoshkaCollection,
+    node_ids: list[str] | None,
+    filters: MetadataFilters | None,
+    limit: int | None,
+    *,
+    with_embeddings: bool,
+) -> Flow[list[BaseNode]]:
+    """Read the nodes that have one of some ids and pass filters.
+
+    Args:
+        collection: The collection.
+        node_ids: Their ids, None for all.
+        filters: Metadata filters.
+        limit: Stop after this many nodes; None reads all.
+        with_embeddings: Whether nodes come with their embeddings.
+    """
+    layout = yield from collection.open()
+    if layout is None or (node_ids is not None and not node_ids):
+        return []
+    # An unnamed vector cannot be asked for by name.
+    vectors = ([layout.full_name] if layout.full_name else True) if with_embeddings else False
+    condition = to_filter(filters, layout.payload_indexes)
+    if node_ids is not None and condition is None:
+        records = yield from collection.get(node_ids, with_vectors=vectors)
+        records = records[:limit]
+    else:
+        wanted = join(condition, of_nodes(node_ids))
+        records = yield from collection.scroll(wanted, limit=limit, with_vectors=vectors)
+    return [to_node(record, layout.full_name) for record in records]
+
+
+def delete_nodes(
+    collection: MatryoshkaCollection,
+    node_ids: list[str] | None,
+    filters: MetadataFilters | None,
+) -> Flow[None]:
+    """Delete the nodes that have one of some ids and pass filters.
+
+    Args:
+        collection: The collection.
+        node_ids: Their ids.
+        filters: Metadata filters.
+
+    Raises:
+        ConfigurationError: Neither is given.
+    """
+    layout = yield from collection.open()
+    condition = to_filter(filters, layout.payload_indexes if layout else None)
+    if node_ids is None and condition is None:
+        msg = "delete_nodes() got neither node_ids nor filters. To delete all, call clear()."
+        raise ConfigurationError(msg)
+    yield from collection.delete(node_ids, condition)
+
+
+def _embedding(node: BaseNode) -> list[float]:
+    if node.embedding is None:
+        msg = (
+            f"Node {node.node_id!r} has no embedding. Put it in through a VectorStoreIndex or an "
+            "IngestionPipeline with an embed_model, or set node.embedding."
+        )
+        raise EmbeddingError(msg)
+    return node.embedding

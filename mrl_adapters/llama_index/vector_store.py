@@ -1,0 +1,299 @@
+"""The vector store for LlamaIndex: converts, and leaves the work to the core."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from llama_index.core.bridge.pydantic import PrivateAttr
+from llama_index.core.schema import BaseNode
+from llama_index.core.vector_stores import (
+    MetadataFilters,
+    VectorStoreQuery,
+    VectorStoreQueryResult,
+)
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
+from llama_index_instrumentation import get_dispatcher
+from qdrant_client import AsyncQdrantClient
+from typing_extensions import override
+
+from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.llama_index.nodes import DOCUMENT_KEY
+from mrl_adapters.llama_index.options import QueryOptions
+from mrl_adapters.llama_index.queries import answer, of_documents
+from mrl_adapters.llama_index.storing import add_nodes, delete_nodes, read_nodes
+from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, SearchPlan
+from mrl_adapters.qdrant.driver import Client
+from mrl_adapters.qdrant.flow import Flow
+
+dispatcher = get_dispatcher(__name__)
+
+_EXACT_INDEXES = {"keyword", "integer", "float", "bool", "datetime", "uuid"}
+
+
+class MatryoshkaVectorStore(BasePydanticVectorStore):
+    """Search short vectors first, re-rank with full ones, in one Qdrant query.
+
+    Takes the nodes' embeddings at full size and derives the short vectors; works with any
+    embed_model, through VectorStoreIndex, IngestionPipeline or by itself. The collection is
+    created by the first nodes; searching it before finds nothing. Its payloads are those of
+    llama-index-vector-stores-qdrant.
+
+    Args:
+        collection_name: Name of the collection.
+        client: EdgeClient or QdrantClient, from :func:`mrl_adapters.qdrant.connect`.
+        aclient: Used by the async methods; None derives one from ``client``. With ``aclient``
+            alone only the async methods work.
+        layout: How a new collection is laid out; None takes the first embedding's size, and the
+            stage from the model registry.
+        plan: How it is searched.
+        model: Name of the embedding model, kept with the collection; opening it with another is
+            an error.
+
+    Examples:
+        >>> from llama_index.core import StorageContext, VectorStoreIndex
+        >>> from mrl_adapters.llama_index import MatryoshkaVectorStore
+        >>> from mrl_adapters.qdrant import connect
+        >>> store = MatryoshkaVectorStore("docs", connect(path="vectors"))
+        >>> context = StorageContext.from_defaults(vector_store=store)
+        >>> index = VectorStoreIndex.from_documents(documents, storage_context=context)
+    """
+
+    stores_text: bool = True
+    flat_metadata: bool = False
+    collection_name: str
+
+    _collection: MatryoshkaCollection = PrivateAttr()
+    _driver: Driver = PrivateAttr()
+
+    def __init__(
+        self,
+        collection_name: str,
+        client: Client | None = None,
+        aclient: AsyncQdrantClient | None = None,
+        *,
+        layout: CollectionLayout | None = None,
+        plan: SearchPlan | None = None,
+        model: str | None = None,
+    ) -> None:
+        super().__init__(collection_name=collection_name)  # type: ignore[call-arg] # pydantic's own, core has no plugin for it
+        self._driver = Driver(client, aclient)
+        self._collection = MatryoshkaCollection(
+            collection_name,
+            layout=layout,
+            plan=plan,
+            model=model,
+            payload_indexes=_own_indexes(layout),
+        )
+
+    @classmethod
+    @override
+    def class_name(cls) -> str:
+        return "MatryoshkaVectorStore"
+
+    @property
+    @override
+    def client(self) -> Any:
+        """The blocking client, or the asynchronous one if that is all there is."""
+        return self._driver.client or self._driver.async_client
+
+    @property
+    def collection(self) -> MatryoshkaCollection:
+        """The framework-free collection behind this store."""
+        return self._collection
+
+    @property
+    def driver(self) -> Driver:
+        """What runs the collection's flows on the client."""
+        return self._driver
+
+    # Writing
+
+    @override
+    def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
+        """Store nodes; one with an id that is there already is replaced.
+
+        Args:
+            nodes: Nodes with embeddings of full size.
+            **kwargs: ``shard_key``, the custom shard to write to.
+
+        Returns:
+            The nodes' ids.
+
+        Raises:
+            EmbeddingError: A node has no embedding, or one with NaN, infinity or only zeros.
+                Nothing was written.
+            DimensionsError: The embeddings' size is not the collection's.
+        """
+        return self._driver.run(add_nodes(self._collection, nodes, **kwargs))
+
+    @override
+    async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
+        """Store nodes, as :meth:`add` does."""
+        return await self._driver.arun(add_nodes(self._collection, nodes, **kwargs))
+
+    @override
+    def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
+        """Delete the nodes of one document.
+
+        Args:
+            ref_doc_id: The document's id; for a node that came from none, the node's own.
+            **delete_kwargs: None are known.
+        """
+        _refuse(delete_kwargs)
+        self._driver.run(self._collection.delete(query_filter=of_documents([ref_doc_id])))
+
+    @override
+    async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
+        """Delete the nodes of one document, as :meth:`delete` does."""
+        _refuse(delete_kwargs)
+        await self._driver.arun(self._collection.delete(query_filter=of_documents([ref_doc_id])))
+
+    @override
+    def delete_nodes(
+        self,
+        node_ids: list[str] | None = None,
+        filters: MetadataFilters | None = None,
+        **delete_kwargs: Any,
+    ) -> None:
+        """Delete nodes by id, by filters, or by both: those that satisfy both.
+
+        Args:
+            node_ids: Which; an empty list deletes none.
+            filters: Metadata filters.
+            **delete_kwargs: None are known.
+
+        Raises:
+            ConfigurationError: Neither ids nor filters are given.
+        """
+        _refuse(delete_kwargs)
+        self._driver.run(delete_nodes(self._collection, node_ids, filters))
+
+    @override
+    async def adelete_nodes(
+        self,
+        node_ids: list[str] | None = None,
+        filters: MetadataFilters | None = None,
+        **delete_kwargs: Any,
+    ) -> None:
+        """Delete nodes, as :meth:`delete_nodes` does."""
+        _refuse(delete_kwargs)
+        await self._driver.arun(delete_nodes(self._collection, node_ids, filters))
+
+    @override
+    def clear(self) -> None:
+        """Delete every node; the collection and its layout stay."""
+        self._driver.run(self._collection.delete())
+
+    @override
+    async def aclear(self) -> None:
+        """Delete every node, as :meth:`clear` does."""
+        await self._driver.arun(self._collection.delete())
+
+    # Reading
+
+    @override
+    def get_nodes(
+        self,
+        node_ids: list[str] | None = None,
+        filters: MetadataFilters | None = None,
+        limit: int | None = None,
+        *,
+        with_embeddings: bool = False,
+    ) -> list[BaseNode]:
+        """Read nodes by id, by filters, or by both: those that satisfy both.
+
+        Args:
+            node_ids: Which, None for all. Those that are not there are left out.
+            filters: Metadata filters.
+            limit: Stop after this many nodes; None reads all.
+            with_embeddings: Whether nodes come with their embeddings, as stored: of unit length
+                under Cosine, rounded to float16 unless the layout says otherwise.
+        """
+        return self._driver.run(
+            read_nodes(self._collection, node_ids, filters, limit, with_embeddings=with_embeddings)
+        )
+
+    @override
+    async def aget_nodes(
+        self,
+        node_ids: list[str] | None = None,
+        filters: MetadataFilters | None = None,
+        limit: int | None = None,
+        *,
+        with_embeddings: bool = False,
+    ) -> list[BaseNode]:
+        """Read nodes, as :meth:`get_nodes` does."""
+        return await self._driver.arun(
+            read_nodes(self._collection, node_ids, filters, limit, with_embeddings=with_embeddings)
+        )
+
+    @override
+    @dispatcher.span
+    def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
+        """Find the nodes nearest to a query's embedding.
+
+        Scores are the full vectors' own: similarities, or distances under Euclid and Manhattan.
+
+        Args:
+            query: The query, in mode DEFAULT or MMR. Ids and filters all have to hold; empty
+                lists of ids mean no restriction.
+            **kwargs: See :class:`~mrl_adapters.llama_index.options.QueryOptions`. Retrievers
+                pass them on from their ``vector_store_kwargs``.
+
+        Raises:
+            ConfigurationError: The mode is another one, or an option does not exist.
+            DimensionsError: The embedding's size is not the collection's.
+            EmbeddingError: There is no embedding, or one with NaN, infinity or only zeros.
+        """
+        return self._driver.run(self._answer([query], kwargs))[0]
+
+    @override
+    @dispatcher.span
+    async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
+        """Find nodes, as :meth:`query` does."""
+        return (await self._driver.arun(self._answer([query], kwargs)))[0]
+
+    @dispatcher.span
+    def query_batch(
+        self, queries: Sequence[VectorStoreQuery], **kwargs: Any
+    ) -> list[VectorStoreQueryResult]:
+        """Answer several queries in one request.
+
+        Args:
+            queries: As :meth:`query` takes them.
+            **kwargs: The same options for all of them.
+
+        Returns:
+            One result a query.
+        """
+        return self._driver.run(self._answer(queries, kwargs))
+
+    @dispatcher.span
+    async def aquery_batch(
+        self, queries: Sequence[VectorStoreQuery], **kwargs: Any
+    ) -> list[VectorStoreQueryResult]:
+        """Answer several queries in one request, as :meth:`query_batch` does."""
+        return await self._driver.arun(self._answer(queries, kwargs))
+
+    def _answer(
+        self, queries: Sequence[VectorStoreQuery], options: dict[str, Any]
+    ) -> Flow[list[VectorStoreQueryResult]]:
+        return answer(self._collection, queries, QueryOptions.read(options))
+
+
+def _own_indexes(layout: CollectionLayout | None) -> dict[str, str]:
+    """List the indexes that the store's own conditions need.
+
+    Nodes are deleted by their document. Members of arrays are told from values by an index of
+    their own (see :mod:`mrl_adapters.llama_index.filters`); it is empty where there are none.
+    """
+    wanted = dict(layout.payload_indexes) if layout else {}
+    if layout and layout.tenant_field:
+        wanted[layout.tenant_field] = "keyword"
+    members = {f"{key}[]": kind for key, kind in wanted.items() if kind in _EXACT_INDEXES}
+    return {DOCUMENT_KEY: "keyword", **members}
+
+
+def _refuse(options: dict[str, Any]) -> None:
+    if options:
+        msg = f"There is no option {min(options)!r} here. Leave it out."
+        raise ConfigurationError(msg)
