@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from qdrant_client import QdrantClient, models
 
 from mrl_adapters.qdrant.engine import Engine, engine_of
-from mrl_adapters.qdrant.flow import Flow, ask
+from mrl_adapters.qdrant.flow import Flow, ask, retry_delay
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.opening import Opening
 from mrl_adapters.qdrant.plan import SearchPlan
@@ -19,6 +19,7 @@ from mrl_adapters.qdrant.points import (
     stored_ids,
 )
 from mrl_adapters.qdrant.query import Search, search_request
+from mrl_adapters.vectors import FloatArray
 
 ShardKey: TypeAlias = str | int
 
@@ -71,16 +72,20 @@ class MatryoshkaCollection:
         """
         return self._opening.open(must_exist=must_exist)
 
-    def ensure(self, dimensions: int) -> Flow[CollectionLayout]:
+    def ensure(
+        self, dimensions: int, first_load: Sequence[FloatArray] = ()
+    ) -> Flow[CollectionLayout]:
         """Open the collection, creating it if it does not exist.
 
         Args:
             dimensions: Size of the vectors about to be stored.
+            first_load: Those vectors, as batches of shape (n, dimensions), for
+                ``rotation="auto"``.
 
         Returns:
             Its layout.
         """
-        return self._opening.ensure(dimensions)
+        return self._opening.ensure(dimensions, first_load)
 
     def add(
         self,
@@ -108,12 +113,22 @@ class MatryoshkaCollection:
         names = [f"document {identifier!r}" for identifier in ids]
         expected = self.layout.dimensions if self.layout else None
         full = checked_vectors(vectors, names, expected)
-        layout = yield from self.ensure(full.shape[1])
+        layout = yield from self.ensure(full.shape[1], [full])
         checked_vectors(full, names, layout.dimensions)
         batch = PointBatch(ids, columns(full, layout, names), payloads)
         requests = yield from ask(lambda c: batch.requests(arrays=engine_of(c) is Engine.EDGE))
-        for points in requests:
-            yield from self._upsert(points, layout, shard_key)
+        try:
+            for points in requests:
+                yield from self._upsert(points, layout, shard_key)
+        except Exception as error:
+            if not (yield from self._outdated(error)):
+                raise
+            yield from self.add(ids, vectors, payloads, shard_key=shard_key)
+
+    def _outdated(self, error: Exception) -> Flow[bool]:
+        """Tell whether a refusal came from a layout that has been replaced since it was read."""
+        refused = retry_delay(error, 0) is None
+        return refused and (yield from self._opening.changed())
 
     def _upsert(
         self, points: list[models.PointStruct], layout: CollectionLayout, shard_key: ShardKey | None
@@ -161,7 +176,12 @@ class MatryoshkaCollection:
                 timeout=how.timeout_s,
             )
 
-        answers = yield from ask(request)
+        try:
+            answers = yield from ask(request)
+        except Exception as error:
+            if not (yield from self._outdated(error)):
+                raise
+            return (yield from self.search(searches, plan))
         return [answer.points for answer in answers]
 
     def get(

@@ -7,13 +7,14 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from qdrant_client import models
 
-from mrl_adapters.errors import CollectionMismatchError, ConfigurationError, DimensionsError
-from mrl_adapters.vectors import Reduction
+from mrl_adapters.errors import ConfigurationError, DimensionsError
+from mrl_adapters.vectors import Reduction, Rotation
 
 Distance: TypeAlias = Literal["Cosine", "Dot", "Euclid", "Manhattan"]
 METADATA_KEY = "mrl_adapters"
-_SCHEMA_VERSION = 1
-_SHORT_NAME = re.compile(r"short_(\d+)")
+SCHEMA_VERSION = 1
+# A size and, where short vectors are rotated, the rotation's id: no two kinds can be mixed up.
+SHORT_NAME = re.compile(r"short_(\d+)(?:_([0-9a-f]{12}))?")
 # The graph of a short vector is skipped (plain scan) below about this many points. Qdrant states
 # the threshold in kilobytes of vectors, meant for full ones: 10,000 KB of 64-d vectors are 40,000.
 _SCANNED_POINTS = 4_000
@@ -34,6 +35,10 @@ class CollectionLayout:
         distance: Cosine, Dot, Euclid or Manhattan.
         model: Name of the embedding model; opening the collection with another is an error.
         reduction: How that model nests (see ``mrl_adapters.registry``).
+        rotation: Turns the full vectors before short ones are sliced from them, in place of
+            ``reduction``; it is stored in a companion collection, ``<name>__rotation``. "auto"
+            fits one on the first load (see ``mrl_adapters.qdrant.load``). None, with an existing
+            collection, takes what the collection has.
         full_name: Name of the full vector ("" for an unnamed one, as in migrated collections).
         full_datatype: float16 halves the disk at a score error below 1e-4; float32 keeps all.
         full_has_graph: Whether the full vector has a graph of its own, as in collections that
@@ -59,6 +64,7 @@ class CollectionLayout:
     _: KW_ONLY
     model: str | None = None
     reduction: Reduction = "prefix"
+    rotation: Rotation | Literal["auto"] | None = None
     full_name: str = "full"
     full_datatype: Literal["float16", "float32"] = "float16"
     full_has_graph: bool = False
@@ -97,7 +103,7 @@ class CollectionLayout:
         self._check_options()
 
     def _check_options(self) -> None:
-        if _SHORT_NAME.fullmatch(self.full_name):
+        if SHORT_NAME.fullmatch(self.full_name):
             msg = (
                 f"CollectionLayout(full_name={self.full_name!r}): that is the name of a short "
                 "vector. Choose another, such as 'full'."
@@ -114,13 +120,35 @@ class CollectionLayout:
             if (found := getattr(self, name)) is not None and found < limit:
                 msg = f"CollectionLayout({name}={found!r}): expected at least {limit}."
                 raise ConfigurationError(msg)
-        if self.reduction in {"heads", "projection"}:
+        self._check_rotation()
+        if self.reduction in {"heads", "projection"} and self.rotation is None:
             msg = (
                 f"Model {self.model!r} makes its short vectors by its own {self.reduction}; the "
                 "prefix of its full vector means nothing. Two-stage search needs a model whose "
-                "vectors can be sliced (list: mrl-adapters models)."
+                "vectors can be sliced (list: mrl-adapters models), or rotation='auto'."
             )
             raise ConfigurationError(msg)
+
+    def _check_rotation(self) -> None:
+        if self.rotation is None:
+            return
+        if self.distance == "Manhattan":
+            msg = (
+                "A rotation keeps angles and lengths, not Manhattan distances: its short vectors "
+                "would be a poor shortlist. Leave rotation out, or choose another distance."
+            )
+            raise ConfigurationError(msg)
+        if not isinstance(self.rotation, Rotation):
+            _choice("rotation", self.rotation, ("auto", None))
+        elif (
+            self.rotation.full_dimensions != self.dimensions
+            or self.rotation.dimensions < self.stages[-1]
+        ):
+            msg = (
+                f"{self.rotation!r} does not fit vectors of {self.dimensions} dimensions with "
+                f"stages {self.stages}. Fit it on such vectors with dimensions={self.stages[-1]}."
+            )
+            raise DimensionsError(msg)
 
     def stage_name(self, stage: int) -> str:
         """Name the short vector of a stage.
@@ -128,6 +156,8 @@ class CollectionLayout:
         Args:
             stage: Its size.
         """
+        if isinstance(self.rotation, Rotation):
+            return f"short_{stage}_{self.rotation.id}"
         return f"short_{stage}"
 
     @property
@@ -195,98 +225,19 @@ class CollectionLayout:
     def metadata(self) -> dict[str, Any]:
         """Describe the nesting, to be stored with the collection."""
         described = {
-            "version": _SCHEMA_VERSION,
+            "version": SCHEMA_VERSION,
             "model": self.model,
             "dimensions": self.dimensions,
             "stages": list(self.stages),
             "reduction": self.reduction,
             "full_name": self.full_name,
         }
+        if isinstance(self.rotation, Rotation):
+            described["rotation"] = self.rotation.id
         return {METADATA_KEY: described}
-
-
-def read_layout(name: str, info: models.CollectionInfo) -> CollectionLayout:
-    """Read a collection's layout from what the engine says of it.
-
-    Args:
-        name: The collection's name, for messages.
-        info: The engine's description.
-
-    Returns:
-        The layout, with model and reduction where the collection's metadata holds them.
-
-    Raises:
-        CollectionMismatchError: It has no short vector, or its metadata contradicts its vectors or
-            comes from a newer version of this package.
-    """
-    params = info.config.params.vectors
-    dense = params if isinstance(params, dict) else {"": params} if params else {}
-    stored = ((info.config.metadata or {}).get(METADATA_KEY)) or {}
-    if stored.get("version", _SCHEMA_VERSION) > _SCHEMA_VERSION:
-        msg = (
-            f"Collection {name!r} was made by a newer mrl-adapters: its description has version "
-            f"{stored['version']}, this one reads {_SCHEMA_VERSION}. "
-            "Run: pip install --upgrade mrl-adapters"
-        )
-        raise CollectionMismatchError(msg)
-    shorts = {
-        int(match[1]): each for key, each in dense.items() if (match := _SHORT_NAME.fullmatch(key))
-    }
-    others = [key for key in dense if not _SHORT_NAME.fullmatch(key)]
-    full_name = stored.get("full_name", "full" if "full" in others else None)
-    if full_name is None and len(others) == 1:
-        full_name = others[0]
-    sizes = {key: each.size for key, each in dense.items()}
-    if not shorts:
-        msg = (
-            f"Collection {name!r} has no short vector; it holds {_listing(sizes)}. "
-            f"Add one with: mrl-adapters migrate {name} --stages 256"
-        )
-        raise CollectionMismatchError(msg)
-    if full_name not in dense:
-        msg = (
-            f"Collection {name!r}: which vector is the full one? Expected {full_name or 'full'!r}, "
-            f"found {_listing(sizes)}."
-        )
-        raise CollectionMismatchError(msg)
-    stages = tuple(sorted(shorts))
-    if stored and (
-        stored["dimensions"] != dense[full_name].size or not set(stored["stages"]) <= set(stages)
-    ):
-        msg = (
-            f"Collection {name!r} says of itself: {stored['dimensions']} dimensions, stages "
-            f"{stored['stages']}; it holds {_listing(sizes)}. "
-            f"See what is wrong with: mrl-adapters audit {name}"
-        )
-        raise CollectionMismatchError(msg)
-    first, full = shorts[stages[0]], dense[full_name]
-    graph = first.hnsw_config or models.HnswConfigDiff()
-    full_m = full.hnsw_config.m if full.hnsw_config else None
-    return CollectionLayout(
-        full.size,
-        tuple(stored.get("stages", stages)),
-        full.distance.value,
-        model=stored.get("model"),
-        reduction=stored.get("reduction", "prefix"),
-        full_name=full_name,
-        full_datatype="float16" if full.datatype == models.Datatype.FLOAT16 else "float32",
-        full_has_graph=(info.config.hnsw_config.m if full_m is None else full_m) != 0,
-        quantization="int8" if first.quantization_config else None,
-        hnsw_m=graph.m or graph.payload_m or CollectionLayout.hnsw_m,
-        hnsw_ef_construct=graph.ef_construct or CollectionLayout.hnsw_ef_construct,
-        payload_indexes={
-            key: index.data_type.value for key, index in (info.payload_schema or {}).items()
-        },
-        shard_number=info.config.params.shard_number,
-        replication_factor=info.config.params.replication_factor,
-    )
 
 
 def _choice(name: str, found: object, allowed: tuple[object, ...]) -> None:
     if found not in allowed:
         msg = f"CollectionLayout({name}={found!r}): expected one of {allowed}."
         raise ConfigurationError(msg)
-
-
-def _listing(sizes: Mapping[str, int]) -> str:
-    return ", ".join(f"{name!r} ({size})" for name, size in sizes.items()) or "no dense vector"

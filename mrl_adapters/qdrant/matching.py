@@ -5,6 +5,7 @@ from dataclasses import replace
 from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.vectors import Rotation
 
 
 def check_layout(name: str, wanted: CollectionLayout, found: CollectionLayout) -> CollectionLayout:
@@ -19,7 +20,8 @@ def check_layout(name: str, wanted: CollectionLayout, found: CollectionLayout) -
         The collection's layout with the caller's write options.
 
     Raises:
-        CollectionMismatchError: They differ in size, distance, stages, model or reduction.
+        CollectionMismatchError: They differ in size, distance, stages, model, reduction or
+            rotation.
     """
     if wanted.dimensions != found.dimensions:
         msg = (
@@ -46,6 +48,13 @@ def check_layout(name: str, wanted: CollectionLayout, found: CollectionLayout) -
         msg = (
             f"Collection {name!r} was reduced by {found.reduction!r}, the layout asks for "
             f"{wanted.reduction!r}. Leave reduction out, or use another collection."
+        )
+        raise CollectionMismatchError(msg)
+    if isinstance(wanted.rotation, Rotation) and wanted.rotation != found.rotation:
+        msg = (
+            f"Collection {name!r} has {found.rotation or 'plain slices'}, the layout asks for "
+            f"{wanted.rotation!r}. Leave rotation out to use what the collection has, or fit it "
+            f"anew: mrl-adapters rotate {name} --stages {','.join(map(str, found.stages))}"
         )
         raise CollectionMismatchError(msg)
     return replace(found, write_ordering=wanted.write_ordering)

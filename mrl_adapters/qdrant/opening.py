@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from qdrant_client import models
@@ -10,9 +10,12 @@ from qdrant_client import models
 from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.first_load import fit_auto
 from mrl_adapters.qdrant.flow import Flow, ask
-from mrl_adapters.qdrant.layout import METADATA_KEY, CollectionLayout, read_layout
+from mrl_adapters.qdrant.layout import METADATA_KEY, CollectionLayout
 from mrl_adapters.qdrant.matching import check_layout, check_model
+from mrl_adapters.qdrant.rotation import rotated_layout, store_rotation
+from mrl_adapters.vectors import FloatArray, Rotation
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +77,7 @@ class Opening:
             logger.info("Collection %r does not exist yet: nothing to find.", self.name)
             return None
         info = yield from ask(lambda c: c.get_collection(self.name))
-        found = read_layout(self.name, info)
+        found = yield from rotated_layout(self.name, info)
         check_model(self.name, self._model, found)
         expected = self._completed(self._wanted or found)
         if self._wanted is not None:
@@ -85,6 +88,19 @@ class Opening:
         yield from self._warn_of_missing(found)
         self._opened = found
         return found
+
+    def changed(self) -> Flow[bool]:
+        """Open the collection again, and tell whether it is laid out otherwise than before.
+
+        Replacing a rotation gives the short vectors other names. Whoever had the collection open
+        finds out by the engine's refusal of the old ones, and can go on with the new ones.
+        """
+        before, self._opened = self._opened, None
+        after = yield from self.open()
+        if after is None:  # deleted: the refusal itself says so
+            self._opened = before
+            return False
+        return after != before
 
     def _warn_of_missing(self, layout: CollectionLayout) -> Flow[None]:
         lacking = models.Filter(
@@ -103,11 +119,15 @@ class Opening:
             )
             warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
 
-    def ensure(self, dimensions: int) -> Flow[CollectionLayout]:
+    def ensure(
+        self, dimensions: int, first_load: Sequence[FloatArray] = ()
+    ) -> Flow[CollectionLayout]:
         """Open the collection, creating it if it does not exist.
 
         Args:
             dimensions: Size of the vectors about to be stored.
+            first_load: Those vectors, as batches of shape (n, dimensions): what a layout with
+                ``rotation="auto"`` is fitted on.
 
         Returns:
             Its layout.
@@ -115,7 +135,9 @@ class Opening:
         opened = yield from self.open()
         if opened is not None:
             return opened
-        layout = self._new_layout(dimensions)
+        layout = fit_auto(self.name, self._new_layout(dimensions), first_load)
+        if isinstance(layout.rotation, Rotation):
+            yield from store_rotation(self.name, layout.rotation)
         layout = replace(layout, payload_indexes={**self._indexes, **layout.payload_indexes})
         try:
             yield from ask(

@@ -13,7 +13,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.vectors import FloatArray, normalize, truncate
+from mrl_adapters.vectors import FloatArray, Reduction, Rotation, normalize, truncate
 
 # Where the caller's id is kept when Qdrant cannot hold it (it takes UUIDs and integers).
 ID_KEY = "_mrl_id"
@@ -78,7 +78,7 @@ def derive(
 
     Under Cosine the short vectors have unit length. Under the other distances they have the
     length of their full vector, so that the short distance estimates the full one: with unit
-    vectors that is the same thing.
+    vectors that is the same thing. A rotation takes the place of the model's reduction.
 
     Args:
         full: Full vectors, shape (d,) or (n, d).
@@ -88,9 +88,16 @@ def derive(
     Returns:
         Vector name to float32 array of shape (stage,) or (n, stage).
     """
+    wanted = layout.stages if stages is None else stages
+    if isinstance(layout.rotation, Rotation):
+        # In place of the model's own step before slicing: that one prepares the prefix which the
+        # model was trained on, whereas a rotation estimates the full vectors as they are stored.
+        source = layout.rotation.project(full, max(wanted))
+        reduction: Reduction = "prefix"
+    else:
+        source, reduction = full, layout.reduction
     derived = {
-        layout.stage_name(stage): truncate(full, stage, reduction=layout.reduction)
-        for stage in (layout.stages if stages is None else stages)
+        layout.stage_name(stage): truncate(source, stage, reduction=reduction) for stage in wanted
     }
     if layout.distance != "Cosine":
         # float64: the squares of large numbers overflow float32.
@@ -125,7 +132,7 @@ def columns(full: FloatArray, layout: CollectionLayout, names: Sequence[str]) ->
                 "holds a number beyond 65504, the largest of float16; make the collection with "
                 "CollectionLayout(full_datatype='float32') to keep it",
             )
-    return {layout.full_name: stored, **derive(full, layout)}
+    return {layout.full_name: stored, **derive(stored, layout)}
 
 
 def checked_vectors(vectors: ArrayLike, names: Sequence[str], dimensions: int | None) -> FloatArray:

@@ -1,0 +1,78 @@
+"""Load a collection batch by batch, keeping back what its rotation is fitted on."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from numpy.typing import ArrayLike
+
+from mrl_adapters.qdrant.collection import MatryoshkaCollection, ShardKey
+from mrl_adapters.qdrant.first_load import FIRST_LOAD
+from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.points import checked_vectors
+from mrl_adapters.vectors import FloatArray
+
+_Batch: TypeAlias = tuple[Sequence[str], FloatArray, Sequence[dict[str, Any]]]
+
+
+class Load:
+    """Hand the batches of one call to a collection; its methods return flows for a driver.
+
+    Batches are written as they come. Only where the collection is about to be created with
+    ``rotation="auto"`` do they wait in memory, at most :data:`FIRST_LOAD` vectors, until there
+    are enough to fit the rotation on, or no more come. They are lost if the call fails before:
+    acknowledge nothing until :meth:`finish` is done.
+
+    Args:
+        collection: Where to write.
+        shard_key: Custom shard to write to.
+    """
+
+    def __init__(
+        self, collection: MatryoshkaCollection, *, shard_key: ShardKey | None = None
+    ) -> None:
+        self._collection = collection
+        self._shard_key = shard_key
+        self._waiting: list[_Batch] = []
+
+    def add(
+        self, ids: Sequence[str], vectors: ArrayLike, payloads: Sequence[dict[str, Any]]
+    ) -> Flow[int]:
+        """Take a batch: store it, or keep it for later.
+
+        Args:
+            ids: The callers' ids, n of them; one that is there already is replaced.
+            vectors: Full vectors, shape (n, d).
+            payloads: One a point.
+
+        Returns:
+            How many points were stored by this call, earlier batches' among them.
+
+        Raises:
+            DimensionsError: The vectors' size is not the collection's.
+            EmbeddingError: A vector holds NaN, infinity or only zeros.
+            CollectionMismatchError: The collection differs from what was asked for.
+        """
+        wanted = self._collection.layout
+        if wanted is None or wanted.rotation != "auto" or (yield from self._collection.open()):
+            yield from self._collection.add(ids, vectors, payloads, shard_key=self._shard_key)
+            return len(ids)
+        names = [f"document {identifier!r}" for identifier in ids]
+        full = checked_vectors(vectors, names, wanted.dimensions)
+        self._waiting.append((ids, full, payloads))
+        if sum(len(each) for each, _, _ in self._waiting) < FIRST_LOAD:
+            return 0
+        return (yield from self.finish())
+
+    def finish(self) -> Flow[int]:
+        """Store what is still kept back.
+
+        Returns:
+            How many points were stored by this call.
+        """
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            first_load = [vectors for _, vectors, _ in waiting]
+            yield from self._collection.ensure(first_load[0].shape[1], first_load)
+        for ids, vectors, payloads in waiting:
+            yield from self._collection.add(ids, vectors, payloads, shard_key=self._shard_key)
+        return sum(len(ids) for ids, _, _ in waiting)

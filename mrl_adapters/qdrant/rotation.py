@@ -1,0 +1,214 @@
+"""Keep a collection's rotation with the collection: in a companion of its own.
+
+The rows of a rotation are the points of ``<name>__rotation`` (metadata is too small for them).
+Which rotation a collection's short vectors were made with stands in their names and in the
+collection's metadata, so that they cannot be searched with another one, nor without.
+
+Deleting a collection leaves its companion behind; delete that too, or keep it: the next
+collection of that name does not mistake it for its own. An alias of a rotated collection needs
+one of the companion beside it, ``<alias>__rotation``.
+"""
+
+import uuid
+from collections.abc import Sequence
+
+import numpy as np
+from qdrant_client import models
+
+from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.flow import Flow, ask
+from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.points import PointBatch
+from mrl_adapters.qdrant.reading import active_rotation, dense_vectors, read_layout
+from mrl_adapters.vectors import Rotation
+
+_NAMESPACE = uuid.UUID("6d726c5f-726f-5461-8169-6f6e726f7773")
+_ROW = "row"  # name of the companion's vector
+_PAGE = 128  # rows fetched at a time: a few MB
+
+
+def companion_name(name: str) -> str:
+    """Name the collection that holds a collection's rotation.
+
+    Args:
+        name: The collection that is rotated.
+    """
+    return f"{name}__rotation"
+
+
+def open_layout(name: str) -> Flow[CollectionLayout]:
+    """Read a collection's layout together with its rotation.
+
+    Args:
+        name: The collection.
+
+    Returns:
+        The layout, its ``rotation`` None where short vectors are plain slices.
+
+    Raises:
+        CollectionMismatchError: It is not laid out by this package, or its rotation is missing
+            or damaged.
+    """
+    info = yield from ask(lambda c: c.get_collection(name))
+    return (yield from rotated_layout(name, info))
+
+
+def rotated_layout(name: str, info: models.CollectionInfo) -> Flow[CollectionLayout]:
+    """Read a collection's layout from its description, and its rotation from the companion.
+
+    Args:
+        name: The collection.
+        info: The engine's description of it.
+
+    Returns:
+        The layout.
+
+    Raises:
+        CollectionMismatchError: As for :func:`open_layout`.
+    """
+    rotation_id = active_rotation(info)
+    rotation = None
+    if rotation_id is not None:
+        rotation = yield from load_rotation(name, rotation_id)
+    return read_layout(name, info, rotation)
+
+
+def store_rotation(name: str, rotation: Rotation) -> Flow[None]:
+    """Write a rotation into a collection's companion, beside any that is there.
+
+    Args:
+        name: The collection; it need not exist yet.
+        rotation: What its short vectors are, or will be, made with.
+    """
+    companion = companion_name(name)
+    exists = yield from ask(lambda c: c.collection_exists(companion))
+    if exists:
+        info = yield from ask(lambda c: c.get_collection(companion))
+        row = dense_vectors(info).get(_ROW)
+        if row is None or row.size != rotation.full_dimensions:
+            # Left behind by a deleted collection of another model.
+            yield from ask(lambda c: c.delete_collection(companion))
+            exists = False
+    if not exists:
+        yield from _create_companion(companion, rotation.full_dimensions)
+    payloads = [
+        {
+            "rotation": rotation.id,
+            "row": row,
+            "rows": rotation.dimensions,
+            "energy": energy,
+            "flatten": rotation.flatten,
+        }
+        for row, energy in enumerate(rotation.energies.tolist())
+    ]
+    batch = PointBatch(_row_ids(rotation.id, range(len(payloads))), {_ROW: rotation.rows}, payloads)
+    requests = yield from ask(lambda c: batch.requests(arrays=engine_of(c) is Engine.EDGE))
+    for points in requests:
+        yield from _upsert(companion, points)
+
+
+def load_rotation(name: str, rotation_id: str) -> Flow[Rotation]:
+    """Fetch a rotation from a collection's companion.
+
+    Args:
+        name: The collection.
+        rotation_id: Which rotation.
+
+    Returns:
+        The rotation, its id checked.
+
+    Raises:
+        CollectionMismatchError: It is missing or damaged.
+    """
+    companion = companion_name(name)
+    if not (yield from ask(lambda c: c.collection_exists(companion))):
+        raise _lost(name, rotation_id, "does not exist")
+    records = yield from _fetch(companion, _row_ids(rotation_id, [0]))
+    if not records:
+        raise _lost(name, rotation_id, "does not hold it")
+    count = int((records[0].payload or {}).get("rows", 0))
+    for start in range(1, count, _PAGE):
+        ids = _row_ids(rotation_id, range(start, min(start + _PAGE, count)))
+        records += yield from _fetch(companion, ids)
+    rows: list[list[float]] = []
+    energies: list[float] = []
+    flatten = 0.0
+    for record in sorted(records, key=lambda each: (each.payload or {}).get("row", -1)):
+        payload = record.payload or {}
+        vector = record.vector
+        rows.append(vector[_ROW] if isinstance(vector, dict) else [])  # type: ignore[arg-type] # dense
+        energies.append(payload.get("energy", 0.0))
+        flatten = payload.get("flatten", 0.0)
+    try:
+        rotation = Rotation(
+            np.asarray(rows, dtype=np.float32), np.asarray(energies, dtype=np.float32), flatten
+        )
+    except ValueError as error:
+        raise _lost(name, rotation_id, f"holds a damaged one ({error})") from error
+    if rotation.id != rotation_id:
+        raise _lost(name, rotation_id, f"holds {rotation!r} under that id")
+    return rotation
+
+
+def forget_rotation(name: str, rotation_id: str) -> Flow[None]:
+    """Delete a rotation from a collection's companion, if it is there.
+
+    Args:
+        name: The collection, whose short vectors are no longer made with it.
+        rotation_id: Which rotation.
+    """
+    companion = companion_name(name)
+    if not (yield from ask(lambda c: c.collection_exists(companion))):
+        return
+    first = yield from _fetch(companion, _row_ids(rotation_id, [0]))
+    if first:
+        count = int((first[0].payload or {}).get("rows", 0))
+        # The first row last: it says how many there are, should this be interrupted.
+        for row_ids in (_row_ids(rotation_id, range(1, count)), _row_ids(rotation_id, [0])):
+            yield from _delete(companion, row_ids)
+
+
+def _create_companion(companion: str, width: int) -> Flow[None]:
+    rows = models.VectorParams(
+        size=width,
+        # Dot stores numbers as they are; nothing ever searches among them.
+        distance=models.Distance.DOT,
+        on_disk=True,
+        hnsw_config=models.HnswConfigDiff(m=0),
+    )
+    try:
+        yield from ask(lambda c: c.create_collection(companion, vectors_config={_ROW: rows}))
+    except Exception:
+        # Another writer may have created it in the meantime.
+        if not (yield from ask(lambda c: c.collection_exists(companion))):
+            raise
+
+
+def _upsert(companion: str, points: list[models.PointStruct]) -> Flow[None]:
+    yield from ask(lambda c: c.upsert(companion, points=points, wait=True))
+
+
+def _delete(companion: str, ids: Sequence[str]) -> Flow[None]:
+    selector = models.PointIdsList(points=list(ids))
+    yield from ask(lambda c: c.delete(companion, selector, wait=True))
+
+
+def _fetch(companion: str, ids: Sequence[str]) -> Flow[list[models.Record]]:
+    return (
+        yield from ask(
+            lambda c: c.retrieve(companion, ids=ids, with_payload=True, with_vectors=[_ROW])
+        )
+    )
+
+
+def _row_ids(rotation_id: str, rows: Sequence[int]) -> list[str]:
+    return [str(uuid.uuid5(_NAMESPACE, f"{rotation_id}/{row}")) for row in rows]
+
+
+def _lost(name: str, rotation_id: str, what: str) -> CollectionMismatchError:
+    return CollectionMismatchError(
+        f"Collection {name!r} is rotated by {rotation_id}, expected in collection "
+        f"{companion_name(name)!r}, which {what}. Restore that collection from a backup, or fit "
+        f"and derive anew from the full vectors: mrl-adapters rotate {name}"
+    )
