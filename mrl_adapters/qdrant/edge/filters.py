@@ -38,10 +38,12 @@ def edge_filter(condition: models.Filter | None) -> edge.Filter | None:
 
 
 def _filter(given: models.Filter) -> edge.Filter:
+    # An empty list is left out: inside a nested filter the engine takes should=[] for "nothing
+    # matches", everywhere else for "no such clause".
     clauses = {
         name: [_condition(each) for each in (value if isinstance(value, list) else [value])]
         for name in ("must", "should", "must_not")
-        if (value := getattr(given, name)) is not None
+        if (value := getattr(given, name))
     }
     enough = given.min_should
     return edge.Filter(**clauses, min_should=None if enough is None else _min_should(enough))

@@ -1,5 +1,6 @@
 """Describe a collection as the client does, and convert the settings of payload indexes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import qdrant_edge as edge
@@ -91,9 +92,35 @@ def edge_index_params(given: Any) -> Any:
         return _same_type(models.PayloadSchemaType(given))
     fields = set_fields(given)
     fields.pop("type")
-    enums = {"memory": edge.Memory, "tokenizer": edge.TokenizerType}
     converted = {
-        name: edge_enum(enums[name], value) if name in enums else value
+        name: _INDEX_PARTS[name](value) if name in _INDEX_PARTS else value
         for name, value in fields.items()
     }
     return getattr(edge, type(given).__name__)(**converted)
+
+
+def _stopwords(given: models.Language | models.StopwordsSet) -> Any:
+    if isinstance(given, models.StopwordsSet):
+        languages = {_language(each) for each in given.languages or []}
+        return edge.StopwordsSet(languages, set(given.custom or []))
+    return _language(given)
+
+
+def _language(given: models.Language) -> Any:
+    return edge_enum(edge.Language, given)
+
+
+def _stemmer(given: models.SnowballParams | models.DisabledStemmerParams) -> Any:
+    if isinstance(given, models.SnowballParams):
+        language: Any = edge_enum(edge.SnowballLanguage, given.language)
+        return edge.SnowballParams(language)
+    return edge.DisabledStemmer()
+
+
+_INDEX_PARTS: dict[str, Callable[[Any], Any]] = {
+    "memory": lambda given: edge_enum(edge.Memory, given),
+    "tokenizer": lambda given: edge_enum(edge.TokenizerType, given),
+    "stopwords": _stopwords,
+    "stemmer": _stemmer,
+    "scoring": bool,  # BM25 is the only kind
+}

@@ -6,12 +6,13 @@ comes as a memoryview and a Python list as it is; NumPy rows take three times as
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 import qdrant_edge as edge
+from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 from qdrant_client import models
 
@@ -247,31 +248,58 @@ def plain_vector(vector: Any) -> Any:
     return vector
 
 
-# Results are built without validation: they come from the engine, and validating ten points with
-# their payloads costs more than the search.
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def built(kind: type[_Model], fields: dict[str, Any]) -> _Model:
+    """Build a model from complete, trusted fields: model_construct at a fifth of its cost.
+
+    Results come from the engine; validating ten points with their payloads, or even looking up
+    their defaults, costs as much as a tenth of the search.
+
+    Args:
+        kind: The model's class.
+        fields: A value for every field.
+
+    Returns:
+        The model, as model_construct would give it.
+    """
+    model = kind.__new__(kind)
+    set_field = object.__setattr__
+    set_field(model, "__dict__", fields)
+    set_field(model, "__pydantic_fields_set__", set(fields))
+    set_field(model, "__pydantic_extra__", None)
+    set_field(model, "__pydantic_private__", None)
+    return model
 
 
 def record(found: edge.Record) -> models.Record:
     """Give a retrieved point as the client gives it."""
     vector = found.vector
-    return models.Record.model_construct(
-        id=plain_id(found.id),
-        payload=found.payload,
-        vector=None if vector is None else plain_vector(vector),
-        shard_key=None,
-        order_value=found.order_value,
+    return built(
+        models.Record,
+        {
+            "id": plain_id(found.id),
+            "payload": found.payload,
+            "vector": None if vector is None else plain_vector(vector),
+            "shard_key": None,
+            "order_value": found.order_value,
+        },
     )
 
 
 def scored_point(found: edge.ScoredPoint) -> models.ScoredPoint:
     """Give a search result as the client gives it."""
     vector = found.vector
-    return models.ScoredPoint.model_construct(
-        id=plain_id(found.id),
-        version=found.version,
-        score=found.score,
-        payload=found.payload,
-        vector=None if vector is None else plain_vector(vector),
-        shard_key=None,
-        order_value=found.order_value,
+    return built(
+        models.ScoredPoint,
+        {
+            "id": plain_id(found.id),
+            "version": found.version,
+            "score": found.score,
+            "payload": found.payload,
+            "vector": None if vector is None else plain_vector(vector),
+            "shard_key": None,
+            "order_value": found.order_value,
+        },
     )

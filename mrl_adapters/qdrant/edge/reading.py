@@ -12,7 +12,7 @@ from qdrant_client.http import models as rest
 
 from mrl_adapters.qdrant.edge.filters import edge_filter
 from mrl_adapters.qdrant.edge.opened import OpenPath
-from mrl_adapters.qdrant.edge.points import PointId, plain_id, record, scored_point
+from mrl_adapters.qdrant.edge.points import PointId, built, plain_id, record, scored_point
 from mrl_adapters.qdrant.edge.queries import edge_order_by
 from mrl_adapters.qdrant.edge.requests import (
     edge_payload_selector,
@@ -76,19 +76,21 @@ class Reading(OpenPath):
             NotImplementedError: A part that the engine does not have.
         """
         del consistency, shard_key_selector, timeout, kwargs
-        request = models.QueryRequest.model_construct(
-            query=query,
-            using=using,
-            prefetch=prefetch,
-            filter=query_filter,
-            params=search_params,
-            limit=limit,
-            offset=offset,
-            with_payload=with_payload,
-            with_vector=with_vectors,
-            score_threshold=score_threshold,
-            lookup_from=lookup_from,
-        )
+        fields = {
+            "shard_key": None,
+            "query": query,
+            "using": using,
+            "prefetch": prefetch,
+            "filter": query_filter,
+            "params": search_params,
+            "limit": limit,
+            "offset": offset,
+            "with_payload": with_payload,
+            "with_vector": with_vectors,
+            "score_threshold": score_threshold,
+            "lookup_from": lookup_from,
+        }
+        request = built(models.QueryRequest, fields)
         return self.query_batch_points(collection_name, [request])[0]
 
     def query_batch_points(
@@ -108,7 +110,7 @@ class Reading(OpenPath):
         collection = self._collection(collection_name)
         answers = collection.query([edge_request(each, collection.vector) for each in requests])
         return [
-            rest.QueryResponse.model_construct(points=[scored_point(each) for each in answer])
+            built(rest.QueryResponse, {"points": [scored_point(each) for each in answer]})
             for answer in answers
         ]
 

@@ -8,6 +8,7 @@ collection. Bulk loading thus costs one build, and a few new points never cost a
 
 import contextlib
 import logging
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -54,6 +55,7 @@ class Collection:
         self.lock = threading.RLock()
         self._folder = folder
         self._shard: edge.EdgeShard | None = shard
+        self._build_from = _build_from(settings)
         self._pending = 0
         self._pending_saved = 0
 
@@ -119,7 +121,8 @@ class Collection:
         with self.engine() as shard:
             shard.update(operation)
             if touched:
-                self._note_pending(self._pending + touched)
+                everything = shard.info().points_count
+                self._note_pending(min(self._pending + touched, everything))
 
     def query(self, requests: Sequence[edge.QueryRequest]) -> list[list[edge.ScoredPoint]]:
         """Answer queries, building the index first if that is due."""
@@ -183,6 +186,7 @@ class Collection:
             )
             rebuild = add is None and drop is None and settings.vectors != self.settings.vectors
             self.settings = settings
+            self._build_from = _build_from(settings)
             self._save()
             if rebuild:  # the index on disk was built with other settings
                 self._note_pending(self._shard.info().points_count)
@@ -209,15 +213,9 @@ class Collection:
                 self._save_pending()
 
     def _index_is_due(self, shard: edge.EdgeShard) -> bool:
-        if not self._pending:
+        if self._pending < max(self._build_from, 1):
             return False
-        optimizers = self.settings.optimizers_config
-        given = optimizers.indexing_threshold if optimizers else None
-        threshold = INDEXING_THRESHOLD_KB if given is None else given
-        if not threshold:  # 0 switches indexing off, as on the server
-            return False
-        large = self._pending * bytes_per_point(self.settings) >= threshold * _KB
-        return large and self._pending >= _REBUILD_SHARE * shard.info().points_count
+        return self._pending >= _REBUILD_SHARE * shard.info().points_count
 
     def _note_pending(self, pending: int) -> None:
         """Count points beside the index.
@@ -241,6 +239,15 @@ class Collection:
             "change": change,
         }
         write_json(self._folder / SETTINGS_FILE, content)
+
+
+def _build_from(settings: models.CreateCollection) -> float:
+    """Give the number of points beside the index from which a build is worth while."""
+    given = settings.optimizers_config.indexing_threshold if settings.optimizers_config else None
+    threshold = INDEXING_THRESHOLD_KB if given is None else given
+    if not threshold:  # 0 switches indexing off, as on the server
+        return math.inf
+    return threshold * _KB / max(bytes_per_point(settings), 1.0)
 
 
 def _create_vector(settings: models.CreateCollection, name: str) -> edge.UpdateOperation:
