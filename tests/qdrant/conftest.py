@@ -1,0 +1,285 @@
+"""The same flows over every engine, and a stand-in for a server's REST side."""
+
+import asyncio
+import json
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema
+import numpy as np
+import pytest
+from qdrant_client import QdrantClient
+
+from mrl_adapters.qdrant import Driver, EdgeClient
+from mrl_adapters.qdrant.driver import Client
+from mrl_adapters.qdrant.flow import Flow
+
+ENGINES = [
+    pytest.param("edge", id="edge"),
+    pytest.param("local", id="local"),
+    pytest.param("server", id="server", marks=pytest.mark.server),
+]
+
+
+@pytest.fixture(params=ENGINES)
+def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
+    """A client of each engine; collections made on a server are removed afterwards."""
+    if request.param == "edge":
+        with EdgeClient(str(tmp_path / "vectors")) as embedded:
+            yield embedded
+        return
+    if request.param == "local":
+        local = QdrantClient(":memory:")
+        yield local
+        local.close()
+        return
+    url = os.environ.get("QDRANT_URL")
+    if not url:
+        pytest.skip("needs a running Qdrant server: set QDRANT_URL (and QDRANT_API_KEY)")
+    server = QdrantClient(url=url, api_key=os.environ.get("QDRANT_API_KEY"), timeout=60)
+    before = {each.name for each in server.get_collections().collections}
+    yield server
+    for each in server.get_collections().collections:
+        if each.name not in before:
+            server.delete_collection(each.name)
+    server.close()
+
+
+@pytest.fixture
+def driver(client: Client) -> Driver:
+    return Driver(client)
+
+
+@pytest.fixture
+def name() -> str:
+    """A collection's name that no other test uses, also on a shared server."""
+    return f"mrl_test_{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(params=["sync", "async"])
+def drive(request: pytest.FixtureRequest, driver: Driver) -> Callable[[Flow[Any]], Any]:
+    """Run a flow in either colour."""
+    if request.param == "sync":
+        return driver.run
+    return lambda flow: asyncio.run(driver.arun(flow))
+
+
+@pytest.fixture
+def documents() -> Callable[..., np.ndarray]:
+    """Make vectors whose energy falls along the dimensions, as nested models' does."""
+
+    def make(count: int, dimensions: int = 32, *, seed: int = 0, clusters: int = 0) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        decay = 1 / np.sqrt(1 + np.arange(dimensions))
+        made = rng.normal(size=(count, dimensions)) * decay
+        if clusters:
+            # The centres are the same for every seed: queries fall among the documents.
+            centres = np.random.default_rng(99).normal(size=(clusters, dimensions)) * decay
+            made = 0.5 * made + centres[rng.integers(0, clusters, count)]
+        return made.astype(np.float32)
+
+    return make
+
+
+class Contract:
+    """Qdrant's published description of its REST side, to check traffic against."""
+
+    def __init__(self, published: dict[str, Any]) -> None:
+        self._paths = {
+            re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path)): operations
+            for path, operations in published["paths"].items()
+        }
+        self._components = json_schema(published["components"])
+
+    def operation(self, method: str, path: str) -> dict[str, Any]:
+        """Find the description of one call."""
+        for pattern, operations in self._paths.items():
+            if pattern.fullmatch(path) and method.lower() in operations:
+                found: dict[str, Any] = operations[method.lower()]
+                return found
+        msg = f"{method} {path} is not in the published description"
+        raise AssertionError(msg)
+
+    def check(self, schema: dict[str, Any], value: object) -> None:
+        """Raise if a value is not of a schema."""
+        jsonschema.validate(
+            value,
+            {**json_schema(schema), "components": self._components},
+            cls=jsonschema.Draft202012Validator,
+        )
+
+    def check_request(self, request: httpx.Request) -> None:
+        """Raise if a request has a path, parameter or body that the description does not have."""
+        operation = self.operation(request.method, raw_path(request))
+        parameters = {
+            each["name"]: each["schema"]
+            for each in operation.get("parameters", [])
+            if each["in"] == "query"
+        }
+        for key, text in request.url.params.items():
+            self.check(parameters[key], parameter_value(text))
+        content = operation.get("requestBody", {}).get("content", {})
+        if request.content:
+            assert request.headers["content-type"] == "application/json"
+            body = json.loads(request.content, parse_constant=refuse_constant)
+            self.check(content["application/json"]["schema"], body)
+        else:
+            assert not operation.get("requestBody", {}).get("required", bool(content))
+
+    def check_answer(self, request: httpx.Request, answer: object) -> None:
+        """Raise if the stand-in's own answer is not what a server would say."""
+        operation = self.operation(request.method, raw_path(request))
+        content = operation["responses"]["200"]["content"]
+        self.check(content["application/json"]["schema"], answer)
+
+
+def raw_path(request: httpx.Request) -> str:
+    """The path as it goes over the wire, escapes included."""
+    return request.url.raw_path.decode().split("?")[0]
+
+
+def refuse_constant(text: str) -> None:
+    """NaN and Infinity are Python's own; JSON has none."""
+    msg = f"{text} is not JSON"
+    raise AssertionError(msg)
+
+
+def parameter_value(text: str) -> object:
+    """Read a query parameter as what its schema speaks of."""
+    if text in {"true", "false"}:
+        return text == "true"
+    return int(text) if text.isdecimal() else text
+
+
+def json_schema(part: Any) -> Any:
+    """Turn OpenAPI 3.0 into JSON Schema, and refuse fields that are not described.
+
+    OpenAPI says ``nullable``, in a union as a member of its own; and where it describes an
+    object's fields without a word on others, a server ignores them: for us they are mistakes.
+    """
+    if isinstance(part, list):
+        return [json_schema(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    made = {
+        key: json_schema(value)
+        for key, value in part.items()
+        if key not in {"nullable", "description", "example", "default", "format"}
+        or isinstance(value, dict)
+    }
+    if part.get("properties") and part.get("type") == "object":
+        made.setdefault("additionalProperties", False)
+    if part.get("nullable") is True:
+        return {"anyOf": [made, {"type": "null"}]} if made else {"type": "null"}
+    return made
+
+
+@pytest.fixture(scope="session")
+def contract() -> Contract:
+    """Qdrant's published OpenAPI description."""
+    beside_checkout = Path(__file__).parents[3] / "shared" / "data"
+    folder = Path(os.environ.get("MRL_ADAPTERS_DATA", beside_checkout))
+    path = folder / "qdrant-openapi.json"
+    if not path.exists():
+        pytest.skip(f"needs Qdrant's OpenAPI description at {path}: set MRL_ADAPTERS_DATA")
+    return Contract(json.loads(path.read_text(encoding="utf-8")))
+
+
+class StandIn(httpx.MockTransport):
+    """A server's REST side without a server: keeps one collection's description, finds nothing.
+
+    Every request that arrives is checked against the contract, and so is every answer.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        super().__init__(self._answer)
+        self.requests: list[httpx.Request] = []
+        self.created: dict[str, Any] | None = None
+        self.lacking = 0
+        self._contract = contract
+
+    def bodies(self, method: str, suffix: str) -> list[dict[str, Any]]:
+        """The JSON of every request of a kind."""
+        return [
+            json.loads(each.content)
+            for each in self.requests
+            if each.method == method and each.url.path.endswith(suffix)
+        ]
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        self._contract.check_request(request)
+        answer = {"result": self._result(request), "status": "ok", "time": 0.001}
+        self._contract.check_answer(request, answer)
+        return httpx.Response(200, json=answer)
+
+    def _result(self, request: httpx.Request) -> Any:
+        resource = "/".join(raw_path(request).split("/")[3:])
+        written = {"operation_id": 1, "status": "completed"}
+        call = f"{request.method} {resource}"
+        if call == "PUT ":
+            self.created = json.loads(request.content)
+            return True
+        answers: dict[str, Callable[[], Any]] = {
+            "GET exists": lambda: {"exists": self.created is not None},
+            "GET ": self._description,
+            "PUT index": lambda: written,
+            "PUT points": lambda: written,
+            "POST points/delete": lambda: written,
+            "POST points": list,
+            "POST points/count": lambda: {"count": self.lacking},
+            "POST points/scroll": lambda: {"points": [], "next_page_offset": None},
+            "POST points/query/batch": lambda: [
+                {"points": []} for _ in json.loads(request.content)["searches"]
+            ],
+        }
+        return answers[call]()
+
+    def _description(self) -> dict[str, Any]:
+        assert self.created is not None
+        return {
+            "status": "green",
+            "optimizer_status": "ok",
+            "segments_count": 1,
+            "payload_schema": {},
+            "config": {
+                "params": {
+                    "vectors": self.created["vectors"],
+                    "shard_number": self.created.get("shard_number", 1),
+                    "replication_factor": self.created.get("replication_factor", 1),
+                },
+                "hnsw_config": {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000},
+                "optimizer_config": {
+                    "deleted_threshold": 0.2,
+                    "vacuum_min_vector_number": 1000,
+                    "default_segment_number": 0,
+                    "flush_interval_sec": 5,
+                },
+                "metadata": self.created.get("metadata"),
+            },
+        }
+
+
+@pytest.fixture
+def stand_in(contract: Contract) -> StandIn:
+    return StandIn(contract)
+
+
+@pytest.fixture(params=["sync", "async"])
+def over_rest(
+    request: pytest.FixtureRequest, stand_in: StandIn
+) -> Iterator[Callable[[Flow[Any]], Any]]:
+    """Run a flow on a real client whose requests end at the stand-in, in either colour."""
+    server = QdrantClient(url="http://stand-in:6333", transport=stand_in, check_compatibility=False)
+    driver = Driver(server)
+    if request.param == "sync":
+        yield driver.run
+    else:
+        # The driver's own twin: what coroutines get from a blocking client.
+        yield lambda flow: asyncio.run(driver.arun(flow))
+    server.close()

@@ -1,0 +1,210 @@
+"""Every REST request that flows send validates against Qdrant's published OpenAPI."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import jsonschema
+import numpy as np
+import pytest
+from qdrant_client import models
+
+from mrl_adapters.qdrant import CollectionLayout, MatryoshkaCollection, SearchPlan
+from mrl_adapters.qdrant.query import Search
+
+Drive = Callable[[Any], Any]
+YEAR = models.Filter(
+    must=[models.FieldCondition(key="metadata.year", range=models.Range(gte=2020))],
+    must_not=[models.HasIdCondition(has_id=[7, "0f8fad5b-d9cb-469f-a165-70867728950e"])],
+)
+LAYOUT = CollectionLayout(32, (4, 8))
+
+
+@pytest.fixture
+def docs(over_rest: Drive, documents: Callable[..., np.ndarray]) -> MatryoshkaCollection:
+    """A collection that was created by a first write."""
+    made = MatryoshkaCollection("docs", layout=LAYOUT, model="m")
+    over_rest(made.add(["a"], documents(1), [{"page_content": "text"}]))
+    return made
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        CollectionLayout(32, (8,)),
+        CollectionLayout(32, (4, 8), "Dot", model="m", quantization=None),
+        CollectionLayout(32, (8,), "Euclid", full_has_graph=True, full_datatype="float32"),
+        CollectionLayout(32, (8,), "Manhattan", full_name="dense", hnsw_m=32),
+        CollectionLayout(
+            32,
+            (8,),
+            tenant_field="metadata.team",
+            payload_indexes={
+                "a": "keyword", "b": "integer", "c": "float", "d": "bool",
+                "e": "datetime", "f": "uuid", "g": "geo", "h": "text",
+            },
+        ),
+        CollectionLayout(32, (8,), shard_number=6, replication_factor=2, write_ordering="strong"),
+    ],
+    ids=["plain", "funnel", "graph", "named", "indexes", "cluster"],
+)  # fmt: skip
+def test_creating_and_writing(
+    layout: CollectionLayout,
+    over_rest: Drive,
+    stand_in: Any,
+    documents: Callable[..., np.ndarray],
+) -> None:
+    fresh = MatryoshkaCollection("docs", layout=layout)
+    over_rest(fresh.add(["a", "b"], documents(2), [{"page_content": "x"}, {}]))
+    assert fresh.layout == replace(
+        layout,
+        shard_number=layout.shard_number or 1,
+        replication_factor=layout.replication_factor or 1,
+        payload_indexes={},
+        tenant_field=None,
+    )
+    assert len(stand_in.bodies("PUT", "/docs/index")) == len(layout.index_schemas())
+    (written,) = stand_in.bodies("PUT", "/docs/points")
+    assert [list(point["vector"]) for point in written["points"]] == 2 * [
+        [layout.full_name, *layout.vector_names[:-1]]
+    ]
+
+
+def test_writing_waits_and_passes_on_ordering_and_shard_key(
+    over_rest: Drive, stand_in: Any, documents: Callable[..., np.ndarray]
+) -> None:
+    ordered = MatryoshkaCollection("docs", layout=replace(LAYOUT, write_ordering="medium"))
+    over_rest(ordered.add(["a"], documents(1), [{}], shard_key="europe"))
+    request = stand_in.requests[-1]
+    assert dict(request.url.params) == {"wait": "true", "ordering": "medium"}
+    assert json.loads(request.content)["shard_key"] == "europe"
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        SearchPlan(),
+        SearchPlan(exact=True),
+        SearchPlan(stages=(8,), hnsw_ef=64, rescore=True),
+        SearchPlan(oversampling=1, min_candidates=1, funnel_factor=1),
+        SearchPlan(timeout_s=3, consistency="majority", shard_key="europe"),
+        SearchPlan(consistency=2, shard_key=["europe", 7]),
+    ],
+    ids=["default", "exact", "one-stage", "narrow", "server", "server-2"],
+)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"offset": 5, "query_filter": YEAR, "score_threshold": 0.5},
+        {"mmr_lambda": 0.3, "fetch_k": 50},
+        {"with_payload": ["page_content"], "with_vectors": ["full"]},
+        {"with_payload": False, "with_vectors": True},
+    ],
+    ids=["plain", "filtered", "mmr", "parts", "vectors"],
+)
+def test_searching(
+    plan: SearchPlan,
+    options: dict[str, Any],
+    docs: MatryoshkaCollection,
+    over_rest: Drive,
+    documents: Callable[..., np.ndarray],
+) -> None:
+    searches = [Search(vector, 3, **options) for vector in documents(2, seed=1)]
+    assert over_rest(docs.search(searches, plan)) == [[], []]
+
+
+def test_a_search_is_one_request_with_the_filter_at_the_root_alone(
+    docs: MatryoshkaCollection,
+    over_rest: Drive,
+    stand_in: Any,
+    documents: Callable[..., np.ndarray],
+) -> None:
+    vectors = documents(2, seed=1)
+    before = len(stand_in.requests)
+    over_rest(docs.search([Search(each, 3, query_filter=YEAR) for each in vectors]))
+    assert len(stand_in.requests) == before + 1
+    for sent in stand_in.bodies("POST", "/query/batch")[0]["searches"]:
+        middle = sent["prefetch"]
+        innermost = middle["prefetch"]
+        assert (sent["using"], middle["using"], innermost["using"]) == (
+            "full",
+            "short_8",
+            "short_4",
+        )
+        assert (sent["limit"], middle["limit"], innermost["limit"]) == (3, 100, 400)
+        assert "filter" in sent
+        assert "filter" not in middle
+        assert "filter" not in innermost
+        assert "prefetch" not in innermost
+
+
+@pytest.mark.parametrize(
+    ("ids", "query_filter"),
+    [(["a", "7"], None), (None, YEAR), (["a"], YEAR), (None, None)],
+    ids=["ids", "filter", "both", "all"],
+)
+def test_deleting(
+    ids: list[str] | None,
+    query_filter: models.Filter | None,
+    docs: MatryoshkaCollection,
+    over_rest: Drive,
+    stand_in: Any,
+) -> None:
+    over_rest(docs.delete(ids, query_filter))
+    assert len(stand_in.bodies("POST", "/points/delete")) == 1
+
+
+def test_reading(docs: MatryoshkaCollection, over_rest: Drive, stand_in: Any) -> None:
+    assert over_rest(docs.get(["a", "7"], with_vectors=True)) == []
+    assert over_rest(docs.scroll(YEAR, limit=5, with_vectors=["full"])) == []
+    assert over_rest(docs.scroll()) == []
+    stand_in.lacking = 3
+    assert over_rest(docs.count(YEAR)) == 3
+
+
+def test_a_name_that_is_no_path_segment_is_escaped(
+    over_rest: Drive, documents: Callable[..., np.ndarray], stand_in: Any
+) -> None:
+    odd = MatryoshkaCollection("my docs/2024?", layout=LAYOUT)
+    over_rest(odd.add(["a"], documents(1), [{}]))
+    assert {each.url.raw_path.split(b"/")[2].split(b"?")[0] for each in stand_in.requests} == {
+        b"my%20docs%2F2024%3F"
+    }
+
+
+def test_numbers_that_json_lacks_never_leave(
+    docs: MatryoshkaCollection,
+    over_rest: Drive,
+    stand_in: Any,
+    documents: Callable[..., np.ndarray],
+) -> None:
+    # NaN is refused in vectors; in payloads, which are the caller's, the client writes null.
+    over_rest(docs.add(["n"], documents(1), [{"score": float("nan"), "top": float("inf")}]))
+    (point,) = stand_in.bodies("PUT", "/docs/points")[-1]["points"]
+    assert point["payload"] == {"score": None, "top": None, "_mrl_id": "n"}
+
+
+def test_the_check_itself_refuses_a_misspelt_field(contract: Any) -> None:
+    body = {"searches": [{"query": [0.1], "limits": 3}]}
+    request = httpx.Request("POST", "http://q/collections/c/points/query/batch", json=body)
+    with pytest.raises(jsonschema.ValidationError, match="limits"):
+        contract.check_request(request)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/collections/c/points/query/batch", {"searches": [{"query": ["a"]}]}),
+        ("POST", "/collections/c/points/query/batch", {"searches": [{"limit": 0}]}),
+        ("PUT", "/collections/c/points", {"points": [{"id": "x", "vector": {"full": "abc"}}]}),
+        ("PUT", "/collections/c", {"vectors": {"full": {"size": 3, "distance": "cosine"}}}),
+    ],
+)
+def test_the_check_itself_refuses_wrong_values(
+    contract: Any, method: str, path: str, body: dict[str, Any]
+) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        contract.check_request(httpx.Request(method, f"http://q{path}", json=body))
