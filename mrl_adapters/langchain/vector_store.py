@@ -13,13 +13,14 @@ from typing_extensions import Self, override
 
 from mrl_adapters.embeddings import ArrayEmbedder, Embedder, model_name
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.langchain.documents import DocumentBatch, batches_of, columns_of, to_document
+from mrl_adapters.langchain.documents import batches_of, columns_of, to_document
 from mrl_adapters.langchain.filters import MetadataFilter, to_filter
 from mrl_adapters.langchain.progress import Progress, reporting
 from mrl_adapters.langchain.relevance import relevance
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, SearchPlan, connect
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.load import Load
 from mrl_adapters.qdrant.query import Search
 
 Plan: TypeAlias = SearchPlan | Mapping[str, Any]
@@ -245,15 +246,19 @@ class MatryoshkaVectorStore(VectorStore):
         Raises:
             ConfigurationError: Texts, metadatas and ids differ in number.
             EmbeddingError: A vector holds NaN, infinity or only zeros. Nothing of its batch was
-                written; earlier batches are stored.
+                written; earlier batches are stored, unless they were kept back for
+                ``rotation="auto"`` (see ``mrl_adapters.qdrant.load``).
         """
         _refuse_unknown(kwargs, set())
         stored: list[str] = []
+        load = Load(self._collection, shard_key=shard_key)
         with reporting(progress, texts) as report:
             for batch in batches_of(texts, metadatas, ids, batch_size):
-                self._driver.run(self._add(batch, self._embed(batch.texts), shard_key))
+                flow = load.add(batch.ids, self._embed(batch.texts), batch.payloads)
+                report(self._driver.run(flow))
                 stored += batch.ids
-                report(len(batch.ids))
+            if kept := self._driver.run(load.finish()):
+                report(kept)
         return stored
 
     @override
@@ -271,12 +276,15 @@ class MatryoshkaVectorStore(VectorStore):
         """Embed and store texts, as :meth:`add_texts` does."""
         _refuse_unknown(kwargs, set())
         stored: list[str] = []
+        load = Load(self._collection, shard_key=shard_key)
         with reporting(progress, texts) as report:
             for batch in batches_of(texts, metadatas, ids, batch_size):
                 vectors = await self._aembed(batch.texts)
-                await self._driver.arun(self._add(batch, vectors, shard_key))
+                flow = load.add(batch.ids, vectors, batch.payloads)
+                report(await self._driver.arun(flow))
                 stored += batch.ids
-                report(len(batch.ids))
+            if kept := await self._driver.arun(load.finish()):
+                report(kept)
         return stored
 
     @override
@@ -302,11 +310,6 @@ class MatryoshkaVectorStore(VectorStore):
         if isinstance(self._embedding, ArrayEmbedder):
             return await self._embedding.aembed_array(texts)
         return await self._embedding.aembed_documents(texts)
-
-    def _add(
-        self, batch: DocumentBatch, vectors: ArrayLike, shard_key: str | int | None
-    ) -> Flow[None]:
-        return self._collection.add(batch.ids, vectors, batch.payloads, shard_key=shard_key)
 
     @override
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:

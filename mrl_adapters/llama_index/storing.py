@@ -11,6 +11,7 @@ from mrl_adapters.llama_index.nodes import to_node, to_payload
 from mrl_adapters.llama_index.queries import join, of_nodes
 from mrl_adapters.qdrant import MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.load import Load
 from mrl_adapters.qdrant.points import checked_vectors
 
 _BATCH = 1_024
@@ -37,10 +38,12 @@ def add_nodes(
         return ids
     names = [f"node {identifier!r}" for identifier in ids]
     full = checked_vectors([_embedding(node) for node in nodes], names, None)
+    load = Load(collection, shard_key=shard_key)
     for start in range(0, len(ids), _BATCH):
         rows = slice(start, start + _BATCH)
         payloads = [to_payload(node) for node in nodes[rows]]
-        yield from collection.add(ids[rows], full[rows], payloads, shard_key=shard_key)
+        yield from load.add(ids[rows], full[rows], payloads)
+    yield from load.finish()
     return ids
 
 
@@ -73,7 +76,8 @@ def read_nodes(
     else:
         wanted = join(condition, of_nodes(node_ids))
         records = yield from collection.scroll(wanted, limit=limit, with_vectors=vectors)
-    return [to_node(record, layout.full_name) for record in records]
+    named = layout.full_name if with_embeddings else None
+    return [to_node(record, named) for record in records]
 
 
 def delete_nodes(
