@@ -96,7 +96,7 @@ def plot_tuning(result: TuningResult, path: Path) -> Path:
     axes.minorticks_off()
     axes.set_xlabel("median latency of one search, ms")
     axes.yaxis.set_major_formatter("{x:g}%")
-    lowest = max(0.5, min(result.target_overlap, *(t.overlap for t in result.explored)))
+    lowest = max(0.7, min(result.target_overlap, *(t.overlap for t in result.explored)))
     span = 100 * (1 - lowest)
     axes.set_ylim(100 - 1.1 * span, 100 + 0.05 * span)
     axes.set_title(
