@@ -7,7 +7,13 @@ try:
 except ImportError as error:
     raise MissingExtraError("llama-index-core", "llama-index") from error
 
+from mrl_adapters.llama_index.embeddings import MatryoshkaEmbedding, OpenAIMatryoshkaEmbedding
 from mrl_adapters.llama_index.retriever import MatryoshkaRetriever
 from mrl_adapters.llama_index.vector_store import MatryoshkaVectorStore
 
-__all__ = ["MatryoshkaRetriever", "MatryoshkaVectorStore"]
+__all__ = [
+    "MatryoshkaEmbedding",
+    "MatryoshkaRetriever",
+    "MatryoshkaVectorStore",
+    "OpenAIMatryoshkaEmbedding",
+]

@@ -45,12 +45,12 @@ def to_payload(node: BaseNode) -> dict[str, Any]:
     }
 
 
-def to_node(point: models.Record | models.ScoredPoint, vector_name: str = "") -> BaseNode:
+def to_node(point: models.Record | models.ScoredPoint, vector_name: str | None = None) -> BaseNode:
     """Build the node that a point holds, whoever wrote it.
 
     Args:
         point: A point with its payload.
-        vector_name: Which of its vectors becomes the node's embedding, if it comes with vectors.
+        vector_name: Which of its vectors becomes the node's embedding; None leaves that empty.
     """
     payload = point.payload or {}
     if _CONTENT_KEY in payload:
@@ -68,7 +68,7 @@ def to_node(point: models.Record | models.ScoredPoint, vector_name: str = "") ->
             text=str(payload.get(_TEXT_KEY, "")),
             metadata=metadata,
         )
-    if point.vector is not None:
+    if vector_name is not None:
         vector: Any = point.vector
         node.embedding = vector[vector_name] if isinstance(vector, dict) else vector
     return node

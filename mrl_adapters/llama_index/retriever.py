@@ -22,10 +22,10 @@ from llama_index_instrumentation import get_dispatcher
 from typing_extensions import override
 
 from mrl_adapters.embeddings import model_name
+from mrl_adapters.llama_index.adopted import unit_mean
 from mrl_adapters.llama_index.vector_store import MatryoshkaVectorStore
 from mrl_adapters.qdrant import SearchPlan
 from mrl_adapters.qdrant.matching import check_model
-from mrl_adapters.vectors import as_vectors, normalize
 
 dispatcher = get_dispatcher(__name__)
 
@@ -120,13 +120,13 @@ class MatryoshkaRetriever(BaseRetriever):
         if bundle.embedding is not None:
             return bundle.embedding
         strings = bundle.embedding_strs
-        return _aggregated([self._embed_model.get_query_embedding(text) for text in strings])
+        return unit_mean([self._embed_model.get_query_embedding(text) for text in strings])
 
     async def _aembed(self, bundle: QueryBundle) -> list[float]:
         if bundle.embedding is not None:
             return bundle.embedding
         asked = map(self._embed_model.aget_query_embedding, bundle.embedding_strs)
-        return _aggregated(await asyncio.gather(*asked))
+        return unit_mean(await asyncio.gather(*asked))
 
     def _query(self, bundle: QueryBundle, embedding: list[float]) -> VectorStoreQuery:
         mode = VectorStoreQueryMode.DEFAULT if self._mmr_threshold is None else "mmr"
@@ -145,14 +145,6 @@ class MatryoshkaRetriever(BaseRetriever):
             check_model(self._store.collection_name, model_name(self._embed_model), layout)
         pairs: Any = zip(result.nodes or [], result.similarities or [], strict=True)
         return [NodeWithScore(node=node, score=score) for node, score in pairs]
-
-
-def _aggregated(vectors: Sequence[list[float]]) -> list[float]:
-    if len(vectors) == 1:
-        return vectors[0]
-    # The mean of unit vectors is shorter than they are.
-    mean: list[float] = normalize(as_vectors(vectors).mean(axis=0)).tolist()
-    return mean
 
 
 def _started(queries: Sequence[QueryType]) -> list[QueryBundle]:

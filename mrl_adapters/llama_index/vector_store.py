@@ -74,7 +74,8 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         plan: SearchPlan | None = None,
         model: str | None = None,
     ) -> None:
-        super().__init__(collection_name=collection_name)  # type: ignore[call-arg] # pydantic's own, core has no plugin for it
+        fields: dict[str, Any] = {"collection_name": collection_name}
+        super().__init__(**fields)
         self._driver = Driver(client, aclient)
         self._collection = MatryoshkaCollection(
             collection_name,

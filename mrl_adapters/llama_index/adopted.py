@@ -1,0 +1,103 @@
+"""Embedders that know no framework as LlamaIndex embed_models."""
+
+from collections.abc import Callable
+from typing import Any
+
+from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
+from llama_index.core.bridge.pydantic import Field
+from typing_extensions import override
+
+from mrl_adapters.embeddings import Embedder, model_name
+from mrl_adapters.embeddings.prompts import applies_prompts
+from mrl_adapters.vectors import as_vectors, normalize
+
+# LlamaIndex's default of 10 texts a batch would waste most of a request.
+_BATCH_SIZE = 512
+
+
+class UnitEmbedding(BaseEmbedding):
+    """An embed_model whose vectors have unit length, and so has the mean of several questions."""
+
+    @override
+    def get_agg_embedding_from_queries(
+        self, queries: list[str], agg_fn: Callable[..., Embedding] | None = None
+    ) -> Embedding:
+        return super().get_agg_embedding_from_queries(queries, agg_fn or unit_mean)
+
+    @override
+    async def aget_agg_embedding_from_queries(
+        self, queries: list[str], agg_fn: Callable[..., Embedding] | None = None
+    ) -> Embedding:
+        return await super().aget_agg_embedding_from_queries(queries, agg_fn or unit_mean)
+
+
+class EmbedderEmbedding(UnitEmbedding):
+    """Use an embedder that knows no framework, such as WordLlamaEmbedder, as an embed_model.
+
+    Args:
+        embedder: One of ours, or a LangChain Embeddings.
+        embed_batch_size: Texts a batch.
+
+    Examples:
+        >>> from mrl_adapters.embeddings import WordLlamaEmbedder
+        >>> embed_model = EmbedderEmbedding(WordLlamaEmbedder())
+    """
+
+    # Its repr, which holds no secrets, tells it apart where LlamaIndex hashes models.
+    embedder: Any = Field(exclude=True, repr=False)
+    described: str
+
+    def __init__(self, embedder: Embedder, embed_batch_size: int = _BATCH_SIZE) -> None:
+        fields: dict[str, Any] = {
+            "embedder": embedder,
+            "described": repr(embedder),
+            "model_name": model_name(embedder) or "unknown",
+            "embed_batch_size": embed_batch_size,
+        }
+        super().__init__(**fields)
+
+    @classmethod
+    @override
+    def class_name(cls) -> str:
+        return "EmbedderEmbedding"
+
+    @property
+    def applies_prompts(self) -> bool:
+        """Whether the embedder puts its model's prompts before the texts by itself."""
+        return applies_prompts(self.embedder)
+
+    @override
+    def _get_query_embedding(self, query: str) -> Embedding:
+        return list(self.embedder.embed_query(query))
+
+    @override
+    async def _aget_query_embedding(self, query: str) -> Embedding:
+        return list(await self.embedder.aembed_query(query))
+
+    @override
+    def _get_text_embedding(self, text: str) -> Embedding:
+        return self._get_text_embeddings([text])[0]
+
+    @override
+    async def _aget_text_embedding(self, text: str) -> Embedding:
+        return (await self._aget_text_embeddings([text]))[0]
+
+    @override
+    def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        return [list(vector) for vector in self.embedder.embed_documents(texts)]
+
+    @override
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        return [list(vector) for vector in await self.embedder.aembed_documents(texts)]
+
+
+def unit_mean(vectors: list[Embedding]) -> Embedding:
+    """Average vectors and rescale: the mean of unit vectors is shorter than they are.
+
+    Args:
+        vectors: One or more of the same size; one is returned as it is.
+    """
+    if len(vectors) == 1:
+        return vectors[0]
+    mean: Embedding = normalize(as_vectors(vectors).mean(axis=0)).tolist()
+    return mean
