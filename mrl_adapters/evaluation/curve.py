@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -15,7 +15,14 @@ from mrl_adapters.evaluation.curve_result import CurveResult, CurveRow, Search
 from mrl_adapters.evaluation.datasets import Dataset
 from mrl_adapters.evaluation.exact import Indices, Neighbours, exact_search, rescore
 from mrl_adapters.evaluation.metrics import ndcg_at_k, overlap_at_k, recall_at_k
-from mrl_adapters.vectors import FloatArray, Reduction, as_vectors, normalize, truncate
+from mrl_adapters.vectors import (
+    FloatArray,
+    Reduction,
+    Rotation,
+    as_vectors,
+    normalize,
+    truncate,
+)
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -26,14 +33,6 @@ _SAMPLED_QUERIES = 1000
 _SMALLEST = 32  # dimensions; models are not trained below
 
 
-class Rotates(Protocol):
-    """What a rotation offers: ``mrl_adapters.vectors.Rotation`` is one."""
-
-    def apply(self, vectors: FloatArray, /) -> FloatArray:
-        """Rotate vectors of shape (n, d); inner products stay as they are."""
-        ...
-
-
 def curve(
     embedder: Embedder,
     dataset: Dataset,
@@ -41,7 +40,7 @@ def curve(
     *,
     k: int = 10,
     oversampling: float = 8.0,
-    rotation: Rotates | None = None,
+    rotation: Rotation | Literal["fit"] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> CurveResult:
@@ -59,8 +58,9 @@ def curve(
             to 32.
         k: Results a query.
         oversampling: Two-stage search re-ranks ``oversampling * k`` candidates.
-        rotation: Measure each size with this rotation before the cut as well.
-        seed: Draws the documents that serve as queries.
+        rotation: Measure each size with this rotation before the cut as well; "fit" learns one
+            from the documents.
+        seed: Draws the documents that serve as queries or teach the rotation.
         progress: Called with what is done, how much, and of how much.
 
     Returns:
@@ -68,7 +68,7 @@ def curve(
 
     Raises:
         ConfigurationError: ``k`` or ``oversampling`` is below 1.
-        DimensionsError: A size is outside 1..full size.
+        DimensionsError: A size is outside 1..full size, or beyond the rotation's rows.
         EmbeddingError: Every document is empty.
     """
     if k < 1 or oversampling < 1:
@@ -82,8 +82,9 @@ def curve(
     name = model_name(embedder)
     spec = None if name is None else registry.find(name)
     views = [_View(documents, queries, spec.reduction if spec else "prefix")]
-    if rotation is not None:
-        rotated = (rotation.apply(documents), rotation.apply(queries))
+    if rotation is not None and sizes:
+        turn = Rotation.fit(documents, sizes[0], seed=seed) if rotation == "fit" else rotation
+        rotated = (turn.project(documents, sizes[0]), turn.project(queries, sizes[0]))
         views.append(_View(*rotated, "prefix", rotated=True))
     judge = _Judge(dataset, normalize(documents), normalize(queries), k)
     rows = [judge.row(judge.exact, documents.shape[1], "one-stage", rotated=False)]

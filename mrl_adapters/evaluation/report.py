@@ -203,7 +203,8 @@ def _line(trial: Trial, remark: str) -> str:
 
 
 def _estimate_line(each: StageEstimate) -> str:
-    remark = "" if each.exists else "not in the collection"
+    remarks = ["rotated"] * each.rotated + ["not in the collection"] * (not each.exists)
+    remark = ", ".join(remarks)
     return f"| {each.stage} | {each.bytes_per_vector} | {each.candidates:,} | {remark} |"
 
 

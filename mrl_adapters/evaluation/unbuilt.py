@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from mrl_adapters.evaluation.probe import Probe, Queries, Truth
+from mrl_adapters.qdrant import CollectionLayout
 from mrl_adapters.qdrant.points import derive
-from mrl_adapters.vectors import FloatArray
+from mrl_adapters.vectors import FloatArray, Rotation
 
 _SAMPLE = 10_000  # points that stand for the whole collection
 _QUERIES = 150
@@ -20,13 +22,15 @@ class StageEstimate:
 
     Args:
         stage: Size of the short vectors.
+        rotated: Whether they are cut from rotated vectors.
         exists: Whether the collection has this stage.
-        candidates: Shortlist that reaches the target overlap on average, rounded up to what the
-            sample can tell apart.
+        candidates: Shortlist that reaches the target overlap on average, as far as the sample
+            can tell.
         bytes_per_vector: Size of its int8 codes, or of its float32 numbers without quantization.
     """
 
     stage: int
+    rotated: bool
     exists: bool
     candidates: int
     bytes_per_vector: int
@@ -42,7 +46,8 @@ def estimate_stages(
     """Estimate from a sample of points which shortlist each stage size would need.
 
     The true neighbours of a query are known. In the whole collection as many points stand
-    before one of them, by short vectors, as in the sample, times the share that the sample is.
+    before one of them, by short vectors, as in the sample, divided by the share that the sample
+    is. Where the collection is not rotated, a rotation is fitted on the sample and tried too.
 
     Args:
         probe: The collection.
@@ -58,45 +63,77 @@ def estimate_stages(
     layout = probe.layout
     if layout.distance == "Manhattan":
         return ()
-    queries = queries.part(0, _QUERIES)
-    near = dict(probe.vectors(list({point for ids in truth.ids[:_QUERIES] for point in ids})))
-    ids = probe.point_ids()
-    drawn = [ids[row] for row in rng.permutation(len(ids))[:_SAMPLE].tolist()]
-    sampled = dict(probe.vectors(drawn))
-    rows = {point: row for row, point in enumerate(sampled)}
-    points = np.stack(list(sampled.values()))
+    sample = _Sample.draw(probe, queries.part(0, _QUERIES), truth, rng)
     halvings = [layout.dimensions >> step for step in range(1, layout.dimensions.bit_length())]
     sizes = sorted({*layout.stages, *(size for size in halvings if size >= _SMALLEST)})
-    scale = probe.points / len(points)
-    estimates = []
-    for size in sizes:
-        wide = replace(layout, stages=(size,))
-        name = wide.stage_name(size)
-        documents, asked = derive(points, wide)[name], derive(queries.vectors, wide)[name]
-        beyond = similarity(asked, documents, layout.distance)
-        ranks = []
-        for row, (own, neighbours) in enumerate(
-            zip(queries.own, truth.ids[:_QUERIES], strict=True)
-        ):
-            known = [near[point] for point in neighbours if point in near]
-            if not known:
-                continue
-            short = derive(np.stack(known), wide)[name]
-            scores = similarity(asked[row : row + 1], short, layout.distance)[0]
-            # Neighbours, and the query itself, are counted exactly: they leave the sample.
-            out = [rows[point] for point in (own, *neighbours) if point in rows]
-            others = np.delete(beyond[row], out)
-            ahead = len(others) - np.searchsorted(np.sort(others), scores, side="right")
-            ranks.append(ahead * scale + (scores[:, None] < scores[None, :]).sum(axis=1) + 1)
-        estimates.append(
-            StageEstimate(
-                stage=size,
-                exists=size in layout.stages,
-                candidates=_shortlist(ranks, target, probe.k),
-                bytes_per_vector=size * (1 if layout.quantization else 4),
-            )
+    views = [layout]
+    if isinstance(layout.rotation, Rotation):
+        sizes = [size for size in sizes if size <= layout.rotation.dimensions]
+    elif len(sample.points) >= layout.dimensions:
+        rotation = Rotation.fit(sample.points, sizes[-1])
+        views.append(replace(layout, stages=(sizes[0],), rotation=rotation))
+    return tuple(
+        StageEstimate(
+            stage=size,
+            rotated=view.rotation is not None,
+            exists=view is layout and size in layout.stages,
+            candidates=_shortlist(sample.ranks(view, size), target, probe.k),
+            bytes_per_vector=size * (1 if layout.quantization else 4),
         )
-    return tuple(estimates)
+        for view in views
+        for size in sizes
+    )
+
+
+class _Sample(NamedTuple):
+    """Queries with the vectors of their true neighbours, among a sample of all points."""
+
+    queries: FloatArray
+    neighbours: list[FloatArray]
+    points: FloatArray
+    out: list[list[int]]
+    """Rows of the sample that are a query's neighbours or itself: counted exactly instead."""
+    scale: float
+    """Points of the collection for each point of the sample."""
+
+    @classmethod
+    def draw(
+        cls, probe: Probe, queries: Queries, truth: Truth, rng: np.random.Generator
+    ) -> "_Sample":
+        """Read the vectors that are needed."""
+        hits = truth.ids[: len(queries.own)]
+        near = dict(probe.vectors(list(dict.fromkeys(point for ids in hits for point in ids))))
+        ids = probe.point_ids()
+        drawn = [ids[row] for row in rng.permutation(len(ids))[:_SAMPLE].tolist()]
+        sampled = dict(probe.vectors(drawn))
+        rows = {point: row for row, point in enumerate(sampled)}
+        asked = [row for row, ids in enumerate(hits) if ids]
+        return cls(
+            queries=queries.vectors[asked],
+            neighbours=[np.stack([near[point] for point in hits[row]]) for row in asked],
+            points=np.stack(list(sampled.values())),
+            out=[
+                [rows[point] for point in (queries.own[row], *hits[row]) if point in rows]
+                for row in asked
+            ],
+            scale=probe.points / len(sampled),
+        )
+
+    def ranks(self, layout: CollectionLayout, size: int) -> list[FloatArray]:
+        """Estimate the places of each query's neighbours in a search by short vectors."""
+        layout = replace(layout, stages=(size,))
+        name = layout.stage_name(size)
+        asked = derive(self.queries, layout)[name]
+        beyond = similarity(asked, derive(self.points, layout)[name], layout.distance)
+        ranks = []
+        for row, (full, out) in enumerate(zip(self.neighbours, self.out, strict=True)):
+            short = derive(full, layout)[name]
+            scores = similarity(asked[row : row + 1], short, layout.distance)[0]
+            others = np.sort(np.delete(beyond[row], out))
+            ahead = len(others) - np.searchsorted(others, scores, side="right")
+            nearer = (scores[:, np.newaxis] < scores[np.newaxis]).sum(axis=1)
+            ranks.append((ahead * self.scale + nearer + 1).astype(np.float32))
+        return ranks
 
 
 def similarity(queries: FloatArray, documents: FloatArray, distance: str) -> FloatArray:

@@ -5,6 +5,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from mrl_adapters import ConfigurationError, DimensionsError, EmbeddingError, MissingExtraError
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.evaluation import Dataset, curve, docstring_dataset, load_beir
+from mrl_adapters.vectors import Rotation
 
 DATA = Path(
     os.environ.get("MRL_ADAPTERS_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
@@ -38,11 +40,8 @@ class Lookup:
         return self.embed_query(text)
 
 
-class Reversal:
-    """The rotation that puts the last dimension first."""
-
-    def apply(self, vectors: np.ndarray) -> np.ndarray:
-        return vectors[:, ::-1]
+# The rotation that puts the last dimensions first.
+REVERSAL = Rotation(np.eye(16, dtype=np.float32)[::-1], np.ones(16, dtype=np.float32))
 
 
 @pytest.fixture
@@ -77,15 +76,33 @@ def test_the_first_row_is_the_full_search(backwards: tuple[Lookup, Dataset]) -> 
     assert (result.documents, result.queries, result.dimensions) == (400, 60, 16)
 
 
-def test_two_stages_beat_one_and_a_fitting_rotation_beats_none(
-    backwards: tuple[Lookup, Dataset],
+def test_two_stages_beat_one(backwards: tuple[Lookup, Dataset]) -> None:
+    rows = curve(*backwards, [8]).rows
+    assert [row.search for row in rows[1:]] == ["one-stage", "two-stage"]
+    assert rows[2].overlap > rows[1].overlap
+
+
+@pytest.mark.parametrize("rotation", [REVERSAL, "fit"], ids=["given", "fitted"])
+def test_a_fitting_rotation_beats_none(
+    backwards: tuple[Lookup, Dataset], rotation: Rotation | Literal["fit"]
 ) -> None:
-    result = curve(*backwards, [8], rotation=Reversal())
+    result = curve(*backwards, [8], rotation=rotation)
     rows = {(row.search, row.rotated): row for row in result.rows[1:]}
-    assert rows["two-stage", False].overlap > rows["one-stage", False].overlap
-    assert rows["one-stage", True].overlap > 0.9 > rows["one-stage", False].overlap
+    assert rows["one-stage", True].overlap > 0.8 > rows["one-stage", False].overlap
     assert rows["two-stage", True].overlap > 0.99
     assert rows["two-stage", True].ndcg == pytest.approx(result.rows[0].ndcg, abs=0.01)
+
+
+def test_without_a_smaller_size_there_is_nothing_to_rotate(
+    backwards: tuple[Lookup, Dataset],
+) -> None:
+    assert len(curve(*backwards, [16], rotation="fit").rows) == 1
+
+
+def test_a_rotation_of_too_few_rows_is_refused(backwards: tuple[Lookup, Dataset]) -> None:
+    short = Rotation(REVERSAL.rows[:4], REVERSAL.energies[:4])
+    with pytest.raises(DimensionsError, match="has 4 rows, 8 are asked for"):
+        curve(*backwards, [8], rotation=short)
 
 
 def test_re_ranking_everything_is_the_full_search(backwards: tuple[Lookup, Dataset]) -> None:
@@ -148,7 +165,7 @@ def test_impossible_questions_are_refused(backwards: tuple[Lookup, Dataset]) -> 
 
 
 def test_table_and_json_say_the_same(backwards: tuple[Lookup, Dataset]) -> None:
-    result = curve(*backwards, [8, 16], rotation=Reversal())
+    result = curve(*backwards, [8, 16], rotation=REVERSAL)
     assert result.judged
     table = result.to_markdown().splitlines()
     assert table[0].startswith("unnamed model on backwards: 400 documents, 60 queries; two-stage")
@@ -189,7 +206,7 @@ def test_a_picture_is_drawn(backwards: tuple[Lookup, Dataset], tmp_path: Path, s
     with warnings.catch_warnings():
         # pyparsing's and dateutil's own, raised while matplotlib is imported.
         warnings.simplefilter("ignore", DeprecationWarning)
-        judged = curve(embedder, dataset, [8], rotation=Reversal())
+        judged = curve(embedder, dataset, [8], rotation=REVERSAL)
         path = judged.plot(tmp_path / f"judged{suffix}")
         unjudged = curve(embedder, Dataset(dataset.documents), [8])
         smaller = unjudged.plot(str(tmp_path / f"unjudged{suffix}"))

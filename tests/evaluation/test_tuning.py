@@ -290,11 +290,14 @@ def test_estimated_shortlists_are_those_of_brute_force_where_the_sample_is_every
     asked = Queries(queries, [None] * len(queries))
     truth = probe.truth(asked, lambda _: None)
     estimates = estimate_stages(probe, asked, truth, 0.95, np.random.default_rng(0))
-    assert [each.stage for each in estimates] == [32, 64, 128]
-    assert [each.exists for each in estimates] == [False, False, True]
-    assert [each.bytes_per_vector for each in estimates] == [32, 64, 128]
+    plain = [each for each in estimates if not each.rotated]
+    assert [each.stage for each in estimates] == [32, 64, 128] * 2
+    assert [each.exists for each in estimates] == [False, False, True, False, False, False]
+    assert [each.bytes_per_vector for each in plain] == [32, 64, 128]
+    for before, after in zip(plain, estimates[3:], strict=True):
+        assert after.candidates < 0.8 * before.candidates
     exact = exact_search(documents, queries, 10)
-    for each in estimates:
+    for each in plain:
         cut = documents[:, : each.stage], queries[:, : each.stage]
         short = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in cut]
         reached = [
