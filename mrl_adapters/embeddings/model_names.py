@@ -18,12 +18,6 @@ def model_name(embedder: object) -> str | None:
     Returns:
         The name as the embedder itself spells it, or None where it does not say.
     """
-    for attribute in _WRAPPED:
-        inner = getattr(embedder, attribute, None)
-        if callable(getattr(inner, "embed_query", None)) or callable(
-            getattr(inner, "get_query_embedding", None)
-        ):
-            return model_name(inner)
     if deployment := _azure_deployment(embedder):
         # A deployment may have any name: only one that names a model says something.
         return deployment if registry.find(deployment) else None
@@ -33,6 +27,12 @@ def model_name(embedder: object) -> str | None:
             value = value.value
         if isinstance(value, str) and value not in {"", "unknown"} and "://" not in value:
             return value
+    for attribute in _WRAPPED:
+        inner = getattr(embedder, attribute, None)
+        if callable(getattr(inner, "embed_query", None)) or callable(
+            getattr(inner, "get_query_embedding", None)
+        ):
+            return model_name(inner)
     return None
 
 

@@ -1,12 +1,13 @@
 """A real server on loopback that speaks the embeddings API, with real vectors and real faults."""
 
 import base64
+import contextlib
 import json
 import random
-import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -29,6 +30,7 @@ class Loopback:
         faults: What goes wrong with the next requests, one each: an HTTP status, or drop, nan,
             missing, twice (an index), html.
         delay_s: How long each answer takes.
+        retry_after_s: What the Retry-After header of a 429 says.
         requests: Bodies received, with the headers under "headers".
     """
 
@@ -40,13 +42,30 @@ class Loopback:
         self.shuffle = False
         self.faults: list[int | str] = []
         self.delay_s = 0.0
+        self.retry_after_s = 0.01
         self.requests: list[dict[str, Any]] = []
         self.running = self.most_at_once = 0
         self.lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        handler = type("Handler", (_Handler,), {"loopback": self})
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
+
+    @contextlib.contextmanager
+    def received(
+        self, request: dict[str, Any], headers: dict[str, str]
+    ) -> Iterator[int | str | None]:
+        with self.lock:
+            self.requests.append({**request, "headers": headers, "at_s": time.monotonic()})
+            fault = self.faults.pop(0) if self.faults else None
+            self.running += 1
+            self.most_at_once = max(self.most_at_once, self.running)
+        try:
+            yield fault
+        finally:
+            with self.lock:
+                self.running -= 1
 
     def inputs(self) -> list[list[str]]:
         return [request["input"] for request in self.requests]
@@ -84,63 +103,43 @@ class Loopback:
         return base64.b64encode(vector.astype("<f4").tobytes()).decode()
 
 
-def _handler(server: Loopback) -> type[socketserver.BaseRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    """Receive requests and answer them as the Loopback in ``loopback`` says."""
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            request = json.loads(body)
-            with server.lock:
-                server.requests.append({**request, "headers": dict(self.headers)})
-                fault = server.faults.pop(0) if server.faults else None
-                server.running += 1
-                server.most_at_once = max(server.most_at_once, server.running)
-            time.sleep(server.delay_s)
-            try:
-                self._answer(request, fault)
-            finally:
-                with server.lock:
-                    server.running -= 1
+    protocol_version = "HTTP/1.1"
+    loopback: Loopback
 
-        def _answer(self, request: dict[str, Any], fault: int | str | None) -> None:
-            if "dimensions" in request and server.dimensions == "reject":
-                self._send(400, {"error": {"message": "dimensions is not supported"}})
-            elif isinstance(fault, int):
-                self._send(fault, {"error": {"message": f"status {fault}"}}, retry_after="0.01")
-            elif fault == "html":
-                self._write(200, b"<html>Welcome</html>", "text/html")
-            else:
-                self._send(200, server.answer(request, fault), cut=fault == "drop")
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.loopback.received(request, dict(self.headers)) as fault:
+            time.sleep(self.loopback.delay_s)
+            self._answer(request, fault)
 
-        def _send(
-            self, status: int, payload: Any, *, retry_after: str = "", cut: bool = False
-        ) -> None:
-            self._write(status, json.dumps(payload).encode(), retry_after=retry_after, cut=cut)
+    def _answer(self, request: dict[str, Any], fault: int | str | None) -> None:
+        if "dimensions" in request and self.loopback.dimensions == "reject":
+            self._send(400, {"error": {"message": "dimensions is not supported"}})
+        elif isinstance(fault, int):
+            self._send(fault, {"error": {"message": f"status {fault}"}})
+        elif fault == "html":
+            self._write(200, b"<html>Welcome</html>")
+        else:
+            self._send(200, self.loopback.answer(request, fault), cut=fault == "drop")
 
-        def _write(
-            self,
-            status: int,
-            body: bytes,
-            kind: str = "application/json",
-            *,
-            retry_after: str = "",
-            cut: bool = False,
-        ) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            if retry_after:
-                self.send_header("Retry-After", retry_after)
-            self.end_headers()
-            self.wfile.write(body[: len(body) // 2] if cut else body)
-            if cut:
-                self.close_connection = True
+    def _send(self, status: int, payload: Any, *, cut: bool = False) -> None:
+        self._write(status, json.dumps(payload).encode(), cut=cut)
 
-        def log_message(self, *_: Any) -> None:
-            pass
+    def _write(self, status: int, body: bytes, *, cut: bool = False) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            self.send_header("Retry-After", str(self.loopback.retry_after_s))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if cut else body)
+        self.close_connection = self.close_connection or cut
 
-    return Handler
+    def log_message(self, *_: Any) -> None:
+        """Keep the test's output clean."""
 
 
 @pytest.fixture

@@ -1,19 +1,16 @@
 """The SDK's clients: made at the first request, one for each event loop, no key shown."""
 
-import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
+from mrl_adapters.embeddings.openai.loops import LoopClients
 from mrl_adapters.embeddings.openai.options import OpenAIOptions
 from mrl_adapters.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
-
-_Lifetime = tuple["AsyncGenerator[AsyncOpenAI, None]", "AsyncOpenAI"]
 
 
 class Clients:
@@ -41,12 +38,24 @@ class Clients:
         self._base_url = base_url
         self._options = options
         self._given = client, async_client
-        # A closure, so that no look at the attributes finds the key.
-        self._key: Callable[[], Any] = lambda: api_key
         self._made: OpenAI | None = None
-        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lifetime]
-        self._by_loop = WeakKeyDictionary()
+        self._made_async: AsyncOpenAI | None = None  # around the caller's own HTTP client
         self._lock = threading.Lock()
+
+        # Closures, so that no look at the attributes finds the key.
+        def make_sync() -> "OpenAI":
+            from openai import OpenAI
+
+            return OpenAI(http_client=options.http_client, **_arguments(base_url, api_key, options))
+
+        def make_async() -> "AsyncOpenAI":
+            from openai import AsyncOpenAI
+
+            arguments = _arguments(base_url, api_key, options)
+            return AsyncOpenAI(http_client=options.http_async_client, **arguments)
+
+        self._make, self._make_async = make_sync, make_async
+        self._loops = LoopClients(make_async)
 
     def sync(self) -> "OpenAI":
         """Return the sync client.
@@ -65,9 +74,7 @@ class Clients:
             raise ConfigurationError(msg)
         with self._lock:
             if self._made is None:
-                from openai import OpenAI
-
-                self._made = OpenAI(**self._arguments(self._options.http_client))
+                self._made = self._make()
             return self._made
 
     async def current(self) -> "AsyncOpenAI | None":
@@ -75,42 +82,12 @@ class Clients:
         client, async_client = self._given
         if async_client is not None or client is not None:
             return async_client
-        loop = asyncio.get_running_loop()
+        if self._options.http_async_client is None:
+            return await self._loops.current()
         with self._lock:
-            for other in [other for other in self._by_loop if other.is_closed()]:
-                del self._by_loop[other]
-            if loop not in self._by_loop:
-                lifetime = self._live()
-                # Runs to its first yield without giving up control: the lock is held shortly.
-                self._by_loop[loop] = lifetime, await anext(lifetime)
-            return self._by_loop[loop][1]
-
-    async def _live(self) -> "AsyncGenerator[AsyncOpenAI, None]":
-        """Keep a client open until its loop ends.
-
-        Connections belong to the loop they were opened in. asyncio closes the async generators
-        that a loop has begun before it closes the loop itself: the one moment to close them well.
-        """
-        from openai import AsyncOpenAI
-
-        client = AsyncOpenAI(**self._arguments(self._options.http_async_client))
-        try:
-            yield client
-        finally:
-            if self._options.http_async_client is None:
-                await client.close()
-
-    def _arguments(self, http_client: Any) -> dict[str, Any]:
-        key = self._key()
-        if key is None and self._base_url and not os.environ.get("OPENAI_API_KEY"):
-            key = "not-needed"  # the SDK insists on one, servers of one's own do not
-        return {
-            "base_url": self._base_url,
-            "api_key": getattr(key, "get_secret_value", lambda: key)(),
-            "max_retries": self._options.max_retries,
-            "timeout": self._options.timeout_s,
-            "http_client": http_client,
-        }
+            if self._made_async is None:
+                self._made_async = self._make_async()
+            return self._made_async
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Clients":
         """Share the connections: a copy within the process needs the key, too."""
@@ -130,6 +107,18 @@ class Clients:
             )
             raise ConfigurationError(msg)
         return _restore, (self._base_url, self._options)
+
+
+def _arguments(base_url: str | None, api_key: Any, options: OpenAIOptions) -> dict[str, Any]:
+    key = getattr(api_key, "get_secret_value", lambda: api_key)()  # pydantic's SecretStr
+    if key is None and base_url and not os.environ.get("OPENAI_API_KEY"):
+        key = "not-needed"  # the SDK insists on one, servers of one's own do not
+    return {
+        "base_url": base_url,
+        "api_key": key,
+        "max_retries": options.max_retries,
+        "timeout": options.timeout_s,
+    }
 
 
 def _restore(base_url: str | None, options: OpenAIOptions) -> Clients:
