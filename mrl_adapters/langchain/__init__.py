@@ -7,8 +7,13 @@ try:
 except ImportError as error:
     raise MissingExtraError("langchain-core", "langchain") from error
 
-from mrl_adapters.langchain.embeddings import MatryoshkaEmbeddings
+from mrl_adapters.langchain.embeddings import MatryoshkaEmbeddings, OpenAIMatryoshkaEmbeddings
 from mrl_adapters.langchain.retriever import MatryoshkaRetriever
 from mrl_adapters.langchain.vector_store import MatryoshkaVectorStore
 
-__all__ = ["MatryoshkaEmbeddings", "MatryoshkaRetriever", "MatryoshkaVectorStore"]
+__all__ = [
+    "MatryoshkaEmbeddings",
+    "MatryoshkaRetriever",
+    "MatryoshkaVectorStore",
+    "OpenAIMatryoshkaEmbeddings",
+]

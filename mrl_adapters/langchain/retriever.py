@@ -18,7 +18,8 @@ from typing_extensions import override
 from mrl_adapters.embeddings import model_name
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.filters import MetadataFilter
-from mrl_adapters.langchain.vector_store import MatryoshkaVectorStore, Plan
+from mrl_adapters.langchain.searching import Plan
+from mrl_adapters.langchain.vector_store import MatryoshkaVectorStore
 
 SEARCH_EVENT = "matryoshka_search"
 _OPTIONS = ("k", "filter", "score_threshold", "search_type", "fetch_k", "lambda_mult", "plan")

@@ -1,29 +1,24 @@
 """The vector store for LangChain: converts, and leaves the work to the core."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-import numpy as np
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
-from langchain_core.vectorstores import VectorStore
 from numpy.typing import ArrayLike
-from qdrant_client import AsyncQdrantClient, models
+from qdrant_client import AsyncQdrantClient
 from typing_extensions import Self, override
 
 from mrl_adapters.embeddings import ArrayEmbedder, Embedder, model_name
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.langchain.documents import batches_of, columns_of, to_document
+from mrl_adapters.langchain.documents import batches_of, columns_of
 from mrl_adapters.langchain.filters import MetadataFilter, to_filter
 from mrl_adapters.langchain.progress import Progress, reporting
-from mrl_adapters.langchain.relevance import relevance
+from mrl_adapters.langchain.searching import SearchingStore
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, SearchPlan, connect
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.load import Load
-from mrl_adapters.qdrant.query import Search
-
-Plan: TypeAlias = SearchPlan | Mapping[str, Any]
 
 _BATCH_SIZE = 256
 _STORE_OPTIONS = {"client", "collection_name", "layout", "plan", "async_client"}
@@ -31,7 +26,7 @@ _PLACE_OPTIONS = {"path", "url", "api_key", "location", "prefer_grpc", "timeout"
 _ADD_OPTIONS = {"batch_size", "progress", "shard_key"}
 
 
-class MatryoshkaVectorStore(VectorStore):
+class MatryoshkaVectorStore(SearchingStore):
     """Search short vectors first, re-rank with full ones, in one Qdrant query.
 
     Every text is embedded once, at full size; the short vectors are derived. The collection is
@@ -113,17 +108,10 @@ class MatryoshkaVectorStore(VectorStore):
         return self._collection.name
 
     @property
-    def plan(self) -> SearchPlan:
-        """How the collection is searched unless a call says otherwise."""
-        return self._collection.plan
-
-    @property
     @override
     def embeddings(self) -> Embeddings:
         # An Embedder has every method of Embeddings; LangChain only ever calls those.
         return self._embedding  # type: ignore[return-value]
-
-    # Making a store
 
     @classmethod
     @override
@@ -212,8 +200,6 @@ class MatryoshkaVectorStore(VectorStore):
             own["client"] = connect(**place)
         _refuse_unknown(options, _ADD_OPTIONS)
         return cls(embedding=embedding, **{"client": None, **own}), options
-
-    # Writing
 
     @override
     def add_texts(
@@ -329,161 +315,6 @@ class MatryoshkaVectorStore(VectorStore):
 
     def _delete(self, ids: list[str] | None, filter: MetadataFilter | None = None) -> Flow[None]:  # noqa: A002 - LangChain's word
         return self._collection.delete(ids, to_filter(filter))
-
-    # Reading
-
-    @override
-    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        return [to_document(each) for each in self._driver.run(self._collection.get(ids))]
-
-    @override
-    async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        return [to_document(each) for each in await self._driver.arun(self._collection.get(ids))]
-
-    @override
-    def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
-        """Find the documents nearest to a question.
-
-        Args:
-            query: The question.
-            k: Documents wanted.
-            **kwargs: ``filter`` (see :func:`~mrl_adapters.langchain.filters.to_filter`),
-                ``offset``, ``score_threshold`` (scores must exceed it; distances stay below),
-                ``plan`` (a SearchPlan, or a dict of the knobs to change for this call).
-        """
-        return _documents(self.similarity_search_with_score(query, k, **kwargs))
-
-    @override
-    async def asimilarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
-        return _documents(await self.asimilarity_search_with_score(query, k, **kwargs))
-
-    @override
-    def similarity_search_with_score(
-        self, query: str, k: int = 4, **kwargs: Any
-    ) -> list[tuple[Document, float]]:
-        """Find documents as :meth:`similarity_search` does, with the full vectors' scores."""
-        return self.similarity_search_with_score_by_vector(
-            self._embedding.embed_query(query), k, **kwargs
-        )
-
-    @override
-    async def asimilarity_search_with_score(
-        self, query: str, k: int = 4, **kwargs: Any
-    ) -> list[tuple[Document, float]]:
-        vector = await self._embedding.aembed_query(query)
-        return await self.asimilarity_search_with_score_by_vector(vector, k, **kwargs)
-
-    @override
-    def similarity_search_by_vector(
-        self, embedding: Sequence[float], k: int = 4, **kwargs: Any
-    ) -> list[Document]:
-        return _documents(self.similarity_search_with_score_by_vector(embedding, k, **kwargs))
-
-    @override
-    async def asimilarity_search_by_vector(
-        self, embedding: Sequence[float], k: int = 4, **kwargs: Any
-    ) -> list[Document]:
-        return _documents(
-            await self.asimilarity_search_with_score_by_vector(embedding, k, **kwargs)
-        )
-
-    def similarity_search_with_score_by_vector(
-        self, embedding: Sequence[float], k: int = 4, **kwargs: Any
-    ) -> list[tuple[Document, float]]:
-        """Find documents by a full vector of shape (d,), as :meth:`similarity_search` does."""
-        return _scored(self._driver.run(self._search(embedding, k, **kwargs)))
-
-    async def asimilarity_search_with_score_by_vector(
-        self, embedding: Sequence[float], k: int = 4, **kwargs: Any
-    ) -> list[tuple[Document, float]]:
-        """Find documents by a full vector of shape (d,), as :meth:`similarity_search` does."""
-        return _scored(await self._driver.arun(self._search(embedding, k, **kwargs)))
-
-    @override
-    def max_marginal_relevance_search(
-        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
-    ) -> list[Document]:
-        """Find documents that are near to a question and unlike each other.
-
-        Args:
-            query: The question.
-            k: Documents wanted.
-            fetch_k: Candidates to choose from.
-            lambda_mult: 1 chooses by similarity alone, 0 by diversity alone.
-            **kwargs: Those of :meth:`similarity_search`.
-        """
-        return self.max_marginal_relevance_search_by_vector(
-            self._embedding.embed_query(query), k, fetch_k, lambda_mult, **kwargs
-        )
-
-    @override
-    async def amax_marginal_relevance_search(
-        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
-    ) -> list[Document]:
-        vector = await self._embedding.aembed_query(query)
-        return await self.amax_marginal_relevance_search_by_vector(
-            vector, k, fetch_k, lambda_mult, **kwargs
-        )
-
-    @override
-    def max_marginal_relevance_search_by_vector(
-        self,
-        embedding: Sequence[float],
-        k: int = 4,
-        fetch_k: int = 20,
-        lambda_mult: float = 0.5,
-        **kwargs: Any,
-    ) -> list[Document]:
-        mmr = {"fetch_k": fetch_k, "lambda_mult": lambda_mult}
-        return self.similarity_search_by_vector(embedding, k, **mmr, **kwargs)
-
-    @override
-    async def amax_marginal_relevance_search_by_vector(
-        self,
-        embedding: Sequence[float],
-        k: int = 4,
-        fetch_k: int = 20,
-        lambda_mult: float = 0.5,
-        **kwargs: Any,
-    ) -> list[Document]:
-        mmr = {"fetch_k": fetch_k, "lambda_mult": lambda_mult}
-        return await self.asimilarity_search_by_vector(embedding, k, **mmr, **kwargs)
-
-    @override
-    def _select_relevance_score_fn(self) -> Callable[[float], float]:
-        # Read when a score is there: only then is the collection open and its distance known.
-        return lambda score: relevance(score, self._collection.layout)
-
-    def _search(
-        self,
-        embedding: Sequence[float],
-        k: int,
-        *,
-        filter: MetadataFilter | None = None,  # noqa: A002 - LangChain's word
-        offset: int = 0,
-        score_threshold: float | None = None,
-        plan: Plan | None = None,
-        fetch_k: int = 20,
-        lambda_mult: float | None = None,
-    ) -> Flow[list[list[models.ScoredPoint]]]:
-        search = Search(
-            np.asarray(embedding, dtype=np.float32),
-            k,
-            offset=offset,
-            query_filter=to_filter(filter),
-            score_threshold=score_threshold,
-            mmr_lambda=lambda_mult,
-            fetch_k=fetch_k,
-        )
-        return self._collection.search([search], self.plan.merge(plan))
-
-
-def _scored(answers: list[list[models.ScoredPoint]]) -> list[tuple[Document, float]]:
-    return [(to_document(point), point.score) for point in answers[0]]
-
-
-def _documents(scored: list[tuple[Document, float]]) -> list[Document]:
-    return [document for document, _ in scored]
 
 
 def _refuse_unknown(options: Mapping[str, Any], known: set[str]) -> None:

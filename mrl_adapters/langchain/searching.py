@@ -1,0 +1,187 @@
+"""Every way in which a LangChain store is searched, in both colours."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.vectorstores import VectorStore
+from qdrant_client import models
+from typing_extensions import override
+
+from mrl_adapters.embeddings import Embedder
+from mrl_adapters.langchain.documents import to_document
+from mrl_adapters.langchain.filters import MetadataFilter, to_filter
+from mrl_adapters.langchain.relevance import relevance
+from mrl_adapters.qdrant import Driver, MatryoshkaCollection, SearchPlan
+from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.query import Search
+
+Plan: TypeAlias = SearchPlan | Mapping[str, Any]
+
+
+class SearchingStore(VectorStore):
+    """The reading half of :class:`~mrl_adapters.langchain.MatryoshkaVectorStore`."""
+
+    _driver: Driver
+    _collection: MatryoshkaCollection
+    _embedding: Embeddings | Embedder
+
+    @property
+    def plan(self) -> SearchPlan:
+        """How the collection is searched unless a call says otherwise."""
+        return self._collection.plan
+
+    @override
+    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        return [to_document(each) for each in self._driver.run(self._collection.get(ids))]
+
+    @override
+    async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        return [to_document(each) for each in await self._driver.arun(self._collection.get(ids))]
+
+    @override
+    def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
+        """Find the documents nearest to a question.
+
+        Args:
+            query: The question.
+            k: Documents wanted.
+            **kwargs: ``filter`` (see :func:`~mrl_adapters.langchain.filters.to_filter`),
+                ``offset``, ``score_threshold`` (scores must exceed it; distances stay below),
+                ``plan`` (a SearchPlan, or a dict of the knobs to change for this call).
+        """
+        return _documents(self.similarity_search_with_score(query, k, **kwargs))
+
+    @override
+    async def asimilarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
+        return _documents(await self.asimilarity_search_with_score(query, k, **kwargs))
+
+    @override
+    def similarity_search_with_score(
+        self, query: str, k: int = 4, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        """Find documents as :meth:`similarity_search` does, with the full vectors' scores."""
+        return self.similarity_search_with_score_by_vector(
+            self._embedding.embed_query(query), k, **kwargs
+        )
+
+    @override
+    async def asimilarity_search_with_score(
+        self, query: str, k: int = 4, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        vector = await self._embedding.aembed_query(query)
+        return await self.asimilarity_search_with_score_by_vector(vector, k, **kwargs)
+
+    @override
+    def similarity_search_by_vector(
+        self, embedding: Sequence[float], k: int = 4, **kwargs: Any
+    ) -> list[Document]:
+        return _documents(self.similarity_search_with_score_by_vector(embedding, k, **kwargs))
+
+    @override
+    async def asimilarity_search_by_vector(
+        self, embedding: Sequence[float], k: int = 4, **kwargs: Any
+    ) -> list[Document]:
+        return _documents(
+            await self.asimilarity_search_with_score_by_vector(embedding, k, **kwargs)
+        )
+
+    def similarity_search_with_score_by_vector(
+        self, embedding: Sequence[float], k: int = 4, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        """Find documents by a full vector of shape (d,), as :meth:`similarity_search` does."""
+        return _scored(self._driver.run(self._search(embedding, k, **kwargs)))
+
+    async def asimilarity_search_with_score_by_vector(
+        self, embedding: Sequence[float], k: int = 4, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        """Find documents by a full vector of shape (d,), as :meth:`similarity_search` does."""
+        return _scored(await self._driver.arun(self._search(embedding, k, **kwargs)))
+
+    @override
+    def max_marginal_relevance_search(
+        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
+    ) -> list[Document]:
+        """Find documents that are near to a question and unlike each other.
+
+        Args:
+            query: The question.
+            k: Documents wanted.
+            fetch_k: Candidates to choose from.
+            lambda_mult: 1 chooses by similarity alone, 0 by diversity alone.
+            **kwargs: Those of :meth:`similarity_search`.
+        """
+        return self.max_marginal_relevance_search_by_vector(
+            self._embedding.embed_query(query), k, fetch_k, lambda_mult, **kwargs
+        )
+
+    @override
+    async def amax_marginal_relevance_search(
+        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
+    ) -> list[Document]:
+        vector = await self._embedding.aembed_query(query)
+        return await self.amax_marginal_relevance_search_by_vector(
+            vector, k, fetch_k, lambda_mult, **kwargs
+        )
+
+    @override
+    def max_marginal_relevance_search_by_vector(
+        self,
+        embedding: Sequence[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        **kwargs: Any,
+    ) -> list[Document]:
+        mmr = {"fetch_k": fetch_k, "lambda_mult": lambda_mult}
+        return self.similarity_search_by_vector(embedding, k, **mmr, **kwargs)
+
+    @override
+    async def amax_marginal_relevance_search_by_vector(
+        self,
+        embedding: Sequence[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        **kwargs: Any,
+    ) -> list[Document]:
+        mmr = {"fetch_k": fetch_k, "lambda_mult": lambda_mult}
+        return await self.asimilarity_search_by_vector(embedding, k, **mmr, **kwargs)
+
+    @override
+    def _select_relevance_score_fn(self) -> Callable[[float], float]:
+        # Read when a score is there: only then is the collection open and its distance known.
+        return lambda score: relevance(score, self._collection.layout)
+
+    def _search(
+        self,
+        embedding: Sequence[float],
+        k: int,
+        *,
+        filter: MetadataFilter | None = None,  # noqa: A002 - LangChain's word
+        offset: int = 0,
+        score_threshold: float | None = None,
+        plan: Plan | None = None,
+        fetch_k: int = 20,
+        lambda_mult: float | None = None,
+    ) -> Flow[list[list[models.ScoredPoint]]]:
+        search = Search(
+            np.asarray(embedding, dtype=np.float32),
+            k,
+            offset=offset,
+            query_filter=to_filter(filter),
+            score_threshold=score_threshold,
+            mmr_lambda=lambda_mult,
+            fetch_k=fetch_k,
+        )
+        return self._collection.search([search], self.plan.merge(plan))
+
+
+def _scored(answers: list[list[models.ScoredPoint]]) -> list[tuple[Document, float]]:
+    return [(to_document(point), point.score) for point in answers[0]]
+
+
+def _documents(scored: list[tuple[Document, float]]) -> list[Document]:
+    return [document for document, _ in scored]
