@@ -48,7 +48,7 @@ class Managing(OpenPath):
             True.
 
         Raises:
-            ValueError: It exists already.
+            ValueError: It exists already, or the name is empty.
             NotImplementedError: A setting that the engine does not have.
         """
         del shard_number, sharding_method, replication_factor, write_consistency_factor
@@ -67,6 +67,9 @@ class Managing(OpenPath):
             id_tracker=id_tracker,
         )
         storage = self._opened()
+        if not collection_name:
+            message = "The collection name is empty. Give the collection a name."
+            raise ValueError(message)
         with self._lock:
             if storage.exists(collection_name):
                 message = f"Collection {collection_name} already exists"

@@ -288,9 +288,17 @@ def record(found: edge.Record) -> models.Record:
     )
 
 
-def scored_point(found: edge.ScoredPoint) -> models.ScoredPoint:
-    """Give a search result as the client gives it."""
-    vector = found.vector
+def scored_point(found: edge.ScoredPoint, *, with_vector: bool) -> models.ScoredPoint:
+    """Give a search result as the client gives it.
+
+    Args:
+        found: The engine's result.
+        with_vector: Whether vectors were asked for; the engine adds the one that it needed for
+            diversity, asked or not.
+
+    Returns:
+        The client's result.
+    """
     return built(
         models.ScoredPoint,
         {
@@ -298,7 +306,7 @@ def scored_point(found: edge.ScoredPoint) -> models.ScoredPoint:
             "version": found.version,
             "score": found.score,
             "payload": found.payload,
-            "vector": None if vector is None else plain_vector(vector),
+            "vector": plain_vector(found.vector) if with_vector else None,
             "shard_key": None,
             "order_value": found.order_value,
         },

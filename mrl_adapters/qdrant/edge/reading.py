@@ -110,8 +110,15 @@ class Reading(OpenPath):
         collection = self._collection(collection_name)
         answers = collection.query([edge_request(each, collection.vector) for each in requests])
         return [
-            built(rest.QueryResponse, {"points": [scored_point(each) for each in answer]})
-            for answer in answers
+            built(
+                rest.QueryResponse,
+                {
+                    "points": [
+                        scored_point(each, with_vector=bool(request.with_vector)) for each in answer
+                    ]
+                },
+            )
+            for request, answer in zip(requests, answers, strict=True)
         ]
 
     def retrieve(

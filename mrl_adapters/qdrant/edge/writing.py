@@ -1,8 +1,9 @@
 """The writing methods of `EdgeClient`."""
 
-# ruff: noqa: FBT001, FBT002 - the signatures are those of QdrantClient
+# ruff: noqa: FBT001, FBT002, PLR0913, PLR0917 - the signatures are those of QdrantClient
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import qdrant_edge as edge
@@ -61,6 +62,28 @@ class Writing(OpenPath):
         )
         collection.write(operation, touched=len(converted))
         return COMPLETED
+
+    def upload_points(
+        self,
+        collection_name: str,
+        points: Iterable[models.PointStruct],
+        batch_size: int = 64,
+        parallel: int = 1,
+        method: str | None = None,
+        max_retries: int = 3,
+        wait: bool = False,
+        shard_key_selector: Any = None,
+        update_filter: models.Filter | None = None,
+        update_mode: models.UpdateMode | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Upsert points in batches, as they come; each batch is checked and written by itself."""
+        del parallel, method, max_retries, wait, shard_key_selector, kwargs
+        stream = iter(points)
+        while batch := list(islice(stream, batch_size)):
+            self.upsert(
+                collection_name, batch, update_filter=update_filter, update_mode=update_mode
+            )
 
     def update_vectors(
         self,

@@ -106,7 +106,9 @@ def moment(text: str) -> datetime | None:
 def metres(one: dict[str, float], other: models.GeoPoint) -> float:
     lat1, lat2 = math.radians(one["lat"]), math.radians(other.lat)
     half = math.sin((lat2 - lat1) / 2) ** 2
-    half += math.cos(lat1) * math.cos(lat2) * math.sin(math.radians(other.lon - one["lon"]) / 2) ** 2
+    half += (
+        math.cos(lat1) * math.cos(lat2) * math.sin(math.radians(other.lon - one["lon"]) / 2) ** 2
+    )
     return 2 * 6_371_000 * math.asin(math.sqrt(half))
 
 
@@ -208,7 +210,9 @@ objects = st.dictionaries(st.sampled_from(["a", "b"]), scalars | arrays, max_siz
 payloads = st.dictionaries(
     st.sampled_from(KEYS), scalars | arrays | objects | st.lists(objects, max_size=3), max_size=4
 )
-paths = st.sampled_from(["a", "b", "o", "g", "a[]", "a[0]", "o.a", "o[].a", "o[].b", "o[1].a", "zz"])
+paths = st.sampled_from(
+    ["a", "b", "o", "g", "a[]", "a[0]", "o.a", "o[].a", "o[].b", "o[1].a", "zz"]
+)
 
 
 def bounds(kind: Any, values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -266,8 +270,12 @@ field_tests = st.one_of(
     ),
     st.builds(lambda key, box: models.FieldCondition(key=key, geo_bounding_box=box), paths, boxes),
     st.builds(lambda key, ring: models.FieldCondition(key=key, geo_radius=ring), paths, rings),
-    st.builds(lambda key, wanted: models.FieldCondition(key=key, is_empty=wanted), paths, st.booleans()),
-    st.builds(lambda key, wanted: models.FieldCondition(key=key, is_null=wanted), paths, st.booleans()),
+    st.builds(
+        lambda key, wanted: models.FieldCondition(key=key, is_empty=wanted), paths, st.booleans()
+    ),
+    st.builds(
+        lambda key, wanted: models.FieldCondition(key=key, is_null=wanted), paths, st.booleans()
+    ),
     paths.map(lambda key: models.IsEmptyCondition(is_empty=models.PayloadField(key=key))),
     paths.map(lambda key: models.IsNullCondition(is_null=models.PayloadField(key=key))),
 )
