@@ -13,7 +13,10 @@ Families: TypeAlias = dict[str | None, dict[int, models.VectorParams]]
 
 
 def read_layout(
-    name: str, info: models.CollectionInfo, rotation: Rotation | None = None
+    name: str,
+    info: models.CollectionInfo,
+    rotation: Rotation | None = None,
+    stages: tuple[int, ...] | None = None,
 ) -> CollectionLayout:
     """Read a collection's layout from what the engine says of it.
 
@@ -23,6 +26,7 @@ def read_layout(
         name: The collection's name, for messages.
         info: The engine's description.
         rotation: The rotation of its short vectors, or the one that is to replace it.
+        stages: Sizes of the short vectors that are to replace them; None keeps its own.
 
     Returns:
         The layout, with model and reduction where the collection's metadata holds them.
@@ -59,9 +63,9 @@ def read_layout(
             f"found {_listing(sizes)}."
         )
         raise CollectionMismatchError(msg)
-    stages = tuple(sorted(shorts))
+    present = tuple(sorted(shorts))
     if stored and (
-        stored["dimensions"] != dense[full_name].size or not set(stored["stages"]) <= set(stages)
+        stored["dimensions"] != dense[full_name].size or not set(stored["stages"]) <= set(present)
     ):
         msg = (
             f"Collection {name!r} says of itself: {stored['dimensions']} dimensions, stages "
@@ -75,12 +79,12 @@ def read_layout(
             "Read its layout by mrl_adapters.qdrant.rotation.open_layout."
         )
         raise CollectionMismatchError(msg)
-    first, full = shorts[stages[0]], dense[full_name]
+    first, full = shorts[present[0]], dense[full_name]
     graph = first.hnsw_config or models.HnswConfigDiff()
     full_m = full.hnsw_config.m if full.hnsw_config else None
     return CollectionLayout(
         full.size,
-        tuple(stored.get("stages", stages)),
+        stages or tuple(stored.get("stages", present)),
         full.distance.value,
         model=stored.get("model"),
         reduction=stored.get("reduction", "prefix"),
