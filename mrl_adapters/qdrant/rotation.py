@@ -11,6 +11,7 @@ one of the companion beside it, ``<alias>__rotation``.
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from qdrant_client import models
@@ -127,19 +128,17 @@ def load_rotation(name: str, rotation_id: str) -> Flow[Rotation]:
     records = yield from _fetch(companion, _row_ids(rotation_id, [0]))
     if not records:
         raise _lost(name, rotation_id, "does not hold it")
-    count = int((records[0].payload or {}).get("rows", 0))
-    for start in range(1, count, _PAGE):
-        ids = _row_ids(rotation_id, range(start, min(start + _PAGE, count)))
-        records += yield from _fetch(companion, ids)
-    rows: list[list[float]] = []
+    first = records[0].payload or {}
+    ids = _row_ids(rotation_id, range(int(first.get("rows", 1))))
+    for start in range(1, len(ids), _PAGE):
+        records += yield from _fetch(companion, ids[start : start + _PAGE])
+    places = {each: place for place, each in enumerate(ids)}
+    rows: list[Any] = []
     energies: list[float] = []
-    flatten = 0.0
-    for record in sorted(records, key=lambda each: (each.payload or {}).get("row", -1)):
-        payload = record.payload or {}
-        vector = record.vector
-        rows.append(vector[_ROW] if isinstance(vector, dict) else [])  # type: ignore[arg-type] # dense
-        energies.append(payload.get("energy", 0.0))
-        flatten = payload.get("flatten", 0.0)
+    for record in sorted(records, key=lambda each: places[str(each.id)]):
+        rows.append((record.vector or {}).get(_ROW, []))  # type: ignore[union-attr] # named
+        energies.append((record.payload or {}).get("energy", 0.0))
+    flatten = first.get("flatten", 0.0)
     try:
         rotation = Rotation(
             np.asarray(rows, dtype=np.float32), np.asarray(energies, dtype=np.float32), flatten
