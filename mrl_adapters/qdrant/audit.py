@@ -1,0 +1,245 @@
+"""Say whether every point of a collection can be found by two-stage search, and what to improve."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qdrant_client import models
+
+from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.qdrant.advice import Advice, advise
+from mrl_adapters.qdrant.driver import Client, Driver
+from mrl_adapters.qdrant.flow import ask
+from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.migration.checkpoint import read_checkpoint
+from mrl_adapters.qdrant.migration.pages import (
+    PointId,
+    column,
+    count_points,
+    page_points,
+    read_pages,
+    vector_of,
+)
+from mrl_adapters.qdrant.migration.progress import Meter, ProgressCallback
+from mrl_adapters.qdrant.migration.shorts import ShortVectors
+from mrl_adapters.qdrant.migration.source import Source, read_source
+from mrl_adapters.qdrant.reading import short_vectors, stored_metadata
+from mrl_adapters.qdrant.rotation import rotated_layout
+
+_EXAMPLES = 10
+_PADDED_SHARE = 0.25  # of a vector's numbers, at its end, all exactly zero
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What an audit found.
+
+    Args:
+        collection_name: The collection.
+        stages: Sizes of its short vectors; empty if it has none.
+        points: Points in it.
+        checked: Points whose vectors were read: all, or the sample.
+        missing: Points, of all, that have a full vector and lack a short one: two-stage search
+            cannot find them.
+        stale: Points, of those checked, with a short vector that does not belong to their full
+            one: two-stage search finds them for the wrong questions.
+        without_full: Points, of those checked, that have no full vector.
+        not_finite: Points, of those checked, whose full vector holds NaN or infinity.
+        zero: Points, of those checked, whose full vector is all zeros.
+        padded: Points, of those checked, whose full vector ends in many zeros: embedded at a
+            smaller size than the collection's.
+        examples: Ids of some points by what is wrong with them.
+        problems: What keeps two-stage search from working as a whole, one sentence each.
+        advice: What could be better.
+        elapsed_s: Seconds it took.
+    """
+
+    collection_name: str
+    stages: tuple[int, ...]
+    points: int
+    checked: int
+    missing: int
+    stale: int
+    without_full: int
+    not_finite: int
+    zero: int
+    padded: int
+    examples: dict[str, list[PointId]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    advice: tuple[Advice, ...] = ()
+    elapsed_s: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether every point can be found, as far as was checked; advice does not count."""
+        return not (self.missing or self.stale or self.not_finite or self.problems)
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all is well, 1 otherwise: for scripts."""
+        return 0 if self.ok else 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe it in plain values."""
+        return {"ok": self.ok, **asdict(self)}
+
+
+def audit(
+    client: Client,
+    collection_name: str,
+    *,
+    sample: int | None = None,
+    full_name: str | None = None,
+    progress: ProgressCallback | None = None,
+) -> AuditReport:
+    """Check a collection's short vectors against its full ones, and its settings.
+
+    Nothing is written. Points that lack a short vector are counted by the engine, over all
+    points; the rest is known only from reading vectors.
+
+    Args:
+        client: Client that holds the collection.
+        collection_name: The collection.
+        sample: How many points to read, chosen at random; None reads all.
+        full_name: Which vector is the full one, where several could be meant.
+        progress: Called with a Progress after each page.
+
+    Raises:
+        MigrationError: The collection does not exist, or has no full vector.
+    """
+    began_s = time.monotonic()
+    driver = Driver(client)
+    source = read_source(driver, collection_name, full_name)
+    layout, problems = _layout(driver, source)
+    shorts = ShortVectors(driver, source.name, layout) if layout else None
+    findings = _Findings(source, shorts)
+    points = count_points(driver, source.name)
+    meter = Meter("audit", points if sample is None else min(sample, points), progress)
+    for records in _records(driver, source, shorts, sample):
+        findings.add(records)
+        meter.step(len(records))
+    return AuditReport(
+        collection_name=source.name,
+        stages=layout.stages if layout else (),
+        points=points,
+        checked=findings.checked,
+        missing=count_points(driver, source.name, shorts.lacking) if shorts else 0,
+        **findings.counts,
+        examples=findings.examples,
+        problems=tuple(problems),
+        advice=tuple(advise(driver, source, layout)),
+        elapsed_s=time.monotonic() - began_s,
+    )
+
+
+def _layout(driver: Driver, source: Source) -> tuple[CollectionLayout | None, list[str]]:
+    problems = []
+    checkpoint = read_checkpoint(source.info)
+    if checkpoint is not None and checkpoint.state != "done":
+        problems.append(
+            f"A migration from {checkpoint.source!r} to stages {checkpoint.stages} has not "
+            "finished. Run it again, it goes on where it stopped."
+        )
+    if not short_vectors(source.info):
+        problems.append(
+            f"It has no short vectors. Add them with: mrl-adapters migrate {source.name}"
+        )
+        return None, problems
+    try:
+        layout = driver.run(rotated_layout(source.name, _claimed(source)))
+    except CollectionMismatchError as error:
+        return None, [*problems, str(error)]
+    return layout, problems
+
+
+def _claimed(source: Source) -> models.CollectionInfo:
+    """Let a collection without metadata say which vector is the full one, as it was found out."""
+    if stored_metadata(source.info):
+        return source.info
+    config = source.info.config
+    params = config.params
+    vectors = params.vectors if isinstance(params.vectors, dict) else {"": params.vectors}
+    kept = {name: each for name, each in vectors.items() if name not in source.other_dense}
+    return source.info.model_copy(
+        update={
+            "config": config.model_copy(
+                update={"params": params.model_copy(update={"vectors": kept})}
+            )
+        }
+    )
+
+
+def _records(
+    driver: Driver, source: Source, shorts: ShortVectors | None, sample: int | None
+) -> Iterator[list[models.Record]]:
+    names = [source.full_name, *(shorts.names if shorts else [])]
+    size = page_points(source.full.size)
+    if sample is None:
+        for records, _ in read_pages(driver, source.name, size, vectors=names):
+            yield records
+        return
+    ids = _random_ids(driver, source.name, sample)
+    for start in range(0, len(ids), size):
+        yield _retrieve(driver, source.name, ids[start : start + size], names)
+
+
+def _random_ids(driver: Driver, name: str, count: int) -> list[PointId]:
+    answer = driver.run(
+        ask(
+            lambda c: c.query_points(
+                name,
+                query=models.SampleQuery(sample=models.Sample.RANDOM),
+                limit=count,
+                with_payload=False,
+            )
+        )
+    )
+    return [point.id for point in answer.points]
+
+
+def _retrieve(
+    driver: Driver, name: str, ids: list[PointId], names: list[str]
+) -> list[models.Record]:
+    return driver.run(
+        ask(lambda c: c.retrieve(name, ids=ids, with_payload=False, with_vectors=names))
+    )
+
+
+class _Findings:
+    """Count what is wrong with points, page by page."""
+
+    def __init__(self, source: Source, shorts: ShortVectors | None) -> None:
+        self._source = source
+        self._shorts = shorts
+        self.checked = 0
+        self.examples: dict[str, list[PointId]] = {}
+        self.counts = dict.fromkeys(("stale", "without_full", "not_finite", "zero", "padded"), 0)
+
+    def add(self, records: Sequence[models.Record]) -> None:
+        name, size = self._source.full_name, self._source.full.size
+        full = column(records, name, size)
+        absent = np.array([vector_of(record, name) is None for record in records])
+        not_finite = ~np.isfinite(full).all(axis=1) & ~absent
+        empty = np.asarray(~full.any(axis=1))
+        tail = max(1, int(size * _PADDED_SHARE))
+        self.checked += len(records)
+        self._note("without_full", absent, records)
+        self._note("not_finite", not_finite, records)
+        self._note("zero", empty, records)
+        self._note("padded", np.asarray(~full[:, -tail:].any(axis=1) & ~empty), records)
+        if self._shorts is not None:
+            verdict = self._shorts.judge(records)
+            self._note("missing", verdict.missing, records)
+            self._note("stale", verdict.stale, records)
+
+    def _note(self, what: str, rows: NDArray[np.bool_], records: Sequence[models.Record]) -> None:
+        if not rows.any():
+            return
+        if what in self.counts:
+            self.counts[what] += int(rows.sum())
+        listed = self.examples.setdefault(what, [])
+        ids = [record.id for record, bad in zip(records, rows, strict=True) if bad]
+        listed += ids[: _EXAMPLES - len(listed)]
