@@ -64,9 +64,7 @@ groups = st.recursive(
     ),
     max_leaves=6,
 ).map(
-    lambda drawn: (
-        drawn if isinstance(drawn, MetadataFilters) else MetadataFilters(filters=[drawn])
-    )
+    lambda drawn: drawn if isinstance(drawn, MetadataFilters) else MetadataFilters(filters=[drawn])
 )
 
 
