@@ -10,6 +10,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.evaluation.bound import lower_bound, queries_needed
+from mrl_adapters.evaluation.metrics import PerQuery
 from mrl_adapters.evaluation.plan_grid import Chain, plan_chains
 from mrl_adapters.evaluation.probe import Probe, Queries, Searchable, Truth, draw
 from mrl_adapters.evaluation.report import Trial, TuningResult
@@ -82,8 +83,8 @@ def tune(
     truth = probe.truth(asked, lambda done: report("searching exactly", done, len(asked.vectors)))
     run = _Run(probe, asked, truth, share, report)
     chains = plan_chains(probe.layout, probe.base, k, probe.points)
-    explored = run.explore(chains)
-    proved = run.prove(chains, explored, target_overlap, confidence)
+    explored = run.explore(chains, target_overlap)
+    proved = run.prove(explored, target_overlap, confidence)
     plan = _fastest(proved).plan
     return TuningResult(
         collection=store.collection.name,
@@ -155,39 +156,42 @@ class _Run:
         self._share = share
         self._report = report
 
-    def explore(self, chains: Sequence[Chain]) -> list[list[Trial]]:
-        """Try every plan on the pilot queries."""
-        plans = [plan for chain in chains for plan in chain.plans]
-        times = self._times(plans, _PILOT_ROUNDS)
-        trials = []
-        for done, (plan, seconds) in enumerate(zip(plans, times, strict=True)):
-            self._report("trying plans", done, len(plans))
-            overlaps = self._overlaps(plan, 0, self._share.pilot)
-            trials.append(self._trial(plan, overlaps, None, seconds))
-        self._report("trying plans", len(plans), len(plans))
-        by_plan = iter(trials)
-        return [[next(by_plan) for _ in chain.plans] for chain in chains]
+    def explore(self, chains: Sequence[Chain], target: float) -> list[list[Trial]]:
+        """Try each chain's plans on the pilot queries, until some steps beyond the target."""
+        total = sum(len(chain.plans) for chain in chains)
+        done = 0
+        tried: list[list[tuple[SearchPlan, PerQuery]]] = []
+        for chain in chains:
+            beyond = 0
+            tried.append([])
+            for step, plan in enumerate(chain.plans):
+                self._report("trying plans", done + step, total)
+                overlaps = self._overlaps(plan, 0, self._share.pilot)
+                tried[-1].append((plan, overlaps))
+                beyond += bool(beyond or overlaps.mean() >= target)
+                if beyond > _HEAD_START:
+                    break
+            done += len(chain.plans)
+        times = iter(self._times([plan for each in tried for plan, _ in each], _PILOT_ROUNDS))
+        self._report("trying plans", total, total)
+        return [[self._trial(*pair, None, next(times)) for pair in each] for each in tried]
 
     def prove(
-        self,
-        chains: Sequence[Chain],
-        explored: Sequence[Sequence[Trial]],
-        target: float,
-        confidence: float,
+        self, explored: Sequence[Sequence[Trial]], target: float, confidence: float
     ) -> tuple[Trial, ...]:
         """Test the fastest promising chains; time what stands the test, and the exact search."""
         promising = []
-        for chain, trials in zip(chains, explored, strict=True):
+        for trials in explored:
             first = next((i for i, trial in enumerate(trials) if trial.overlap >= target), None)
             if first is not None:
-                promising.append((trials[first].p50_s, first, chain))
-        promising.sort(key=lambda each: each[0])
+                plans = [trial.plan for trial in trials[: first + _HEAD_START + 1]]
+                promising.append((trials[first].p50_s, plans))
+        finalists = sorted(promising, key=lambda each: each[0])[:_FINALISTS]
         held = []
-        for done, (_, first, chain) in enumerate(promising[:_FINALISTS]):
-            self._report("proving plans", done, len(promising[:_FINALISTS]))
-            start = min(first + _HEAD_START, len(chain.plans) - 1)
+        for done, (_, plans) in enumerate(finalists):
+            self._report("proving plans", done, len(finalists))
             best = None
-            for plan in chain.plans[start::-1]:
+            for plan in reversed(plans):
                 overlaps = self._overlaps(plan, self._share.pilot, self._share.half)
                 bound = lower_bound(overlaps, _shared(confidence))
                 if bound < target:
@@ -195,9 +199,8 @@ class _Run:
                 best = (plan, overlaps, bound)
             if best is not None:
                 held.append(best)
-        self._report("proving plans", len(promising[:_FINALISTS]), len(promising[:_FINALISTS]))
-        exact = (self._probe.exact, np.ones(self._share.half - self._share.pilot), 1.0)
-        held.append(exact)
+        self._report("proving plans", len(finalists), len(finalists))
+        held.append((self._probe.exact, np.ones(self._share.half - self._share.pilot), 1.0))
         times = self._times([plan for plan, _, _ in held], _FINAL_ROUNDS)
         return tuple(
             self._trial(*parts, seconds) for parts, seconds in zip(held, times, strict=True)
@@ -212,15 +215,15 @@ class _Run:
         self._report("reporting", 1, 1)
         return self._trial(plan, overlaps, lower_bound(overlaps, confidence), seconds)
 
-    def _overlaps(self, plan: SearchPlan, start: int, stop: int) -> np.ndarray:
+    def _overlaps(self, plan: SearchPlan, start: int, stop: int) -> PerQuery:
         truth = Truth(self._truth.ids[start:stop], self._truth.scores[start:stop])
         return self._probe.overlaps(self._queries.part(start, stop), truth, plan)
 
-    def _times(self, plans: Sequence[SearchPlan], rounds: int) -> list[np.ndarray]:
+    def _times(self, plans: Sequence[SearchPlan], rounds: int) -> list[PerQuery]:
         return self._probe.latencies(self._queries.part(0, self._share.half), plans, rounds)
 
     def _trial(
-        self, plan: SearchPlan, overlaps: np.ndarray, bound: float | None, seconds: np.ndarray
+        self, plan: SearchPlan, overlaps: PerQuery, bound: float | None, seconds: PerQuery
     ) -> Trial:
         return Trial(
             plan=plan,

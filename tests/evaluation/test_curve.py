@@ -12,7 +12,7 @@ import pytest
 
 from mrl_adapters import ConfigurationError, DimensionsError, EmbeddingError, MissingExtraError
 from mrl_adapters.embeddings import WordLlamaEmbedder
-from mrl_adapters.evaluation import Dataset, curve, docstring_dataset, load_beir
+from mrl_adapters.evaluation import Dataset, curve, load_beir
 from mrl_adapters.vectors import Rotation
 
 DATA = Path(
@@ -225,8 +225,10 @@ def test_a_picture_without_matplotlib_says_what_to_install(
         curve(*backwards, [8]).plot(tmp_path / "x.png")
 
 
-def test_wordllama_on_docstrings_keeps_its_quality_with_two_stages() -> None:
-    rows = curve(WordLlamaEmbedder(), docstring_dataset(), [128]).rows
+def test_wordllama_on_docstrings_keeps_its_quality_with_two_stages(
+    judged_docstrings: Dataset,
+) -> None:
+    rows = curve(WordLlamaEmbedder(), judged_docstrings, [128]).rows
     assert rows[1].overlap < 0.9
     assert rows[2].overlap > 0.97
     assert rows[2].retained is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mrl_adapters import ConfigurationError
-from mrl_adapters.evaluation import Docstring, docstring_dataset, docstrings
+from mrl_adapters.evaluation import Dataset, Docstring, docstring_dataset, docstrings
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +112,8 @@ def test_a_folder_without_sources_is_an_error_that_says_what_to_do(tmp_path: Pat
         list(docstrings(tmp_path))
 
 
-def test_the_judged_set_asks_by_summary_for_the_body() -> None:
-    dataset = docstring_dataset()
+def test_the_judged_set_asks_by_summary_for_the_body(judged_docstrings: Dataset) -> None:
+    dataset = judged_docstrings
     assert len(dataset.queries) == len(dataset.documents) == len(dataset.qrels) > 1000
     assert dataset.queries["shutil.copytree"].startswith("Recursively copy a directory tree")
     assert "symlinks" in dataset.documents["shutil.copytree"]

@@ -12,10 +12,10 @@ from qdrant_client import QdrantClient, models
 from mrl_adapters import ConfigurationError
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.evaluation import (
+    Dataset,
     OpenCollection,
     Trial,
     TuningResult,
-    docstring_dataset,
     exact_search,
     pareto_front,
     save_plan,
@@ -33,6 +33,7 @@ from mrl_adapters.qdrant import (
     connect,
 )
 from mrl_adapters.qdrant.layout import METADATA_KEY
+from mrl_adapters.vectors import Rotation
 
 FRESH = 400  # queries that no tuning ever sees
 
@@ -54,9 +55,9 @@ def mean_overlap(store: OpenCollection, queries: np.ndarray, plan: SearchPlan) -
 
 
 @pytest.fixture(scope="module")
-def texts() -> tuple[np.ndarray, np.ndarray]:
+def texts(judged_docstrings: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Bodies and summaries of docstrings, embedded."""
-    dataset, embedder = docstring_dataset(), WordLlamaEmbedder()
+    dataset, embedder = judged_docstrings, WordLlamaEmbedder()
     return (
         embedder.embed_array(list(dataset.documents.values())),
         embedder.embed_array(list(dataset.queries.values())),
@@ -115,7 +116,7 @@ def simulated_choice(seed: int, spread: float) -> tuple[float, float]:
     queries = Queries(np.zeros((1000, 1), np.float32), list(range(1000)))
     probe = Simulated(means, 1000, seed)
     run = _Run(probe, queries, Truth([[]] * 1000, np.zeros((1000, 0))), share, lambda *_: None)
-    proved = run.prove(chains, run.explore(chains), 0.95, 0.95)
+    proved = run.prove(run.explore(chains, 0.95), 0.95, 0.95)
     best = min(proved, key=lambda trial: (trial.plan.exact, trial.p50_s))
     return means.get(best.plan, 1.0), run.final(best.plan, 0.95).lower
 
@@ -262,6 +263,35 @@ def test_every_distance_is_measured_the_right_way_round(distance: str) -> None:
     assert 0.05 < few < 0.9
 
 
+@pytest.mark.parametrize(
+    ("distance", "rotated", "stages"),
+    [
+        ("Dot", False, [(8, False), (32, False), (8, True), (32, True)]),
+        ("Euclid", False, [(8, False), (32, False), (8, True), (32, True)]),
+        ("Cosine", True, [(8, True)]),
+        ("Manhattan", False, []),
+    ],
+)
+def test_stages_are_estimated_under_every_distance_that_can_be(
+    distance: str, rotated: bool, stages: list[tuple[int, bool]]
+) -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((300, 64), dtype=np.float32) * np.linspace(1, 0.1, 64)
+    rotation = Rotation.fit(vectors, 8) if rotated else None
+    layout = CollectionLayout(64, (8,), distance, rotation=rotation, full_datatype="float32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # local mode has no settings or indexes
+        probe = Probe(fill(QdrantClient(":memory:"), "d", vectors, layout), 5)
+        asked = draw(probe, 100, rng)
+        truth = probe.truth(asked, lambda _: None)
+        estimates = estimate_stages(probe, asked, truth, 0.9, rng)
+        assert [(each.stage, each.rotated) for each in estimates] == stages
+        if stages:
+            # With everything in the sample the estimate is exact, ties and rounding aside.
+            enough = SearchPlan(oversampling=1, min_candidates=estimates[0].candidates)
+            assert probe.overlaps(asked, truth, enough).mean() == pytest.approx(0.9, abs=0.015)
+
+
 def test_an_unnamed_full_vector_is_read_too() -> None:
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((50, 16), dtype=np.float32)
@@ -324,6 +354,8 @@ def test_a_saved_plan_stands_in_the_collections_metadata(tmp_path: Path) -> None
         assert metadata["dimensions"] == 8
         stored = {**metadata["plan"], "stages": tuple(metadata["plan"]["stages"])}
         assert SearchPlan(**stored) == plan
+        again = MatryoshkaCollection("saved")
+        assert saved.driver.run(again.open()) == saved.collection.layout
 
 
 def test_the_langchain_store_is_tuned_as_it_is(
