@@ -33,12 +33,12 @@ class Corpus:
     def __init__(self, client: EdgeClient, folder: Path, sources: Path | None = None) -> None:
         self.embedder = WordLlamaEmbedder()
         self.layout = CollectionLayout(self.embedder.dimensions, STAGES)
-        self.store = MatryoshkaVectorStore(client, _NAME, self.embedder, layout=self.layout)
         self._client = client
         self._sources = sources
+        self.store = self._new_store()
         self._mark = folder / _MARK
         # Everything that decides what the index holds, without reading the texts themselves.
-        self._made_of = {
+        self._made_of: dict[str, object] = {
             "format": _FORMAT,
             "package": __version__,
             "model": self.embedder.model,
@@ -54,10 +54,12 @@ class Corpus:
     def is_current(self) -> bool:
         """Whether an earlier run indexed just this, to the end."""
         try:
-            made_of = json.loads(self._mark.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            mark = json.loads(self._mark.read_text(encoding="utf-8"))
+            made_of, texts = mark["index"], mark["texts"]
+        except (OSError, ValueError, KeyError):
             return False
-        return bool(made_of == {**self._made_of, "texts": len(self)})
+        # In this order: a collection of another layout could not even be opened.
+        return bool(made_of == self._made_of and texts == len(self))
 
     def read(self) -> list[Docstring]:
         """Read the docstrings from the source files."""
@@ -73,6 +75,7 @@ class Corpus:
         self._mark.unlink(missing_ok=True)
         if self._client.collection_exists(_NAME):
             self._client.delete_collection(_NAME)
+            self.store = self._new_store()  # the old one knows a collection that is gone
         self.store.add_texts(
             [f"{entry.id}: {entry.summary}" for entry in entries],
             [_metadata(entry) for entry in entries],
@@ -80,7 +83,7 @@ class Corpus:
             progress=advance,
         )
         # Written last: an index without it is not complete.
-        mark = json.dumps({**self._made_of, "texts": len(entries)}, indent=2)
+        mark = json.dumps({"index": self._made_of, "texts": len(entries)}, indent=2)
         self._mark.write_text(mark, encoding="utf-8")
 
     def sentences(self, count: int) -> list[str]:
@@ -97,6 +100,9 @@ class Corpus:
         paragraphs = [" ".join(body.partition("\n\n")[0].split()) for body in bodies]
         sentences = [paragraph.partition(". ")[0] for paragraph in paragraphs]
         return [each for each in sentences if len(each.split()) >= _WORDS][:count]
+
+    def _new_store(self) -> MatryoshkaVectorStore:
+        return MatryoshkaVectorStore(self._client, _NAME, self.embedder, layout=self.layout)
 
 
 def _metadata(entry: Docstring) -> dict[str, Any]:

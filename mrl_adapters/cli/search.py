@@ -1,7 +1,6 @@
 """``mrl-adapters search``: ask a collection."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,13 +69,8 @@ def _hit(document: "Document", score: float) -> Hit:
 
 def _short(source: str) -> str:
     """Write a path the way one would type it here."""
-    if not Path(source).is_absolute():
-        return source
-    try:
-        relative = os.path.relpath(source)
-    except ValueError:  # another drive
-        return source
-    return source if relative.startswith("..") else relative
+    path, here = Path(source), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else source
 
 
 def _record(document: "Document", score: float) -> dict[str, object]:

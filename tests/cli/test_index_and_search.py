@@ -1,0 +1,255 @@
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mrl_adapters import ConfigurationError
+from mrl_adapters.cli.indexing import PAYLOAD_INDEXES, FileIndex
+from mrl_adapters.embeddings import WordLlamaEmbedder
+from mrl_adapters.langchain import MatryoshkaVectorStore
+from mrl_adapters.qdrant import CollectionLayout, connect
+from mrl_adapters.vectors import FloatArray
+
+
+@pytest.fixture
+def index(run: Any, notes: Path, tmp_path: Path) -> Any:
+    """Run the command over the notes; return what it says it did."""
+
+    def invoke(*arguments: object) -> dict[str, Any]:
+        place = ("--collection", "notes", "--path", tmp_path / "vectors", "--json")
+        result = run("index", notes, *place, *arguments)
+        assert result.exit_code == 0
+        done: dict[str, Any] = json.loads(result.stdout)
+        for key in ("added", "changed", "unchanged", "removed"):
+            done[key] = [Path(each).name for each in done[key]]
+        return done
+
+    return invoke
+
+
+@pytest.fixture
+def search(run: Any, tmp_path: Path) -> Any:
+    """Ask the collection; return its records."""
+
+    def invoke(question: str, *arguments: object) -> list[dict[str, Any]]:
+        place = ("--path", tmp_path / "vectors", "--json")
+        result = run("search", "notes", question, *place, *arguments)
+        assert result.exit_code == 0
+        records: list[dict[str, Any]] = json.loads(result.stdout)
+        return records
+
+    return invoke
+
+
+def test_files_of_every_kind_are_found_again(index: Any, search: Any) -> None:
+    assert index()["added"] == ["animals.txt", "trains.md", "records.jsonl"]
+    assert search("locomotive on rails")[0]["metadata"]["title"] == "Trains"
+    assert search("moon")[0]["metadata"]["title"] == "moon"
+    honey = search("honey", "-k", 1)
+    assert [Path(each["metadata"]["source"]).name for each in honey] == ["animals.txt"]
+
+
+def test_unchanged_files_are_skipped(index: Any) -> None:
+    assert index()["passages"] == 4
+    again = index()
+    assert again["unchanged"] == ["animals.txt", "trains.md", "records.jsonl"]
+    assert (again["added"], again["changed"], again["passages"]) == ([], [], 0)
+
+
+def test_a_changed_file_is_replaced_and_the_others_left_alone(
+    index: Any, search: Any, notes: Path
+) -> None:
+    index()
+    (notes / "animals.txt").write_text("Ducks swim.")
+    again = index()
+    assert (again["changed"], again["passages"]) == (["animals.txt"], 1)
+    texts = [each["text"] for each in search("honey", "-k", 10)]
+    assert "Ducks swim." in texts
+    assert not any("Bees" in text for text in texts)
+
+
+def test_a_file_that_became_shorter_leaves_no_passage_behind(
+    index: Any, search: Any, notes: Path
+) -> None:
+    (notes / "animals.txt").write_text("Bees make honey. " * 500)
+    assert index()["passages"] > 10
+    (notes / "animals.txt").write_text("")
+    again = index()
+    assert (again["changed"], again["passages"]) == (["animals.txt"], 0)
+    assert not any("Bees" in each["text"] for each in search("honey", "-k", 20))
+
+
+def test_files_that_are_gone_stay_until_they_are_to_be_removed(
+    index: Any, search: Any, notes: Path
+) -> None:
+    index()
+    (notes / "animals.txt").unlink()
+    assert index()["removed"] == []
+    assert "Bees" in search("honey")[0]["text"]
+    assert index("--remove-missing")["removed"] == ["animals.txt"]
+    assert not any("Bees" in each["text"] for each in search("honey", "-k", 10))
+
+
+def test_removing_looks_below_the_given_folders_only(
+    index: Any, run: Any, notes: Path, tmp_path: Path
+) -> None:
+    index()
+    (notes / "animals.txt").unlink()
+    place = ("--collection", "notes", "--path", tmp_path / "vectors", "--json")
+    result = run("index", notes / "deep", *place, "--remove-missing")
+    assert json.loads(result.stdout)["removed"] == []
+
+
+def test_stages_and_k_are_chosen_by_options(
+    index: Any, search: Any, run: Any, tmp_path: Path
+) -> None:
+    index("--stages", "32,64")
+    assert len(search("honey", "-k", 2, "--stages", "32")) == 2
+    result = run("search", "notes", "honey", "--stages", 128, "--path", tmp_path / "vectors")
+    assert result.exit_code == 1
+    assert "stage 128" in result.stderr
+
+
+def test_a_stage_that_an_existing_collection_lacks_is_an_error(
+    index: Any, run: Any, notes: Path, tmp_path: Path
+) -> None:
+    index("--stages", "64")
+    place = ("--collection", "notes", "--path", tmp_path / "vectors")
+    result = run("index", notes, *place, "--stages", "32")
+    assert result.exit_code == 1
+    assert "mrl-adapters migrate notes --stages 32" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["index", ".", "--collection", "x"], ["search", "x", "q"]])
+def test_stages_that_are_no_numbers_are_a_usage_error(run: Any, command: list[str]) -> None:
+    result = run(*command, "--stages", "64;128")
+    assert result.exit_code == 2
+    assert "64,256" in result.stderr
+
+
+def test_people_read_counts_and_places(
+    run: Any, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(notes)
+    place = ("--path", tmp_path / "vectors")
+    told = run("index", ".", "-c", "notes", *place).stdout
+    assert told == "notes: 3 new files; 4 passages embedded\n"
+    found = run("search", "notes", "locomotive on rails", "-k", 1, *place).stdout
+    assert "deep/trains.md:1  Trains" in found
+    assert "A train runs on rails of steel." in found
+    found = run("search", "notes", "honey", "-k", 1, *place).stdout
+    assert re.search(r"animals\.txt:1 *\n", found), "a text file's name is not said twice"
+
+
+def test_documents_that_others_wrote_are_shown_by_title_or_id(run: Any, tmp_path: Path) -> None:
+    with connect(path=str(tmp_path)) as client:
+        store = MatryoshkaVectorStore(client, "docs", WordLlamaEmbedder())
+        store.add_texts(
+            ["Bees make honey.", "Cows give milk.", "Trains run."],
+            [{"title": "About bees"}, {}, {"source": "https://example.org/trains"}],
+            ids=["1", "cow", "3"],
+        )
+    output = run("search", "docs", "honey", "--path", tmp_path).stdout
+    assert "About bees" in output
+    assert "cow" in output
+    assert "https://example.org/trains" in output
+
+
+def test_a_collection_without_documents_finds_nothing(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    place = ("--path", tmp_path / "vectors")
+    (tmp_path / "empty" / "a.txt").write_text("something")
+    run("index", tmp_path / "empty", "-c", "empty", *place)
+    (tmp_path / "empty" / "a.txt").write_text("")
+    run("index", tmp_path / "empty", "-c", "empty", *place)
+    assert "nothing found" in run("search", "empty", "anything", *place).stdout
+
+
+# What the command line cannot show: interruptions, and how often the model is called.
+
+
+class _CountingEmbedder(WordLlamaEmbedder):
+    """Counts its calls; can be told to break down at one of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+        self.breaks_at: int | None = None
+
+    def embed_array(self, texts: list[str]) -> FloatArray:
+        self.calls += 1
+        if self.calls == self.breaks_at:
+            raise InterruptedError
+        return super().embed_array(texts)
+
+
+@pytest.fixture
+def embedder() -> _CountingEmbedder:
+    return _CountingEmbedder()
+
+
+@pytest.fixture
+def store(embedder: _CountingEmbedder, tmp_path: Path) -> Iterator[MatryoshkaVectorStore]:
+    layout = CollectionLayout(256, (64,), payload_indexes=PAYLOAD_INDEXES)
+    with connect(path=str(tmp_path / "vectors")) as client:
+        yield MatryoshkaVectorStore(client, "notes", embedder, layout=layout)
+
+
+def test_small_files_share_a_call_of_the_model(
+    store: MatryoshkaVectorStore, embedder: _CountingEmbedder, tmp_path: Path
+) -> None:
+    paths = [tmp_path / f"{number}.txt" for number in range(300)]
+    for path in paths:
+        path.write_text(f"This is file {path.name}.")
+    done: list[int] = []
+    outcome = FileIndex(store).update(paths, done.append)
+    assert len(outcome.added) == outcome.passages == sum(done) == 300
+    assert embedder.calls == 2
+
+
+def test_a_run_that_was_interrupted_is_completed_by_the_next(
+    store: MatryoshkaVectorStore, embedder: _CountingEmbedder, tmp_path: Path
+) -> None:
+    path = tmp_path / "long.txt"
+    path.write_text("\n\n".join(f"Chapter {number}. " + "word " * 140 for number in range(600)))
+    embedder.breaks_at = 2
+    with pytest.raises(InterruptedError):
+        FileIndex(store).update([path])
+    stored = store.driver.run(store.collection.count())
+    assert 0 < stored < 600
+    outcome = FileIndex(store).update([path])
+    assert outcome.changed == [path]
+    assert store.driver.run(store.collection.count()) == outcome.passages == 600
+    assert FileIndex(store).update([path]).unchanged == [path]
+
+
+def test_old_passages_that_an_interrupted_replacement_left_are_deleted_by_the_next(
+    store: MatryoshkaVectorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("Bees make honey. " * 200)
+    FileIndex(store).update([path])
+    path.write_text("Ducks swim.")
+    with monkeypatch.context() as patch:
+        patch.setattr(FileIndex, "_delete", _interrupt)
+        with pytest.raises(InterruptedError):
+            FileIndex(store).update([path])
+    assert store.driver.run(store.collection.count()) > 1
+    assert FileIndex(store).update([path]).changed == [path]
+    assert store.driver.run(store.collection.count()) == 1
+
+
+def test_a_file_that_cannot_be_read_stops_the_run_with_its_name(
+    store: MatryoshkaVectorStore, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.txt"
+    path.write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(ConfigurationError, match=r"bad\.txt"):
+        FileIndex(store).update([path])
+
+
+def _interrupt(*_: object, **__: object) -> None:
+    raise InterruptedError
