@@ -58,7 +58,7 @@ class TestContract:
     def test_a_node_comes_back_as_it_went_in(self, new_store, call, nodes):
         node = TextNode(
             id_="whole",
-            text="Größe\n\x00 ‮",
+            text="Größe\n\x00 \u202e",
             metadata={"nested": {"list": [1, None, {"a": "b"}]}, "nothing": None, "π": 3.14},
             excluded_embed_metadata_keys=["nested"],
             excluded_llm_metadata_keys=["π"],
