@@ -1,0 +1,68 @@
+"""Every script in examples/ runs as printed and says what it should."""
+
+import ast
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "examples"
+SLOW = {"quickstart"}
+# What a script must print; any words at all where nothing more is known.
+EXPECTED = {
+    "funnel": r"64, then 128, then full.*0?\.9\d|64, then 128, then full.*\d\d ?%",
+    "langchain_rag": r"shutil\.copytree",
+    "quickstart": r"shutil\.copytree",
+    "stock_store_on_edge": r"shutil\.copytree|copies a directory",
+}
+
+
+def scripts() -> list[object]:
+    return [
+        pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.stem in SLOW else ())
+        for path in sorted(FOLDER.glob("*.py"))
+    ]
+
+
+def missing_modules(path: Path) -> list[str]:
+    """Name the packages that a script imports and that are not installed."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {
+        alias.name.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    } | {
+        str(node.module).split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and not node.level
+    }
+    return sorted(name for name in imported if importlib.util.find_spec(name) is None)
+
+
+def test_there_are_examples() -> None:
+    assert {"quickstart", "langchain_rag", "funnel"} <= {path.stem for path in FOLDER.glob("*.py")}
+
+
+@pytest.mark.parametrize("script", scripts())
+def test_an_example_runs_and_prints_what_it_should(script: Path, tmp_path: Path) -> None:
+    if missing := missing_modules(script):
+        pytest.skip(f"{script.name} needs {', '.join(missing)}")
+    ended = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", "NO_COLOR": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=600,
+        check=False,
+    )
+    if extra := re.search(r"MissingExtraError: (.*)", ended.stderr):
+        pytest.skip(f"{script.name}: {extra[1]}")
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(EXPECTED.get(script.stem, r"\w"), ended.stdout, re.DOTALL), ended.stdout
+    assert list(tmp_path.iterdir()) == [], "an example leaves nothing behind"
