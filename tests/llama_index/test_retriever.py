@@ -1,0 +1,218 @@
+"""The retriever: a store and an embed_model, no index."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.llms import MockLLM
+from llama_index.core.query_engine import RetrieverQueryEngine
+from llama_index.core.schema import IndexNode, QueryBundle, TextNode
+from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
+from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation.event_handlers import BaseEventHandler
+from llama_index_instrumentation.span_handlers import SimpleSpanHandler
+from pydantic import PrivateAttr
+
+from mrl_adapters.embeddings import WordLlamaEmbedder
+from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.llama_index import MatryoshkaEmbedding, MatryoshkaRetriever
+from mrl_adapters.qdrant import CollectionLayout, SearchPlan
+
+
+class Collecting(BaseEventHandler):
+    """Keep every event."""
+
+    _seen: list[Any] = PrivateAttr(default_factory=list)
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "Collecting"
+
+    def handle(self, event: Any, **_: Any) -> None:
+        self._seen.append(event)
+
+    def of(self, name: str) -> list[Any]:
+        return [event for event in self._seen if event.class_name() == name]
+
+
+@pytest.fixture
+def events():
+    root, handler = get_dispatcher(), Collecting()
+    root.add_event_handler(handler)
+    yield handler
+    root.event_handlers.remove(handler)
+
+
+@pytest.fixture
+def spans():
+    root, handler = get_dispatcher(), SimpleSpanHandler()
+    root.add_span_handler(handler)
+    yield handler
+    root.span_handlers.remove(handler)
+
+
+def ids(found: list[Any]) -> list[str]:
+    return [each.node_id for each in found]
+
+
+def test_nodes_come_with_scores(store, embed_model, call):
+    found = call(MatryoshkaRetriever(store, embed_model, 2), "retrieve", "copy a folder")
+    assert ids(found)[0] == "a"
+    assert 1 >= found[0].score >= found[1].score
+
+
+def test_a_batch_is_one_request(store, embed_model, call, monkeypatch):
+    store.get_nodes(["a"])
+    client = store.client
+    asked: list[int] = []
+    original = client.query_batch_points
+
+    def counted(name: str, requests: list[Any], **options: Any) -> Any:
+        asked.append(len(requests))
+        return original(name, requests=requests, **options)
+
+    monkeypatch.setattr(client, "query_batch_points", counted)
+    retriever = MatryoshkaRetriever(store, embed_model, 1)
+    questions = ["copy a folder", QueryBundle("compress with gzip"), "sort numbers"]
+    assert [ids(found) for found in call(retriever, "retrieve_batch", questions)] == [
+        ["a"],
+        ["f"],
+        ["e"],
+    ]
+    assert asked == [3]
+
+
+def test_options_reach_the_search(store, embed_model):
+    def found(**options: Any) -> list[str]:
+        return ids(MatryoshkaRetriever(store, embed_model, 6, **options).retrieve("files"))
+
+    every = found()
+    evens = MetadataFilters(filters=[MetadataFilter(key="even", value=1)])
+    assert sorted(found(filters=evens)) == ["a", "c", "e"]
+    assert found(plan=SearchPlan(exact=True)) == every
+    best = MatryoshkaRetriever(store, embed_model, 1).retrieve("files")[0].score
+    assert found(score_threshold=best - 1e-3) == every[:1]
+    assert found(mmr_threshold=1.0) == every
+    assert found(mmr_threshold=0.0) != every
+
+
+def test_a_bundle_with_an_embedding_is_not_embedded_again(store, embed_model, nodes, call):
+    class Refusing(type(embed_model)):
+        def _get_query_embedding(self, query: str) -> list[float]:
+            raise AssertionError(query)
+
+        async def _aget_query_embedding(self, query: str) -> list[float]:
+            raise AssertionError(query)
+
+    retriever = MatryoshkaRetriever(store, Refusing(WordLlamaEmbedder(), 256), 1)
+    bundle = QueryBundle("anything", embedding=nodes[4].embedding)
+    assert ids(call(retriever, "retrieve", bundle)) == ["e"]
+
+
+def test_several_strings_are_averaged_to_unit_length(store, embed_model, call):
+    bundle = QueryBundle("x", custom_embedding_strs=["copy a directory", "copy a tree"])
+    [found] = call(MatryoshkaRetriever(store, embed_model, 1), "retrieve", bundle)
+    vectors = [embed_model.get_query_embedding(text) for text in bundle.embedding_strs]
+    mean = embed_model.get_agg_embedding_from_queries(bundle.embedding_strs)
+    assert sum(number**2 for number in mean) == pytest.approx(1)
+    assert sum(number**2 for number in vectors[0]) == pytest.approx(1)
+    [direct] = MatryoshkaRetriever(store, embed_model, 1).retrieve(QueryBundle("x", embedding=mean))
+    assert found.node_id == direct.node_id == "a"
+    assert found.score == pytest.approx(direct.score)
+
+
+def test_text_nodes_are_found_beside_index_nodes(store, embed_model, call):
+    target = TextNode(id_="target", text="What the link leads to.")
+    link = IndexNode(id_="link", index_id="elsewhere", text="Copy a folder.", obj=target)
+    store.add(embed_model([link]))
+    found = ids(call(MatryoshkaRetriever(store, embed_model, 7), "retrieve", "copy a folder"))
+    assert {"a", "target"} <= set(found)
+    found = call(MatryoshkaRetriever(store, embed_model, 7), "retrieve_batch", ["copy a folder"])
+    assert {"a", "target"} <= set(ids(found[0]))
+
+
+def test_another_model_than_the_collections_is_an_error(new_store, nodes, call):
+    store = new_store(model="dleemiller/word-llama-l2-supercat", layout=None)
+    store.add(nodes)
+    other = MatryoshkaEmbedding(WordLlamaEmbedder(), 256, model="text-embedding-3-small")
+    with pytest.raises(CollectionMismatchError, match="this embedding is 'text-embedding-3-small'"):
+        call(MatryoshkaRetriever(store, other), "retrieve", "copy a folder")
+
+
+def test_an_empty_collection_answers_with_nothing(new_store, embed_model, call):
+    retriever = MatryoshkaRetriever(new_store(), embed_model)
+    assert call(retriever, "retrieve", "copy") == []
+    assert call(retriever, "retrieve_batch", ["copy", "paste"]) == [[], []]
+
+
+def test_it_serves_a_query_engine(store, embed_model):
+    retriever = MatryoshkaRetriever(store, embed_model, 1)
+    engine = RetrieverQueryEngine.from_args(retriever, llm=MockLLM())
+    assert "Compress data with gzip." in str(engine.query("How do I use gzip?"))
+    assert "Compress data with gzip." in str(asyncio.run(engine.aquery("How do I use gzip?")))
+
+
+def test_instrumentation_hears_of_each_stage(new_store, nodes, embed_model, call, events, spans):
+    store = new_store(layout=CollectionLayout(256, (32, 64)))
+    store.add(nodes)
+    plan = SearchPlan(oversampling=2, min_candidates=4, funnel_factor=3)
+    call(MatryoshkaRetriever(store, embed_model, 3, plan=plan), "retrieve", "copy a folder")
+    [search] = events.of("MatryoshkaSearchEvent")
+    assert (search.collection_name, search.similarity_top_k) == (store.collection_name, 3)
+    assert (search.stages, search.shortlists, search.found) == ([32, 64], [18, 6], 3)
+    order = [event.class_name() for event in events._seen]
+    assert order == [
+        "RetrievalStartEvent",
+        "EmbeddingStartEvent",
+        "EmbeddingEndEvent",
+        "MatryoshkaSearchEvent",
+        "RetrievalEndEvent",
+    ]
+    names = {span.id_.split("-")[0] for span in spans.completed_spans}
+    prefix = "a" if any("aretrieve" in name for name in names) else ""
+    assert {
+        f"MatryoshkaRetriever._{prefix}retrieve",
+        f"MatryoshkaVectorStore.{prefix}query",
+    } <= names
+    inside = next(span for span in spans.completed_spans if span.id_.startswith("MatryoshkaVector"))
+    assert search.span_id == inside.id_
+    assert inside.parent_id.startswith(f"MatryoshkaRetriever._{prefix}retrieve")
+
+
+def test_a_batch_is_reported_question_by_question(store, embed_model, call, events):
+    call(MatryoshkaRetriever(store, embed_model, 2), "retrieve_batch", ["copy", "gzip"])
+    assert [event.str_or_query_bundle for event in events.of("RetrievalStartEvent")] == [
+        "copy",
+        "gzip",
+    ]
+    assert [len(event.nodes) for event in events.of("RetrievalEndEvent")] == [2, 2]
+    assert len(events.of("MatryoshkaSearchEvent")) == 2
+
+
+def test_an_exact_search_reports_no_stages(store, embed_model, events):
+    plan = SearchPlan(exact=True)
+    MatryoshkaRetriever(store, embed_model, 2, plan=plan).retrieve("copy")
+    [search] = events.of("MatryoshkaSearchEvent")
+    assert (search.stages, search.shortlists) == ([], [])
+
+
+def test_a_failing_search_drops_its_span(store, embed_model, spans):
+    retriever = MatryoshkaRetriever(store, embed_model, 0)
+    with pytest.raises(ValueError, match="k"):
+        retriever.retrieve("copy")
+    assert any("MatryoshkaVectorStore.query" in span.id_ for span in spans.dropped_spans)
+
+
+def test_any_embed_model_will_do(store, embed_model):
+    class Foreign(BaseEmbedding):
+        def _get_query_embedding(self, query: str) -> list[float]:
+            return embed_model.get_query_embedding(query)
+
+        async def _aget_query_embedding(self, query: str) -> list[float]:
+            return embed_model.get_query_embedding(query)
+
+        def _get_text_embedding(self, text: str) -> list[float]:
+            return embed_model.get_text_embedding(text)
+
+    assert ids(MatryoshkaRetriever(store, Foreign(), 1).retrieve("use gzip")) == ["f"]
