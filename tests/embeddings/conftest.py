@@ -111,7 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with self.loopback.received(request, dict(self.headers)) as fault:
+        with self.loopback.received(
+            request, {k.title(): v for k, v in self.headers.items()}
+        ) as fault:
             time.sleep(self.loopback.delay_s)
             self._answer(request, fault)
 

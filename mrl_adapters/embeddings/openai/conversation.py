@@ -84,6 +84,7 @@ def decode(body: bytes, count: int) -> Answer:
         given = len(items)
         places = [int(item.get("index", at)) for at, item in enumerate(items)]
         rows = [_row(item["embedding"]) for item in items]
+        widths = {len(row) for row in rows}
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
         start = body[:200].decode(errors="replace")
         msg = (
@@ -103,7 +104,6 @@ def decode(body: bytes, count: int) -> Answer:
             "vector belongs to which text. Try batch_size=1, or another server."
         )
         raise EmbeddingError(msg)
-    widths = {len(row) for row in rows}
     if len(widths) != 1 or 0 in widths:
         msg = (
             f"The server gave vectors of {sorted(widths)} dimensions in one answer, "

@@ -56,6 +56,8 @@ class OpenAIOptions:
         _between("batch_size", self.batch_size, 1, _MAX_BATCH)
         _between("request_tokens", self.request_tokens, 1, _MAX_TOKENS)
         _between("concurrency", self.concurrency, 1, 1024)
+        if self.max_tokens is not None:
+            _between("max_tokens", self.max_tokens, 1, 10_000_000)
         _between("max_retries", self.max_retries, 0, 1000)
 
 
