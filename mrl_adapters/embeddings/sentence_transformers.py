@@ -55,15 +55,10 @@ class SentenceTransformerEmbedder(LocalEmbedder):
         query_options: Mapping[str, Any] | None = None,
         document_options: Mapping[str, Any] | None = None,
     ) -> None:
-        if importlib.util.find_spec("sentence_transformers") is None:
-            package, extra = "sentence-transformers", "sentence-transformers"
-            raise MissingExtraError(package, extra)
         self._name = name or _name(model)
         spec = _spec(self._name, model)
         if isinstance(model, (str, Path)):
-            from sentence_transformers import SentenceTransformer
-
-            model = SentenceTransformer(str(model), device=device)
+            model = _load(str(model), device)
             device = None
         self._transformer = model
         full = _full_size(model)
@@ -97,6 +92,15 @@ class SentenceTransformerEmbedder(LocalEmbedder):
         encoded = self._transformer.encode(prefix(texts, prompt), **options)
         giver = f"Model '{self._name}'"
         return shorten(as_vectors(encoded), self._dimensions, spec=self._spec, giver=giver)
+
+
+def _load(model: str, device: str | None) -> Any:
+    if importlib.util.find_spec("sentence_transformers") is None:
+        package, extra = "sentence-transformers", "sentence-transformers"
+        raise MissingExtraError(package, extra)
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(model, device=device)
 
 
 def _name(model: Any) -> str:

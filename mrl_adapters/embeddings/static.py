@@ -98,10 +98,10 @@ class Model2VecEmbedder(LocalEmbedder):
     def __init__(
         self, model: Any, dimensions: int | None = None, *, name: str | None = None
     ) -> None:
-        if importlib.util.find_spec("model2vec") is None:
-            package, extra = "model2vec", "static"
-            raise MissingExtraError(package, extra)
         if isinstance(model, (str, Path)):
+            if importlib.util.find_spec("model2vec") is None:
+                package, extra = "model2vec", "static"
+                raise MissingExtraError(package, extra)
             from model2vec import StaticModel
 
             name = name or str(model)
