@@ -1,6 +1,7 @@
 """The commands, and how their errors look: one line and exit code 1 instead of a traceback."""
 
 import warnings
+from collections.abc import Callable
 from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
@@ -8,7 +9,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from mrl_adapters import MRLError, __version__
-from mrl_adapters.cli import index, models, quickstart, search
+from mrl_adapters.cli import health, index, measure, migrate, models, quickstart, search
 from mrl_adapters.cli.terminal import errors, output
 
 # What a server, or the network on the way to it, may answer. Told by name: none of these packages
@@ -41,10 +42,14 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("quickstart")(quickstart.quickstart)
-app.command("index")(index.index)
-app.command("search")(search.search)
-app.command("models")(models.models)
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Start": (quickstart.quickstart, index.index, search.search),
+    "Choose": (models.models, measure.curve, measure.tune),
+    "Existing collections": (migrate.migrate, migrate.rotate, health.audit, health.repair),
+}
+for _panel, _commands in _PANELS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it

@@ -92,20 +92,31 @@ def read_file(path: Path) -> SourceFile:
     Raises:
         ConfigurationError: It cannot be read: no permission, not UTF-8, not JSON lines.
     """
-    try:
-        content = path.read_bytes()
-        text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path} cannot be read as UTF-8 text: {error}. Convert it, or leave it out."
-        raise ConfigurationError(msg) from error
+    text = read_text(path)
     suffix = path.suffix.lower()
     passages = (
         _records(path)
         if suffix == ".jsonl"
         else _passages(text, path.name, markdown=suffix == ".md")
     )
-    digest = hashlib.sha256(_SCHEME.encode() + content).hexdigest()[:32]
+    digest = hashlib.sha256(f"{_SCHEME}{text}".encode()).hexdigest()[:32]
     return SourceFile(path, digest, tuple(passages))
+
+
+def read_text(path: Path) -> str:
+    """Read a text file.
+
+    Args:
+        path: The file, in UTF-8, with or without a byte order mark.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path} cannot be read as UTF-8 text: {error}. Convert it, or leave it out."
+        raise ConfigurationError(msg) from error
 
 
 def _walk(root: Path) -> Iterator[Path]:

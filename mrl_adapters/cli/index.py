@@ -14,7 +14,7 @@ from mrl_adapters.cli.options import (
     PathOption,
     StagesOption,
     UrlOption,
-    parse_stages,
+    parse_sizes,
 )
 from mrl_adapters.cli.terminal import output, progress_bar
 
@@ -48,15 +48,15 @@ def index(  # noqa: PLR0913 - one argument an option
 
     JSON lines: each line a string, or an object with "text" and perhaps "title" and "id".
     """
-    sizes = parse_stages(stages)
+    sizes = parse_sizes(stages) if stages else None
     # Imported here, so that the other commands need no framework.
-    from mrl_adapters.cli.engines import open_client, open_or_prepare
+    from mrl_adapters.cli.engines import open_client
     from mrl_adapters.cli.files import find_files
     from mrl_adapters.cli.indexing import PAYLOAD_INDEXES, FileIndex
+    from mrl_adapters.cli.stores import open_or_prepare
 
     found = find_files(paths)
-    client = open_client(path, url, api_key)
-    try:
+    with open_client(path, url, api_key) as client:
         store = open_or_prepare(client, collection, model, sizes, PAYLOAD_INDEXES)
         files = FileIndex(store)
         with progress_bar("Indexing files", len(found)) as advance:
@@ -64,8 +64,6 @@ def index(  # noqa: PLR0913 - one argument an option
         if remove_missing:
             folders = [each.resolve() for each in paths if each.is_dir()]
             outcome.removed = files.remove_missing(folders, found)
-    finally:
-        client.close()
     if as_json:
         output.print_json(json.dumps(outcome.as_dict()))
     else:

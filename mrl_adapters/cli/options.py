@@ -5,6 +5,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+CollectionArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="NAME", help="The collection's name.")
+]
 PathOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
@@ -41,22 +44,21 @@ StagesOption: TypeAlias = Annotated[
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def parse_stages(text: str | None) -> tuple[int, ...] | None:
+def parse_sizes(text: str, option: str = "--stages") -> tuple[int, ...]:
     """Read sizes between commas.
 
     Args:
         text: Such as ``64,256``.
+        option: Where it was given, for the message.
 
     Returns:
-        The sizes as given; None for None.
+        The sizes, in the order given.
 
     Raises:
         typer.BadParameter: It is no list of whole numbers.
     """
-    if text is None:
-        return None
     try:
         return tuple(int(each) for each in text.split(","))
     except ValueError:
         msg = f"expected sizes between commas such as 64,256, found {text!r}"
-        raise typer.BadParameter(msg, param_hint="--stages") from None
+        raise typer.BadParameter(msg, param_hint=option) from None

@@ -111,7 +111,7 @@ def _hits(retriever: "MatryoshkaRetriever", question: str) -> list[Hit]:
 
 def _table(rows: Sequence["Row"], dimensions: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("dimensions searched")
+    table.add_column("dimensions")
     for heading in ("overlap@10", "median latency", "vectors in RAM"):
         table.add_column(heading, justify="right")
     for row in rows:

@@ -8,12 +8,13 @@ import typer
 
 from mrl_adapters.cli.options import (
     ApiKeyOption,
+    CollectionArgument,
     JsonOption,
     ModelOption,
     PathOption,
     StagesOption,
     UrlOption,
-    parse_stages,
+    parse_sizes,
 )
 from mrl_adapters.cli.results import Hit, answered
 from mrl_adapters.cli.terminal import output
@@ -26,7 +27,7 @@ _SNIPPET_LINES = 3
 
 def search(  # noqa: PLR0913 - one argument an option
     *,
-    collection: Annotated[str, typer.Argument(metavar="NAME", help="The collection's name.")],
+    collection: CollectionArgument,
     question: Annotated[str, typer.Argument(help="What to look for.")],
     k: Annotated[int, typer.Option("-k", min=1, help="Results wanted.")] = 5,
     path: PathOption = None,
@@ -37,16 +38,14 @@ def search(  # noqa: PLR0913 - one argument an option
     as_json: JsonOption = False,
 ) -> None:
     """Find the passages nearest to a question, in two stages."""
-    sizes = parse_stages(stages)
+    sizes = parse_sizes(stages) if stages else None
     # Imported here, so that the other commands need no framework.
-    from mrl_adapters.cli.engines import open_client, open_existing
+    from mrl_adapters.cli.engines import open_client
+    from mrl_adapters.cli.stores import open_existing
 
-    client = open_client(path, url, api_key)
-    try:
+    with open_client(path, url, api_key) as client:
         store = open_existing(client, collection, model, sizes)
         found = store.similarity_search_with_score(question, k)
-    finally:
-        client.close()
     if as_json:
         output.print_json(json.dumps([_record(*each) for each in found], ensure_ascii=False))
     else:

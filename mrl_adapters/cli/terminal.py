@@ -1,17 +1,25 @@
-"""What commands print with: consoles, progress, and numbers as people read them."""
+"""What commands print with: consoles and progress."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
     TextColumn,
-    TimeElapsedColumn,
+    TimeRemainingColumn,
 )
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from mrl_adapters.qdrant.migration.progress import ProgressCallback
 
 output = Console()
 """For results."""
@@ -30,13 +38,56 @@ def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]
     Yields:
         A function to call with how many more are done.
     """
-    with Progress(
+    with _progress() as progress:
+        yield partial(progress.advance, progress.add_task(description, total=total))
+
+
+@contextmanager
+def phases() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar for each phase of a long run, as :func:`progress_bar` does for one.
+
+    Yields:
+        A function to call with what is being done, how much of it is done, how much there is.
+    """
+    with _progress() as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what.capitalize(), total=total)
+            progress.update(tasks[what], completed=done, total=total)
+
+        yield report
+
+
+@contextmanager
+def point_phases() -> Iterator["ProgressCallback"]:
+    """Show a bar for each phase in which points are worked on, as migrations report them.
+
+    Yields:
+        What functions of ``mrl_adapters.qdrant`` take as ``progress``.
+    """
+    with phases() as report:
+        yield lambda at: report(f"{at.phase} points", at.done, at.total)
+
+
+class _Rate(ProgressColumn):
+    """How many are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        """Draw it."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "", style="dim")
+
+
+def _progress() -> Progress:
+    return Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        _Rate(),
+        TimeRemainingColumn(elapsed_when_finished=True),
         console=errors,
         transient=True,
         disable=not errors.is_terminal,
-    ) as progress:
-        yield partial(progress.advance, progress.add_task(description, total=total))
+    )

@@ -4,8 +4,9 @@ import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 
 from mrl_adapters import CollectionMismatchError, ConfigurationError, UnknownModelError
-from mrl_adapters.cli import engines
-from mrl_adapters.cli.engines import make_embedder, open_client, open_existing, open_or_prepare
+from mrl_adapters.cli import stores
+from mrl_adapters.cli.engines import make_embedder, open_client
+from mrl_adapters.cli.stores import open_existing, open_or_prepare
 from mrl_adapters.embeddings import OpenAIEmbedder, WordLlamaEmbedder
 from mrl_adapters.qdrant import EdgeClient, connect
 
@@ -31,8 +32,9 @@ def test_a_model_that_anybody_may_run_asks_who_does(name: str) -> None:
 
 
 def test_two_places_are_one_too_many(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="two places"):
-        open_client(tmp_path, "https://127.0.0.1:1", None)
+    places = open_client(tmp_path, "https://127.0.0.1:1", None)
+    with pytest.raises(ConfigurationError, match="two places"), places:
+        pass
 
 
 def test_without_a_place_the_users_data_folder_is_used(
@@ -54,7 +56,7 @@ def test_a_model_nobody_knows_tells_its_size_and_is_halved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = DeterministicFakeEmbedding(size=48)
-    monkeypatch.setattr(engines, "make_embedder", lambda _: fake)
+    monkeypatch.setattr(stores, "make_embedder", lambda _: fake)
     with connect(path=str(tmp_path)) as client:
         store = open_or_prepare(client, "docs", None, None, {})
         layout = store.collection.layout

@@ -1,0 +1,99 @@
+"""``mrl-adapters audit`` and ``repair``: can every point be found, and if not, mend it."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from mrl_adapters.cli.options import (
+    ApiKeyOption,
+    CollectionArgument,
+    JsonOption,
+    PathOption,
+    UrlOption,
+)
+from mrl_adapters.cli.terminal import output, point_phases
+
+if TYPE_CHECKING:
+    from mrl_adapters.qdrant import AuditReport
+
+
+def audit(
+    *,
+    collection: CollectionArgument,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, help="Read so many points, drawn at random. Default: all of them."),
+    ] = None,
+    path: PathOption = None,
+    url: UrlOption = None,
+    api_key: ApiKeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that two-stage search finds every point; exit with 1 if it does not."""
+    from mrl_adapters.cli.engines import open_client
+    from mrl_adapters.qdrant import audit as run
+
+    with open_client(path, url, api_key) as client, point_phases() as report:
+        found = run(client, collection, sample=sample, progress=report)
+    if as_json:
+        output.print_json(json.dumps(found.to_dict()))
+    else:
+        _show(found)
+    raise typer.Exit(found.exit_code)
+
+
+def repair(
+    *,
+    collection: CollectionArgument,
+    path: PathOption = None,
+    url: UrlOption = None,
+    api_key: ApiKeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Derive again every short vector that is missing or wrong."""
+    from mrl_adapters.cli.engines import open_client
+    from mrl_adapters.qdrant import repair as run
+
+    with open_client(path, url, api_key) as client, point_phases() as report:
+        done = run(client, collection, progress=report)
+    if as_json:
+        output.print_json(json.dumps(done.to_dict()))
+        return
+    told = f"{done.collection_name}: {done.filled:,} points filled, {done.corrected:,} corrected"
+    if done.unusable:
+        told += f"; {done.unusable:,} have no usable full vector"
+    output.print(Text(f"{told}."))
+    if not done.settled:
+        output.print(Text("Others wrote meanwhile: run it again when they are done.", "yellow"))
+
+
+def _show(found: "AuditReport") -> None:
+    stages = ", ".join(map(str, found.stages)) or "none"
+    output.print(Text(f"{found.collection_name}: {found.points:,} points, stages {stages}", "bold"))
+    read = "all" if found.checked >= found.points else "a sample"
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right")
+    table.add_column()
+    rows = [
+        (found.missing, "lack a short vector: two-stage search cannot find them", "red"),
+        (found.stale, "have a short vector that is not their full one's", "red"),
+        (found.not_finite, "hold NaN or infinity", "red"),
+        (found.without_full, "have no full vector", "yellow"),
+        (found.zero, "are all zeros", "yellow"),
+        (found.padded, "end in many zeros: embedded at a smaller size", "yellow"),
+    ]
+    for count, what, style in rows:
+        table.add_row(f"{count:,}", what, style=style if count else "dim")
+    output.print(table)
+    output.print(Text(f"Vectors read: {found.checked:,} ({read}).", "dim"))
+    for problem in found.problems:
+        output.print(Text.assemble(("Problem: ", "bold red"), problem))
+    for advice in found.advice:
+        output.print(Text.assemble(("Advice: ", "bold yellow"), f"{advice.message} {advice.fix}"))
+    if found.missing or found.stale:
+        output.print(Text(f"Mend it with: mrl-adapters repair {found.collection_name}", "bold"))
+    elif found.ok:
+        output.print(Text("Two-stage search finds every point.", "bold green"))

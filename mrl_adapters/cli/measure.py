@@ -1,0 +1,171 @@
+"""``mrl-adapters curve`` and ``tune``: choose sizes and search plans by numbers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markdown import Markdown
+from rich.text import Text
+
+from mrl_adapters.cli.options import (
+    ApiKeyOption,
+    CollectionArgument,
+    JsonOption,
+    ModelOption,
+    PathOption,
+    UrlOption,
+    parse_sizes,
+)
+from mrl_adapters.cli.terminal import errors, output, phases
+
+if TYPE_CHECKING:
+    from mrl_adapters.evaluation import CurveResult, Dataset, TuningResult
+
+_K = Annotated[int, typer.Option("-k", min=1, help="Results of a search that count.")]
+_Plot = Annotated[
+    Path | None,
+    typer.Option(help="Draw it into this file: .png, .svg or .pdf.", show_default=False),
+]
+_Seed = Annotated[int, typer.Option(help="Draws the samples: the same seed, the same result.")]
+
+
+def curve(  # noqa: PLR0913 - one argument an option
+    *,
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="A folder in BEIR's layout, or a .jsonl file of texts. "
+            "Default: the standard library's docstrings, summaries asking for bodies.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(help="wordllama, openai:NAME or sentence-transformers:NAME."),
+    ] = "wordllama",
+    dimensions: Annotated[
+        str | None,
+        typer.Option(
+            help="Sizes to measure, such as 256,128. Default: halves of the full size.",
+            show_default=False,
+        ),
+    ] = None,
+    k: _K = 10,
+    oversampling: Annotated[
+        float, typer.Option(min=1, help="Two-stage search re-ranks so many times k candidates.")
+    ] = 8.0,
+    rotated: Annotated[
+        bool, typer.Option("--rotated", help="Measure a learnt rotation beside plain slices.")
+    ] = False,
+    seed: _Seed = 0,
+    plot: _Plot = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what search loses at each size, with one stage and with two."""
+    sizes = parse_sizes(dimensions, "--dimensions") if dimensions else None
+    from mrl_adapters.cli.engines import make_embedder
+    from mrl_adapters.evaluation import curve as run
+
+    embedder = make_embedder(model)
+    with errors.status("Reading the texts"):
+        dataset = _dataset(data)
+    with phases() as report:
+        result = run(
+            embedder,
+            dataset,
+            sizes,
+            k=k,
+            oversampling=oversampling,
+            rotation="fit" if rotated else None,
+            seed=seed,
+            progress=report,
+        )
+    _show(result, plot, as_json=as_json)
+
+
+def tune(  # noqa: PLR0913 - one argument an option
+    *,
+    collection: CollectionArgument,
+    target_overlap: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the exact search's results to find, on average."),
+    ] = 0.99,
+    k: _K = 10,
+    confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="How sure to be that the plan reaches it.")
+    ] = 0.95,
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Real questions, one a line (.txt) or JSON lines (.jsonl). "
+            "Default: a sample of the stored points, which is kinder than real questions.",
+            show_default=False,
+        ),
+    ] = None,
+    model: ModelOption = None,
+    save: Annotated[
+        bool,
+        typer.Option("--save", help="Store the plan with the collection: searches then use it."),
+    ] = False,
+    seed: _Seed = 0,
+    path: PathOption = None,
+    url: UrlOption = None,
+    api_key: ApiKeyOption = None,
+    plot: _Plot = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the fastest way to search a collection that finds what the exact search finds."""
+    from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, open_client, read_collection
+    from mrl_adapters.evaluation import OpenCollection, save_plan
+    from mrl_adapters.evaluation import tune as run
+    from mrl_adapters.qdrant import Driver, MatryoshkaCollection
+
+    with open_client(path, url, api_key) as client:
+        store = OpenCollection(MatryoshkaCollection(collection), Driver(client))
+        asked = None
+        if questions is not None:
+            layout = read_collection(client, collection)
+            embedder = make_embedder(model or (layout and layout.model) or WORDLLAMA)
+            asked = [embedder.embed_query(each) for each in _questions(questions)]
+        with phases() as report:
+            result = run(
+                store,
+                target_overlap=target_overlap,
+                k=k,
+                confidence=confidence,
+                queries=asked,
+                seed=seed,
+                progress=report,
+            )
+        if save:
+            save_plan(store, result.plan)
+    _show(result, plot, as_json=as_json)
+    if save:
+        errors.print(Text(f"The plan is stored with {collection}: searches use it from now on."))
+
+
+def _dataset(data: Path | None) -> "Dataset":
+    from mrl_adapters.evaluation import docstring_dataset, load_beir, load_jsonl
+
+    if data is None:
+        return docstring_dataset()
+    return load_beir(data) if data.is_dir() else load_jsonl(data)
+
+
+def _questions(file: Path) -> list[str]:
+    from mrl_adapters.cli.files import read_text
+    from mrl_adapters.evaluation import load_jsonl
+
+    if file.suffix.lower() == ".jsonl":
+        return list(load_jsonl(file).documents.values())
+    return [line.strip() for line in read_text(file).splitlines() if line.strip()]
+
+
+def _show(result: "CurveResult | TuningResult", plot: Path | None, *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(result.to_json())
+    else:
+        output.print(Markdown(result.to_markdown()))
+    if plot is not None:
+        errors.print(Text(f"Drawn into {result.plot(plot)}"))

@@ -1,0 +1,180 @@
+"""``mrl-adapters migrate`` and ``rotate``: short vectors for collections that exist."""
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+
+import typer
+from rich.text import Text
+
+from mrl_adapters.cli.options import (
+    ApiKeyOption,
+    CollectionArgument,
+    JsonOption,
+    PathOption,
+    StagesOption,
+    UrlOption,
+    parse_sizes,
+)
+from mrl_adapters.cli.terminal import output, point_phases
+
+if TYPE_CHECKING:
+    from mrl_adapters.qdrant import CopyTarget, MigrationPlan, MigrationResult
+    from mrl_adapters.qdrant.migration.checkpoint import Mode
+
+_AGAIN = "Others wrote meanwhile: run it again when they are done."
+
+
+def migrate(  # noqa: PLR0913 - one argument an option
+    *,
+    collection: CollectionArgument,
+    stages: Annotated[
+        str, typer.Option(help="Sizes of the short vectors, such as 64,256.")
+    ] = "256",
+    copy_to: Annotated[
+        str | None,
+        typer.Option(help="Write a copy of this name, and leave the collection as it is."),
+    ] = None,
+    to_path: Annotated[
+        Path | None, typer.Option(help="Write the copy to the embedded engine in this folder.")
+    ] = None,
+    to_url: Annotated[
+        str | None, typer.Option(help="Write the copy to the Qdrant server at this address.")
+    ] = None,
+    to_api_key: Annotated[
+        str | None,
+        typer.Option(envvar="QDRANT_TARGET_API_KEY", help="That server's key."),
+    ] = None,
+    alias: Annotated[
+        str | None, typer.Option(help="Alias to switch to the copy once it is verified.")
+    ] = None,
+    delete_source: Annotated[
+        bool,
+        typer.Option("--delete-source", help="Delete the collection once the copy is verified."),
+    ] = False,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Learn a rotation first: for models that do not nest.")
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option(help="The model that wrote it: its recipe is then used.")
+    ] = None,
+    full_name: Annotated[
+        str | None, typer.Option(help="Which vector is the full one, if several could be.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")
+    ] = False,
+    path: PathOption = None,
+    url: UrlOption = None,
+    api_key: ApiKeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a collection short vectors, derived from its full ones: nothing is embedded again.
+
+    It may be interrupted at any moment: run it again, and it goes on where it stopped.
+    """
+    sizes = parse_sizes(stages)
+    copies = bool(copy_to or to_path or to_url)
+    if not copies and (alias or delete_source):
+        msg = "belongs to a copy: pass --copy-to, --to-path or --to-url with it"
+        raise typer.BadParameter(msg, param_hint="--alias" if alias else "--delete-source")
+    from mrl_adapters.cli.engines import open_client
+    from mrl_adapters.qdrant import CopyTarget, plan_migration
+    from mrl_adapters.qdrant import migrate as run
+
+    with ExitStack() as opened:
+        client = opened.enter_context(open_client(path, url, api_key))
+        other = None
+        if to_path or to_url:
+            other = opened.enter_context(open_client(to_path, to_url, to_api_key))
+        what = _Options(
+            stages=sizes,
+            mode="copy" if copies else "in_place",
+            target=CopyTarget(copy_to, other, alias, delete_source) if copies else None,
+            rotation="auto" if rotate else None,
+            model=model,
+            full_name=full_name,
+        )
+        if dry_run:
+            plan = plan_migration(client, collection, **what)
+            _print(plan.to_dict(), _planned(plan), as_json=as_json)
+        else:
+            with point_phases() as report:
+                done = run(client, collection, **what, progress=report)
+            _print(done.to_dict(), _migrated(done), as_json=as_json)
+
+
+def rotate(
+    *,
+    collection: CollectionArgument,
+    stages: StagesOption = None,
+    path: PathOption = None,
+    url: UrlOption = None,
+    api_key: ApiKeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn a rotation from a collection, and derive its short vectors anew with it.
+
+    Searches go on meanwhile. It may be interrupted at any moment: run it again.
+    """
+    sizes = parse_sizes(stages) if stages else None
+    from mrl_adapters.cli.engines import open_client
+    from mrl_adapters.qdrant import refit
+
+    with open_client(path, url, api_key) as client, point_phases() as report:
+        done = refit(client, collection, stages=sizes, progress=report)
+    told = (
+        f"{done.collection_name}: {done.written:,} of {done.points:,} points have new short "
+        f"vectors ({_listed(done.stages)}), made with rotation {done.rotation}, in {done.elapsed_s:.1f} s."
+    )
+    _print(done.to_dict(), _told(told, settled=done.settled), as_json=as_json)
+
+
+class _Options(TypedDict):
+    """What a migration and its plan are both told."""
+
+    stages: tuple[int, ...]
+    mode: "Mode"
+    target: "CopyTarget | None"
+    rotation: Literal["auto"] | None
+    model: str | None
+    full_name: str | None
+
+
+def _planned(plan: "MigrationPlan") -> Text:
+    lines = [f"{number}. {step}" for number, step in enumerate(plan.steps, 1)]
+    resumes = "It goes on where an earlier run stopped. " if plan.resumes else ""
+    return Text.assemble(
+        (f"{plan.collection_name}: {plan.points:,} points of {plan.dimensions} dimensions", "bold"),
+        "\n" + "\n".join(lines) + "\n",
+        f"{resumes}{plan.points_to_write:,} points to write, {plan.bytes_to_write / 1e6:,.1f} MB "
+        f"more; roughly {plan.estimated_s:.0f} s. Nothing was written.",
+    )
+
+
+def _migrated(done: "MigrationResult") -> Text:
+    told = (
+        f"{done.target_name}: {done.points:,} points have short vectors ({_listed(done.stages)}), "
+        f"{done.written:,} of them from this run, in {done.elapsed_s:.1f} s."
+    )
+    if done.corrected:
+        told += f" {done.corrected:,} changed meanwhile, and were mended."
+    if done.unusable:
+        told += f" {done.unusable:,} have no usable full vector, and so no short ones."
+    return _told(told, settled=done.settled)
+
+
+def _told(what: str, *, settled: bool) -> Text:
+    return Text(what) if settled else Text.assemble(what, (f" {_AGAIN}", "yellow"))
+
+
+def _listed(stages: tuple[int, ...]) -> str:
+    return ", ".join(map(str, stages))
+
+
+def _print(plain: dict[str, Any], told: Text, *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(json.dumps(plain))
+    else:
+        output.print(told)

@@ -1,0 +1,74 @@
+"""Open a LangChain store over the collection that the options name."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mrl_adapters import registry
+from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, read_collection
+from mrl_adapters.embeddings import Embedder, model_name
+from mrl_adapters.langchain import MatryoshkaVectorStore
+from mrl_adapters.qdrant import CollectionLayout, SearchPlan
+from mrl_adapters.qdrant.driver import Client
+
+_STAGE = 256  # of models that the registry does not hold
+
+
+def open_existing(
+    client: Client, name: str, model: str | None, stages: tuple[int, ...] | None
+) -> MatryoshkaVectorStore:
+    """Open a collection that exists.
+
+    Args:
+        client: Where it is.
+        name: Its name.
+        model: Who embeds the questions; None takes the model that wrote it.
+        stages: Which of its short vectors to search; None takes them all.
+
+    Raises:
+        CollectionMismatchError: It does not exist, or was written by another model.
+    """
+    layout = read_collection(client, name)
+    plan = SearchPlan(stages=stages) if stages else None
+    embedder = make_embedder(model or (layout.model if layout else None) or WORDLLAMA)
+    return MatryoshkaVectorStore.from_existing_collection(embedder, name, client=client, plan=plan)
+
+
+def open_or_prepare(
+    client: Client,
+    name: str,
+    model: str | None,
+    stages: tuple[int, ...] | None,
+    payload_indexes: Mapping[str, str],
+) -> MatryoshkaVectorStore:
+    """Open a collection, or prepare the one that the first documents will create.
+
+    Args:
+        client: Where it is.
+        name: Its name.
+        model: Who embeds; None takes the model that wrote it, wordllama for a new one.
+        stages: Sizes of its short vectors; None takes those it has, the model's own for a new one.
+        payload_indexes: Payload field to index type, for a new one.
+
+    Raises:
+        CollectionMismatchError: It was written by another model, or lacks one of the stages.
+    """
+    found = read_collection(client, name)
+    embedder = make_embedder(model or (found.model if found else None) or WORDLLAMA)
+    if found is None:
+        layout = _new_layout(embedder, stages, payload_indexes)
+    else:
+        layout = replace(found, stages=stages or found.stages)
+    store = MatryoshkaVectorStore(client, name, embedder, layout=layout)
+    store.driver.run(store.collection.open())
+    return store
+
+
+def _new_layout(
+    embedder: Embedder, stages: tuple[int, ...] | None, payload_indexes: Mapping[str, str]
+) -> CollectionLayout:
+    # A model that the registry does not hold tells its size by embedding something.
+    size: int = getattr(embedder, "dimensions", None) or len(embedder.embed_query("size"))
+    if stages is None:
+        spec = registry.find(model_name(embedder) or "")
+        stages = (min(spec.default_stage if spec else _STAGE, max(1, size // 2)),)
+    return CollectionLayout(size, stages, payload_indexes=payload_indexes)
