@@ -140,6 +140,12 @@ def test_a_passing_failure_is_asked_again_until_it_passes(colour: Colour) -> Non
     assert (client.calls, colour.pauses) == (3, BACKOFF_S[:2])
 
 
+def test_the_fifth_attempt_still_counts(colour: Colour) -> None:
+    client = colour.client(*(status(503) for _ in range(4)), "answer")
+    assert colour.drive(ask(step), client) == "answer"
+    assert colour.pauses == BACKOFF_S
+
+
 def test_a_failure_that_stays_is_raised_after_five_attempts(colour: Colour) -> None:
     errors = [status(500) for _ in range(6)]
     client = colour.client(*errors)

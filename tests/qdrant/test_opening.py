@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
-from qdrant_client import models
+from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import UnexpectedResponse
 
 from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
@@ -120,6 +122,20 @@ def test_payload_indexes_are_created_with_it(
         assert {"metadata.year", "team"} <= set(client.get_collection(name).payload_schema)
 
 
+def test_a_server_that_refuses_to_create_it_is_heard(name: str, documents: Documents) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "PUT":
+            return httpx.Response(403, json={"status": {"error": "read-only key"}})
+        return httpx.Response(200, json={"result": {"exists": False}, "status": "ok", "time": 0})
+
+    server = QdrantClient(
+        url="http://q", transport=httpx.MockTransport(answer), check_compatibility=False
+    )
+    with pytest.raises(UnexpectedResponse, match="read-only key"):
+        Driver(server).run(MatryoshkaCollection(name).add(["a"], documents(1), [{}]))
+    server.close()
+
+
 # Reopened
 
 
@@ -155,6 +171,17 @@ def test_a_missing_collection_is_an_error_where_it_must_exist(driver: Driver, na
     with pytest.raises(CollectionMismatchError) as caught:
         driver.run(MatryoshkaCollection(name).open(must_exist=True))
     assert str(caught.value).startswith(f"Collection {name!r} does not exist. Check the name, or")
+
+
+def test_a_collection_deleted_by_others_is_missed_by_name(
+    client: Client, driver: Driver, name: str, documents: Documents
+) -> None:
+    docs = MatryoshkaCollection(name, layout=LAYOUT)
+    driver.run(docs.add(["a"], documents(1), [{}]))
+    client.delete_collection(name)
+    with pytest.raises(Exception, match=name):  # each client has an error of its own for this
+        driver.run(docs.add(["b"], documents(1), [{}]))
+    assert not client.collection_exists(name)
 
 
 @pytest.mark.parametrize(

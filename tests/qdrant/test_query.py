@@ -1,0 +1,122 @@
+"""search_request: what is built for each engine, and why each part is there."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from qdrant_client import models
+
+from mrl_adapters.qdrant import CollectionLayout, SearchPlan
+from mrl_adapters.qdrant.engine import Engine
+from mrl_adapters.qdrant.query import Search, search_request
+from mrl_adapters.vectors import truncate
+
+LAYOUT = CollectionLayout(32, (4, 8))
+VECTOR = np.arange(1, 33, dtype=np.float32)
+UNIT = VECTOR / np.linalg.norm(VECTOR)
+
+
+def request(
+    search: Search | None = None,
+    layout: CollectionLayout = LAYOUT,
+    plan: SearchPlan | None = None,
+    engine: Engine = Engine.SERVER,
+) -> models.QueryRequest:
+    return search_request(search or Search(VECTOR, 10), layout, plan or SearchPlan(), engine)
+
+
+def test_the_query_vectors_are_the_full_one_and_its_prefixes() -> None:
+    made = request()
+    middle = made.prefetch
+    assert made.query == pytest.approx(UNIT)
+    assert middle.query == pytest.approx(truncate(VECTOR, 8))
+    assert middle.prefetch.query == pytest.approx(truncate(VECTOR, 4))
+
+
+def test_under_dot_the_query_keeps_its_length() -> None:
+    made = request(layout=replace(LAYOUT, distance="Dot"))
+    assert made.query == VECTOR.tolist()
+    assert np.linalg.norm(made.prefetch.query) == pytest.approx(np.linalg.norm(VECTOR))
+
+
+def test_a_server_gets_lists_and_the_embedded_engine_arrays() -> None:
+    assert isinstance(request().query, list)
+    assert isinstance(request().prefetch.query, list)
+    assert isinstance(request(engine=Engine.EDGE).query, np.ndarray)
+    assert isinstance(request(engine=Engine.EDGE).prefetch.query, np.ndarray)
+
+
+def test_local_mode_gets_no_settings_that_it_would_warn_of() -> None:
+    made = request(engine=Engine.LOCAL)
+    assert made.params is None
+    assert made.prefetch.params is None
+
+
+def test_scores_stay_exact_whatever_the_collections_quantization() -> None:
+    assert request().params.quantization == models.QuantizationSearchParams(ignore=True)
+
+
+@pytest.mark.parametrize("rescore", [True, False])
+def test_short_hits_are_rescored_as_the_plan_says(rescore: bool) -> None:
+    made = request(plan=SearchPlan(rescore=rescore))
+    assert made.prefetch.params.quantization == models.QuantizationSearchParams(rescore=rescore)
+
+
+def test_without_codes_there_is_nothing_to_rescore() -> None:
+    assert request(layout=replace(LAYOUT, quantization=None)).prefetch.params.quantization is None
+
+
+def test_the_beam_is_as_wide_as_each_stages_shortlist() -> None:
+    made = request(Search(VECTOR, 50))
+    assert (made.prefetch.limit, made.prefetch.params.hnsw_ef) == (400, 400)
+    assert (made.prefetch.prefetch.limit, made.prefetch.prefetch.params.hnsw_ef) == (1600, 1600)
+
+
+def test_the_shortlist_covers_the_pages_before() -> None:
+    made = request(Search(VECTOR, 10, offset=40))
+    assert (made.limit, made.offset, made.prefetch.limit) == (10, 40, 400)
+
+
+def test_the_shortlist_covers_what_diversity_chooses_from() -> None:
+    made = request(Search(VECTOR, 4, mmr_lambda=0.25, fetch_k=60))
+    assert made.query.mmr == models.Mmr(diversity=0.75, candidates_limit=60)
+    assert (made.limit, made.prefetch.limit) == (4, 480)
+
+
+def test_diversity_never_chooses_from_fewer_than_it_returns() -> None:
+    assert request(Search(VECTOR, 50, mmr_lambda=0.5)).query.mmr.candidates_limit == 50
+
+
+def test_an_exact_plan_skips_the_short_vectors() -> None:
+    made = request(plan=SearchPlan(exact=True))
+    assert made.prefetch is None
+    assert made.params.exact is True
+
+
+def test_a_graph_on_the_full_vector_is_not_walked() -> None:
+    assert request().params.exact is False
+    assert request(layout=replace(LAYOUT, full_has_graph=True)).params.exact is True
+
+
+@pytest.mark.parametrize(
+    ("shards", "k", "offset", "exact"),
+    [(1, 500, 0, False), (2, 127, 0, False), (2, 128, 0, True), (2, 28, 100, True)],
+)
+def test_many_results_from_several_shards_are_not_undersampled(
+    shards: int,
+    k: int,
+    offset: int,
+    exact: bool,
+) -> None:
+    layout = replace(LAYOUT, shard_number=shards)
+    assert request(Search(VECTOR, k, offset=offset), layout).params.exact is exact
+
+
+def test_an_unnamed_full_vector_is_searched_by_no_name() -> None:
+    assert request(layout=replace(LAYOUT, full_name="")).using is None
+
+
+def test_the_request_is_one_that_qdrants_own_models_take() -> None:
+    made = request(Search(VECTOR, 3, mmr_lambda=0.5, score_threshold=0.1, offset=2))
+    again = models.QueryRequest.model_validate(made.model_dump(exclude_unset=True))
+    assert again.model_dump(exclude_none=True) == made.model_dump(exclude_none=True)
