@@ -31,7 +31,7 @@ from mrl_adapters.qdrant.migration.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.migration.shorts import ShortVectors
 from mrl_adapters.qdrant.migration.source import Source, read_source, wanted_layout
 from mrl_adapters.qdrant.reading import active_rotation, read_layout, short_vectors
-from mrl_adapters.qdrant.rotation import forget_rotation, load_rotation
+from mrl_adapters.qdrant.rotation import forget_others, load_rotation
 from mrl_adapters.vectors import FloatArray, Rotation
 
 # In the order of their ids, which this package derives by hashing: a fair part of a large one.
@@ -117,6 +117,7 @@ def refit(
     layout = _target(source, sizes, rotation)
     result = migrate_in_place(driver, source, layout, progress)
     _drop_others(driver, collection_name, layout)
+    driver.run(forget_others(collection_name, rotation.id))
     return RefitResult(
         collection_name=collection_name,
         rotation=rotation.id,
@@ -185,14 +186,11 @@ def _full_vectors(
 def _drop_others(driver: Driver, name: str, layout: CollectionLayout) -> None:
     """Drop every short vector that the layout does not name, and fill what old writers left."""
     info = driver.run(ask(lambda c: c.get_collection(name)))
-    kept = active_rotation(info)
     for rotation_id, family in short_vectors(info).items():
         for stage in family:
             short = f"short_{stage}" if rotation_id is None else f"short_{stage}_{rotation_id}"
             if short not in layout.vector_names:
                 _drop(driver, name, short)
-        if rotation_id is not None and rotation_id != kept:
-            driver.run(forget_rotation(name, rotation_id))
     shorts = ShortVectors(driver, name, layout)
     for records in shorts.pages(shorts.lacking):
         shorts.settle(records)

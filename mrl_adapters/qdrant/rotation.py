@@ -27,6 +27,7 @@ from mrl_adapters.vectors import Rotation
 _NAMESPACE = uuid.UUID("6d726c5f-726f-5461-8169-6f6e726f7773")
 _ROW = "row"  # name of the companion's vector
 _PAGE = 128  # rows fetched at a time: a few MB
+_IDS = 1_000
 
 
 def companion_name(name: str) -> str:
@@ -150,22 +151,27 @@ def load_rotation(name: str, rotation_id: str) -> Flow[Rotation]:
     return rotation
 
 
-def forget_rotation(name: str, rotation_id: str) -> Flow[None]:
-    """Delete a rotation from a collection's companion, if it is there.
+def forget_others(name: str, kept: str) -> Flow[None]:
+    """Delete every rotation but one from a collection's companion.
 
     Args:
-        name: The collection, whose short vectors are no longer made with it.
-        rotation_id: Which rotation.
+        name: The collection.
+        kept: Id of the rotation that its short vectors are made with.
     """
     companion = companion_name(name)
-    if not (yield from ask(lambda c: c.collection_exists(companion))):
-        return
-    first = yield from _fetch(companion, _row_ids(rotation_id, [0]))
-    if first:
-        count = int((first[0].payload or {}).get("rows", 0))
-        # The first row last: it says how many there are, should this be interrupted.
-        for row_ids in (_row_ids(rotation_id, range(1, count)), _row_ids(rotation_id, [0])):
-            yield from _delete(companion, row_ids)
+    others: list[models.ExtendedPointId] = []
+    offset: models.ExtendedPointId | None = None
+    while True:
+        records, offset = yield from _page(companion, offset)
+        others += [
+            record.id for record in records if (record.payload or {}).get("rotation") != kept
+        ]
+        if offset is None:
+            break
+    if others:
+        # By id, not by filter: a server in strict mode refuses filters on fields without an index.
+        selector = models.PointIdsList(points=others)
+        yield from ask(lambda c: c.delete(companion, selector, wait=True))
 
 
 def _create_companion(companion: str, width: int) -> Flow[None]:
@@ -188,9 +194,12 @@ def _upsert(companion: str, points: list[models.PointStruct]) -> Flow[None]:
     yield from ask(lambda c: c.upsert(companion, points=points, wait=True))
 
 
-def _delete(companion: str, ids: Sequence[str]) -> Flow[None]:
-    selector = models.PointIdsList(points=list(ids))
-    yield from ask(lambda c: c.delete(companion, selector, wait=True))
+def _page(
+    companion: str, offset: models.ExtendedPointId | None
+) -> Flow[tuple[list[models.Record], models.ExtendedPointId | None]]:
+    return (
+        yield from ask(lambda c: c.scroll(companion, limit=_IDS, offset=offset, with_payload=True))
+    )
 
 
 def _fetch(companion: str, ids: Sequence[str]) -> Flow[list[models.Record]]:

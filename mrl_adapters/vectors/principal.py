@@ -15,8 +15,8 @@ def principal_rows(
     """Find the leading eigenvectors of the sample's second moment about zero.
 
     Args:
-        documents: Unit vectors, shape (n, d), n >= dimensions.
-        queries: Unit vectors, shape (q, d), that count as much as all documents; or None.
+        documents: Vectors, none all zero, shape (n, d), n >= dimensions.
+        queries: Vectors, shape (q, d), that count as much as all documents; or None.
         dimensions: How many eigenvectors to find.
 
     Returns:
@@ -62,6 +62,9 @@ def _second_moment(vectors: FloatArray) -> NDArray[np.float64]:
     total = np.zeros((width, width))
     for start in range(0, len(vectors), _BLOCK):
         block = vectors[start : start + _BLOCK].astype(np.float64)
+        # By direction alone, in float64: rounded to float32 the unit vectors would be off by so
+        # much that the last digits of the rotation, and with them its id, would be an accident.
+        block /= np.sqrt((block * block).sum(axis=1, keepdims=True))
         total += block.T @ block
     moment: NDArray[np.float64] = total / len(vectors)
     return moment

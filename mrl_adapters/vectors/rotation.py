@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from mrl_adapters.errors import ConfigurationError, DimensionsError
 from mrl_adapters.vectors.principal import principal_rows
 from mrl_adapters.vectors.sample import fair_sample
-from mrl_adapters.vectors.truncate import FloatArray, as_vectors, truncate
+from mrl_adapters.vectors.truncate import FloatArray, as_vectors, normalize, truncate
 
 SAMPLE_LIMIT = 20_000
 """Vectors that a rotation is fitted on at most: more do not change it noticeably."""
@@ -100,7 +100,8 @@ class Rotation:
 
         Its rows are the eigenvectors of the sample's second moment about zero, by falling
         eigenvalue. Each vector counts by its direction, whatever its length. The same vectors
-        give the same rotation in whatever order and batches they come.
+        give the same rotation in whatever order and batches they come (on another machine up to
+        float32 rounding, so with another id).
 
         Args:
             sample: Full vectors: an array of shape (n, d), or an iterable of such batches, read
@@ -253,7 +254,7 @@ def _best_flattening(documents: FloatArray, queries: FloatArray | None, dimensio
     if not len(asking) or len(known) < max(dimensions, _CHOICE_SHORTLIST):
         return Rotation.flatten
     rows, energies = principal_rows(known, None, dimensions)
-    truth = _nearest(known, asking, _CHOICE_K)
+    truth = _nearest(normalize(known), normalize(asking), _CHOICE_K)
 
     def recall(flatten: float) -> float:
         rotation = Rotation(rows, energies, flatten)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mrl_adapters.errors import DimensionsError
-from mrl_adapters.vectors.truncate import FloatArray, as_vectors, normalize
+from mrl_adapters.vectors.truncate import FloatArray, as_vectors
 
 
 def fair_sample(batches: Iterable[ArrayLike], limit: int, seed: int) -> FloatArray:
@@ -22,7 +22,7 @@ def fair_sample(batches: Iterable[ArrayLike], limit: int, seed: int) -> FloatArr
         seed: Another seed keeps other vectors.
 
     Returns:
-        Unit vectors in an order of their own, shape (at most limit, d); (0, 0) without any.
+        The vectors in an order of their own, shape (at most limit, d); (0, 0) without any.
 
     Raises:
         DimensionsError: The vectors differ in width.
@@ -32,7 +32,7 @@ def fair_sample(batches: Iterable[ArrayLike], limit: int, seed: int) -> FloatArr
     keys = np.empty(0, dtype=np.uint64)
     for batch in [batches] if isinstance(batches, np.ndarray) else batches:
         rows = np.atleast_2d(as_vectors(batch))
-        rows = normalize(rows[rows.any(axis=1)])
+        rows = rows[rows.any(axis=1)]
         if not len(rows):
             continue
         if len(kept) and rows.shape[1] != kept.shape[1]:
@@ -61,5 +61,8 @@ def fair_sample(batches: Iterable[ArrayLike], limit: int, seed: int) -> FloatArr
 
 def _keys(rows: FloatArray, seed: int) -> NDArray[np.uint64]:
     salt = str(seed).encode()
-    digests = (hashlib.blake2b(row.data, digest_size=8, key=salt).digest() for row in rows)
+    digests = (
+        hashlib.blake2b(row.data, digest_size=8, key=salt).digest()
+        for row in np.ascontiguousarray(rows)
+    )
     return np.frombuffer(b"".join(digests), dtype=np.uint64)

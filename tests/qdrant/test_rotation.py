@@ -25,7 +25,7 @@ from mrl_adapters.qdrant.points import derive, point_id
 from mrl_adapters.qdrant.query import Search
 from mrl_adapters.qdrant.rotation import (
     companion_name,
-    forget_rotation,
+    forget_others,
     load_rotation,
     open_layout,
     store_rotation,
@@ -259,13 +259,12 @@ def test_rotations_lie_side_by_side_until_they_are_forgotten(
     driver: Driver, client: Client, name: str
 ) -> None:
     one, other = Rotation.fit(turned(100), 8), Rotation.fit(turned(100, seed=1), 4)
-    driver.run(forget_rotation(name, one.id))
     for rotation in (one, other):
         driver.run(store_rotation(name, rotation))
     assert driver.run(load_rotation(name, one.id)) == one
     assert driver.run(load_rotation(name, other.id)) == other
     for _ in range(2):
-        driver.run(forget_rotation(name, one.id))
+        driver.run(forget_others(name, other.id))
         assert client.count(companion_name(name)).count == 4
         assert driver.run(load_rotation(name, other.id)) == other
 
