@@ -288,17 +288,20 @@ def record(found: edge.Record) -> models.Record:
     )
 
 
-def scored_point(found: edge.ScoredPoint, *, with_vector: bool) -> models.ScoredPoint:
+def scored_point(found: edge.ScoredPoint, wanted: Any) -> models.ScoredPoint:
     """Give a search result as the client gives it.
 
     Args:
         found: The engine's result.
-        with_vector: Whether vectors were asked for; the engine adds the one that it needed for
-            diversity, asked or not.
+        wanted: Which vectors were asked for, a bool or names; the engine adds the one that it
+            needed for diversity, asked or not.
 
     Returns:
         The client's result.
     """
+    vector = plain_vector(found.vector) if wanted else None
+    if isinstance(wanted, list) and isinstance(vector, dict):
+        vector = {name: vector[name] for name in wanted if name in vector}
     return built(
         models.ScoredPoint,
         {
@@ -306,7 +309,7 @@ def scored_point(found: edge.ScoredPoint, *, with_vector: bool) -> models.Scored
             "version": found.version,
             "score": found.score,
             "payload": found.payload,
-            "vector": plain_vector(found.vector) if with_vector else None,
+            "vector": vector,
             "shard_key": None,
             "order_value": found.order_value,
         },

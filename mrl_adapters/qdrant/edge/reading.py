@@ -109,17 +109,12 @@ class Reading(OpenPath):
         del consistency, timeout, kwargs
         collection = self._collection(collection_name)
         answers = collection.query([edge_request(each, collection.vector) for each in requests])
-        return [
-            built(
-                rest.QueryResponse,
-                {
-                    "points": [
-                        scored_point(each, with_vector=bool(request.with_vector)) for each in answer
-                    ]
-                },
-            )
-            for request, answer in zip(requests, answers, strict=True)
-        ]
+        responses = []
+        for request, answer in zip(requests, answers, strict=True):
+            wanted = edge_vector_selector(request.with_vector)
+            points = [scored_point(each, wanted) for each in answer]
+            responses.append(built(rest.QueryResponse, {"points": points}))
+        return responses
 
     def retrieve(
         self,

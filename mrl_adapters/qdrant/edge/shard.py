@@ -25,6 +25,7 @@ from mrl_adapters.qdrant.edge.config import (
     edge_config,
 )
 from mrl_adapters.qdrant.edge.points import PointId, VectorIntake
+from mrl_adapters.qdrant.edge.recovery import load_interrupted, load_shard
 from mrl_adapters.qdrant.edge.storage import (
     PENDING_FILE,
     SETTINGS_FILE,
@@ -56,8 +57,7 @@ class Collection:
         self._folder = folder
         self._shard: edge.EdgeShard | None = shard
         self._build_from = _build_from(settings)
-        self._pending = 0
-        self._pending_saved = 0
+        self._pending = self._pending_saved = _saved_pending(folder)
 
     @classmethod
     def create(cls, name: str, folder: Path, settings: models.CreateCollection) -> "Collection":
@@ -82,20 +82,17 @@ class Collection:
             )
             raise EngineError(message)
         settings = models.CreateCollection.model_validate(stored["settings"])
-        path = str(folder / SHARD_FOLDER)
-        change = stored.get("change")
+        path, change = folder / SHARD_FOLDER, stored["change"]
+        if not change:
+            with _engine_errors(name):
+                shard = load_shard(path, settings)
+            return cls(name, folder, settings, shard)
+        new = models.CreateCollection.model_validate(change["settings"])
+        add, drop = change["add"], change["drop"]
         with _engine_errors(name):
-            shard = edge.EdgeShard.load(path, None if change else edge_config(settings))
+            shard, done = load_interrupted(path, settings, new, add=add, drop=drop)
         collection = cls(name, folder, settings, shard)
-        if change:
-            collection.apply(
-                models.CreateCollection.model_validate(change["settings"]),
-                add=change["add"],
-                drop=change["drop"],
-            )
-        with contextlib.suppress(EngineError):
-            collection._pending = read_json(folder / PENDING_FILE)["pending"]
-        collection._pending_saved = collection._pending
+        collection.apply(new, add=None if done else add, drop=None if done else drop)
         return collection
 
     @contextlib.contextmanager
@@ -181,9 +178,7 @@ class Collection:
             # Settings of vectors take effect only when a shard is loaded with them.
             shard.close()
             self._shard = None
-            self._shard = edge.EdgeShard.load(
-                str(self._folder / SHARD_FOLDER), edge_config(settings)
-            )
+            self._shard = load_shard(self._folder / SHARD_FOLDER, settings)
             rebuild = add is None and drop is None and settings.vectors != self.settings.vectors
             self.settings = settings
             self._build_from = _build_from(settings)
@@ -239,6 +234,14 @@ class Collection:
             "change": change,
         }
         write_json(self._folder / SETTINGS_FILE, content)
+
+
+def _saved_pending(folder: Path) -> int:
+    """Give the saved count of points beside the index; a lost one only delays a build."""
+    try:
+        return int(read_json(folder / PENDING_FILE)["pending"])
+    except EngineError:
+        return 0
 
 
 def _build_from(settings: models.CreateCollection) -> float:

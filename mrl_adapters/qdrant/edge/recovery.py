@@ -1,0 +1,83 @@
+"""Load shards, those included whose vectors were being changed when the process died.
+
+The engine applies a new or removed vector segment by segment, and then refuses to load a shard
+whose segments differ. Nothing has been acknowledged about that vector by then, so it can be taken
+out of every segment and the change be done again.
+"""
+
+import logging
+import shutil
+from pathlib import Path
+
+import qdrant_edge as edge
+from qdrant_client import models
+
+from mrl_adapters.qdrant.edge.config import edge_config
+from mrl_adapters.qdrant.edge.storage import read_json, write_json
+
+logger = logging.getLogger(__name__)
+
+
+def load_shard(path: Path, settings: models.CreateCollection) -> edge.EdgeShard:
+    """Load a shard with exactly these settings.
+
+    Args:
+        path: The shard's folder.
+        settings: Settings with the vectors that the shard has.
+
+    Returns:
+        The shard.
+    """
+    # The engine's own copy of the settings goes first: the given ones say everything, and a copy
+    # torn by a crash would stop the engine from loading.
+    (path / "edge_config.json").unlink(missing_ok=True)
+    return edge.EdgeShard.load(str(path), edge_config(settings))
+
+
+def load_interrupted(
+    path: Path,
+    old: models.CreateCollection,
+    new: models.CreateCollection,
+    *,
+    add: str | None,
+    drop: str | None,
+) -> tuple[edge.EdgeShard, bool]:
+    """Load a shard on its way from old to new settings.
+
+    Args:
+        path: The shard's folder.
+        old: The settings before the change.
+        new: The settings after it.
+        add: The vector that was being added, if any.
+        drop: The vector that was being removed, if any.
+
+    Returns:
+        The shard, and whether its vectors are the new ones already.
+
+    Raises:
+        Exception: The engine's own error, if the shard cannot be loaded either way.
+    """
+    for settings in (new, old):
+        try:
+            return load_shard(path, settings), settings is new
+        except Exception as error:
+            name = add or drop
+            if type(error) is not Exception or (settings is old and name is None):
+                raise
+            logger.warning("Loading %s in the middle of a change: %s", path, error)
+    _take_out(path, add or drop or "")
+    return (load_shard(path, new), True) if drop else (load_shard(path, old), False)
+
+
+def _take_out(path: Path, vector: str) -> None:
+    """Remove a vector from every segment, as if it had never been there."""
+    for segment in (path / "segments").iterdir():
+        file = segment / "segment.json"
+        if not file.exists():
+            continue
+        state = read_json(file)
+        for kind in ("vector_data", "sparse_vector_data"):
+            state["config"].get(kind, {}).pop(vector, None)
+        write_json(file, state)
+        for part in ("vector_storage", "vector_index", "vector_quantized"):
+            shutil.rmtree(segment / f"{part}-{vector}", ignore_errors=True)
