@@ -7,7 +7,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from llama_index.core.bridge.pydantic import Field
 from typing_extensions import override
 
-from mrl_adapters.embeddings import Embedder, model_name
+from mrl_adapters.embeddings import Embedder, adopt, model_name
 from mrl_adapters.embeddings.prompts import applies_prompts
 from mrl_adapters.vectors import as_vectors, normalize
 
@@ -38,6 +38,9 @@ class EmbedderEmbedding(UnitEmbedding):
         embedder: One of ours, or a LangChain Embeddings.
         embed_batch_size: Texts a batch.
 
+    Raises:
+        ConfigurationError: It is no embedder.
+
     Examples:
         >>> from mrl_adapters.embeddings import WordLlamaEmbedder
         >>> embed_model = EmbedderEmbedding(WordLlamaEmbedder())
@@ -49,7 +52,7 @@ class EmbedderEmbedding(UnitEmbedding):
 
     def __init__(self, embedder: Embedder, embed_batch_size: int = _BATCH_SIZE) -> None:
         fields: dict[str, Any] = {
-            "embedder": embedder,
+            "embedder": adopt(embedder),
             "described": repr(embedder),
             "model_name": model_name(embedder) or "unknown",
             "embed_batch_size": embed_batch_size,
