@@ -60,6 +60,8 @@ def _check(model: BaseModel) -> None:
         for part in value if isinstance(value, list) else (value,):
             if isinstance(part, BaseModel):
                 _check(part)
+            elif isinstance(part, dict):
+                raise _unknown(part)
 
 
 def set_fields(model: BaseModel) -> dict[str, Any]:

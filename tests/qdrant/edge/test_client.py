@@ -197,7 +197,7 @@ def test_closing_twice_is_harmless_and_use_after_close_says_so(tmp_path: Path) -
     client.close()
     client.close()
     for use in (client.get_collections, lambda: client.count("docs")):
-        with pytest.raises(EngineError, match="is closed. Open a new one"):
+        with pytest.raises(EngineError, match=r"is closed\. Open a new one"):
             use()
     with pytest.raises(EngineError, match="'docs' is closed"):
         collection.optimize()

@@ -271,7 +271,7 @@ def test_death_while_the_vectors_change_is_either_before_or_after(
 ) -> None:
     client = EdgeClient(tmp_path)
     client.create_collection("docs", dict.fromkeys(before, PARAMS))
-    client.upsert("docs", [models.PointStruct(id=1, vector=dict.fromkeys(before, [1.0, 2.0]))])
+    client.upsert("docs", [models.PointStruct(id=1, vector={key: [1.0, 2.0] for key in before})])
     real, left = shard.write_json, [writes_survived]
 
     def sometimes_dying(path: Path, content: object) -> None:
@@ -292,7 +292,7 @@ def test_death_while_the_vectors_change_is_either_before_or_after(
             assert (set(vectors) if isinstance(vectors, dict) else {""}) == expected
             client.update_vectors(
                 "docs",
-                [models.PointVectors(id=1, vector=dict.fromkeys(expected, [3.0, 4.0]))],
+                [models.PointVectors(id=1, vector={key: [3.0, 4.0] for key in expected})],
             )
             for name in expected:
                 found = client.query_points("docs", query=[3.0, 4.0], using=name)
@@ -317,7 +317,7 @@ def test_a_vector_changed_in_one_segment_of_two_is_changed_in_both(
     after: set[str],
 ) -> None:
     def points(*ids: int) -> list[models.PointStruct]:
-        return [models.PointStruct(id=at, vector=dict.fromkeys(before, [1.0, 2.0])) for at in ids]
+        return [models.PointStruct(id=at, vector={key: [1.0, 2.0] for key in before}) for at in ids]
 
     with EdgeClient(tmp_path / "old") as client:
         client.create_collection("docs", dict.fromkeys(before, PARAMS))
@@ -329,7 +329,11 @@ def test_a_vector_changed_in_one_segment_of_two_is_changed_in_both(
     client.count("docs")
     real = shard.write_json
     steps = iter([real, dying])
-    monkeypatch.setattr(shard, "write_json", lambda *given: next(steps)(*given))
+
+    def sometimes_dying(path: Path, content: object) -> None:
+        next(steps)(path, content)
+
+    monkeypatch.setattr(shard, "write_json", sometimes_dying)
     with pytest.raises(Death):
         change(client)
     monkeypatch.undo()

@@ -309,9 +309,7 @@ def nested_of(tests: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 any_filter = filters_of(
-    st.recursive(
-        simple_tests | nested_of(field_tests), lambda tests: filters_of(tests), max_leaves=5
-    )
+    st.recursive(simple_tests | nested_of(field_tests), filters_of, max_leaves=5)
 )
 
 
@@ -349,7 +347,7 @@ def test_a_filter_selects_what_its_rules_say(
 ) -> None:
     names = [frozenset(NAMES[: 1 + row % 2]) for row in range(POINTS)]
     points = [
-        models.PointStruct(id=row, vector=dict.fromkeys(names[row], [1.0]), payload=payload)
+        models.PointStruct(id=row, vector={key: [1.0] for key in names[row]}, payload=payload)
         for row, payload in enumerate(documents)
     ]
     embedded, local = engines
