@@ -47,8 +47,7 @@ class TuningResult:
         queries_from: ``stored points`` or ``given``.
         chosen: The plan on the reporting half: queries that had no part in choosing it.
         proved: Plans whose overlap was proved to reach the target on the tuning half, and the
-            exact search, which needs no proof; ``chosen`` is the fastest of the former, or exact
-            where nothing was proved.
+            exact search, which needs no proof; ``chosen`` is one of them.
         explored: Every plan tried, on a few queries.
         estimates: What each stage size would need, whether it exists or not.
     """
@@ -66,7 +65,7 @@ class TuningResult:
 
     @property
     def plan(self) -> SearchPlan:
-        """The fastest plan that was proved to reach the target; exact where none was."""
+        """The plan to search by from now on."""
         return self.chosen.plan
 
     @property
@@ -79,14 +78,13 @@ class TuningResult:
         """Say in three sentences what was found."""
         chosen = self.chosen
         exact = next(trial for trial in self.proved if trial.plan.exact)
-        if chosen.plan.exact:
-            speed = "No plan was proved to reach the target: try a larger stage."
+        if not chosen.plan.exact:
+            speed = f"The exact search takes {_ms(exact.p50_s)}."
+        elif len(self.proved) > 1:
+            speed = "At this size nothing is faster: tune again when the collection has grown."
         else:
-            speed = f"The exact search takes {_ms(exact.p50_s)} here"
-            speed += (
-                ", no longer, but grows with the collection."
-                if exact.p50_s <= chosen.p50_s
-                else "."
+            speed = (
+                "No other plan was proved to reach it: try a larger stage or a rotation."
             )
         return (
             f"{self.collection}: {describe(chosen)}: overlap@{self.k} {chosen.overlap:.4f}, at "

@@ -1,5 +1,6 @@
 """Find the fastest plan that provably finds what the exact search finds."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeAlias
@@ -27,9 +28,11 @@ _SAMPLE = 2000  # stored points that serve as queries
 _PILOT = 150  # queries on which every plan is tried
 _PILOT_SHARE = 8  # of few queries, one in so many
 _FINALISTS = 3  # chains that are tested
-_HEAD_START = 3  # steps above the pilot's answer at which a chain's test begins
+_TRIED_AHEAD = 3  # steps of a chain beyond the pilot's answer that are tried
+_TESTED_AHEAD = (6, 4, 3, 2, 1, 0)  # and those that are tested, after the longest shortlist
 _PILOT_ROUNDS = 30  # timed searches of every plan
 _FINAL_ROUNDS = 200  # timed searches of each proved plan
+_FASTER_BY_FAR = 1.5
 _AS_FAST = 1.1  # a clock cannot tell plans apart that are so near
 
 
@@ -50,8 +53,9 @@ def tune(
     fastest promising ways to search are then tested on the rest of it, each from its longest
     shortlist downwards until the lower bound of its mean overlap misses the target. Tested in
     this order, and with the error shared among the ways, the plans are right together with the
-    confidence asked for. Among them measured latency decides; only where nothing was proved is
-    the exact search chosen, even if it is faster today: it slows down as the collection grows.
+    confidence asked for. Among them measured latency decides. The exact search is chosen only
+    where nothing else was proved or where it is faster by half: it slows down as the collection
+    grows.
     What is reported of the chosen plan comes from the other half, which had no part in all that.
 
     Args:
@@ -84,7 +88,7 @@ def tune(
     run = _Run(probe, asked, truth, share, report)
     chains = plan_chains(probe.layout, probe.base, k, probe.points)
     explored = run.explore(chains, target_overlap)
-    proved = run.prove(explored, target_overlap, confidence)
+    proved = run.prove(chains, explored, target_overlap, confidence)
     plan = _fastest(proved).plan
     return TuningResult(
         collection=store.collection.name,
@@ -169,7 +173,7 @@ class _Run:
                 overlaps = self._overlaps(plan, 0, self._share.pilot)
                 tried[-1].append((plan, overlaps))
                 beyond += bool(beyond or overlaps.mean() >= target)
-                if beyond > _HEAD_START:
+                if beyond > _TRIED_AHEAD:
                     break
             done += len(chain.plans)
         times = iter(self._times([plan for each in tried for plan, _ in each], _PILOT_ROUNDS))
@@ -177,21 +181,24 @@ class _Run:
         return [[self._trial(*pair, None, next(times)) for pair in each] for each in tried]
 
     def prove(
-        self, explored: Sequence[Sequence[Trial]], target: float, confidence: float
+        self,
+        chains: Sequence[Chain],
+        explored: Sequence[Sequence[Trial]],
+        target: float,
+        confidence: float,
     ) -> tuple[Trial, ...]:
         """Test the fastest promising chains; time what stands the test, and the exact search."""
         promising = []
-        for trials in explored:
+        for chain, trials in zip(chains, explored, strict=True):
             first = next((i for i, trial in enumerate(trials) if trial.overlap >= target), None)
             if first is not None:
-                plans = [trial.plan for trial in trials[: first + _HEAD_START + 1]]
-                promising.append((trials[first].p50_s, plans))
+                promising.append((trials[first].p50_s, _downwards(chain, first)))
         finalists = sorted(promising, key=lambda each: each[0])[:_FINALISTS]
         held = []
         for done, (_, plans) in enumerate(finalists):
             self._report("proving plans", done, len(finalists))
             best = None
-            for plan in reversed(plans):
+            for plan in plans:
                 overlaps = self._overlaps(plan, self._share.pilot, self._share.half)
                 bound = lower_bound(overlaps, _shared(confidence))
                 if bound < target:
@@ -236,16 +243,33 @@ class _Run:
         )
 
 
+def _downwards(chain: Chain, first: int) -> list[SearchPlan]:
+    """List the plans to test from the longest shortlist down, closely around the pilot's answer.
+
+    The pilot's queries take no part in the test, so they may decide what is tested.
+    """
+    last = len(chain.plans) - 1
+    steps = {min(first + ahead, last) for ahead in _TESTED_AHEAD} | {last, *range(first)}
+    return [chain.plans[step] for step in sorted(steps, reverse=True)]
+
+
 def _shared(confidence: float) -> float:
     """Share the error among the finalists, so that all of them are right together."""
     return 1 - (1 - confidence) / _FINALISTS
 
 
 def _fastest(trials: Sequence[Trial]) -> Trial:
-    """Choose the fastest; among those that a clock can hardly tell apart, the best."""
-    trials = [trial for trial in trials if not trial.plan.exact] or trials
-    limit = min(trial.p50_s for trial in trials) * _AS_FAST
-    return max((trial for trial in trials if trial.p50_s <= limit), key=lambda each: each.overlap)
+    """Choose the fastest; among those that a clock can hardly tell apart, the best.
+
+    The exact search must be faster by far: it slows down as the collection grows.
+    """
+    exact = next(trial for trial in trials if trial.plan.exact)
+    others = [trial for trial in trials if not trial.plan.exact]
+    fastest = min((trial.p50_s for trial in others), default=math.inf)
+    if exact.p50_s * _FASTER_BY_FAR < fastest:
+        return exact
+    limit = fastest * _AS_FAST
+    return max((each for each in others if each.p50_s <= limit), key=lambda each: each.overlap)
 
 
 def _queries(probe: Probe, given: ArrayLike | None, rng: np.random.Generator) -> Queries:
