@@ -264,7 +264,7 @@ def built(kind: type[_Model], fields: dict[str, Any]) -> _Model:
     Returns:
         The model, as model_construct would give it.
     """
-    model = kind.__new__(kind)
+    model = object.__new__(kind)
     set_field = object.__setattr__
     set_field(model, "__dict__", fields)
     set_field(model, "__pydantic_fields_set__", set(fields))

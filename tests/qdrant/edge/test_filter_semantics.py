@@ -69,7 +69,7 @@ def same_kind(left: Any, right: Any) -> bool:
     return type(left) is type(right) and left == right
 
 
-def matches(match: Any, value: Any) -> bool:
+def matches(match: Any, value: Any) -> bool:  # noqa: PLR0911  # one return for each kind
     text = value if isinstance(value, str) else None
     if isinstance(match, models.MatchValue):
         return same_kind(match.value, value)
@@ -144,7 +144,9 @@ def scalar_holds(test: models.FieldCondition, value: Any) -> bool:
     )
 
 
-def holds(test: Any, point_id: int | None, payload: Any, names: frozenset[str]) -> bool:
+def holds(  # noqa: PLR0911  # one return for each kind
+    test: Any, point_id: int | None, payload: Any, names: frozenset[str]
+) -> bool:
     if isinstance(test, models.Filter):
         return filter_holds(test, point_id, payload, names)
     if isinstance(test, models.HasIdCondition):

@@ -306,8 +306,8 @@ def test_other_mistakes_are_errors_not_empty_answers(
         embedded.query_points("docs", query=999, using="full")
     with pytest.raises(ValueError, match="limit 0"):
         embedded.query_points("docs", query=QUERY, using="full", limit=0)
+    nothing = models.RecommendQuery(recommend=models.RecommendInput(negative=[1]))
     with pytest.raises(ValueError, match="no positive example"):
-        nothing = models.RecommendQuery(recommend=models.RecommendInput(negative=[1]))
         embedded.query_points("docs", query=nothing, using="full")
 
 

@@ -1,5 +1,6 @@
 """The frameworks' own Qdrant stores run on EdgeClient."""
 
+import runpy
 import uuid
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def documents() -> list[Document]:
     ]
 
 
+@pytest.mark.filterwarnings("ignore:Relevance scores must be between:UserWarning")  # 1.00000006
 def test_langchains_stock_store_runs_on_edge(tmp_path: Path) -> None:
     with EdgeClient(tmp_path) as client:
         client.create_collection("docs", models.VectorParams(size=64, distance="Cosine"))
@@ -106,3 +108,13 @@ def test_llama_indexes_stock_store_runs_on_edge(tmp_path: Path) -> None:
         assert client.count("nodes").count == 11
         store.clear()
         assert not client.collection_exists("nodes")
+
+
+def test_the_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = Path(__file__).parents[3] / "examples" / "stock_store_on_edge.py"
+    runpy.run_path(str(script))["main"](tmp_path)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"6 notes under {tmp_path}"
+    assert "Sourdough bread" in said[said.index("how do I bake bread? ") + 1]
+    pruning = said.index("when should fruit trees be cut? (in the garden)")
+    assert "Prune apple trees" in said[pruning + 1]
