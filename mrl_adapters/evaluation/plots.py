@@ -72,7 +72,9 @@ def plot_tuning(result: TuningResult, path: Path) -> Path:
         trials = [trial for trial in result.explored if trial.plan.stages == way]
         label = f"stage {' > '.join(map(str, way))}"
         axes.plot(*_places(trials), "o", color=colour, markersize=4, alpha=0.55, label=label)
-    axes.step(*_places(result.front), where="post", color=_INK, linewidth=1.2, label="best so far")
+    axes.step(
+        *_places(result.front), where="post", color=_INK, linewidth=1.2, label="best trade-offs"
+    )
     axes.axhline(100 * result.target_overlap, color=_INK, linestyle=":", linewidth=1)
     exact = next(trial for trial in result.proved if trial.plan.exact)
     axes.plot(*_places([exact]), "s", color=_INK, markersize=6, label="exact search")

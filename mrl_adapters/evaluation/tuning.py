@@ -1,37 +1,24 @@
 """Find the fastest plan that provably finds what the exact search finds."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import TypeAlias
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import ArrayLike
 from qdrant_client import models
 
-from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.evaluation.bound import lower_bound, queries_needed
-from mrl_adapters.evaluation.metrics import PerQuery
-from mrl_adapters.evaluation.plan_grid import Chain, plan_chains
-from mrl_adapters.evaluation.probe import Probe, Queries, Searchable, Truth, draw
+from mrl_adapters.evaluation.plan_grid import plan_chains
+from mrl_adapters.evaluation.probe import Probe, Queries, Searchable, draw
 from mrl_adapters.evaluation.report import Trial, TuningResult
+from mrl_adapters.evaluation.trials import Progress, QueryShare, Trials
 from mrl_adapters.evaluation.unbuilt import estimate_stages
 from mrl_adapters.qdrant import SearchPlan
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import METADATA_KEY
 from mrl_adapters.qdrant.points import checked_vectors
 
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
-
 _SAMPLE = 2000  # stored points that serve as queries
-_PILOT = 150  # queries on which every plan is tried
-_PILOT_SHARE = 8  # of few queries, one in so many
-_FINALISTS = 3  # chains that are tested
-_TRIED_AHEAD = 3  # steps of a chain beyond the pilot's answer that are tried
-_TESTED_AHEAD = (6, 4, 3, 2, 1, 0)  # and those that are tested, after the longest shortlist
-_PILOT_ROUNDS = 30  # timed searches of every plan
-_FINAL_ROUNDS = 200  # timed searches of each proved plan
 _FASTER_BY_FAR = 1.5
 _AS_FAST = 1.1  # a clock cannot tell plans apart that are so near
 
@@ -83,9 +70,8 @@ def tune(
     report = progress or (lambda *_: None)
     probe = Probe(store, k, query_filter)
     asked = _queries(probe, queries, rng)
-    share = _Share.of(len(asked.vectors), target_overlap, confidence)
-    truth = probe.truth(asked, lambda done: report("searching exactly", done, len(asked.vectors)))
-    run = _Run(probe, asked, truth, share, report)
+    share = QueryShare.of(len(asked.vectors), target_overlap, confidence)
+    run = Trials(probe, asked, share, report)
     chains = plan_chains(probe.layout, probe.base, k, probe.points)
     explored = run.explore(chains, target_overlap)
     proved = run.prove(chains, explored, target_overlap, confidence)
@@ -100,7 +86,7 @@ def tune(
         chosen=run.final(plan, confidence),
         proved=proved,
         explored=tuple(trial for chain in explored for trial in chain),
-        estimates=estimate_stages(probe, asked, truth, target_overlap, rng),
+        estimates=estimate_stages(probe, asked, run.truth, target_overlap, rng),
     )
 
 
@@ -116,146 +102,6 @@ def save_plan(store: Searchable, plan: SearchPlan) -> None:
     metadata = dict((info.config.metadata or {}).get(METADATA_KEY) or {})
     metadata["plan"] = asdict(plan)
     store.driver.run(ask(lambda c: c.update_collection(name, metadata={METADATA_KEY: metadata})))
-
-
-@dataclass(frozen=True)
-class _Share:
-    """Which queries serve which purpose: [0, pilot), [pilot, half), [half, total)."""
-
-    pilot: int
-    half: int
-    total: int
-
-    @classmethod
-    def of(cls, total: int, target: float, confidence: float) -> "_Share":
-        """Share the queries out; refuse a number that could prove nothing."""
-        tested = queries_needed(target, _shared(confidence))
-        share = cls._split(total)
-        if share.half - share.pilot < tested:
-            needed = total
-            while (wider := cls._split(needed)).half - wider.pilot < tested:
-                needed += 1
-            msg = (
-                f"Proving a mean overlap of {target:g} with {confidence:.0%} confidence takes at "
-                f"least {needed:,} queries, found {total:,}. Pass more queries, or a lower "
-                "target_overlap or confidence; for a small collection use exact=True."
-            )
-            raise ConfigurationError(msg)
-        return share
-
-    @classmethod
-    def _split(cls, total: int) -> "_Share":
-        return cls(min(_PILOT, total // _PILOT_SHARE), (total + 1) // 2, total)
-
-
-class _Run:
-    """One tuning's queries, their truth, and the measurements made with them."""
-
-    def __init__(
-        self, probe: Probe, queries: Queries, truth: Truth, share: _Share, report: Progress
-    ) -> None:
-        self._probe = probe
-        self._queries = queries
-        self._truth = truth
-        self._share = share
-        self._report = report
-
-    def explore(self, chains: Sequence[Chain], target: float) -> list[list[Trial]]:
-        """Try each chain's plans on the pilot queries, until some steps beyond the target."""
-        total = sum(len(chain.plans) for chain in chains)
-        done = 0
-        tried: list[list[tuple[SearchPlan, PerQuery]]] = []
-        for chain in chains:
-            beyond = 0
-            tried.append([])
-            for step, plan in enumerate(chain.plans):
-                self._report("trying plans", done + step, total)
-                overlaps = self._overlaps(plan, 0, self._share.pilot)
-                tried[-1].append((plan, overlaps))
-                beyond += bool(beyond or overlaps.mean() >= target)
-                if beyond > _TRIED_AHEAD:
-                    break
-            done += len(chain.plans)
-        times = iter(self._times([plan for each in tried for plan, _ in each], _PILOT_ROUNDS))
-        self._report("trying plans", total, total)
-        return [[self._trial(*pair, None, next(times)) for pair in each] for each in tried]
-
-    def prove(
-        self,
-        chains: Sequence[Chain],
-        explored: Sequence[Sequence[Trial]],
-        target: float,
-        confidence: float,
-    ) -> tuple[Trial, ...]:
-        """Test the fastest promising chains; time what stands the test, and the exact search."""
-        promising = []
-        for chain, trials in zip(chains, explored, strict=True):
-            first = next((i for i, trial in enumerate(trials) if trial.overlap >= target), None)
-            if first is not None:
-                promising.append((trials[first].p50_s, _downwards(chain, first)))
-        finalists = sorted(promising, key=lambda each: each[0])[:_FINALISTS]
-        held = []
-        for done, (_, plans) in enumerate(finalists):
-            self._report("proving plans", done, len(finalists))
-            best = None
-            for plan in plans:
-                overlaps = self._overlaps(plan, self._share.pilot, self._share.half)
-                bound = lower_bound(overlaps, _shared(confidence))
-                if bound < target:
-                    break
-                best = (plan, overlaps, bound)
-            if best is not None:
-                held.append(best)
-        self._report("proving plans", len(finalists), len(finalists))
-        held.append((self._probe.exact, np.ones(self._share.half - self._share.pilot), 1.0))
-        times = self._times([plan for plan, _, _ in held], _FINAL_ROUNDS)
-        return tuple(
-            self._trial(*parts, seconds) for parts, seconds in zip(held, times, strict=True)
-        )
-
-    def final(self, plan: SearchPlan, confidence: float) -> Trial:
-        """Measure the chosen plan on the reporting half."""
-        self._report("reporting", 0, 1)
-        overlaps = self._overlaps(plan, self._share.half, self._share.total)
-        part = self._queries.part(self._share.half, self._share.total)
-        seconds = self._probe.latencies(part, [plan], _FINAL_ROUNDS)[0]
-        self._report("reporting", 1, 1)
-        return self._trial(plan, overlaps, lower_bound(overlaps, confidence), seconds)
-
-    def _overlaps(self, plan: SearchPlan, start: int, stop: int) -> PerQuery:
-        truth = Truth(self._truth.ids[start:stop], self._truth.scores[start:stop])
-        return self._probe.overlaps(self._queries.part(start, stop), truth, plan)
-
-    def _times(self, plans: Sequence[SearchPlan], rounds: int) -> list[PerQuery]:
-        return self._probe.latencies(self._queries.part(0, self._share.half), plans, rounds)
-
-    def _trial(
-        self, plan: SearchPlan, overlaps: PerQuery, bound: float | None, seconds: PerQuery
-    ) -> Trial:
-        return Trial(
-            plan=plan,
-            candidates=None if plan.exact else plan.candidates(self._probe.k),
-            overlap=float(overlaps.mean()),
-            lower=bound,
-            queries=len(overlaps),
-            p50_s=float(np.quantile(seconds, 0.5)),
-            p95_s=float(np.quantile(seconds, 0.95)),
-        )
-
-
-def _downwards(chain: Chain, first: int) -> list[SearchPlan]:
-    """List the plans to test from the longest shortlist down, closely around the pilot's answer.
-
-    The pilot's queries take no part in the test, so they may decide what is tested.
-    """
-    last = len(chain.plans) - 1
-    steps = {min(first + ahead, last) for ahead in _TESTED_AHEAD} | {last, *range(first)}
-    return [chain.plans[step] for step in sorted(steps, reverse=True)]
-
-
-def _shared(confidence: float) -> float:
-    """Share the error among the finalists, so that all of them are right together."""
-    return 1 - (1 - confidence) / _FINALISTS
 
 
 def _fastest(trials: Sequence[Trial]) -> Trial:

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from mrl_adapters.evaluation import (
 )
 from mrl_adapters.evaluation.plan_grid import Chain, plan_chains
 from mrl_adapters.evaluation.probe import Probe, Queries, Truth, draw
-from mrl_adapters.evaluation.tuning import _fastest, _Run, _Share
+from mrl_adapters.evaluation.trials import QueryShare, Trials
+from mrl_adapters.evaluation.tuning import _fastest
 from mrl_adapters.evaluation.unbuilt import estimate_stages
 from mrl_adapters.qdrant import (
     CollectionLayout,
@@ -90,6 +91,10 @@ class Simulated:
             plan: 1 - 0.1 * rng.binomial(10, 1 - mean, queries) for plan, mean in means.items()
         }
 
+    def truth(self, queries: Queries, report: Callable[[int], object]) -> Truth:
+        report(len(queries.own))
+        return Truth([[]] * len(queries.own), np.zeros((len(queries.own), 0)))
+
     def overlaps(self, queries: Queries, truth: Truth, plan: SearchPlan) -> np.ndarray:
         if plan.exact:
             return np.ones(len(queries.own))
@@ -113,10 +118,10 @@ def simulated_choice(seed: int, spread: float) -> tuple[float, float]:
         for chain in chains
         for step, plan in enumerate(chain.plans)
     }
-    share = _Share.of(1000, 0.95, 0.95)
+    share = QueryShare.of(1000, 0.95, 0.95)
     queries = Queries(np.zeros((1000, 1), np.float32), list(range(1000)))
     probe = Simulated(means, 1000, seed)
-    run = _Run(probe, queries, Truth([[]] * 1000, np.zeros((1000, 0))), share, lambda *_: None)
+    run = Trials(probe, queries, share, lambda *_: None)
     proved = run.prove(chains, run.explore(chains, 0.95), 0.95, 0.95)
     best = min(proved, key=lambda trial: (trial.plan.exact, trial.p50_s))
     return means.get(best.plan, 1.0), run.final(best.plan, 0.95).lower

@@ -1,0 +1,184 @@
+"""The measurements of one tuning: who tries, who tests, who reports."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.evaluation.bound import lower_bound, queries_needed
+from mrl_adapters.evaluation.metrics import PerQuery
+from mrl_adapters.evaluation.plan_grid import Chain
+from mrl_adapters.evaluation.probe import Probe, Queries, Truth
+from mrl_adapters.evaluation.report import Trial
+from mrl_adapters.qdrant import SearchPlan
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+_PILOT = 150  # queries on which every plan is tried
+_PILOT_SHARE = 8  # of few queries, one in so many
+_FINALISTS = 3  # chains that are tested
+_TRIED_AHEAD = 3  # steps of a chain beyond the pilot's answer that are tried
+_TESTED_AHEAD = (6, 4, 3, 2, 1, 0)  # and those that are tested, after the longest shortlist
+_HOPELESS = 4  # times the exact search's own time
+_WORTH_SAVING_S = 0.005  # for each query
+_PILOT_ROUNDS = 30  # timed searches of every plan
+_FINAL_ROUNDS = 200  # timed searches of each proved plan
+
+
+@dataclass(frozen=True)
+class QueryShare:
+    """Which queries serve which purpose: [0, pilot), [pilot, half), [half, total)."""
+
+    pilot: int
+    half: int
+    total: int
+
+    @classmethod
+    def of(cls, total: int, target: float, confidence: float) -> "QueryShare":
+        """Share the queries out; refuse a number that could prove nothing."""
+        tested = queries_needed(target, _shared(confidence))
+        share = cls._split(total)
+        if share.half - share.pilot < tested:
+            needed = total
+            while (wider := cls._split(needed)).half - wider.pilot < tested:
+                needed += 1
+            msg = (
+                f"Proving a mean overlap of {target:g} with {confidence:.0%} confidence takes at "
+                f"least {needed:,} queries, found {total:,}. Pass more queries, or a lower "
+                "target_overlap or confidence; for a small collection use exact=True."
+            )
+            raise ConfigurationError(msg)
+        return share
+
+    @classmethod
+    def _split(cls, total: int) -> "QueryShare":
+        return cls(min(_PILOT, total // _PILOT_SHARE), (total + 1) // 2, total)
+
+
+class Trials:
+    """One tuning's queries, their exact neighbours, and what is measured with them.
+
+    Args:
+        probe: The collection.
+        queries: All queries, in random order.
+        share: Which of them serve which purpose.
+        report: Called with what is done, how much, and of how much.
+    """
+
+    def __init__(self, probe: Probe, queries: Queries, share: QueryShare, report: Progress) -> None:
+        self._probe = probe
+        self._queries = queries
+        self._share = share
+        self._report = report
+        start = time.perf_counter()
+        self.truth = probe.truth(
+            queries, lambda done: report("searching exactly", done, share.total)
+        )
+        exact_s = (time.perf_counter() - start) / share.total
+        self._limit_s = max(_HOPELESS * exact_s, _WORTH_SAVING_S)
+
+    def explore(self, chains: Sequence[Chain], target: float) -> list[list[Trial]]:
+        """Try each chain's plans on the pilot queries, to some steps beyond the target.
+
+        A chain ends earlier where it has become far slower than the exact search.
+        """
+        total = sum(len(chain.plans) for chain in chains)
+        done = 0
+        tried: list[list[tuple[SearchPlan, PerQuery]]] = []
+        for chain in chains:
+            beyond = 0
+            tried.append([])
+            for step, plan in enumerate(chain.plans):
+                self._report("trying plans", done + step, total)
+                start = time.perf_counter()
+                overlaps = self._overlaps(plan, 0, self._share.pilot)
+                each_s = (time.perf_counter() - start) / self._share.pilot
+                tried[-1].append((plan, overlaps))
+                beyond += bool(beyond or overlaps.mean() >= target)
+                if beyond > _TRIED_AHEAD or each_s > self._limit_s:
+                    break
+            done += len(chain.plans)
+        times = iter(self._times([plan for each in tried for plan, _ in each], _PILOT_ROUNDS))
+        self._report("trying plans", total, total)
+        return [[self._trial(*pair, None, next(times)) for pair in each] for each in tried]
+
+    def prove(
+        self,
+        chains: Sequence[Chain],
+        explored: Sequence[Sequence[Trial]],
+        target: float,
+        confidence: float,
+    ) -> tuple[Trial, ...]:
+        """Test the fastest promising chains; time what stands the test, and the exact search."""
+        promising = []
+        for chain, trials in zip(chains, explored, strict=True):
+            first = next((i for i, trial in enumerate(trials) if trial.overlap >= target), None)
+            if first is not None:
+                promising.append((trials[first].p50_s, _downwards(chain, first)))
+        finalists = sorted(promising, key=lambda each: each[0])[:_FINALISTS]
+        held = []
+        for done, (_, plans) in enumerate(finalists):
+            self._report("proving plans", done, len(finalists))
+            best = None
+            for plan in plans:
+                overlaps = self._overlaps(plan, self._share.pilot, self._share.half)
+                bound = lower_bound(overlaps, _shared(confidence))
+                if bound < target:
+                    break
+                best = (plan, overlaps, bound)
+            if best is not None:
+                held.append(best)
+        self._report("proving plans", len(finalists), len(finalists))
+        held.append((self._probe.exact, np.ones(self._share.half - self._share.pilot), 1.0))
+        times = self._times([plan for plan, _, _ in held], _FINAL_ROUNDS)
+        return tuple(
+            self._trial(*parts, seconds) for parts, seconds in zip(held, times, strict=True)
+        )
+
+    def final(self, plan: SearchPlan, confidence: float) -> Trial:
+        """Measure the chosen plan on the reporting half."""
+        self._report("reporting", 0, 1)
+        overlaps = self._overlaps(plan, self._share.half, self._share.total)
+        part = self._queries.part(self._share.half, self._share.total)
+        seconds = self._probe.latencies(part, [plan], _FINAL_ROUNDS)[0]
+        self._report("reporting", 1, 1)
+        return self._trial(plan, overlaps, lower_bound(overlaps, confidence), seconds)
+
+    def _overlaps(self, plan: SearchPlan, start: int, stop: int) -> PerQuery:
+        truth = Truth(self.truth.ids[start:stop], self.truth.scores[start:stop])
+        return self._probe.overlaps(self._queries.part(start, stop), truth, plan)
+
+    def _times(self, plans: Sequence[SearchPlan], rounds: int) -> list[PerQuery]:
+        return self._probe.latencies(self._queries.part(0, self._share.half), plans, rounds)
+
+    def _trial(
+        self, plan: SearchPlan, overlaps: PerQuery, bound: float | None, seconds: PerQuery
+    ) -> Trial:
+        return Trial(
+            plan=plan,
+            candidates=None if plan.exact else plan.candidates(self._probe.k),
+            overlap=float(overlaps.mean()),
+            lower=bound,
+            queries=len(overlaps),
+            p50_s=float(np.quantile(seconds, 0.5)),
+            p95_s=float(np.quantile(seconds, 0.95)),
+        )
+
+
+def _downwards(chain: Chain, first: int) -> list[SearchPlan]:
+    """List the plans to test from the longest shortlist down, closely around the pilot's answer.
+
+    The pilot's queries take no part in the test, so they may decide what is tested.
+    """
+    last = len(chain.plans) - 1
+    steps = {min(first + ahead, last) for ahead in _TESTED_AHEAD} | {last, *range(first)}
+    return [chain.plans[step] for step in sorted(steps, reverse=True)]
+
+
+def _shared(confidence: float) -> float:
+    """Share the error among the finalists, so that all of them are right together."""
+    return 1 - (1 - confidence) / _FINALISTS
