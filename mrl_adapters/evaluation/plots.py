@@ -93,7 +93,7 @@ def plot_tuning(result: TuningResult, path: Path) -> Path:
     from matplotlib.ticker import LogLocator
 
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 3, 5, 7)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
     axes.set_xlabel("median latency of one search, ms")

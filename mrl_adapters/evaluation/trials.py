@@ -40,19 +40,23 @@ class QueryShare:
     @classmethod
     def of(cls, total: int, target: float, confidence: float) -> "QueryShare":
         """Share the queries out; refuse a number that could prove nothing."""
-        tested = queries_needed(target, _shared(confidence))
-        share = cls._split(total)
-        if share.half - share.pilot < tested:
-            needed = total
-            while (wider := cls._split(needed)).half - wider.pilot < tested:
-                needed += 1
+        if total < (needed := cls.least(target, confidence)):
             msg = (
                 f"Proving a mean overlap of {target:g} with {confidence:.0%} confidence takes at "
                 f"least {needed:,} queries, found {total:,}. Pass more queries, or a lower "
                 "target_overlap or confidence; for a small collection use exact=True."
             )
             raise ConfigurationError(msg)
-        return share
+        return cls._split(total)
+
+    @classmethod
+    def least(cls, target: float, confidence: float) -> int:
+        """Count the queries that prove the target if a plan makes no mistake on them."""
+        tested = queries_needed(target, _shared(confidence))
+        total = 2 * tested
+        while (share := cls._split(total)).half - share.pilot < tested:
+            total += 1
+        return total
 
     @classmethod
     def _split(cls, total: int) -> "QueryShare":

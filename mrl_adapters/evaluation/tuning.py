@@ -19,6 +19,7 @@ from mrl_adapters.qdrant.layout import METADATA_KEY
 from mrl_adapters.qdrant.points import checked_vectors
 
 _SAMPLE = 2000  # stored points that serve as queries
+_AMPLE = 1.4  # times the least number: plans that miss a little can be proved too
 _FASTER_BY_FAR = 1.5
 _AS_FAST = 1.1  # a clock cannot tell plans apart that are so near
 
@@ -51,7 +52,8 @@ def tune(
         k: Results a query.
         confidence: Probability with which the chosen plan truly reaches the target.
         queries: Full query vectors, shape (n, d), like those that users will ask: best real
-            ones. None draws 2,000 stored points, which then do not find themselves.
+            ones. None draws stored points, 2,000 or more as the target asks, which then do not
+            find themselves.
         query_filter: Filter that every search carries.
         seed: Draws and halves the queries.
         progress: Called with what is done, how much, and of how much.
@@ -69,7 +71,7 @@ def tune(
     rng = np.random.default_rng(seed)
     report = progress or (lambda *_: None)
     probe = Probe(store, k, query_filter)
-    asked = _queries(probe, queries, rng)
+    asked = _queries(probe, queries, QueryShare.least(target_overlap, confidence), rng)
     share = QueryShare.of(len(asked.vectors), target_overlap, confidence)
     run = Trials(probe, asked, share, report)
     chains = plan_chains(probe.layout, probe.base, k, probe.points)
@@ -118,10 +120,12 @@ def _fastest(trials: Sequence[Trial]) -> Trial:
     return max((each for each in others if each.p50_s <= limit), key=lambda each: each.overlap)
 
 
-def _queries(probe: Probe, given: ArrayLike | None, rng: np.random.Generator) -> Queries:
+def _queries(
+    probe: Probe, given: ArrayLike | None, least: int, rng: np.random.Generator
+) -> Queries:
     """Take the given queries in random order, or a sample of the stored points."""
     if given is None:
-        return draw(probe, _SAMPLE, rng)
+        return draw(probe, max(_SAMPLE, math.ceil(_AMPLE * least)), rng)
     array = np.asarray(given, dtype=np.float32)
     names = [f"query {row}" for row in range(len(array))]
     vectors = checked_vectors(array, names, probe.layout.dimensions)
