@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import qdrant_edge as edge
 from qdrant_client import models
 
+from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.edge.filters import set_fields
 
 EdgeEnum = TypeVar("EdgeEnum")
@@ -15,6 +16,9 @@ EdgeEnum = TypeVar("EdgeEnum")
 # Source: https://qdrant.tech/documentation/guides/configuration/
 HNSW_DEFAULTS = {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000}
 INDEXING_THRESHOLD_KB = 10_000
+
+_LONGEST_NAME = 200
+_UNFIT = frozenset('/\\:*?"<>|\0')
 
 _DATATYPE_BYTES = {"float16": 2.0, "uint8": 1.0, "turbo16": 2.0, "turbo8": 1.0, "turbo4": 0.5}
 
@@ -41,7 +45,10 @@ def edge_config(settings: models.CreateCollection) -> edge.EdgeConfig:
 
     Raises:
         NotImplementedError: A setting that the engine does not have.
+        ConfigurationError: A vector name that cannot be a file name.
     """
+    for name in (*dense_vectors(settings), *(settings.sparse_vectors or {})):
+        _check_name(name)
     optimizers = set_fields(settings.optimizers_config) if settings.optimizers_config else {}
     known = ("deleted_threshold", "vacuum_min_vector_number", "max_segment_size")
     payload = settings.payload.memory if settings.payload else None
@@ -65,6 +72,16 @@ def edge_config(settings: models.CreateCollection) -> edge.EdgeConfig:
         id_tracker_memory=edge_enum(edge.Memory, id_tracker),
         wal_enabled=True,
     )
+
+
+def _check_name(name: str) -> None:
+    """Refuse a vector name that the engine would fail on after having logged it."""
+    if len(name.encode()) > _LONGEST_NAME or not _UNFIT.isdisjoint(name):
+        message = (
+            f"Vector name {name[:40]!r} cannot be part of a file name. Choose one of up to "
+            f"{_LONGEST_NAME} bytes without {' '.join(sorted(_UNFIT - {chr(0)}))}."
+        )
+        raise ConfigurationError(message)
 
 
 def merged_hnsw(*layers: models.HnswConfigDiff | None) -> dict[str, Any]:
@@ -187,3 +204,23 @@ def _edge_sparse(params: models.SparseVectorParams) -> edge.EdgeSparseVectorPara
         datatype=edge_enum(edge.VectorStorageDatatype, index.datatype),
         memory=edge_enum(edge.Memory, index.memory),
     )
+
+
+def vector_creation(settings: models.CreateCollection, name: str) -> edge.UpdateOperation:
+    """Build the operation that adds a vector to a shard; the engine takes the same one twice.
+
+    Args:
+        settings: Settings that have the vector.
+        name: Its name.
+
+    Returns:
+        The operation.
+    """
+    config = edge_config(settings)
+    if name in config.vectors:
+        vector = config.vectors[name]
+        return edge.UpdateOperation.create_dense_vector(
+            name, vector.size, vector.distance, vector.multivector_config, vector.datatype
+        )
+    sparse = config.sparse_vectors[name]
+    return edge.UpdateOperation.create_sparse_vector(name, sparse.modifier, sparse.datatype)

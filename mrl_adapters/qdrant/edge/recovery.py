@@ -79,5 +79,5 @@ def _take_out(path: Path, vector: str) -> None:
         for kind in ("vector_data", "sparse_vector_data"):
             state["config"].get(kind, {}).pop(vector, None)
         write_json(file, state)
-        for part in ("vector_storage", "vector_index", "vector_quantized"):
+        for part in ("vector_storage", "vector_index"):
             shutil.rmtree(segment / f"{part}-{vector}", ignore_errors=True)

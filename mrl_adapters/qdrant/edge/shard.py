@@ -23,6 +23,7 @@ from mrl_adapters.qdrant.edge.config import (
     bytes_per_point,
     dense_vectors,
     edge_config,
+    vector_creation,
 )
 from mrl_adapters.qdrant.edge.points import PointId, VectorIntake
 from mrl_adapters.qdrant.edge.recovery import load_interrupted, load_shard
@@ -91,8 +92,11 @@ class Collection:
         add, drop = change["add"], change["drop"]
         with _engine_errors(name):
             shard, done = load_interrupted(path, settings, new, add=add, drop=drop)
-        collection = cls(name, folder, settings, shard)
-        collection.apply(new, add=None if done else add, drop=None if done else drop)
+        collection = cls(name, folder, new if done else settings, shard)
+        if done or not (add or drop):  # settings that the engine refuses are forgotten
+            collection._save()
+        else:
+            collection.apply(new, add=add, drop=drop)
         return collection
 
     @contextlib.contextmanager
@@ -169,22 +173,47 @@ class Collection:
             drop: A vector that they lack and the shard has.
         """
         with self.engine() as shard:
+            edge_config(settings)  # refuses what the engine does not have before anything happens
+            old, path = self.settings, self._folder / SHARD_FOLDER
             new = settings.model_dump(mode="json", exclude_none=True)
             self._save({"settings": new, "add": add, "drop": drop})
-            if add is not None:
-                shard.update(_create_vector(settings, add))
-            if drop is not None:
-                shard.update(edge.UpdateOperation.delete_vector_name(drop))
-            # Settings of vectors take effect only when a shard is loaded with them.
-            shard.close()
-            self._shard = None
-            self._shard = load_shard(self._folder / SHARD_FOLDER, settings)
-            rebuild = add is None and drop is None and settings.vectors != self.settings.vectors
+            try:
+                if add is not None:
+                    shard.update(vector_creation(settings, add))
+                if drop is not None:
+                    shard.update(edge.UpdateOperation.delete_vector_name(drop))
+                # Settings of vectors take effect only when a shard is loaded with them.
+                shard.close()
+                self._shard = load_shard(path, settings)
+            except Exception:
+                self._undo(old, settings, add=add, drop=drop)
+                raise
             self.settings = settings
             self._build_from = _build_from(settings)
             self._save()
-            if rebuild:  # the index on disk was built with other settings
+            if not (add or drop) and settings.vectors != old.vectors:
+                # What is indexed was indexed with other settings.
                 self._note_pending(self._shard.info().points_count)
+
+    def _undo(
+        self,
+        old: models.CreateCollection,
+        new: models.CreateCollection,
+        *,
+        add: str | None,
+        drop: str | None,
+    ) -> None:
+        """Go back to the old settings after the engine has refused the new ones."""
+        if self._shard is not None:
+            self._shard.close()
+            self._shard = None
+        path = self._folder / SHARD_FOLDER
+        shard, done = load_interrupted(path, old, new, add=add, drop=drop)
+        if add is not None and not done:
+            with contextlib.suppress(Exception):  # usually it is not there
+                shard.update(edge.UpdateOperation.delete_vector_name(add))
+        self._shard, self.settings = shard, new if done else old
+        self._save()
 
     def set_metadata(self, metadata: dict[str, Any]) -> None:
         """Merge metadata into the stored one; None removes a key, as on the server."""
@@ -251,18 +280,6 @@ def _build_from(settings: models.CreateCollection) -> float:
     if not threshold:  # 0 switches indexing off, as on the server
         return math.inf
     return threshold * _KB / max(bytes_per_point(settings), 1.0)
-
-
-def _create_vector(settings: models.CreateCollection, name: str) -> edge.UpdateOperation:
-    """Build the operation that adds a vector; the engine takes the same one twice."""
-    params = edge_config(settings)
-    if name in params.vectors:
-        vector = params.vectors[name]
-        return edge.UpdateOperation.create_dense_vector(
-            name, vector.size, vector.distance, vector.multivector_config, vector.datatype
-        )
-    sparse = params.sparse_vectors[name]
-    return edge.UpdateOperation.create_sparse_vector(name, sparse.modifier, sparse.datatype)
 
 
 @contextlib.contextmanager

@@ -47,6 +47,7 @@ def add_documents(client, start):
         ])
         say(added=ids)
         if first % 60 == 0:
+            say(deleting=ids[:3])
             client.delete("docs", ids[:3])
             say(deleted=ids[:3])
         if first % 100 == 0:
@@ -125,12 +126,16 @@ def check_documents(victim: Victim, path: Path, kills: int, longest_s: float) ->
     rng = random.Random(kills)
     expected: set[int] = set()
     for start in range(0, kills * 100_000, 100_000):
+        doubtful: set[int] = set()
         for event in victim.run("add_documents", path, start, rng.uniform(0.0, longest_s)):
             expected |= set(event.get("added", []))
+            doubtful = set(event.get("deleting", []))  # only the last event is not followed up
             expected -= set(event.get("deleted", []))
         with EdgeClient(path) as client:
             found = client.retrieve("docs", sorted(expected), with_vectors=["short"])
-            assert {each.id for each in found} == expected
+            ids = {each.id for each in found}
+            assert expected - doubtful <= ids <= expected
+            expected = ids
             assert all(each.payload == {"text": f"passage {each.id}"} for each in found)
             assert all(len(each.vector["short"]) == 8 for each in found)
 

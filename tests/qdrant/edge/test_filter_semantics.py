@@ -97,7 +97,7 @@ def matches(match: Any, value: Any) -> bool:  # noqa: PLR0911  # one return for 
 
 def moment(text: str) -> datetime | None:
     try:
-        parsed = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))  # Python 3.10 knows no Z
     except ValueError:
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
