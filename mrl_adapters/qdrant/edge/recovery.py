@@ -73,7 +73,7 @@ def _take_out(path: Path, vector: str) -> None:
     """Remove a vector from every segment, as if it had never been there."""
     for segment in (path / "segments").iterdir():
         file = segment / "segment.json"
-        if not file.exists():
+        if not file.exists():  # a segment that was just being made; the engine drops it
             continue
         state = read_json(file)
         for kind in ("vector_data", "sparse_vector_data"):

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from qdrant_client import models
 
+from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant.edge import EdgeClient, shard, storage
 
 # The child imports once and forks for each run: importing costs more than the run itself.
@@ -347,6 +348,7 @@ def test_a_vector_changed_in_one_segment_of_two_is_changed_in_both(
     segments = Path("collections/docs/shard/segments")
     one = sorted(each.name for each in (tmp_path / "new" / segments).iterdir())[changed]
     shutil.rmtree(tmp_path / "new" / segments / one)
+    (tmp_path / "new" / segments / "11111111-2222-4333-8444-555555555555").mkdir()
     shutil.copytree(tmp_path / "old" / segments / one, tmp_path / "new" / segments / one)
     for _ in range(2):
         with EdgeClient(tmp_path / "new") as client:
@@ -361,6 +363,44 @@ def test_a_vector_changed_in_one_segment_of_two_is_changed_in_both(
                 client.update_vectors("docs", filled)
                 near = client.query_points("docs", query=[3.0, 4.0], using="short").points
                 assert {each.id for each in near} == {1, 301}
+
+
+def refusing(*_: object) -> None:
+    message = "the engine says no"
+    raise Exception(message)  # noqa: TRY002  # the binding raises nothing finer
+
+
+@pytest.mark.parametrize(("step", "there"), [("vector_creation", False), ("load_shard", True)])
+def test_a_vector_that_could_not_be_added_leaves_the_collection_usable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, there: bool
+) -> None:
+    with EdgeClient(tmp_path) as client:
+        client.create_collection("docs", {"a": PARAMS})
+        client.upsert("docs", [models.PointStruct(id=1, vector={"a": [1.0, 2.0]})])
+        monkeypatch.setattr(shard, step, refusing)
+        with pytest.raises(EngineError, match="'docs': the engine says no"):
+            client.create_vector_name("docs", "short", SHORT)
+        monkeypatch.undo()
+        assert ("short" in client.get_collection("docs").config.params.vectors) is there
+        client.create_vector_name("docs", "short", SHORT)
+        client.update_vectors("docs", [models.PointVectors(id=1, vector={"short": [3.0, 4.0]})])
+    with EdgeClient(tmp_path) as client:
+        found = client.query_points("docs", query=[3.0, 4.0], using="short").points
+        assert found[0].score == 25.0
+
+
+def test_a_shard_that_is_damaged_is_an_error_that_names_the_collection(tmp_path: Path) -> None:
+    with EdgeClient(tmp_path) as client:
+        client.create_collection("docs", PARAMS)
+    folder = tmp_path / "collections" / "docs"
+    settings = json.loads((folder / "collection.json").read_text())
+    change = {"settings": settings["settings"], "add": None, "drop": None}
+    [file] = folder.glob("shard/segments/*/segment.json")
+    file.write_text("{")
+    for state in (settings, settings | {"change": change}):
+        (folder / "collection.json").write_text(json.dumps(state))
+        with EdgeClient(tmp_path) as client, pytest.raises(EngineError, match="Collection 'docs'"):
+            client.count("docs")
 
 
 def test_the_engines_own_settings_file_may_be_torn(tmp_path: Path) -> None:
