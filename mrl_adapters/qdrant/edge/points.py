@@ -265,12 +265,19 @@ def built(kind: type[_Model], fields: dict[str, Any]) -> _Model:
         The model, as model_construct would give it.
     """
     model = object.__new__(kind)
-    set_field = object.__setattr__
-    set_field(model, "__dict__", fields)
-    set_field(model, "__pydantic_fields_set__", set(fields))
-    set_field(model, "__pydantic_extra__", None)
-    set_field(model, "__pydantic_private__", None)
+    _set_field(model, "__dict__", fields)
+    _set_field(model, "__pydantic_fields_set__", _FIELD_NAMES.get(kind) or set(fields))
+    _set_field(model, "__pydantic_extra__", None)
+    _set_field(model, "__pydantic_private__", None)
     return model
+
+
+_set_field = object.__setattr__
+
+# Shared by all results: every field is set, so that setting one again adds no name.
+_FIELD_NAMES: dict[type[BaseModel], set[str]] = {
+    kind: set(kind.model_fields) for kind in (models.ScoredPoint, models.Record)
+}
 
 
 def record(found: edge.Record) -> models.Record:

@@ -101,7 +101,7 @@ def test_a_query_costs_less_than_40_microseconds_more_than_the_engine(tmp_path: 
             shortlist = edge.Prefetch(
                 limit=100, query=edge.Query.Nearest(query[:128].data, using="short_128")
             )
-            shard.query(
+            found = shard.query(
                 edge.QueryRequest(
                     limit=10,
                     query=edge.Query.Nearest(query.data, using="full"),
@@ -109,6 +109,7 @@ def test_a_query_costs_less_than_40_microseconds_more_than_the_engine(tmp_path: 
                     with_payload=True,
                 )
             )
+            assert all(each.id is not None and each.score and each.payload for each in found)
 
         extra_s = []
         for row in ROWS[:60]:
