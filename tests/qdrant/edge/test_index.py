@@ -182,18 +182,25 @@ def test_a_vector_added_later_gets_its_own_index_settings(
 ) -> None:
     points = nested_points(2000)
     rows = np.array([each.vector["full"][:4] for each in points])
-    query = rows[5]
-    truth = rows @ query / np.linalg.norm(rows, axis=1)
-    best = set(np.argsort(-truth)[:10].tolist())
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    best = np.argsort(-(unit[:50] @ unit.T))[:, :10]
     config = models.DenseVectorNameConfig(dense=models.DenseVectorConfig(size=4, distance="Cosine"))
 
     def overlap(client: EdgeClient) -> float:
-        # A graph with one link for each point and a beam of one finds little; a scan finds all.
-        params = models.SearchParams(hnsw_ef=1)
-        found = client.query_points(
-            "docs", query=query, using="short_4", search_params=params
-        ).points
-        return len({each.id for each in found} & best) / 10
+        # A graph of two links for each point and a beam of one finds little; a scan finds all.
+        requests = [
+            models.QueryRequest(
+                query=row.tolist(), using="short_4", params=models.SearchParams(hnsw_ef=1), limit=10
+            )
+            for row in unit[:50]
+        ]
+        answers = client.query_batch_points("docs", requests)
+        return np.mean(
+            [
+                len({each.id for each in answer.points} & set(expected.tolist())) / 10
+                for answer, expected in zip(answers, best, strict=True)
+            ]
+        )
 
     with EdgeClient(tmp_path) as client:
         client.create_collection("docs", nested_vectors, optimizers_config=FROM_64_POINTS)
@@ -212,14 +219,14 @@ def test_a_vector_added_later_gets_its_own_index_settings(
                 for each, row in zip(points, rows, strict=True)
             ],
         )
-        assert overlap(client) < 1.0
+        assert overlap(client) < 0.9
     with EdgeClient(tmp_path) as client:
-        assert overlap(client) < 1.0
+        assert overlap(client) < 0.9
         params = client.get_collection("docs").config.params.vectors["short_4"]
         assert params.hnsw_config == poor
         plain = models.VectorParamsDiff(hnsw_config=models.HnswConfigDiff(m=0))
         client.update_collection("docs", vectors_config={"short_4": plain})
-        assert overlap(client) == 1.0
+        assert overlap(client) > 0.99
         client.delete_vector_name("docs", "short_4")
         assert set(client.get_collection("docs").config.params.vectors) == {"full", "short_8"}
         assert set(client.retrieve("docs", [1], with_vectors=True)[0].vector) == {"full", "short_8"}
