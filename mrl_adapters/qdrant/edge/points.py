@@ -1,4 +1,4 @@
-"""Convert points: `models.PointStruct` into the engine, records and scored points out of it.
+"""Check points and convert them for the engine.
 
 Vectors are checked before anything is written. The binding reads a float32 buffer fastest when it
 comes as a memoryview and a Python list as it is; NumPy rows take three times as long.
@@ -6,13 +6,12 @@ comes as a memoryview and a Python list as it is; NumPy rows take three times as
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 import qdrant_edge as edge
-from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 from qdrant_client import models
 
@@ -232,92 +231,3 @@ def edge_point_vectors(
     ]
     intake.finish()
     return converted
-
-
-def plain_id(point_id: PointId) -> int | str:
-    """Give an id as the client gives it: an int, or a UUID's canonical string."""
-    return point_id if isinstance(point_id, int) else str(point_id)
-
-
-def plain_vector(vector: Any) -> Any:
-    """Give the engine's vectors as the client gives them: lists, by name where named."""
-    if isinstance(vector, dict):
-        return {name: plain_vector(value) for name, value in vector.items()}
-    if isinstance(vector, edge.SparseVector):
-        return models.SparseVector(indices=vector.indices, values=vector.values)
-    return vector
-
-
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-def built(kind: type[_Model], fields: dict[str, Any]) -> _Model:
-    """Build a model from complete, trusted fields: model_construct at a fifth of its cost.
-
-    Results come from the engine; validating ten points with their payloads, or even looking up
-    their defaults, costs as much as a tenth of the search.
-
-    Args:
-        kind: The model's class.
-        fields: A value for every field.
-
-    Returns:
-        The model, as model_construct would give it.
-    """
-    model = object.__new__(kind)
-    _set_field(model, "__dict__", fields)
-    _set_field(model, "__pydantic_fields_set__", _FIELD_NAMES.get(kind) or set(fields))
-    _set_field(model, "__pydantic_extra__", None)
-    _set_field(model, "__pydantic_private__", None)
-    return model
-
-
-_set_field = object.__setattr__
-
-# Shared by all results: every field is set, so that setting one again adds no name.
-_FIELD_NAMES: dict[type[BaseModel], set[str]] = {
-    kind: set(kind.model_fields) for kind in (models.ScoredPoint, models.Record)
-}
-
-
-def record(found: edge.Record) -> models.Record:
-    """Give a retrieved point as the client gives it."""
-    vector = found.vector
-    return built(
-        models.Record,
-        {
-            "id": plain_id(found.id),
-            "payload": found.payload,
-            "vector": None if vector is None else plain_vector(vector),
-            "shard_key": None,
-            "order_value": found.order_value,
-        },
-    )
-
-
-def scored_point(found: edge.ScoredPoint, wanted: Any) -> models.ScoredPoint:
-    """Give a search result as the client gives it.
-
-    Args:
-        found: The engine's result.
-        wanted: Which vectors were asked for, a bool or names; the engine adds the one that it
-            needed for diversity, asked or not.
-
-    Returns:
-        The client's result.
-    """
-    vector = plain_vector(found.vector) if wanted else None
-    if isinstance(wanted, list) and isinstance(vector, dict):
-        vector = {name: vector[name] for name in wanted if name in vector}
-    return built(
-        models.ScoredPoint,
-        {
-            "id": plain_id(found.id),
-            "version": found.version,
-            "score": found.score,
-            "payload": found.payload,
-            "vector": vector,
-            "shard_key": None,
-            "order_value": found.order_value,
-        },
-    )

@@ -12,13 +12,14 @@ from qdrant_client.http import models as rest
 
 from mrl_adapters.qdrant.edge.filters import edge_filter
 from mrl_adapters.qdrant.edge.opened import OpenPath
-from mrl_adapters.qdrant.edge.points import PointId, built, plain_id, record, scored_point
+from mrl_adapters.qdrant.edge.points import PointId
 from mrl_adapters.qdrant.edge.queries import edge_order_by
 from mrl_adapters.qdrant.edge.requests import (
     edge_payload_selector,
     edge_request,
     edge_vector_selector,
 )
+from mrl_adapters.qdrant.edge.results import built, plain_id, record, scored_point
 
 
 class Reading(OpenPath):

@@ -183,12 +183,12 @@ def test_collections_survive_a_killed_process(victim: Victim, tmp_path: Path) ->
 def test_acknowledged_documents_survive_many_killed_processes(
     victim: Victim, tmp_path: Path
 ) -> None:
-    check_documents(victim, tmp_path, kills=60, longest_s=3.0)
+    check_documents(victim, tmp_path, kills=40, longest_s=2.0)
 
 
 @pytest.mark.slow
 def test_collections_survive_many_killed_processes(victim: Victim, tmp_path: Path) -> None:
-    check_collections(victim, tmp_path, kills=60, longest_s=1.5)
+    check_collections(victim, tmp_path, kills=25, longest_s=0.8)
 
 
 # --- death at a chosen moment ---------------------------------------------------------------

@@ -11,7 +11,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import DimensionsError, EmbeddingError
 from mrl_adapters.qdrant.edge import EdgeClient
-from mrl_adapters.qdrant.edge.points import built
+from mrl_adapters.qdrant.edge.results import built
 
 Points = Callable[..., list[models.PointStruct]]
 Vectors = dict[str, models.VectorParams]
