@@ -8,6 +8,8 @@ import sys
 
 from mrl_adapters.errors import MissingExtraError
 
+_PACKAGES = frozenset({"platformdirs", "rich", "typer"})
+
 
 def main() -> None:
     """Run the command line; say what to install where its packages are missing."""
@@ -15,7 +17,7 @@ def main() -> None:
         from mrl_adapters.cli.app import app
     except ModuleNotFoundError as error:
         # A module of our own that cannot be found is a defect, which no extra mends.
-        if error.name is None or error.name.partition(".")[0] not in {"typer", "rich"}:
+        if error.name is None or error.name.partition(".")[0] not in _PACKAGES:
             raise
         print(f"Error: {MissingExtraError(error.name, 'cli')}", file=sys.stderr)  # noqa: T201 - rich may be what is missing
         sys.exit(1)

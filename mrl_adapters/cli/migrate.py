@@ -126,7 +126,8 @@ def rotate(
         done = refit(client, collection, stages=sizes, progress=report)
     told = (
         f"{done.collection_name}: {done.written:,} of {done.points:,} points have new short "
-        f"vectors ({_listed(done.stages)}), made with rotation {done.rotation}, in {done.elapsed_s:.1f} s."
+        f"vectors ({_listed(done.stages)}), made with rotation {done.rotation}, "
+        f"in {done.elapsed_s:.1f} s."
     )
     _print(done.to_dict(), _told(told, settled=done.settled), as_json=as_json)
 
