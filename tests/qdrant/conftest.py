@@ -8,12 +8,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import jsonschema
 import numpy as np
 import pytest
-from qdrant_client import QdrantClient
+from pydantic import BaseModel, TypeAdapter
+from qdrant_client import QdrantClient, models
 
 from mrl_adapters.qdrant import Driver, EdgeClient
 from mrl_adapters.qdrant.driver import Client
@@ -22,6 +24,7 @@ from mrl_adapters.qdrant.flow import Flow
 ENGINES = [
     pytest.param("edge", id="edge"),
     pytest.param("local", id="local"),
+    pytest.param("rest", id="rest"),
     pytest.param("server", id="server", marks=pytest.mark.server),
 ]
 
@@ -37,6 +40,12 @@ def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
         local = QdrantClient(":memory:")
         yield local
         local.close()
+        return
+    if request.param == "rest":
+        transport = request.getfixturevalue("gateway")
+        remote = QdrantClient(url="http://gateway", transport=transport, check_compatibility=False)
+        yield remote
+        remote.close()
         return
     url = os.environ.get("QDRANT_URL")
     if not url:
@@ -107,11 +116,10 @@ class Contract:
 
     def check(self, schema: dict[str, Any], value: object) -> None:
         """Raise if a value is not of a schema."""
-        jsonschema.validate(
-            value,
-            {**json_schema(schema), "components": self._components},
-            cls=jsonschema.Draft202012Validator,
-        )
+        whole = {**json_schema(schema), "components": self._components}
+        # Not jsonschema.validate, which would check the whole description as well each time.
+        for error in jsonschema.Draft202012Validator(whole).iter_errors(value):
+            raise error
 
     def check_request(self, request: httpx.Request) -> None:
         """Raise if a request has a path, parameter or body that the description does not have."""
@@ -179,28 +187,27 @@ def json_schema(part: Any) -> Any:
     return made
 
 
+def published_path() -> Path:
+    """Where the description lies: beside the checkout unless the environment says otherwise."""
+    beside_checkout = Path(__file__).parents[3] / "shared" / "data"
+    return Path(os.environ.get("MRL_ADAPTERS_DATA", beside_checkout)) / "qdrant-openapi.json"
+
+
 @pytest.fixture(scope="session")
 def contract() -> Contract:
     """Qdrant's published OpenAPI description."""
-    beside_checkout = Path(__file__).parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("MRL_ADAPTERS_DATA", beside_checkout))
-    path = folder / "qdrant-openapi.json"
+    path = published_path()
     if not path.exists():
         pytest.skip(f"needs Qdrant's OpenAPI description at {path}: set MRL_ADAPTERS_DATA")
     return Contract(json.loads(path.read_text(encoding="utf-8")))
 
 
-class StandIn(httpx.MockTransport):
-    """A server's REST side without a server: keeps one collection's description, finds nothing.
+class Recorder(httpx.MockTransport):
+    """An HTTP transport that keeps what it is sent, and checks it where the contract is at hand."""
 
-    Every request that arrives is checked against the contract, and so is every answer.
-    """
-
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract | None) -> None:
         super().__init__(self._answer)
         self.requests: list[httpx.Request] = []
-        self.created: dict[str, Any] | None = None
-        self.lacking = 0
         self._contract = contract
 
     def bodies(self, method: str, suffix: str) -> list[dict[str, Any]]:
@@ -213,10 +220,28 @@ class StandIn(httpx.MockTransport):
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
-        self._contract.check_request(request)
-        answer = {"result": self._result(request), "status": "ok", "time": 0.001}
-        self._contract.check_answer(request, answer)
+        if self._contract:
+            self._contract.check_request(request)
+        try:
+            result = self._result(request)
+        except (ValueError, KeyError, NotImplementedError) as error:
+            return httpx.Response(400, json={"status": {"error": str(error)}, "time": 0.001})
+        answer = {"result": result, "status": "ok", "time": 0.001}
+        if self._contract:
+            self._contract.check_answer(request, answer)
         return httpx.Response(200, json=answer)
+
+    def _result(self, request: httpx.Request) -> Any:
+        raise NotImplementedError
+
+
+class StandIn(Recorder):
+    """A server's REST side without a server: keeps one collection's description, finds nothing."""
+
+    def __init__(self, contract: Contract) -> None:
+        super().__init__(contract)
+        self.created: dict[str, Any] | None = None
+        self.lacking = 0
 
     def _result(self, request: httpx.Request) -> Any:
         resource = "/".join(raw_path(request).split("/")[3:])
@@ -283,3 +308,122 @@ def over_rest(
         # The driver's own twin: what coroutines get from a blocking client.
         yield lambda flow: asyncio.run(driver.arun(flow))
     server.close()
+
+
+class Gateway(Recorder):
+    """A server's REST side over the embedded engine: what a server would be sent is carried out.
+
+    It shows that what the clients write as JSON arrives whole, in both colours; it cannot show
+    what only a server does (shards, replicas, strict mode, aliases).
+    """
+
+    def __init__(self, engine: EdgeClient, contract: Contract | None) -> None:
+        super().__init__(contract)
+        self._engine = engine
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/":
+            return httpx.Response(200, json={"title": "qdrant", "version": "1.19.0"})
+        return super()._answer(request)
+
+    def _result(self, request: httpx.Request) -> Any:
+        _, _, name, *resource = map(unquote, raw_path(request).split("/") + [""] * 2)
+        body = json.loads(request.content) if request.content else {}
+        answer = self._carry_out(request.method, name, [each for each in resource if each], body)
+        return jsonable(answer)
+
+    def _carry_out(  # noqa: C901, PLR0911 - a table of calls
+        self, method: str, name: str, resource: list[str], body: Any
+    ) -> Any:
+        engine = self._engine
+        match method, resource:
+            case "GET", [] if not name:
+                return engine.get_collections()
+            case "GET", ["exists"]:
+                return {"exists": engine.collection_exists(name)}
+            case "GET", ["aliases"]:
+                return {"aliases": []}
+            case "GET", []:
+                return engine.get_collection(name)
+            case "PUT", []:
+                wanted = parsed(models.CreateCollection, body)
+                return engine.create_collection(name, wanted.pop("vectors"), **wanted)
+            case "PATCH", []:
+                wanted = parsed(models.UpdateCollection, body)
+                return engine.update_collection(
+                    name, vectors_config=wanted.pop("vectors", None), **wanted
+                )
+            case "DELETE", []:
+                return engine.delete_collection(name)
+            case "PUT", ["index"]:
+                return engine.create_payload_index(name, **parsed(models.CreateFieldIndex, body))
+            case "PUT", ["vectors", vector]:
+                config = TypeAdapter(models.VectorNameConfig).validate_python(body)
+                return engine.create_vector_name(name, vector, config)
+            case "DELETE", ["vectors", vector]:
+                return engine.delete_vector_name(name, vector)
+        return self._points(method, name, resource, body)
+
+    def _points(  # noqa: PLR0911 - a table of calls
+        self, method: str, name: str, resource: list[str], body: Any
+    ) -> Any:
+        engine = self._engine
+        match method, resource:
+            case "PUT", ["points"]:
+                return engine.upsert(name, **parsed(models.PointsList, body))
+            case "POST", ["points"]:
+                wanted = parsed(models.PointRequest, body)
+                return engine.retrieve(
+                    name, wanted.pop("ids"), with_vectors=wanted.pop("with_vector"), **wanted
+                )
+            case "POST", ["points", "delete"]:
+                selector = TypeAdapter(models.PointsSelector).validate_python(body)
+                return engine.delete(name, selector)
+            case "PUT", ["points", "vectors"]:
+                return engine.update_vectors(name, **parsed(models.UpdateVectors, body))
+            case "POST", ["points", "vectors", "delete"]:
+                wanted = parsed(models.DeleteVectors, body)
+                chosen = models.PointIdsList(points=wanted["points"])
+                return engine.delete_vectors(name, wanted["vector"], chosen)
+            case "POST", ["points", "count"]:
+                wanted = parsed(models.CountRequest, body)
+                return engine.count(name, count_filter=wanted.get("filter"))
+            case "POST", ["points", "scroll"]:
+                wanted = parsed(models.ScrollRequest, body)
+                records, after = engine.scroll(
+                    name,
+                    scroll_filter=wanted.pop("filter", None),
+                    with_vectors=wanted.pop("with_vector"),
+                    **wanted,
+                )
+                return {"points": jsonable(records), "next_page_offset": after}
+            case "POST", ["points", "query"]:
+                return engine.query_batch_points(name, [models.QueryRequest(**body)])[0]
+            case "POST", ["points", "query", "batch"]:
+                searches = parsed(models.QueryRequestBatch, body)["searches"]
+                return engine.query_batch_points(name, searches)
+        msg = f"the gateway has no {method} {resource}"
+        raise NotImplementedError(msg)
+
+
+def parsed(model: type[BaseModel], body: Any) -> dict[str, Any]:
+    """Read a body by Qdrant's own model; only what was sent, as objects."""
+    made = model.model_validate(body)
+    return {key: getattr(made, key) for key in made.model_fields_set}
+
+
+def jsonable(answer: Any) -> Any:
+    """Write an answer as a server does: without what is not there."""
+    if isinstance(answer, list):
+        return [jsonable(each) for each in answer]
+    if isinstance(answer, BaseModel):
+        return answer.model_dump(mode="json", exclude_none=True)
+    return answer
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Gateway]:
+    """The embedded engine behind a server's REST side."""
+    checked = request.getfixturevalue("contract") if published_path().exists() else None
+    with EdgeClient(str(tmp_path / "behind-rest")) as engine:
+        yield Gateway(engine, checked)
