@@ -15,7 +15,7 @@ from mrl_adapters.evaluation.trials import Progress, QueryShare, Trials
 from mrl_adapters.evaluation.unbuilt import estimate_stages
 from mrl_adapters.qdrant import SearchPlan
 from mrl_adapters.qdrant.flow import ask
-from mrl_adapters.qdrant.layout import METADATA_KEY
+from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY
 from mrl_adapters.qdrant.points import checked_vectors
 
 _SAMPLE = 2000  # stored points that serve as queries
@@ -102,7 +102,7 @@ def save_plan(store: Searchable, plan: SearchPlan) -> None:
     name = store.collection.name
     info = store.driver.run(ask(lambda c: c.get_collection(name)))
     metadata = dict((info.config.metadata or {}).get(METADATA_KEY) or {})
-    metadata["plan"] = asdict(plan)
+    metadata[PLAN_KEY] = asdict(plan)
     store.driver.run(ask(lambda c: c.update_collection(name, metadata={METADATA_KEY: metadata})))
 
 

@@ -176,7 +176,7 @@ class SearchingStore(VectorStore):
             mmr_lambda=lambda_mult,
             fetch_k=fetch_k,
         )
-        return self._collection.search([search], self.plan.merge(plan))
+        return self._collection.search([search], plan)
 
 
 def _scored(answers: list[list[models.ScoredPoint]]) -> list[tuple[Document, float]]:

@@ -33,7 +33,8 @@ class MatryoshkaCollection:
         name: The collection's name.
         layout: What to create, or what to expect; None reads an existing collection and derives
             a new one's layout from its first vectors and the registry.
-        plan: How it is searched unless a call says otherwise; None takes the defaults.
+        plan: How it is searched unless a call says otherwise; None takes the plan saved with the
+            collection, or the defaults.
         model: Name of the embedding model, to be stored with a new collection and compared with
             an existing one's.
         payload_indexes: Payload field to index type, as in the layout: indexes that a new
@@ -50,13 +51,18 @@ class MatryoshkaCollection:
         payload_indexes: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
-        self.plan = plan or SearchPlan()
+        self._plan = plan
         self._opening = Opening(name, layout, model, payload_indexes)
 
     @property
     def layout(self) -> CollectionLayout | None:
         """The collection's own layout once it is open, before that the one asked for."""
         return self._opening.layout
+
+    @property
+    def plan(self) -> SearchPlan:
+        """How the collection is searched; one saved with it is known once it is open."""
+        return self._plan or self._opening.saved_plan or SearchPlan()
 
     def open(self, *, must_exist: bool = False) -> Flow[CollectionLayout | None]:
         """Check the collection against what was asked for, once.
@@ -144,13 +150,15 @@ class MatryoshkaCollection:
         )
 
     def search(
-        self, searches: Sequence[Search], plan: SearchPlan | None = None
+        self,
+        searches: Sequence[Search],
+        plan: SearchPlan | Mapping[str, Any] | None = None,
     ) -> Flow[list[list[models.ScoredPoint]]]:
         """Answer several searches in one request.
 
         Args:
             searches: What to look for.
-            plan: How, if not by the collection's own plan.
+            plan: How, if not by the collection's own plan: another one, or the knobs to change.
 
         Returns:
             Hits by falling score (rising distance), one list a search; all empty while the
@@ -165,7 +173,7 @@ class MatryoshkaCollection:
             return [[] for _ in searches]
         for each in searches:
             checked_vectors([each.vector], ["the query"], layout.dimensions)
-        how = plan or self.plan
+        how = self.plan.merge(plan)
 
         def request(client: QdrantClient) -> list[models.QueryResponse]:
             engine = engine_of(client)

@@ -12,6 +12,7 @@ from mrl_adapters.vectors import Reduction, Rotation
 
 Distance: TypeAlias = Literal["Cosine", "Dot", "Euclid", "Manhattan"]
 METADATA_KEY = "mrl_adapters"
+PLAN_KEY = "plan"
 SCHEMA_VERSION = 1
 # A size and, where short vectors are rotated, the rotation's id: no two kinds can be mixed up.
 SHORT_NAME = re.compile(r"short_(\d+)(?:_([0-9a-f]{12}))?")

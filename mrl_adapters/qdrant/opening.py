@@ -12,8 +12,9 @@ from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.first_load import fit_auto
 from mrl_adapters.qdrant.flow import Flow, ask
-from mrl_adapters.qdrant.layout import METADATA_KEY, CollectionLayout
+from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.matching import check_layout, check_model
+from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.rotation import rotated_layout, store_rotation
 from mrl_adapters.vectors import FloatArray, Rotation
 
@@ -47,6 +48,7 @@ class Opening:
         self._model = model
         self._indexes = payload_indexes or {}
         self._opened: CollectionLayout | None = None
+        self.saved_plan: SearchPlan | None = None
 
     @property
     def layout(self) -> CollectionLayout | None:
@@ -86,6 +88,8 @@ class Opening:
             # A server before 1.16, or somebody else's collection: the caller knows the model.
             found = replace(found, model=expected.model, reduction=expected.reduction)
         yield from self._warn_of_missing(found)
+        saved = ((info.config.metadata or {}).get(METADATA_KEY) or {}).get(PLAN_KEY)
+        self.saved_plan = SearchPlan.from_stored(saved) if saved else None
         self._opened = found
         return found
 
@@ -181,5 +185,7 @@ class Opening:
         model = layout.model or self._model
         spec = registry.find(model) if model else None
         known = spec.reduction if spec and spec.reduction != "none" else "prefix"
+        if spec and known == "layernorm_prefix" and spec.dimensions != layout.dimensions:
+            known = "prefix"  # shortened vectors: the embedder has applied the norm already
         reduction = known if layout.reduction == "prefix" else layout.reduction
         return replace(layout, model=model, reduction=reduction)

@@ -63,6 +63,16 @@ class SearchPlan:
             object.__setattr__(self, "stages", tuple(sorted(set(self.stages))))
             _require(bool(self.stages), "stages", (), "at least one stage (or exact=True)")
 
+    @classmethod
+    def from_stored(cls, stored: Mapping[str, Any]) -> "SearchPlan":
+        """Read a plan that was saved with a collection.
+
+        Args:
+            stored: Knob to value; knobs that this version does not know are passed over.
+        """
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in stored.items() if name in known})
+
     def merge(self, overrides: "SearchPlan | Mapping[str, Any] | None") -> "SearchPlan":
         """Return this plan with some knobs changed for one call.
 

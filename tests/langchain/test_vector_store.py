@@ -13,6 +13,7 @@ from mrl_adapters.errors import (
     DimensionsError,
     EmbeddingError,
 )
+from mrl_adapters.evaluation import save_plan
 from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan
 
@@ -254,3 +255,32 @@ def test_nodes_of_llama_index_stores_are_read(store, client):
     client.upsert("docs", [point])
     (document,) = store.get_by_ids([str(point.id)])
     assert (document.page_content, document.metadata) == ("from a node", {"a": 1})
+
+
+def test_a_plan_saved_with_the_collection_is_used_unless_told_otherwise(store, client, embeddings):
+    saved = SearchPlan(oversampling=3, min_candidates=7, stages=(128,))
+    save_plan(store, saved)
+    opened = MatryoshkaVectorStore(client, "docs", embeddings)
+    assert opened.plan == SearchPlan()
+    opened.similarity_search("files")
+    assert opened.plan == saved
+    told = MatryoshkaVectorStore(client, "docs", embeddings, plan=SearchPlan(exact=True))
+    told.similarity_search("files")
+    assert told.plan == SearchPlan(exact=True)
+
+
+async def test_two_retrievals_at_once_open_the_collection_and_take_its_plan(
+    store, client, embeddings, monkeypatch
+):
+    save_plan(store, SearchPlan(min_candidates=3, oversampling=1))
+    opened = MatryoshkaVectorStore(client, "docs", embeddings)
+    limits: list[int] = []
+    original = type(client).query_batch_points
+
+    def note(self, collection_name, requests, **kwargs):
+        limits.extend(request.prefetch.limit for request in requests)
+        return original(self, collection_name, requests, **kwargs)
+
+    monkeypatch.setattr(type(client), "query_batch_points", note)
+    await asyncio.gather(*(opened.asimilarity_search("files", k=2) for _ in range(2)))
+    assert limits == [3, 3]
