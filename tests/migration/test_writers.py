@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from qdrant_client import models
 
-from mrl_adapters.errors import MigrationError
+from mrl_adapters.errors import EngineError, MigrationError
 from mrl_adapters.qdrant import (
     CollectionLayout,
     Driver,
@@ -192,59 +192,63 @@ def test_what_was_written_behind_the_passes_is_found(client, legacy, vectors, sm
     assert audit(client, "docs").ok
 
 
+class Writer(threading.Thread):
+    """Inserts, replaces, changes and deletes points until it is stopped."""
+
+    def __init__(self, client, rows, stop, seed):
+        super().__init__()
+        self._client, self._rows, self._stop_event = client, rows, stop
+        self._rng = random.Random(seed)
+        self.failures = []
+
+    def run(self):
+        try:
+            while not self._stop_event.is_set():
+                self._write(self._rng.randrange(400), self._rows[self._rng.randrange(1_000)])
+        except Exception as error:  # noqa: BLE001 - told to the main thread
+            self.failures.append(error)
+
+    def _write(self, number, row):
+        kind = self._rng.randrange(4)
+        if kind == 0:
+            self._upsert(number, {"": row.tolist()})
+        elif kind == 1:
+            try:
+                _full(self._client, number, row)
+            except EngineError as error:
+                assert "No point with id" in str(error)  # noqa: PT017 - deleted before
+        elif kind == 2:
+            self._client.delete("docs", [number])
+        elif isinstance(self._client.get_collection("docs").config.params.vectors, dict):
+            self._upsert(number, {"": row.tolist(), "short_8": row[:8].tolist()})
+
+    def _upsert(self, number, vector):
+        self._client.upsert("docs", [models.PointStruct(id=number, vector=vector)])
+
+
 def test_writers_of_every_kind_may_go_on_in_other_threads(tmp_path, legacy, vectors, small_pages):
     with EdgeClient(tmp_path / "edge") as client:
         legacy(client, count=400)
-        changed = vectors(1_000, seed=1)
         stop = threading.Event()
-        failures = []
-
-        def write(seed):
-            rng = random.Random(seed)
-            try:
-                while not stop.is_set():
-                    number, row = rng.randrange(400), changed[rng.randrange(1_000)]
-                    kind = rng.randrange(4)
-                    if kind == 0:
-                        client.upsert(
-                            "docs", [models.PointStruct(id=number, vector={"": row.tolist()})]
-                        )
-                    elif kind == 1 and client.retrieve("docs", [number]):
-                        _full(client, number, row)
-                    elif kind == 2:
-                        client.delete("docs", [number])
-                    elif (
-                        "short_8"
-                        in client.get_collection("docs").config.params.model_dump()["vectors"]
-                    ):
-                        short = row[:8].tolist()
-                        point = models.PointStruct(
-                            id=number, vector={"": row.tolist(), "short_8": short}
-                        )
-                        client.upsert("docs", [point])
-            except Exception as error:  # noqa: BLE001 - told to the main thread
-                failures.append(error)
-
-        threads = [threading.Thread(target=write, args=(seed,)) for seed in range(2)]
-        for thread in threads:
-            thread.start()
+        writers = [Writer(client, vectors(1_000, seed=1), stop, seed) for seed in range(2)]
+        for writer in writers:
+            writer.start()
 
         def watch(progress):
             # They stop during the first comparison: what they did until then must be found.
             if progress.phase == "verify" and progress.done >= 200:
                 stop.set()
+                for writer in writers:
+                    writer.join()
 
-        migrate(client, "docs", stages=(8,), progress=watch)
-        stop.set()
-        for thread in threads:
-            thread.join()
+        result = migrate(client, "docs", stages=(8,), progress=watch)
 
-        # No deletion may have come between looking and updating: that one is the test's own race.
-        assert [each for each in failures if "No point with id" not in str(each)] == []
-        # They write a little longer than they are told; that is for the next run.
+        assert [writer.failures for writer in writers] == [[], []]
+        assert result.corrected > 0
+        # What was changed behind the first comparison, while it ran, is for the next run.
         migrate(client, "docs", stages=(8,))
         assert audit(client, "docs").ok
-        assert audit(client, "docs").points > 0
+        assert result.points == audit(client, "docs").points > 0
 
 
 def test_vectors_that_are_not_finite_get_no_short_vector(open_engine, vectors):

@@ -1,0 +1,130 @@
+"""A migrating process is killed at random moments, again and again, and goes on each time."""
+
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from qdrant_client import models
+
+from mrl_adapters.qdrant import audit, connect
+
+POINTS = 3_000
+CHILD = """
+import sys
+from mrl_adapters.qdrant import CopyTarget, connect, migrate
+from mrl_adapters.qdrant.migration import copying, pages
+
+pages._PAGE_POINTS = 25
+copying._PAGES_A_CHECKPOINT = 4
+mode, here, there = sys.argv[1:]
+with connect(path=here) as client:
+    if mode == "copy":
+        with connect(path=there) as other:
+            print("begin", flush=True)
+            result = migrate(client, "docs", stages=(8, 16), mode="copy",
+                             target=CopyTarget(client=other))
+            print("end", result.settled, flush=True)
+    else:
+        rotation = "auto" if mode == "rotated" else None
+        print("begin", flush=True)
+        print("end", migrate(client, "docs", stages=(8, 16), rotation=rotation).settled, flush=True)
+"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A collection of the embedded engine, closed."""
+    path = str(tmp_path / "here")
+    full = np.random.default_rng(0).standard_normal((POINTS, 32)).astype(np.float32)
+    with connect(path=path) as client:
+        params = models.VectorParams(size=32, distance=models.Distance.COSINE)
+        client.create_collection("docs", params)
+        client.upsert(
+            "docs",
+            [
+                models.PointStruct.model_construct(id=number, vector=row, payload={"n": number})
+                for number, row in enumerate(full)
+            ],
+        )
+    return path, full
+
+
+def _start(mode, here, there):
+    child = subprocess.Popen(  # noqa: S603 - this interpreter, this file's own script
+        [sys.executable, "-c", CHILD, mode, here, there], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "begin\n"
+    return child
+
+
+def _finish(child):
+    assert child.communicate()[0] == "end True\n"
+    assert child.returncode == 0
+
+
+def _write_by_the_stock_store(path, full, number):
+    """Between two runs somebody replaces a point; it has no short vectors then."""
+    full[number] = full[number + 1]
+    vector = full[number].tolist()
+    with connect(path=path) as client:
+        mixed = isinstance(client.get_collection("docs").config.params.vectors, dict)
+        point = models.PointStruct(id=number, vector={"": vector} if mixed else vector)
+        client.upsert("docs", [point])
+
+
+def _check(client, name, full):
+    report = audit(client, "docs")
+    assert (report.ok, report.points, report.checked) == (True, POINTS, POINTS)
+    for record in client.scroll("docs", limit=POINTS, with_vectors=[name])[0]:
+        vector = record.vector[name] if isinstance(record.vector, dict) else record.vector
+        expected = full[record.id] / np.linalg.norm(full[record.id])
+        assert np.allclose(vector, expected, atol=1e-3)
+
+
+def _survives(mode, kills, tmp_path, written):
+    path, full = written
+    there, spare = str(tmp_path / "there"), str(tmp_path / "spare")
+    shutil.copytree(path, spare)
+    child = _start(mode, spare, str(tmp_path / "spare-there"))
+    began_s = time.monotonic()
+    _finish(child)
+    whole_s = time.monotonic() - began_s
+    rng = random.Random(kills)
+    killed = 0
+    while killed < kills:
+        child = _start(mode, path, there)
+        try:
+            child.wait(timeout=rng.uniform(0, whole_s))
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+            child.communicate()
+            killed += 1
+        else:
+            _finish(child)
+            if mode == "copy":
+                # A finished copy is not touched again: the next kills need a new one.
+                with connect(path=there) as client:
+                    _check(client, "full", full)
+                shutil.rmtree(there)
+        if mode != "copy":
+            _write_by_the_stock_store(path, full, killed)
+    _finish(_start(mode, path, there))
+    with connect(path=there if mode == "copy" else path) as client:
+        _check(client, "full" if mode == "copy" else "", full)
+
+
+@pytest.mark.parametrize("mode", ["in_place", "copy", "rotated"])
+def test_a_killed_migration_goes_on(mode, tmp_path, written):
+    _survives(mode, 3, tmp_path, written)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["in_place", "copy"])
+def test_fifty_kills_leave_every_point_with_its_own_short_vectors(mode, tmp_path, written):
+    _survives(mode, 50, tmp_path, written)
