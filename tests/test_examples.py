@@ -16,8 +16,9 @@ SLOW = {"quickstart"}
 EXPECTED = {
     "funnel": r"64, then 128, then full.*0?\.9\d|64, then 128, then full.*\d\d ?%",
     "langchain_rag": r"shutil\.copytree",
+    "llama_index_rag": r"Found:.*README\.md",
     "quickstart": r"shutil\.copytree",
-    "stock_store_on_edge": r"shutil\.copytree|copies a directory",
+    "stock_store_on_edge": r"bake bread\?.*Sourdough",
 }
 
 
