@@ -7,7 +7,7 @@
     │   └── DimensionsError                a size that does not fit the vectors or the model
     ├── EmbeddingError (ValueError)        an embedding that must not be stored or searched with
     ├── CollectionMismatchError            a collection that is not what the caller expects
-    ├── EngineError (RuntimeError)         the embedded engine cannot be used: path locked, client closed
+    ├── EngineError (RuntimeError)         the embedded engine: path locked, client closed
     └── MigrationError                     a migration that cannot start or go on
 
 Errors of the openai and qdrant clients (transport, status codes) pass through unwrapped.

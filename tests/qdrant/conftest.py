@@ -17,6 +17,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 from qdrant_client import QdrantClient, models
 
+from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant import Driver, EdgeClient
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow
@@ -224,7 +225,7 @@ class Recorder(httpx.MockTransport):
             self._contract.check_request(request)
         try:
             result = self._result(request)
-        except (ValueError, KeyError, NotImplementedError) as error:
+        except (ValueError, KeyError, NotImplementedError, EngineError) as error:
             return httpx.Response(400, json={"status": {"error": str(error)}, "time": 0.001})
         answer = {"result": result, "status": "ok", "time": 0.001}
         if self._contract:
@@ -364,7 +365,7 @@ class Gateway(Recorder):
                 return engine.delete_vector_name(name, vector)
         return self._points(method, name, resource, body)
 
-    def _points(  # noqa: PLR0911 - a table of calls
+    def _points(  # noqa: C901, PLR0911 - a table of calls
         self, method: str, name: str, resource: list[str], body: Any
     ) -> Any:
         engine = self._engine
@@ -379,6 +380,10 @@ class Gateway(Recorder):
             case "POST", ["points", "delete"]:
                 selector = TypeAdapter(models.PointsSelector).validate_python(body)
                 return engine.delete(name, selector)
+            case "POST", ["points", "payload"]:
+                wanted = parsed(models.SetPayload, body)
+                chosen = wanted.get("points") or models.FilterSelector(filter=wanted["filter"])
+                return engine.set_payload(name, wanted["payload"], chosen)
             case "PUT", ["points", "vectors"]:
                 return engine.update_vectors(name, **parsed(models.UpdateVectors, body))
             case "POST", ["points", "vectors", "delete"]:
