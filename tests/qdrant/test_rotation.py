@@ -19,7 +19,6 @@ from mrl_adapters.qdrant import (
 )
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.first_load import FIRST_LOAD, UnrotatedWarning
-from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.load import Load
 from mrl_adapters.qdrant.points import derive, point_id
 from mrl_adapters.qdrant.query import Search
@@ -205,10 +204,9 @@ def test_a_damaged_rotation_is_an_error_at_opening(
     driver: Driver, client: Client, name: str, payload: dict[str, float], what: str
 ) -> None:
     rotated(driver, name, turned(300))
-    everything = models.FilterSelector(filter=models.Filter())
-    driver.run(
-        ask(lambda c: c.set_payload(companion_name(name), payload, points=everything, wait=True))
-    )
+    records, _ = client.scroll(companion_name(name), limit=100)
+    rows = [record.id for record in records]
+    client.set_payload(companion_name(name), payload, points=rows, wait=True)
     with pytest.raises(CollectionMismatchError, match=what):
         driver.run(MatryoshkaCollection(name).open())
 
