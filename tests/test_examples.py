@@ -17,6 +17,8 @@ EXPECTED = {
     "funnel": r"64, then 128, then full.*0?\.9\d|64, then 128, then full.*\d\d ?%",
     "langchain_rag": r"shutil\.copytree",
     "llama_index_rag": r"Found:.*README\.md",
+    "migrate_existing": r"2000 of 2000 points.*repaired: 1 points",
+    "rotation": r"plain +0\.\d+\n +rotated 0\.9",
     "quickstart": r"shutil\.copytree",
     "stock_store_on_edge": r"bake bread\?.*Sourdough",
 }
