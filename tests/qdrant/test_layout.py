@@ -9,8 +9,8 @@ from qdrant_client import models
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError, DimensionsError
 from mrl_adapters.qdrant import CollectionLayout
 from mrl_adapters.qdrant.layout import METADATA_KEY
-from mrl_adapters.qdrant.reading import read_layout
 from mrl_adapters.qdrant.matching import check_layout, check_model
+from mrl_adapters.qdrant.reading import read_layout
 
 NOMIC = "nomic-ai/nomic-embed-text-v1.5"
 
