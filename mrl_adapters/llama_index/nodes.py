@@ -5,11 +5,10 @@ it), so that each store reads what the other wrote. Payloads of LangChain stores
 (``page_content``, ``metadata``) are read as well.
 """
 
-import json
 from typing import Any
 
-from llama_index.core.schema import BaseNode, TextNode
-from llama_index.core.vector_stores.utils import metadata_dict_to_node
+from llama_index.core.schema import BaseNode, ImageNode, IndexNode, Node, TextNode
+from pydantic_core import from_json
 from qdrant_client import models
 
 from mrl_adapters.qdrant.points import ID_KEY, original_id
@@ -19,6 +18,10 @@ _CONTENT_KEY = "_node_content"
 _LANGCHAIN_CONTENT_KEY = "page_content"
 _LANGCHAIN_METADATA_KEY = "metadata"
 _TEXT_KEY = "text"
+# Others, such as Document, are read as text nodes, as core's metadata_dict_to_node does.
+_KINDS: dict[str, type[BaseNode]] = {
+    each.class_name(): each for each in (Node, IndexNode, ImageNode, TextNode)
+}
 
 
 def to_payload(node: BaseNode) -> dict[str, Any]:
@@ -32,12 +35,12 @@ def to_payload(node: BaseNode) -> dict[str, Any]:
         own id where it came from none, so that it can be deleted by it.
     """
     # The embedding alone would cost more than all the rest.
-    content = node.model_dump(mode="json", exclude={"embedding"})
-    content["embedding"] = None
+    content = node.model_dump_json(exclude={"embedding"})
+    metadata: dict[str, Any] = from_json(content).get("metadata", {})
     document_id = node.ref_doc_id or node.node_id
     return {
-        **content.get("metadata", {}),
-        _CONTENT_KEY: json.dumps(content, ensure_ascii=False),
+        **metadata,
+        _CONTENT_KEY: content,
         "_node_type": node.class_name(),
         "document_id": document_id,
         DOCUMENT_KEY: document_id,
@@ -54,7 +57,8 @@ def to_node(point: models.Record | models.ScoredPoint, vector_name: str | None =
     """
     payload = point.payload or {}
     if _CONTENT_KEY in payload:
-        node = metadata_dict_to_node(payload)
+        kind = _KINDS.get(payload.get("_node_type", ""), TextNode)
+        node: BaseNode = kind.from_dict(from_json(payload[_CONTENT_KEY]))
     elif _LANGCHAIN_CONTENT_KEY in payload:
         node = TextNode(
             id_=original_id(point.id, payload),

@@ -122,7 +122,9 @@ class MatryoshkaCollection:
         layout = yield from self.ensure(full.shape[1], [full])
         checked_vectors(full, names, layout.dimensions)
         batch = PointBatch(ids, columns(full, layout, names), payloads)
-        requests = yield from ask(lambda c: batch.requests(arrays=engine_of(c) is Engine.EDGE))
+        requests = yield from ask(
+            lambda c: batch.requests(arrays=engine_of(c) is not Engine.SERVER)
+        )
         try:
             for points in requests:
                 yield from self._upsert(points, layout, shard_key)

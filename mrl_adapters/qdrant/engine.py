@@ -15,7 +15,7 @@ class Engine(Enum):
     EDGE = "edge"
     """Qdrant's core in this process: takes vectors as float32 arrays."""
     LOCAL = "local"
-    """qdrant-client's NumPy mode: scans everything, warns of search settings and indexes."""
+    """qdrant-client's NumPy mode: takes arrays, scans everything, warns of settings and indexes."""
     SERVER = "server"
     """A server or cluster: takes vectors as lists of floats."""
 

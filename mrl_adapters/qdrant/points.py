@@ -210,8 +210,8 @@ class PointBatch:
         """Build the points of each request, small enough for a server's limit.
 
         Args:
-            arrays: Whether the client takes float32 arrays (the embedded engine does); lists of
-                floats otherwise.
+            arrays: Whether the client takes float32 arrays (engines in this process do); lists
+                of floats otherwise.
         """
         structs = [
             # Validated above; validating again costs more than writing the points.

@@ -85,7 +85,7 @@ def search_request(
     Raises:
         CollectionMismatchError: The plan names a stage that the collection does not have.
     """
-    encode: Callable[[FloatArray], Any] = _as_is if engine is Engine.EDGE else _as_list
+    encode: Callable[[FloatArray], Any] = _as_list if engine is Engine.SERVER else _as_is
     # model_construct: validating a 1,536-d vector through Qdrant's union of query types costs
     # more than searching with it.
     full = normalize(search.vector) if layout.distance == "Cosine" else search.vector

@@ -105,7 +105,7 @@ def store_rotation(name: str, rotation: Rotation) -> Flow[None]:
         for row, energy in enumerate(rotation.energies.tolist())
     ]
     batch = PointBatch(_row_ids(rotation.id, range(len(payloads))), {_ROW: rotation.rows}, payloads)
-    requests = yield from ask(lambda c: batch.requests(arrays=engine_of(c) is Engine.EDGE))
+    requests = yield from ask(lambda c: batch.requests(arrays=engine_of(c) is not Engine.SERVER))
     for points in requests:
         yield from _upsert(companion, points)
 

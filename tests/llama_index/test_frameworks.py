@@ -26,7 +26,11 @@ from mrl_adapters.llama_index import MatryoshkaEmbedding, MatryoshkaRetriever, M
 from mrl_adapters.qdrant import CollectionLayout, connect
 
 # Core leaves event loops open where a blocking method of its own runs a coroutine.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    # Core 0.13 calls what it has deprecated.
+    pytest.mark.filterwarnings("ignore:Call to deprecated method get_doc_id"),
+]
 
 
 @pytest.fixture(autouse=True)

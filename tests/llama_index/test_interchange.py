@@ -41,7 +41,8 @@ def bare(node: TextNode) -> TextNode:
 
 
 def parsed(payload: dict[str, Any]) -> dict[str, Any]:
-    return {**payload, "_node_content": json.loads(payload["_node_content"])}
+    # The stock payload adds that there is no embedding in it.
+    return {**payload, "_node_content": {"embedding": None, **json.loads(payload["_node_content"])}}
 
 
 def test_our_payload_is_the_stock_payload(node):
