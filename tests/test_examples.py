@@ -14,11 +14,11 @@ FOLDER = Path(__file__).parents[1] / "examples"
 SLOW = {"quickstart"}
 # What a script must print; any words at all where nothing more is known.
 EXPECTED = {
-    "rotation": r"64 dimensions: plain 0\.\d+, rotated (0\.9\d+|1\.0)",
     "funnel": r"64, then 128, then full.*0?\.9\d|64, then 128, then full.*\d\d ?%",
     "langchain_rag": r"shutil\.copytree",
     "llama_index_rag": r"Found:.*README\.md",
     "migrate_existing": r"2000 of 2000 points.*repaired: 1 points",
+    "rotate_existing": r"64 dimensions: plain 0\.\d+, rotated (0\.9\d+|1\.0)",
     "rotation": r"plain +0\.\d+\n +rotated 0\.9",
     "quickstart": r"shutil\.copytree",
     "stock_store_on_edge": r"bake bread\?.*Sourdough",
