@@ -225,6 +225,116 @@ def test_a_rotated_copy_that_was_interrupted_keeps_its_rotation(client, legacy, 
     assert audit(client, "docs_two_stage").ok
 
 
+def test_a_rotated_collection_is_copied_with_its_rotation(client, legacy, search, vectors):
+    legacy(client)
+    migrate(client, "docs", stages=(8,), rotation="auto")
+
+    migrate(client, "docs", stages=(8,), mode="copy")
+
+    before, after = (
+        Driver(client).run(open_layout(name)).rotation for name in ("docs", "docs_two_stage")
+    )
+    assert before == after
+    assert audit(client, "docs_two_stage").ok
+    [query] = vectors(1, seed=1)
+    exact = search(client, "docs_two_stage", query, exact=True)
+    assert search(client, "docs_two_stage", query) == exact
+
+
+def test_ids_that_are_uuids_are_gone_on_from_too(client, vectors, small_pages):
+    params = models.VectorParams(size=32, distance=models.Distance.COSINE)
+    client.create_collection("docs", params)
+    points = [
+        models.PointStruct(id=f"000000{place:02}-0000-4000-8000-000000000000", vector=row.tolist())
+        for place, row in enumerate(vectors(50))
+    ]
+    client.upsert("docs", points)
+
+    def stop(progress):
+        if progress.phase == "copy" and progress.done == 30:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        migrate(client, "docs", stages=(8,), mode="copy", progress=stop)
+
+    result = migrate(client, "docs", stages=(8,), mode="copy")
+
+    assert (result.written, result.points) == (30, 50)
+    assert result.to_dict()["resumed"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": [4.0, 3.0, 2.0, 1.0]},
+        {"words": models.SparseVector(indices=[1, 99], values=[1.0, 9.0])},
+        {"words": models.SparseVector(indices=[1, 98], values=[1.0, 0.25])},
+    ],
+    ids=["dense", "weights", "words"],
+)
+def test_another_vector_that_changed_meanwhile_is_carried_over_again(client, vectors, change):
+    _rich(client, vectors)
+
+    def write(progress):
+        if progress.phase == "verify" and progress.done == 0:
+            client.update_vectors("docs", [models.PointVectors(id=3, vector=change)])
+
+    migrate(client, "docs", stages=(8,), mode="copy", full_name="dense", progress=write)
+
+    [old], [new] = (
+        client.retrieve(name, [3], with_vectors=True) for name in ("docs", "docs_two_stage")
+    )
+    for name, vector in change.items():
+        assert new.vector[name] == old.vector[name] == vector
+
+
+def test_a_vector_that_was_deleted_meanwhile_is_deleted_in_the_copy(client, vectors):
+    _rich(client, vectors)
+
+    def write(progress):
+        if progress.phase == "verify" and progress.done == 0:
+            client.delete_vectors("docs", ["title"], models.PointIdsList(points=[3]))
+
+    migrate(client, "docs", stages=(8,), mode="copy", full_name="dense", progress=write)
+
+    assert "title" not in client.retrieve("docs_two_stage", [3], with_vectors=True)[0].vector
+
+
+def test_the_settings_of_payload_indexes_arrive_as_they_were(open_engine, legacy):
+    here, there = open_engine("edge"), open_engine("edge")
+    legacy(here)
+    schemas = {
+        "text": models.TextIndexParams(
+            type=models.TextIndexType.TEXT,
+            tokenizer=models.TokenizerType.PREFIX,
+            min_token_len=2,
+            lowercase=True,
+            stopwords=models.StopwordsSet(
+                languages=[models.Language.ENGLISH, models.Language.GERMAN], custom=["foo"]
+            ),
+            stemmer=models.SnowballParams(
+                type=models.Snowball.SNOWBALL, language=models.SnowballLanguage.ENGLISH
+            ),
+        ),
+        "note": models.TextIndexParams(
+            type=models.TextIndexType.TEXT,
+            tokenizer=models.TokenizerType.WORD,
+            stopwords=models.Language.FRENCH,
+        ),
+        "who": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
+        "number": models.IntegerIndexParams(
+            type=models.IntegerIndexType.INTEGER, lookup=True, range=False
+        ),
+    }
+    for field, schema in schemas.items():
+        here.create_payload_index("docs", field, schema)
+
+    migrate(here, "docs", stages=(8,), mode="copy", target=CopyTarget(client=there))
+
+    found = there.get_collection("docs").payload_schema
+    assert {field: index.params for field, index in found.items()} == schemas
+
+
 def test_the_alias_that_named_the_collection_is_switched(open_engine, legacy):
     client = open_engine("local")
     legacy(client)

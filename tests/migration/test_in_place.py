@@ -10,7 +10,7 @@ from mrl_adapters.errors import ConfigurationError, DimensionsError, MigrationEr
 from mrl_adapters.qdrant import Driver, audit, migrate, plan_migration
 from mrl_adapters.qdrant.migration import Progress
 from mrl_adapters.qdrant.rotation import open_layout
-from mrl_adapters.registry import MatryoshkaWarning
+from mrl_adapters.registry import MatryoshkaWarning, ModelSpec, register
 from mrl_adapters.vectors import Rotation, normalize, truncate
 
 VARIANTS = pytest.mark.parametrize(
@@ -331,6 +331,45 @@ def test_another_model_than_the_collections_is_refused(client, legacy):
 
     with pytest.raises(MigrationError, match="'one'"):
         migrate(client, "docs", stages=(4,), model="two")
+
+
+def test_a_model_that_reduces_otherwise_than_the_collection_is_refused(client, legacy):
+    legacy(client, dimensions=768)
+    migrate(client, "docs", stages=(256,))
+
+    with pytest.raises(MigrationError, match=r"'prefix'.*'layernorm_prefix'"):
+        migrate(client, "docs", stages=(128,), model="nomic-embed-text-v1.5")
+
+
+def test_a_model_that_was_not_trained_to_nest_is_sliced_with_a_warning(open_engine, legacy):
+    client = open_engine("local")
+    legacy(client, count=10, dimensions=1024)
+    register(ModelSpec("flat-1024", 1024, reduction="none"), replace=True)
+
+    with pytest.warns(MatryoshkaWarning, match="not trained to be shortened"):
+        migrate(client, "docs", stages=(256,), model="flat-1024")
+    assert audit(client, "docs").ok
+
+
+def test_a_collection_that_contradicts_itself_is_refused(client, legacy):
+    legacy(client)
+    migrate(client, "docs", stages=(8, 16))
+    client.delete_vector_name("docs", "short_8")
+
+    with pytest.raises(MigrationError, match="says of itself"):
+        migrate(client, "docs", stages=(8,))
+
+
+def test_graphs_are_built_for_each_tenant_where_the_collection_has_tenants(open_engine, legacy):
+    client = open_engine("edge")
+    legacy(client)
+    tenants = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
+    client.create_payload_index("docs", "text", tenants)
+
+    migrate(client, "docs", stages=(8,))
+
+    graph = client.get_collection("docs").config.params.vectors["short_8"].hnsw_config
+    assert (graph.m, graph.payload_m) == (0, 16)
 
 
 def test_a_size_that_the_model_was_not_trained_at_is_warned_of(open_engine, legacy):

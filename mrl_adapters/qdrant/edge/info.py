@@ -61,7 +61,9 @@ def collection_info(
         ),
         payload_schema={
             field: models.PayloadIndexInfo(
-                data_type=_schema_type(index.data_type), points=index.points
+                data_type=_schema_type(index.data_type),
+                params=_index_params(index),
+                points=index.points,
             )
             for field, index in info.payload_schema.items()
         },
@@ -124,3 +126,41 @@ _INDEX_PARTS: dict[str, Callable[[Any], Any]] = {
     "stemmer": _stemmer,
     "scoring": bool,  # BM25 is the only kind
 }
+
+
+def _index_params(index: "edge.PayloadIndexInfo") -> Any:
+    """Give the settings of a payload index as the client has them; None where none were given."""
+    given: Any = index.params
+    if given is None:
+        return None
+    target = getattr(models, type(given).__name__)
+    fields: dict[str, Any] = {"type": _schema_type(index.data_type).value}
+    for name in target.model_fields.keys() - {"type"}:
+        if (value := getattr(given, name, None)) is not None:
+            fields[name] = _plain_part(value)
+    return target(**fields)
+
+
+def _plain_part(value: Any) -> Any:
+    """Turn the engine's part of an index setting into what the client's models accept."""
+    if isinstance(value, edge.StopwordsSet):
+        return models.StopwordsSet(
+            languages=[
+                models.Language(each) for each in sorted(map(_plain_name, value.languages or []))
+            ]
+            or None,
+            custom=sorted(value.custom or []) or None,
+        )
+    if isinstance(value, edge.SnowballParams):
+        language = models.SnowballLanguage(_plain_name(value.language))
+        return models.SnowballParams(type=models.Snowball.SNOWBALL, language=language)
+    if isinstance(value, edge.DisabledStemmer):
+        return models.DisabledStemmerParams(type=models.NoStemmer.NONE)
+    if isinstance(value, edge.TextScoringParams):
+        return True  # BM25 is the only kind
+    return value if isinstance(value, bool | int | float | str) else _plain_name(value)
+
+
+def _plain_name(member: Any) -> str:
+    """Give the client's word for a member of one of the engine's enums: English -> english."""
+    return str(member).rpartition(".")[2].lower()

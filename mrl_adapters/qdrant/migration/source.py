@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import get_args
 
 from qdrant_client import models
 
@@ -10,7 +9,7 @@ from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError, MigrationError
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.flow import ask
-from mrl_adapters.qdrant.layout import SHORT_NAME, CollectionLayout, Distance
+from mrl_adapters.qdrant.layout import SHORT_NAME, CollectionLayout
 from mrl_adapters.qdrant.matching import check_model
 from mrl_adapters.qdrant.reading import (
     active_rotation,
@@ -128,8 +127,6 @@ def _check_full(source: Source) -> None:
         what = "holds many vectors a point"
     elif full.datatype not in _SLICEABLE:
         what = f"is stored as {full.datatype.value if full.datatype else None}"
-    elif full.distance.value not in get_args(Distance):
-        what = f"is compared by {full.distance.value}"
     if what is not None:
         msg = (
             f"Collection {source.name!r}: vector {source.full_name!r} {what}; short vectors can be "
