@@ -1,21 +1,16 @@
 """Settle which rotation a migration derives short vectors with: none, a given one, or its own."""
 
-from collections.abc import Iterator
 from typing import Literal
-
-import numpy as np
 
 from mrl_adapters.errors import MigrationError
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.checkpoint import Checkpoint
-from mrl_adapters.qdrant.migration.pages import column, count_points, page_points, read_pages
-from mrl_adapters.qdrant.migration.progress import Meter, ProgressCallback
+from mrl_adapters.qdrant.migration.progress import ProgressCallback
+from mrl_adapters.qdrant.migration.sampling import sample_vectors
 from mrl_adapters.qdrant.migration.source import Source
 from mrl_adapters.qdrant.rotation import load_rotation
-from mrl_adapters.vectors import FloatArray, Rotation
-
-_SAMPLE = 20_000
+from mrl_adapters.vectors import Rotation
 
 
 def choose_rotation(
@@ -61,21 +56,4 @@ def choose_rotation(
     if earlier is not None and earlier.rotation is not None:
         # Fitted by the run that was interrupted: points carry its short vectors already.
         return target_driver.run(load_rotation(target_name, earlier.rotation))
-    return Rotation.fit(_sample(driver, source, report), max(stages))
-
-
-def _sample(
-    driver: Driver, source: Source, report: ProgressCallback | None
-) -> Iterator[FloatArray]:
-    """Read full vectors from all over the collection, in bounded memory."""
-    count = min(_SAMPLE, count_points(driver, source.name))
-    meter = Meter("fit", count, report)
-    size = page_points(source.full.size)
-    seen = 0
-    for records, _ in read_pages(driver, source.name, size, vectors=[source.full_name]):
-        full = column(records, source.full_name, source.full.size)
-        yield full[np.isfinite(full).all(axis=1)]
-        seen += len(records)
-        meter.step(len(records))
-        if seen >= count:
-            return
+    return Rotation.fit(sample_vectors(driver, source, report), max(stages))

@@ -85,7 +85,7 @@ def _page(
     )
 
 
-def vector_of(record: models.Record, name: str) -> Any:
+def vector_of(record: models.Record | models.ScoredPoint, name: str) -> Any:
     """Pick one vector of a point.
 
     Args:
@@ -101,7 +101,9 @@ def vector_of(record: models.Record, name: str) -> Any:
     return vector if name == "" else None
 
 
-def column(records: Sequence[models.Record], name: str, width: int) -> FloatArray:
+def column(
+    records: Sequence[models.Record | models.ScoredPoint], name: str, width: int
+) -> FloatArray:
     """Stack one vector of each point.
 
     Args:

@@ -29,7 +29,9 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
 
     Nothing is embedded again. It may be interrupted at any moment, even killed: run again, it
     goes on where it stopped; run on a finished collection, it checks it and mends what is wrong.
-    Other writers may go on meanwhile; what they change is found and done in the last passes.
+    Other writers may go on meanwhile; what they change is found and done in the last passes. Only
+    what a writer that knows nothing of short vectors changes behind the very last comparison is
+    left, as is what it writes afterwards: ``audit`` counts it, ``repair`` mends it.
 
     ``mode="in_place"`` adds named vectors to the collection (embedded engine, local mode, servers
     from 1.18). ``mode="copy"`` writes a new collection with the ideal layout, in this client or
