@@ -13,11 +13,10 @@ Each step is safe to be killed in and to be run again:
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
 from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
@@ -26,16 +25,14 @@ from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.checkpoint import read_checkpoint
 from mrl_adapters.qdrant.migration.in_place import check_engine, migrate_in_place
-from mrl_adapters.qdrant.migration.pages import column, count_points, page_points, read_pages
-from mrl_adapters.qdrant.migration.progress import Meter, ProgressCallback
+from mrl_adapters.qdrant.migration.pages import count_points
+from mrl_adapters.qdrant.migration.progress import ProgressCallback
+from mrl_adapters.qdrant.migration.sampling import sample_vectors
 from mrl_adapters.qdrant.migration.shorts import ShortVectors
 from mrl_adapters.qdrant.migration.source import Source, read_source, wanted_layout
 from mrl_adapters.qdrant.reading import active_rotation, read_layout, short_vectors
 from mrl_adapters.qdrant.rotation import forget_others, load_rotation
-from mrl_adapters.vectors import FloatArray, Rotation
-
-# In the order of their ids, which this package derives by hashing: a fair part of a large one.
-_READ_POINTS = 100_000
+from mrl_adapters.vectors import Rotation
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,8 @@ def refit(
         client: Reaches the collection.
         collection_name: Which collection.
         stages: Sizes of the short vectors; None keeps the present ones.
-        rotation: Use this one; None fits one on the first 100,000 full vectors by id.
+        rotation: Use this one; None fits one on full vectors of the collection, 20,000
+            random ones if there are more.
         flatten: Passed to :meth:`Rotation.fit`.
         seed: Passed to :meth:`Rotation.fit`.
         progress: Told of each step.
@@ -112,7 +110,7 @@ def refit(
     else:
         sizes = tuple(stages) if stages is not None else _present_stages(source)
         if rotation is None:
-            vectors = _full_vectors(driver, source, progress)
+            vectors = sample_vectors(driver, source, progress)
             rotation = Rotation.fit(vectors, max(sizes), flatten=flatten, seed=seed)
     layout = _target(source, sizes, rotation)
     result = migrate_in_place(driver, source, layout, progress)
@@ -164,23 +162,6 @@ def _target(source: Source, stages: tuple[int, ...], rotation: Rotation) -> Coll
         present = read_layout(source.name, source.info, rotation, stages)
         return replace(present, tenant_field=source.tenant_field)
     return wanted_layout(source, None, stages, None, rotation)
-
-
-def _full_vectors(
-    driver: Driver, source: Source, progress: ProgressCallback | None
-) -> Iterator[FloatArray]:
-    width = source.full.size
-    meter = Meter("fit", min(_READ_POINTS, count_points(driver, source.name)), progress)
-    read = 0
-    for records, _ in read_pages(
-        driver, source.name, page_points(width), vectors=[source.full_name]
-    ):
-        vectors = column(records, source.full_name, width)
-        yield vectors[np.isfinite(vectors).all(axis=1)]
-        meter.step(len(records))
-        read += len(records)
-        if read >= _READ_POINTS:
-            return
 
 
 def _drop_others(driver: Driver, name: str, layout: CollectionLayout) -> None:

@@ -412,3 +412,43 @@ def test_killed_on_the_embedded_engine_it_is_finished_by_the_next_run(
 def test_results_are_plain_data(local: QdrantClient) -> None:
     plain(Driver(local), "docs", turned(60))
     assert json.loads(json.dumps(refit(local, "docs").to_dict()))["stages"] == [4, 8]
+
+
+def test_a_large_collection_is_sampled_all_over(
+    driver: Driver, client: Client, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mrl_adapters.qdrant.migration.sampling._POINTS", 200)
+    monkeypatch.setattr("mrl_adapters.qdrant.migration.pages._PAGE_POINTS", 20)
+    # By id, the first half lies along one axis, the second half along another.
+    vectors = np.zeros((400, DIMENSIONS), dtype=np.float32)
+    vectors[:200, 5] = vectors[200:, 9] = 1
+    points = [
+        models.PointStruct(id=row, vector={"full": vector.tolist()}, payload={})
+        for row, vector in enumerate(vectors)
+    ]
+    config = models.VectorParams(size=DIMENSIONS, distance=models.Distance.COSINE)
+    client.create_collection(name, vectors_config={"full": config})
+    client.upsert(name, points=points, wait=True)
+    steps: list[Progress] = []
+    refit(client, name, stages=[2], progress=steps.append)
+    rotation = driver.run(open_layout(name)).rotation
+    assert isinstance(rotation, Rotation)
+    np.testing.assert_allclose(rotation.energies, [0.5, 0.5], atol=0.2)
+    fitted = [step for step in steps if step.phase == "fit"]
+    assert (fitted[-1].done, fitted[-1].total) == (200, 200)
+
+
+def test_a_companion_lost_in_the_middle_starts_it_over(
+    local: QdrantClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain(Driver(local), "docs", turned(60))
+    with monkeypatch.context() as patched:
+        plug(local, patched, 5, after=False)
+        with pytest.raises(PulledPlugError):
+            refit(local, "docs", flatten=0)
+    local.delete_collection(companion_name("docs"))
+    result = refit(local, "docs")
+    assert not result.resumed
+    layout = assert_derived(Driver(local), local, "docs")
+    assert isinstance(layout.rotation, Rotation)
+    assert layout.rotation.flatten == 0.25
