@@ -36,8 +36,8 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
     ``mode="in_place"`` adds named vectors to the collection (embedded engine, local mode, servers
     from 1.18). ``mode="copy"`` writes a new collection with the ideal layout, in this client or
     another one, and never touches the old one unless ``CopyTarget`` asks for it. In a copy,
-    points written to the old collection after the last comparison are not found: stop the
-    writers, or run it until they have moved over.
+    points written to the old collection after the last comparison are not found, and a finished
+    copy is never written to again: let the writers rest for the end of it, then move them over.
 
     Args:
         client: Client that holds the collection.
