@@ -30,6 +30,7 @@ class Loopback:
         faults: What goes wrong with the next requests, one each: an HTTP status, or drop, nan,
             missing, twice (an index), html.
         delay_s: How long each answer takes.
+        prepared: A body to answer with whatever the request, where speed is measured.
         retry_after_s: What the Retry-After header of a 429 says.
         requests: Bodies received, with the headers under "headers".
     """
@@ -43,6 +44,7 @@ class Loopback:
         self.faults: list[int | str] = []
         self.delay_s = 0.0
         self.retry_after_s = 0.01
+        self.prepared: bytes | None = None
         self.requests: list[dict[str, Any]] = []
         self.running = self.most_at_once = 0
         self.lock = threading.Lock()
@@ -122,6 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(400, {"error": {"message": "dimensions is not supported"}})
         elif isinstance(fault, int):
             self._send(fault, {"error": {"message": f"status {fault}"}})
+        elif self.loopback.prepared is not None:
+            self._write(200, self.loopback.prepared)
         elif fault == "html":
             self._write(200, b"<html>Welcome</html>")
         else:
