@@ -341,10 +341,11 @@ def test_a_model_that_reduces_otherwise_than_the_collection_is_refused(client, l
         migrate(client, "docs", stages=(128,), model="nomic-embed-text-v1.5")
 
 
+@pytest.mark.usefixtures("own_registry")
 def test_a_model_that_was_not_trained_to_nest_is_sliced_with_a_warning(open_engine, legacy):
     client = open_engine("local")
     legacy(client, count=10, dimensions=1024)
-    register(ModelSpec("flat-1024", 1024, reduction="none"), replace=True)
+    register(ModelSpec("flat-1024", 1024, reduction="none"))
 
     with pytest.warns(MatryoshkaWarning, match="not trained to be shortened"):
         migrate(client, "docs", stages=(256,), model="flat-1024")

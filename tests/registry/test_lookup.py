@@ -4,17 +4,10 @@ import pytest
 
 from mrl_adapters import registry
 from mrl_adapters.errors import ConfigurationError, UnknownModelError
-from mrl_adapters.registry import ModelSpec, lookup
+from mrl_adapters.registry import ModelSpec
 
 NOMIC = "nomic-ai/nomic-embed-text-v1.5"
 QWEN = "Qwen/Qwen3-Embedding-0.6B"
-
-
-@pytest.fixture
-def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a test register models that no other test sees."""
-    monkeypatch.setattr(lookup, "_SPECS", dict(lookup._SPECS))
-    monkeypatch.setattr(lookup, "_INDEX", dict(lookup._INDEX))
 
 
 @pytest.mark.parametrize(
