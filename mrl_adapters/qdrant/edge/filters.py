@@ -107,7 +107,10 @@ def _min_should(given: models.MinShould) -> edge.MinShould:
     if given.min_count < 1:
         message = f"min_should has min_count {given.min_count}. Expected 1 or more."
         raise ValueError(message)
-    return edge.MinShould([_condition(each) for each in given.conditions], given.min_count)
+    # Without conditions the engine forgets the clause where others stand beside it; so many of
+    # none is never met, as a condition that no point meets says.
+    conditions = [_condition(each) for each in given.conditions] or [edge.HasIdCondition(set())]
+    return edge.MinShould(conditions, given.min_count)
 
 
 def _condition(given: Any) -> Any:

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from qdrant_client import QdrantClient, models
 
@@ -341,6 +341,15 @@ def found_ids(client: EdgeClient | QdrantClient, condition: models.Filter) -> se
 @given(
     documents=st.lists(payloads, min_size=POINTS, max_size=POINTS),
     conditions=st.lists(any_filter, min_size=1, max_size=6),
+)
+@example(
+    documents=[{}] * POINTS,
+    conditions=[
+        models.Filter(
+            should=models.HasIdCondition(has_id=[0]),
+            min_should=models.MinShould(conditions=[], min_count=1),
+        )
+    ],
 )
 def test_a_filter_selects_what_its_rules_say(
     engines: tuple[EdgeClient, QdrantClient],
