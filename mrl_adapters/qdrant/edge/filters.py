@@ -107,9 +107,11 @@ def _min_should(given: models.MinShould) -> edge.MinShould:
     if given.min_count < 1:
         message = f"min_should has min_count {given.min_count}. Expected 1 or more."
         raise ValueError(message)
-    # Without conditions the engine forgets the clause where others stand beside it; so many of
-    # none is never met, as a condition that no point meets says.
-    conditions = [_condition(each) for each in given.conditions] or [edge.HasIdCondition(set())]
+    conditions = [_condition(each) for each in given.conditions]
+    if len(conditions) < given.min_count:
+        # Never met. The engine forgets such a clause where others stand beside it, so it is told
+        # by a condition that no point meets.
+        return edge.MinShould([edge.HasIdCondition(set())], 1)
     return edge.MinShould(conditions, given.min_count)
 
 

@@ -344,11 +344,14 @@ def found_ids(client: EdgeClient | QdrantClient, condition: models.Filter) -> se
 )
 @example(
     documents=[{}] * POINTS,
-    conditions=[
+    conditions=[  # more of min_should than there are conditions
         models.Filter(
             should=models.HasIdCondition(has_id=[0]),
-            min_should=models.MinShould(conditions=[], min_count=1),
+            min_should=models.MinShould(
+                conditions=[models.HasIdCondition(has_id=[0])] * count, min_count=count + 1
+            ),
         )
+        for count in range(2)
     ],
 )
 def test_a_filter_selects_what_its_rules_say(
