@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours: told apart by colour-blind readers and in grey.
 _TWO_STAGE = "#0072B2"
 _ONE_STAGE = "#D55E00"
-_INK = "#333333"
-_WAYS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+INK = "#333333"
+WAYS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _DPI = 200
 
 
@@ -68,16 +68,16 @@ def plot_tuning(result: TuningResult, path: Path) -> Path:
     figure = new_figure(7.2, 4.4)
     axes = figure.subplots()
     ways = sorted({trial.plan.stages or () for trial in result.explored})
-    for way, colour in zip(ways, cycle(_WAYS)):
+    for way, colour in zip(ways, cycle(WAYS)):
         trials = [trial for trial in result.explored if trial.plan.stages == way]
         label = f"stage {' > '.join(map(str, way))}"
         axes.plot(*_places(trials), "o", color=colour, markersize=4, alpha=0.55, label=label)
     axes.step(
-        *_places(result.front), where="post", color=_INK, linewidth=1.2, label="best trade-offs"
+        *_places(result.front), where="post", color=INK, linewidth=1.2, label="best trade-offs"
     )
-    axes.axhline(100 * result.target_overlap, color=_INK, linestyle=":", linewidth=1)
+    axes.axhline(100 * result.target_overlap, color=INK, linestyle=":", linewidth=1)
     exact = next(trial for trial in result.proved if trial.plan.exact)
-    axes.plot(*_places([exact]), "s", color=_INK, markersize=6, label="exact search")
+    axes.plot(*_places([exact]), "s", color=INK, markersize=6, label="exact search")
     chosen = result.chosen
     median, overlap = (places[0] for places in _places([chosen]))
     axes.vlines(median, 100 * (chosen.lower or chosen.overlap), overlap, color=_ONE_STAGE)
@@ -147,7 +147,7 @@ def tidy(axes: "Axes") -> None:
 
 def save_figure(figure: "Figure", path: Path, note: str) -> Path:
     """Write the figure with a line below that says what was measured."""
-    figure.supxlabel(note, fontsize=7.5, color=_INK)
+    figure.supxlabel(note, fontsize=7.5, color=INK)
     import matplotlib as mpl
 
     # Without date and random ids the same numbers give the same SVG file.

@@ -1,0 +1,193 @@
+"""What is searched: full vectors in files, so that every process maps the same ones."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrl_adapters.bench.synthetic import nested_vectors, topics_of
+from mrl_adapters.bench.vector_files import open_vectors
+from mrl_adapters.embeddings.base import Embedder
+from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.evaluation import Dataset
+from mrl_adapters.vectors import FloatArray, as_vectors, normalize
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+Mask: TypeAlias = NDArray[np.bool_]
+
+_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class BenchData:
+    """Documents and queries as unit vectors.
+
+    Args:
+        name: What reports call them.
+        documents: float32, shape (n, d); mapped from a file.
+        queries: float32, shape (m, d); none of them is among the documents.
+    """
+
+    name: str
+    documents: FloatArray
+    queries: FloatArray
+
+    @classmethod
+    def open(cls, folder: Path) -> "BenchData":
+        """Map what one of the functions of this module has written.
+
+        Args:
+            folder: Where it was written.
+        """
+        name = json.loads((folder / "data.json").read_text(encoding="utf-8"))["name"]
+        documents = np.load(folder / "documents.npy", mmap_mode="r")
+        return cls(name, documents, np.load(folder / "queries.npy"))
+
+
+def synthetic(
+    folder: Path,
+    points: int,
+    dimensions: int,
+    *,
+    queries: int = 1000,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> BenchData:
+    """Make nested vectors that lose as much when they are cut as a published model does.
+
+    Args:
+        folder: Where to; created if absent.
+        points: How many documents.
+        dimensions: Size of the full vectors.
+        queries: How many queries, from the same topics.
+        seed: Draws them.
+        progress: Called with what is done, how much, and of how much.
+    """
+    blocks = nested_vectors(points + queries, dimensions, topics=topics_of(points), seed=seed)
+    is_query = np.arange(points + queries) < queries
+    return _write(folder, "synthetic nested vectors", blocks, is_query, progress)
+
+
+def from_file(
+    folder: Path,
+    source: Path,
+    *,
+    points: int | None = None,
+    queries: int = 1000,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> BenchData:
+    """Take vectors from a file; queries are drawn from its rows and left out of the documents.
+
+    Args:
+        folder: Where to write the data; created if absent.
+        source: A .npy array of shape (n, d), or a .parquet file with a column of lists of numbers.
+        points: How many documents; None takes all.
+        queries: How many queries.
+        seed: Draws them.
+        progress: Called with what is done, how much, and of how much.
+
+    Raises:
+        ConfigurationError: The file holds too few vectors, or none.
+    """
+    total, blocks = open_vectors(source)
+    is_query = _draw(source.name, total, points, queries, seed)
+    return _write(folder, source.name, map(normalize, blocks), is_query, progress)
+
+
+def from_texts(
+    folder: Path,
+    dataset: Dataset,
+    embedder: Embedder,
+    *,
+    points: int | None = None,
+    queries: int = 1000,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> BenchData:
+    """Embed a corpus; where it has no queries, some documents are drawn to serve as them.
+
+    Args:
+        folder: Where to write the data; created if absent.
+        dataset: The texts. Empty ones are left out.
+        embedder: Gives the full vectors.
+        points: How many documents; None takes all.
+        queries: How many queries at most.
+        seed: Draws them.
+        progress: Called with what is done, how much, and of how much.
+
+    Raises:
+        ConfigurationError: The corpus holds too few texts.
+    """
+    report = progress or (lambda *_: None)
+    texts = [text for text in dataset.documents.values() if text.strip()]
+    asked = [text for text in dataset.queries.values() if text.strip()][:queries]
+    if asked:
+        texts = texts[:points]
+        is_query = np.arange(len(asked) + len(texts)) < len(asked)
+    else:
+        is_query = _draw(dataset.name, len(texts), points, queries, seed)
+
+    def blocks() -> Iterator[FloatArray]:
+        if asked:  # as queries: models may give them another prompt than documents
+            yield as_vectors([embedder.embed_query(text) for text in asked])
+        for start in range(0, len(texts), _BATCH):
+            report("embedding documents", start, len(texts))
+            yield as_vectors(embedder.embed_documents(texts[start : start + _BATCH]))
+        report("embedding documents", len(texts), len(texts))
+
+    return _write(folder, dataset.name, map(normalize, blocks()), is_query, progress)
+
+
+def _draw(name: str, total: int, points: int | None, queries: int, seed: int) -> Mask:
+    """Choose which of the first ``points + queries`` rows are queries."""
+    taken = total if points is None else points + queries
+    if not 0 < queries < taken <= total:
+        msg = (
+            f"{name} holds {total:,} vectors, expected {queries:,} for queries and at least "
+            f"{points or 1:,} for documents. Ask for fewer queries or fewer points."
+        )
+        raise ConfigurationError(msg)
+    is_query = np.zeros(taken, dtype=np.bool_)
+    is_query[np.random.default_rng(seed).permutation(taken)[:queries]] = True
+    return is_query
+
+
+def _write(
+    folder: Path,
+    name: str,
+    blocks: Iterable[FloatArray],
+    is_query: Mask,
+    progress: Progress | None,
+) -> BenchData:
+    """Part a stream of vectors into queries and documents; what comes after the mask is left."""
+    report = progress or (lambda *_: None)
+    folder.mkdir(parents=True, exist_ok=True)
+    stream = iter(blocks)
+    first = next(stream)
+    points = int((~is_query).sum())
+    documents = np.lib.format.open_memmap(
+        folder / "documents.npy", mode="w+", dtype=np.float32, shape=(points, first.shape[1])
+    )
+    asked = []
+    row = place = 0
+    for block in chain([first], stream):
+        mask = is_query[row : row + len(block)]
+        found = block[: len(mask)][~mask]
+        asked.append(block[: len(mask)][mask])
+        documents[place : place + len(found)] = found
+        row, place = row + len(mask), place + len(found)
+        report("writing vectors", place, points)
+        if row == len(is_query):
+            break
+    documents.flush()
+    np.save(folder / "queries.npy", np.concatenate(asked))
+    name = f"{name}, {points:,} x {first.shape[1]:,}"
+    (folder / "data.json").write_text(json.dumps({"name": name}), encoding="utf-8")
+    return BenchData.open(folder)

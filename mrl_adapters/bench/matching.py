@@ -1,0 +1,117 @@
+"""Find the cheapest setting of each contender that reaches an overlap."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrl_adapters.bench.contenders import Setting, row_of
+from mrl_adapters.bench.data import BenchData
+from mrl_adapters.bench.process import Worker
+from mrl_adapters.evaluation import Neighbours, exact_search, overlap_at_k
+from mrl_adapters.vectors import FloatArray
+
+# A chain ends where its median is so many times that of the fastest setting which reaches all.
+_HOPELESS = 3.0
+
+
+class Tried(NamedTuple):
+    """One setting on the tuning queries: mean overlap with the exact search, median seconds."""
+
+    setting: Setting
+    overlap: float
+    p50_s: float
+
+
+class Judge:
+    """Know the exact neighbours of every query.
+
+    Args:
+        data: The vectors.
+        k: Results a query.
+    """
+
+    def __init__(self, data: BenchData, k: int) -> None:
+        self.k = k
+        self._data = data
+        self._exact: Neighbours = exact_search(data.documents, data.queries, k)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many documents, and of what size."""
+        points, dimensions = self._data.documents.shape
+        return points, dimensions
+
+    def overlap(self, rows: Sequence[int], ids: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+        """Measure overlap@k with the exact search, one number a query.
+
+        Scores are computed anew from the float32 vectors, so that equals are told fairly and a
+        store's own rounding is judged like everybody's.
+
+        Args:
+            rows: The queries.
+            ids: What was found for each, best first.
+        """
+        found = np.full((len(rows), self.k), -1, dtype=np.int64)
+        for place, names in enumerate(ids):
+            found[place, : len(names)] = [row_of(name) for name in names[: self.k]]
+        chosen = list(rows)
+        return overlap_at_k(
+            found,
+            self._exact.indices[chosen],
+            self.k,
+            found_scores=self._scores(chosen, found),
+            exact_scores=self._exact.scores[chosen],
+        )
+
+    def _scores(self, rows: list[int], found: NDArray[np.int64]) -> FloatArray:
+        vectors = np.asarray(self._data.documents[found.ravel()]).reshape(*found.shape, -1)
+        scores: FloatArray = np.einsum("qkd,qd->qk", vectors, self._data.queries[rows])
+        scores[found < 0] = np.nan
+        return scores
+
+
+def explore(
+    worker: Worker,
+    chains: Sequence[Sequence[Setting]],
+    judge: Judge,
+    rows: Sequence[int],
+    target: float,
+) -> list[Tried]:
+    """Try settings of rising effort until each chain reaches the target.
+
+    Args:
+        worker: The contender, opened.
+        chains: Its settings.
+        judge: Knows the truth.
+        rows: The tuning queries.
+        target: The highest overlap that is asked for.
+
+    Returns:
+        What was tried, in the order of trying.
+    """
+    tried: list[Tried] = []
+    fastest = np.inf
+    for chain in chains:
+        for setting in chain:
+            ids, seconds = worker.answer(rows, setting)
+            median = float(np.median(seconds))
+            tried.append(Tried(setting, float(judge.overlap(rows, ids).mean()), median))
+            if tried[-1].overlap >= target:
+                fastest = min(fastest, median)
+                break
+            if median > _HOPELESS * fastest:
+                break
+    return tried
+
+
+def cheapest(tried: Sequence[Tried], target: float) -> Tried | None:
+    """Choose the fastest setting that reaches a target; None where none does.
+
+    Args:
+        tried: What :func:`explore` tried.
+        target: The overlap to reach.
+    """
+    reaching = [each for each in tried if each.overlap >= target]
+    return min(reaching, key=lambda each: each.p50_s, default=None)

@@ -1,0 +1,125 @@
+"""Pictures of a bench and of its growth (matplotlib, extra ``plot``)."""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import TypeAlias
+
+from mrl_adapters.bench.report import latency_at
+from mrl_adapters.bench.result import BenchResult, Measured
+from mrl_adapters.evaluation.plots import INK, WAYS, new_figure, save_figure, tidy
+
+Cost: TypeAlias = Callable[[Measured], float | None]
+
+_OURS, _OTHERS = WAYS[0], "#999999"
+_BAR_HEIGHT = 0.34  # inches
+_CLIPPED = 4.0  # longer bars are cut: they would hide the differences between the others
+_COSTS: tuple[tuple[str, Cost], ...] = (
+    ("median latency at overlap 0.99", latency_at(0.99)),
+    ("time to build the index", lambda each: each.build_median_s),
+    ("resident memory", lambda each: float(each.resident_bytes)),
+    ("disk", lambda each: float(each.disk_bytes)),
+)
+_UNITS = (1000.0, 1.0, 1e-6, 1e-6)
+_LABELS = ("ms", "seconds", "MB", "MB")
+
+
+def plot_bench(result: BenchResult, path: Path) -> Path:
+    """Draw each cost as a multiple of the first contender's.
+
+    Args:
+        result: What was measured.
+        path: Where to; the suffix (.png, .svg, .pdf) chooses the format.
+
+    Returns:
+        The path.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    measured = result.measured
+    figure = new_figure(3.1 * len(_COSTS) + 2.4, _BAR_HEIGHT * len(measured) + 1.5)
+    panels = figure.subplots(1, len(_COSTS), sharey=True, squeeze=False)[0]
+    for axes, (title, cost) in zip(panels, _COSTS, strict=True):
+        base = cost(measured[0]) or math.nan
+        for place, each in enumerate(measured):
+            value = cost(each)
+            ratio = math.nan if value is None else value / base
+            if math.isnan(ratio):
+                axes.text(0.03, place, "not reached", va="center", fontsize=7.5, color=INK)
+                continue
+            colour = _OURS if each.ours else _OTHERS
+            axes.barh(place, min(ratio, _CLIPPED), color=colour, height=0.66)
+            axes.text(
+                min(ratio, _CLIPPED) + 0.03,
+                place,
+                f"{ratio:.2f}" + (" ▸" if ratio > _CLIPPED else ""),
+                va="center",
+                fontsize=7.5,
+                color=INK,
+            )
+        axes.axvline(1, color=INK, linewidth=0.8, linestyle=":")
+        axes.set_xlim(0, _CLIPPED * 1.15)
+        axes.set_title(title, fontsize=9.5)
+        axes.set_yticks(range(len(measured)), [each.name for each in measured], fontsize=8.5)
+        axes.tick_params(axis="x", labelsize=8)
+        tidy(axes)
+        axes.grid(visible=False, axis="y")
+    panels[0].invert_yaxis()
+    note = (
+        f"Multiples of {measured[0].name}. Blue: two stages, by this library. "
+        f"{result.data}, k = {result.k}. {result.machine}."
+    )
+    return save_figure(figure, path, note)
+
+
+def plot_growth(results: Sequence[BenchResult], path: Path) -> Path:
+    """Draw each cost along the number of points, both axes logarithmic.
+
+    Args:
+        results: The same contenders at several sizes, rising.
+        path: Where to; the suffix (.png, .svg, .pdf) chooses the format.
+
+    Returns:
+        The path.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure = new_figure(3.1 * len(_COSTS) + 0.6, 4.4)
+    panels = figure.subplots(1, len(_COSTS), squeeze=False)[0]
+    points = [result.points for result in results]
+    for axes, (title, cost), unit, label in zip(panels, _COSTS, _UNITS, _LABELS, strict=True):
+        for place, colour in zip(range(len(results[0].measured)), cycle((INK, *WAYS))):
+            costs = [cost(result.measured[place]) for result in results]
+            axes.plot(
+                points,
+                [math.nan if value is None else unit * value for value in costs],
+                marker="o",
+                markersize=4,
+                linewidth=1.4,
+                color=colour,
+                linestyle="-" if place <= len(WAYS) else "--",
+                label=results[0].measured[place].name,
+            )
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.set_xticks(points, [_short(each) for each in points])
+        axes.minorticks_off()
+        axes.set_title(f"{title}, {label}", fontsize=9.5)
+        axes.set_xlabel("points")
+        tidy(axes)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize=8.5)
+    note = f"{results[-1].data} and less, k = {results[-1].k}. {results[-1].machine}."
+    return save_figure(figure, path, note)
+
+
+def _short(points: int) -> str:
+    """Write 10,000 as 10k and 1,000,000 as 1M."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if points >= size:
+            return f"{points / size:g}{letter}"
+    return str(points)

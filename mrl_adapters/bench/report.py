@@ -1,0 +1,209 @@
+"""The tables of a bench and of its growth, in Markdown."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+from mrl_adapters.bench.result import Answered, BenchResult, Measured
+
+_MISSING = "-"
+
+
+def bench_markdown(result: BenchResult) -> str:
+    """Render ratios first, then absolute figures, settings, cold and limited searches.
+
+    Args:
+        result: What was measured.
+    """
+    base = result.measured[0]
+    targets = sorted({answer.target for each in result.measured for answer in each.answers})
+    about = (
+        f"{result.data}; k = {result.k}; {result.queries:,} queries that had no part in choosing "
+        f"settings; {result.repeats} turns. {result.machine}."
+    )
+    sections = [
+        about,
+        _heading(f"As multiples of {base.name}; latency: median at that overlap or more"),
+        _ratios(result.measured, base, targets),
+        _heading("Absolute"),
+        _costs(result.measured),
+        _heading("Searches: the cheapest setting that reaches the overlap"),
+        _searches(result.measured, targets),
+        _heading("First searches of a new process whose files are in no cache"),
+        _cold(result.measured),
+    ]
+    if any(each.limited for each in result.measured):
+        title = "Queries a second while opening and searching may take only so much memory"
+        sections += [_heading(title), _limited(result.measured)]
+    return "\n\n".join(sections) + "\n"
+
+
+def growth_markdown(results: Sequence[BenchResult]) -> str:
+    """Render how each cost grows with the number of points.
+
+    Args:
+        results: The same contenders at several sizes, rising.
+    """
+    costs: list[tuple[str, Callable[[Measured], float | None], Callable[[float], str]]] = [
+        ("load and index, s", lambda each: each.load_median_s + each.build_median_s, seconds),
+        ("disk", lambda each: each.disk_bytes, megabytes),
+        ("resident memory", lambda each: each.resident_bytes, megabytes),
+        ("median latency at 0.99", latency_at(0.99), milliseconds),
+    ]
+    names = [each.name for each in results[0].measured]
+    sections = [f"{results[-1].data} and less; k = {results[-1].k}. {results[-1].machine}."]
+    sizes = [f"{result.points:,}" for result in results]
+    for title, cost, show in costs:
+        rows = []
+        for place, name in enumerate(names):
+            values = [cost(result.measured[place]) for result in results]
+            cells = [_MISSING if value is None else show(value) for value in values]
+            rows.append([name, *cells, _tenfold(values, [result.points for result in results])])
+        sections += [_heading(title), _table(["", *sizes, "ten times the points"], rows)]
+    return "\n\n".join(sections) + "\n"
+
+
+def latency_at(target: float) -> Callable[[Measured], float | None]:
+    """Make the function that gives a contender's median latency at an overlap, seconds."""
+
+    def latency(each: Measured) -> float | None:
+        answer = each.at(target)
+        return None if answer is None else answer.p50_s
+
+    return latency
+
+
+def milliseconds(value: float) -> str:
+    """Write seconds as milliseconds."""
+    return f"{1000 * value:.2f} ms"
+
+
+def megabytes(value: float) -> str:
+    """Write bytes as megabytes."""
+    return f"{value / 1e6:,.0f} MB"
+
+
+def seconds(value: float) -> str:
+    """Write seconds."""
+    return f"{value:,.1f}"
+
+
+def _tenfold(values: Sequence[float | None], points: Sequence[int]) -> str:
+    """Say by how much a cost grows with ten times the points, from the smallest to the largest."""
+    first, last = values[0], values[-1]
+    if not first or not last or len(points) == 1:
+        return _MISSING
+    power = math.log(last / first) / math.log(points[-1] / points[0])
+    return f"x {10**power:.1f}"
+
+
+def _ratios(measured: Sequence[Measured], base: Measured, targets: Iterable[float]) -> str:
+    titles = ["", "load", "index", "disk", "resident"]
+    titles += [f"latency at {target:g}" for target in targets]
+    rows = []
+    for each in measured:
+        ratios = [
+            (each.load_median_s, base.load_median_s),
+            (each.build_median_s, base.build_median_s),
+            (float(each.disk_bytes), float(base.disk_bytes)),
+            (float(each.resident_bytes), float(base.resident_bytes)),
+        ]
+        for target in targets:
+            latency = latency_at(target)
+            ratios.append((latency(each) or math.nan, latency(base) or math.nan))
+        rows.append([each.name, *(_ratio(*pair) for pair in ratios)])
+    return _table(titles, rows)
+
+
+def _costs(measured: Sequence[Measured]) -> str:
+    rows = [
+        [
+            each.name,
+            _spread(each.load_s),
+            _spread(each.build_s),
+            megabytes(each.disk_bytes),
+            megabytes(each.resident_bytes),
+            f"{each.best_overlap:.4f}",
+        ]
+        for each in measured
+    ]
+    titles = ["", "load, s", "index, s", "disk", "resident", "best overlap tried"]
+    return _table(titles, rows)
+
+
+def _searches(measured: Sequence[Measured], targets: Iterable[float]) -> str:
+    rows = []
+    for target in targets:
+        for each in measured:
+            answer = each.at(target)
+            if answer is None:
+                rows.append([f"{target:g}", each.name, "not reached", *[_MISSING] * 4])
+            else:
+                rows.append([f"{target:g}", each.name, answer.setting, *_answer(answer)])
+    titles = ["for", "", "setting", "overlap", "median (turns)", "95th percentile", "queries/s"]
+    return _table(titles, rows)
+
+
+def _answer(answer: Answered) -> list[str]:
+    low, high = min(answer.turns_s), max(answer.turns_s)
+    return [
+        f"{answer.overlap:.4f}",
+        f"{milliseconds(answer.p50_s)} ({1000 * low:.2f}-{1000 * high:.2f})",
+        milliseconds(answer.p95_s),
+        f"{answer.queries_per_s:,.0f}",
+    ]
+
+
+def _cold(measured: Sequence[Measured]) -> str:
+    rows = [
+        [
+            each.name,
+            f"{each.cold.open_s:.2f} s",
+            milliseconds(each.cold.first_s),
+            milliseconds(each.cold.following_s),
+        ]
+        for each in measured
+        if each.cold is not None
+    ]
+    return _table(["", "opening", "first search", "median of the next 19"], rows)
+
+
+def _limited(measured: Sequence[Measured]) -> str:
+    limits = [each.limit_bytes for each in measured[0].limited]
+    rows = [
+        [
+            each.name,
+            *(
+                "killed" if one.queries_per_s is None else f"{one.queries_per_s:,.0f}"
+                for one in each.limited
+            ),
+        ]
+        for each in measured
+    ]
+    return _table(["", *map(megabytes, limits)], rows)
+
+
+def _ratio(value: float, base: float) -> str:
+    ratio = value / base if base else math.nan
+    return _MISSING if math.isnan(ratio) else f"{ratio:.2f}"
+
+
+def _spread(values: Sequence[float]) -> str:
+    """Write one value, or the median and the range of several."""
+    middle = sorted(values)[len(values) // 2]
+    if len(values) == 1:
+        return seconds(middle)
+    return f"{seconds(middle)} ({seconds(min(values))}-{seconds(max(values))})"
+
+
+def _heading(text: str) -> str:
+    return f"### {text}"
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay out a table: the first column to the left, the others to the right."""
+    lines = [
+        f"| {' | '.join(titles)} |",
+        f"|---|{'---:|' * (len(titles) - 1)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+    return "\n".join(lines)

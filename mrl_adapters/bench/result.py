@@ -1,0 +1,146 @@
+"""What was measured, and how it reads: ratios first, absolute figures after them."""
+
+import json
+import statistics
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One contender's searches at one overlap.
+
+    Args:
+        target: The overlap asked for.
+        setting: The cheapest setting that reached it on the tuning queries.
+        overlap: What it reached on the reported queries.
+        p50_s: Median of one search, seconds.
+        p95_s: 95th percentile, seconds.
+        turns_s: Median of each turn, seconds: how far they spread is how noisy the machine was.
+        queries_per_s: One after the other, in one thread.
+    """
+
+    target: float
+    setting: str
+    overlap: float
+    p50_s: float
+    p95_s: float
+    turns_s: tuple[float, ...]
+    queries_per_s: float
+
+
+@dataclass(frozen=True)
+class Cold:
+    """First searches of a new process, its files in no cache.
+
+    Args:
+        open_s: Opening the collection, seconds.
+        first_s: The first search, seconds.
+        following_s: Median of the 19 that follow, seconds.
+    """
+
+    open_s: float
+    first_s: float
+    following_s: float
+
+
+@dataclass(frozen=True)
+class UnderLimit:
+    """Searches of a process that may take only so much memory for them.
+
+    Args:
+        limit_bytes: The limit, without what the interpreter and its packages take.
+        queries_per_s: None if the process was killed for want of memory.
+    """
+
+    limit_bytes: int
+    queries_per_s: float | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One contender.
+
+    Args:
+        name: Who.
+        ours: Whether it is a way to use this library.
+        load_s: Storing everything, seconds, once a build.
+        build_s: Indexing it, seconds, once a build.
+        disk_bytes: Its files.
+        resident_bytes: Memory that opening and all the searching added to the process, pages of
+            mapped files included.
+        best_overlap: The highest overlap of any setting tried.
+        answers: One for each target that was reached.
+        cold: First searches; None where the system cannot forget files.
+        limited: Searches under memory limits, falling; empty where none can be set.
+    """
+
+    name: str
+    ours: bool
+    load_s: tuple[float, ...]
+    build_s: tuple[float, ...]
+    disk_bytes: int
+    resident_bytes: int
+    best_overlap: float
+    answers: tuple[Answered, ...]
+    cold: Cold | None
+    limited: tuple[UnderLimit, ...]
+
+    def at(self, target: float) -> Answered | None:
+        """Give the answers at one overlap, if it was reached."""
+        return next((each for each in self.answers if each.target == target), None)
+
+    @property
+    def build_median_s(self) -> float:
+        """Median of the builds, seconds."""
+        return statistics.median(self.build_s)
+
+    @property
+    def load_median_s(self) -> float:
+        """Median of the loads, seconds."""
+        return statistics.median(self.load_s)
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """All contenders of one run; the first is what the others are compared with.
+
+    Args:
+        data: What was searched.
+        machine: On what.
+        k: Results a query.
+        points: How many documents.
+        dimensions: Size of the full vectors.
+        queries: How many were reported on.
+        repeats: Turns of timing.
+        measured: The contenders.
+    """
+
+    data: str
+    machine: str
+    k: int
+    points: int
+    dimensions: int
+    queries: int
+    repeats: int
+    measured: tuple[Measured, ...]
+
+    def to_json(self) -> str:
+        """Give everything that was measured."""
+        return json.dumps(asdict(self), indent=2)
+
+    def to_markdown(self) -> str:
+        """Give tables: ratios, absolute figures, settings, cold and limited searches."""
+        from mrl_adapters.bench.report import bench_markdown
+
+        return bench_markdown(self)
+
+    def plot(self, path: Path) -> Path:
+        """Draw latency against overlap, and costs as ratios; see ``mrl_adapters.bench.plots``.
+
+        Args:
+            path: Where to; the suffix (.png, .svg, .pdf) chooses the format.
+        """
+        from mrl_adapters.bench.plots import plot_bench
+
+        return plot_bench(self, path)

@@ -1,0 +1,265 @@
+"""Measure contenders side by side: one engine, one machine, the same vectors and queries."""
+
+import re
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+
+from mrl_adapters.bench.contenders import Contender, Setting, describe
+from mrl_adapters.bench.data import BenchData, Progress
+from mrl_adapters.bench.machine import describe_machine, disk_bytes, forget_files, memory_limit
+from mrl_adapters.bench.matching import Judge, Tried, cheapest, explore
+from mrl_adapters.bench.process import Answers, Loaded, Session, Worker
+from mrl_adapters.bench.result import Answered, BenchResult, Cold, Measured, UnderLimit
+from mrl_adapters.errors import ConfigurationError, EngineError
+
+TARGETS = (0.95, 0.99, 0.999)
+COMPARED_AT = 0.99
+"""The overlap at which cold and limited runs, headlines and growth are measured."""
+
+_FEWEST_QUERIES = 20  # ten to choose by, ten to report
+_TURN = 100  # queries timed at a time
+_COLD = 20  # first queries after opening
+_LIMITS = (0.5, 0.25, 0.125)  # of what all full vectors take as float32
+_LEAST_LIMIT = 60_000_000  # bytes: below it is the engine itself that is limited
+_LIMITED_S = 5.0  # how long a limited process is timed
+_LIMITED_STEP = 5  # queries between two looks at the clock
+
+
+def run(
+    data_folder: Path,
+    contenders: Sequence[Contender],
+    folder: Path,
+    *,
+    k: int = 10,
+    repeats: int = 5,
+    builds: int = 1,
+    progress: Progress | None = None,
+) -> BenchResult:
+    """Load, build and search with each contender in turn.
+
+    Half of the queries choose each contender's cheapest setting for each overlap; the other half
+    is timed and reported.
+
+    Args:
+        data_folder: Vectors written by one of the functions of ``mrl_adapters.bench.data``.
+        contenders: Who; the first one is what the others are compared with.
+        folder: Where the engine keeps its files; they are deleted afterwards.
+        k: Results a query.
+        repeats: Turns of timing: each contender searches a part of the queries, then the next.
+        builds: How often each contender loads and builds from nothing, in turn as well.
+        progress: Called with what is being done, how much of it is done, and how much there is.
+
+    Returns:
+        What was measured, with the machine's name.
+
+    Raises:
+        ConfigurationError: There are fewer than 20 queries.
+        MissingExtraError: psutil is not installed.
+    """
+    data = BenchData.open(data_folder)
+    if len(data.queries) < _FEWEST_QUERIES:
+        msg = (
+            f"Found {len(data.queries)} queries, expected at least {_FEWEST_QUERIES}: one half "
+            "chooses settings, the other reports."
+        )
+        raise ConfigurationError(msg)
+    bench = _Bench(data_folder, data, folder, k, progress or (lambda *_: None))
+    try:
+        loaded = bench.build(contenders, builds)
+        found = bench.search(contenders, repeats)
+        settings = [each.compared for each in found]
+        cold = bench.cold(contenders, settings)
+        limited = bench.limited(contenders, settings)
+        measured = tuple(
+            Measured(
+                name=contender.name,
+                ours=contender.ours,
+                load_s=tuple(each.load_s for each in loaded[place]),
+                build_s=tuple(each.build_s for each in loaded[place]),
+                disk_bytes=disk_bytes(bench.files(contender)),
+                resident_bytes=found[place].resident_bytes,
+                best_overlap=found[place].best_overlap,
+                answers=found[place].answers,
+                cold=cold[place],
+                limited=limited[place],
+            )
+            for place, contender in enumerate(contenders)
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return BenchResult(
+        data=data.name,
+        machine=describe_machine(),
+        k=k,
+        points=len(data.documents),
+        dimensions=data.documents.shape[1],
+        queries=len(bench.reported),
+        repeats=repeats,
+        measured=measured,
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What searching with one contender gave."""
+
+    compared: Setting | None
+    best_overlap: float
+    answers: tuple[Answered, ...]
+    resident_bytes: int
+
+
+class _Bench:
+    """One run's vectors and files."""
+
+    def __init__(
+        self, data_folder: Path, data: BenchData, folder: Path, k: int, report: Progress
+    ) -> None:
+        self._data_folder = data_folder
+        self._folder = folder
+        self._k = k
+        self._report = report
+        self._full_bytes = data.documents.nbytes
+        self._judge = Judge(data, k)
+        half = len(data.queries) // 2
+        self._tuning = range(half)
+        self.reported = range(half, len(data.queries))
+
+    def files(self, contender: Contender) -> Path:
+        """Say where a contender's engine keeps its files."""
+        return self._folder / re.sub(r"\W+", "-", contender.name)
+
+    def _worker(self, contender: Contender, group: Path | None = None) -> Worker:
+        session = Session(contender, self._data_folder, self.files(contender), self._k)
+        return Worker(session, group)
+
+    def build(self, contenders: Sequence[Contender], builds: int) -> list[list[Loaded]]:
+        """Load and build, in turns; what the last turn stored stays."""
+        loaded: list[list[Loaded]] = [[] for _ in contenders]
+        for turn in range(builds):
+            for place, contender in enumerate(contenders):
+                done = turn * len(contenders) + place
+                self._report("loading and indexing", done, builds * len(contenders))
+                shutil.rmtree(self.files(contender), ignore_errors=True)
+                with self._worker(contender) as worker:
+                    loaded[place].append(worker.load())
+        self._report("loading and indexing", builds * len(contenders), builds * len(contenders))
+        return loaded
+
+    def search(self, contenders: Sequence[Contender], repeats: int) -> list[_Found]:
+        """Choose settings, then time them in turns, each contender in its own open process."""
+        with ExitStack() as stack:
+            workers = [stack.enter_context(self._worker(each)) for each in contenders]
+            tried = []
+            for place, (worker, contender) in enumerate(zip(workers, contenders, strict=True)):
+                self._report("trying settings", place, len(contenders))
+                worker.open()
+                points, dimensions = self._judge.shape
+                chains = contender.chains(dimensions, self._k, points)
+                tried.append(explore(worker, chains, self._judge, self._tuning, max(TARGETS)))
+            self._report("trying settings", len(contenders), len(contenders))
+            timed = self._take_turns(workers, tried, repeats)
+            found = []
+            for worker, each, answers in zip(workers, tried, timed, strict=True):
+                compared = cheapest(each, COMPARED_AT) or max(each, key=lambda t: t.overlap)
+                best = max(one.overlap for one in each)
+                found.append(_Found(compared.setting, best, answers, worker.memory()))
+                worker.close()
+        return found
+
+    def _take_turns(
+        self, workers: Sequence[Worker], tried: Sequence[Sequence[Tried]], repeats: int
+    ) -> list[tuple[Answered, ...]]:
+        """Time the chosen settings on the reported queries, a part of them in each turn."""
+        chosen = [
+            (place, target, setting)
+            for place, each in enumerate(tried)
+            for target in TARGETS
+            if (setting := cheapest(each, target)) is not None
+        ]
+        parts = [
+            list(islice(cycle(self.reported), turn * _TURN, (turn + 1) * _TURN))
+            for turn in range(repeats)
+        ]
+        answers: list[list[Answers]] = [[] for _ in chosen]
+        for turn, part in enumerate(parts):
+            self._report("taking turns", turn, repeats)
+            for kept, (place, _, best) in zip(answers, chosen, strict=True):
+                kept.append(workers[place].answer(part, best.setting))
+        self._report("taking turns", repeats, repeats)
+        results: list[list[Answered]] = [[] for _ in tried]
+        for kept, (place, target, best) in zip(answers, chosen, strict=True):
+            overlaps = [
+                self._judge.overlap(part, each.ids) for part, each in zip(parts, kept, strict=True)
+            ]
+            seconds = [each.seconds for each in kept]
+            results[place].append(
+                Answered(
+                    target=target,
+                    setting=describe(best.setting),
+                    overlap=float(np.concatenate(overlaps).mean()),
+                    p50_s=float(np.median(np.concatenate(seconds))),
+                    p95_s=float(np.quantile(np.concatenate(seconds), 0.95)),
+                    turns_s=tuple(float(np.median(each)) for each in seconds),
+                    queries_per_s=float(1 / np.concatenate(seconds).mean()),
+                )
+            )
+        return [tuple(each) for each in results]
+
+    def cold(
+        self, contenders: Sequence[Contender], settings: Sequence[Setting]
+    ) -> list[Cold | None]:
+        """Time the first queries of a new process whose files are in no cache."""
+        found: list[Cold | None] = []
+        for place, contender in enumerate(contenders):
+            self._report("searching cold", place, len(contenders))
+            if not forget_files(self.files(contender)):
+                found.append(None)
+                continue
+            with self._worker(contender) as worker:
+                opened = worker.open()
+                seconds = worker.answer(self.reported[:_COLD], settings[place]).seconds
+                found.append(Cold(opened, float(seconds[0]), float(np.median(seconds[1:]))))
+        self._report("searching cold", len(contenders), len(contenders))
+        return found
+
+    def limited(
+        self, contenders: Sequence[Contender], settings: Sequence[Setting]
+    ) -> list[tuple[UnderLimit, ...]]:
+        """Count queries a second while opening and searching may take only so much memory."""
+        found: list[list[UnderLimit]] = [[] for _ in contenders]
+        limits = [int(share * self._full_bytes) for share in _LIMITS]
+        limits = [limit for limit in limits if limit >= _LEAST_LIMIT]
+        total = len(limits) * len(contenders)
+        for turn, limit in enumerate(limits):
+            for place, contender in enumerate(contenders):
+                self._report("limiting memory", turn * len(contenders) + place, total)
+                with memory_limit(limit) as group:
+                    if group is None:
+                        continue
+                    forget_files(self.files(contender))
+                    rate = self._rate(contender, group, settings[place])
+                found[place].append(UnderLimit(limit, rate))
+        self._report("limiting memory", total, total)
+        return [tuple(each) for each in found]
+
+    def _rate(self, contender: Contender, group: Path, setting: Setting) -> float | None:
+        """Count queries a second; None if the process was killed for want of memory."""
+        try:
+            with self._worker(contender, group) as worker:
+                worker.open()
+                rows = cycle(self.reported)
+                worker.answer(list(islice(rows, _LIMITED_STEP)), setting)  # to get going
+                done, started = 0, time.perf_counter()
+                while (taken := time.perf_counter() - started) < _LIMITED_S:
+                    done += len(worker.answer(list(islice(rows, _LIMITED_STEP)), setting).ids)
+                return done / taken
+        except EngineError:
+            return None
