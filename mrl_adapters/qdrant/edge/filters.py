@@ -9,13 +9,15 @@ Source: https://qdrant.tech/documentation/concepts/filtering/
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timezone
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import numpy as np
 import qdrant_edge as edge
 from pydantic import BaseModel
 from qdrant_client import models
+
+_Presence: TypeAlias = edge.IsEmptyCondition | edge.IsNullCondition
 
 
 def edge_filter(condition: models.Filter | None) -> edge.Filter | None:
@@ -123,10 +125,12 @@ def _condition(given: Any) -> Any:
     return convert(given)
 
 
-def _field(given: models.FieldCondition) -> edge.FieldCondition:
+def _field(given: models.FieldCondition) -> edge.FieldCondition | _Presence | edge.Filter:
     """Convert a condition on a payload field, which must say exactly one thing.
 
-    The engine would join several by OR, a reader expects AND: both are avoided.
+    The engine would join several by OR, a reader expects AND: both are avoided. Its own
+    ``is_empty`` of a field calls the array of a path like ``a[]`` empty if one of its elements
+    is, unlike its condition of that name, which is therefore used for both.
     """
     tests = set_fields(given)
     key = tests.pop("key")
@@ -138,6 +142,9 @@ def _field(given: models.FieldCondition) -> edge.FieldCondition:
         )
         raise ValueError(message)
     [(name, value)] = tests.items()
+    if name in _PRESENCE:
+        presence = _PRESENCE[name](key)
+        return presence if value else edge.Filter(must_not=[presence])
     return edge.FieldCondition(key, **{name: _FIELD_TESTS[name](value)})
 
 
@@ -219,8 +226,11 @@ _FIELD_TESTS: dict[str, Callable[[Any], Any]] = {
     "geo_radius": _radius,
     "geo_polygon": _polygon,
     "values_count": lambda given: edge.ValuesCount(**set_fields(given)),
-    "is_empty": bool,
-    "is_null": bool,
+}
+
+_PRESENCE: dict[str, Callable[[str], _Presence]] = {
+    "is_empty": edge.IsEmptyCondition,
+    "is_null": edge.IsNullCondition,
 }
 
 _MATCHES: dict[str, Callable[[Any], Any]] = {
@@ -240,7 +250,7 @@ _BOUNDS = frozenset({"lt", "lte", "gt", "gte"})
 _KNOWN: dict[str, frozenset[str]] = {
     "Filter": frozenset({"must", "should", "must_not", "min_should"}),
     "MinShould": frozenset({"conditions", "min_count"}),
-    "FieldCondition": frozenset({"key", *_FIELD_TESTS}),
+    "FieldCondition": frozenset({"key", *_FIELD_TESTS, *_PRESENCE}),
     "IsEmptyCondition": frozenset({"is_empty"}),
     "IsNullCondition": frozenset({"is_null"}),
     "PayloadField": frozenset({"key"}),

@@ -354,6 +354,10 @@ def found_ids(client: EdgeClient | QdrantClient, condition: models.Filter) -> se
         for count in range(2)
     ],
 )
+@example(
+    documents=[{"a": [None, -1]}] * POINTS,  # neither empty, though one of its elements is
+    conditions=[models.Filter(must=models.FieldCondition(key="a[]", is_empty=True))],
+)
 def test_a_filter_selects_what_its_rules_say(
     engines: tuple[EdgeClient, QdrantClient],
     documents: list[dict[str, Any]],
