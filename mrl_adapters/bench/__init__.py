@@ -1,7 +1,7 @@
 """Measure what two stages buy: contenders side by side on one engine, machine and data."""
 
 from mrl_adapters.bench.contenders import ClientSide, Contender, FullGraph, TwoStage
-from mrl_adapters.bench.data import BenchData, from_file, from_texts, synthetic
+from mrl_adapters.bench.data import BenchData, from_file, from_texts, synthetic, take
 from mrl_adapters.bench.growth import GrowthResult, grow
 from mrl_adapters.bench.line_up import line_up
 from mrl_adapters.bench.result import BenchResult, Measured
@@ -22,4 +22,5 @@ __all__ = [
     "line_up",
     "run",
     "synthetic",
+    "take",
 ]

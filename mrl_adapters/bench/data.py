@@ -145,6 +145,22 @@ def from_texts(
     return _write(folder, dataset.name, map(normalize, blocks()), is_query, progress)
 
 
+def take(folder: Path, data: BenchData, points: int, progress: Progress | None = None) -> BenchData:
+    """Write fewer documents of some data, with all of its queries.
+
+    Args:
+        folder: Where to; created if absent.
+        data: What to take of.
+        points: How many documents, from the first on.
+        progress: Called with what is done, how much, and of how much.
+    """
+    rows = range(0, points, _BATCH)
+    documents = (np.asarray(data.documents[row : min(row + _BATCH, points)]) for row in rows)
+    is_query = np.arange(len(data.queries) + points) < len(data.queries)
+    name = data.name.rpartition(", ")[0]
+    return _write(folder, name, chain([data.queries], documents), is_query, progress)
+
+
 def _draw(name: str, total: int, points: int | None, queries: int, seed: int) -> Mask:
     """Choose which of the first ``points + queries`` rows are queries."""
     taken = total if points is None else points + queries

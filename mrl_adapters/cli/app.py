@@ -9,7 +9,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from mrl_adapters import MRLError, __version__
-from mrl_adapters.cli import health, index, measure, migrate, models, quickstart, search
+from mrl_adapters.cli import bench, health, index, measure, migrate, models, quickstart, search
 from mrl_adapters.cli.terminal import errors, output
 
 # What a server, or the network on the way to it, may answer. Told by name: none of these packages
@@ -44,7 +44,7 @@ app = typer.Typer(
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start": (quickstart.quickstart, index.index, search.search),
-    "Choose": (models.models, measure.curve, measure.tune),
+    "Choose": (models.models, measure.curve, measure.tune, bench.bench),
     "Existing collections": (migrate.migrate, migrate.rotate, health.audit, health.repair),
 }
 for _panel, _commands in _PANELS.items():

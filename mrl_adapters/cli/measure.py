@@ -1,7 +1,7 @@
 """``mrl-adapters curve`` and ``tune``: choose sizes and search plans by numbers."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 from rich.markdown import Markdown
@@ -19,7 +19,24 @@ from mrl_adapters.cli.options import (
 from mrl_adapters.cli.terminal import errors, output, phases
 
 if TYPE_CHECKING:
-    from mrl_adapters.evaluation import CurveResult, Dataset, TuningResult
+    from mrl_adapters.evaluation import Dataset
+
+
+class Shown(Protocol):
+    """A result that renders itself."""
+
+    def to_markdown(self) -> str:
+        """Give tables."""
+        ...
+
+    def to_json(self) -> str:
+        """Give everything."""
+        ...
+
+    def plot(self, path: Path) -> Path:
+        """Draw it into a file."""
+        ...
+
 
 _K = Annotated[int, typer.Option("-k", min=1, help="Results of a search that count.")]
 _Plot = Annotated[
@@ -69,7 +86,7 @@ def curve(  # noqa: PLR0913 - one argument an option
 
     embedder = make_embedder(model)
     with errors.status("Reading the texts"):
-        dataset = _dataset(data)
+        dataset = read_dataset(data)
     with phases() as report:
         result = run(
             embedder,
@@ -81,7 +98,7 @@ def curve(  # noqa: PLR0913 - one argument an option
             seed=seed,
             progress=report,
         )
-    _show(result, plot, as_json=as_json)
+    show_result(result, plot, as_json=as_json)
 
 
 def tune(  # noqa: PLR0913 - one argument an option
@@ -140,12 +157,17 @@ def tune(  # noqa: PLR0913 - one argument an option
             )
         if save:
             save_plan(store, result.plan)
-    _show(result, plot, as_json=as_json)
+    show_result(result, plot, as_json=as_json)
     if save:
         errors.print(Text(f"The plan is stored with {collection}: searches use it from now on."))
 
 
-def _dataset(data: Path | None) -> "Dataset":
+def read_dataset(data: Path | None) -> "Dataset":
+    """Read texts.
+
+    Args:
+        data: A folder in BEIR's layout or a .jsonl file; None takes the docstrings.
+    """
     from mrl_adapters.evaluation import docstring_dataset, load_beir, load_jsonl
 
     if data is None:
@@ -162,7 +184,14 @@ def _questions(file: Path) -> list[str]:
     return [line.strip() for line in read_text(file).splitlines() if line.strip()]
 
 
-def _show(result: "CurveResult | TuningResult", plot: Path | None, *, as_json: bool) -> None:
+def show_result(result: Shown, plot: Path | None, *, as_json: bool) -> None:
+    """Print what was measured, and draw it.
+
+    Args:
+        result: It.
+        plot: Where to draw; None draws nothing.
+        as_json: Print JSON instead of tables.
+    """
     if as_json:
         output.print_json(result.to_json())
     else:

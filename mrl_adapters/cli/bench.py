@@ -1,0 +1,168 @@
+"""The command that measures what two stages buy."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mrl_adapters.cli.measure import read_dataset, show_result
+from mrl_adapters.cli.options import JsonOption, parse_sizes
+from mrl_adapters.cli.terminal import phases
+
+if TYPE_CHECKING:
+    from mrl_adapters.bench import BenchData, BenchResult, Contender, GrowthResult
+    from mrl_adapters.bench.data import Progress
+
+_POINTS = 20_000  # of synthetic vectors
+
+
+def bench(  # noqa: PLR0913 - one argument an option
+    *,
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="Vectors (.npy, .parquet), texts (.jsonl) or a folder in BEIR's layout. "
+            "Default: synthetic nested vectors.",
+            show_default=False,
+        ),
+    ] = None,
+    points: Annotated[
+        str | None,
+        typer.Option(
+            help="How many documents; several sizes, such as 10000,100000, show how costs grow. "
+            "Default: all of the data's, or 20,000.",
+            show_default=False,
+        ),
+    ] = None,
+    dimensions: Annotated[int, typer.Option(min=8, help="Size of synthetic vectors.")] = 1536,
+    stage: Annotated[
+        int | None,
+        typer.Option(
+            min=4,
+            help="Size of the short vectors; half of it takes part too. "
+            "Default: 256, or half of the full size where that is smaller.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="For texts: wordllama, openai:NAME or sentence-transformers:NAME.")
+    ] = "wordllama",
+    queries: Annotated[int, typer.Option(min=20, help="Half of them choose settings.")] = 1000,
+    k: Annotated[int, typer.Option("-k", min=1, help="Results a query.")] = 10,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only contenders whose name holds this; may be given again. The first of all "
+            "stays: the others are compared with it.",
+            show_default=False,
+        ),
+    ] = None,
+    frameworks: Annotated[
+        bool, typer.Option(help="Measure LangChain's and LlamaIndex's stores too.")
+    ] = True,
+    repeats: Annotated[int, typer.Option(min=1, help="Turns of timing.")] = 5,
+    builds: Annotated[int, typer.Option(min=1, help="How often each loads and builds.")] = 1,
+    seed: Annotated[int, typer.Option(help="Draws vectors and queries.")] = 0,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where files are kept while it runs. Default: the system's temporary folder.",
+            show_default=False,
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw it into this file (.png, .svg, .pdf).", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure two stages beside other ways to search: memory, disk, builds, matched latency."""
+    sizes = sorted(set(parse_sizes(points, "--points"))) if points else []
+    from mrl_adapters.bench import grow, line_up, run
+
+    with tempfile.TemporaryDirectory(dir=folder, prefix="mrl-bench-") as made, phases() as report:
+        work = Path(made)
+        if data is None:
+            prepare = _drawer(work / "data", dimensions, queries, seed, report)
+            sizes = sizes or [_POINTS]
+        else:
+            most = max(sizes, default=None)
+            whole = _read(work / "whole", data, model, most, queries, seed, report)
+            prepare = _taker(work / "data", whole, report)
+            sizes = sizes or [len(whole.documents)]
+        width = dimensions if data is None else whole.documents.shape[1]
+        everybody = line_up(width, stage or min(256, width // 2), frameworks=frameworks)
+        contenders = _chosen(everybody, only or [])
+        turns = {"k": k, "repeats": repeats, "builds": builds}
+        if len(sizes) == 1:
+            one = run(prepare(sizes[0]), contenders, work / "engine", **turns, progress=report)
+            result: BenchResult | GrowthResult = one
+        else:
+            result = grow(sizes, prepare, contenders, work / "engine", **turns, progress=report)
+    show_result(result, plot, as_json=as_json)
+
+
+def _drawer(
+    folder: Path, dimensions: int, queries: int, seed: int, report: "Progress"
+) -> Callable[[int], Path]:
+    """Make the function that draws as many synthetic vectors as it is told."""
+    from mrl_adapters.bench import synthetic
+
+    def prepare(size: int) -> Path:
+        synthetic(folder, size, dimensions, queries=queries, seed=seed, progress=report)
+        return folder
+
+    return prepare
+
+
+def _taker(folder: Path, whole: "BenchData", report: "Progress") -> Callable[[int], Path]:
+    """Make the function that takes as many documents of the data as it is told."""
+    from mrl_adapters.bench import take
+
+    def prepare(size: int) -> Path:
+        take(folder, whole, size, report)
+        return folder
+
+    return prepare
+
+
+def _read(
+    folder: Path,
+    data: Path,
+    model: str,
+    points: int | None,
+    queries: int,
+    seed: int,
+    report: "Progress",
+) -> "BenchData":
+    """Read vectors, or embed texts."""
+    from mrl_adapters.bench import from_file, from_texts
+    from mrl_adapters.cli.engines import make_embedder
+
+    if data.suffix.lower() in {".npy", ".parquet"}:
+        return from_file(folder, data, points=points, queries=queries, seed=seed, progress=report)
+    return from_texts(
+        folder,
+        read_dataset(data),
+        make_embedder(model),
+        points=points,
+        queries=queries,
+        seed=seed,
+        progress=report,
+    )
+
+
+def _chosen(everybody: "list[Contender]", only: list[str]) -> "list[Contender]":
+    """Keep the first contender, and those that were asked for."""
+    if unknown := [word for word in only if not any(word in each.name for each in everybody)]:
+        names = ", ".join(each.name for each in everybody)
+        msg = f"no contender's name holds {unknown[0]!r}; there are: {names}"
+        raise typer.BadParameter(msg, param_hint="--only")
+    rest = everybody[1:]
+    return [
+        everybody[0],
+        *(each for each in rest if not only or any(word in each.name for word in only)),
+    ]
