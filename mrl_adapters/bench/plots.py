@@ -88,6 +88,8 @@ def plot_growth(results: Sequence[BenchResult], path: Path) -> Path:
         MissingExtraError: matplotlib is not installed.
     """
     figure = new_figure(3.1 * len(_COSTS) + 0.6, 4.4)
+    from matplotlib.ticker import LogLocator
+
     panels = figure.subplots(1, len(_COSTS), squeeze=False)[0]
     points = [result.points for result in results]
     for axes, (title, cost), unit, label in zip(panels, _COSTS, _UNITS, _LABELS, strict=True):
@@ -105,6 +107,7 @@ def plot_growth(results: Sequence[BenchResult], path: Path) -> Path:
             )
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.set_xticks(points, [_short(each) for each in points])
         axes.minorticks_off()

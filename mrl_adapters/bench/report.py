@@ -140,7 +140,7 @@ def _searches(measured: Sequence[Measured], targets: Iterable[float]) -> str:
             else:
                 rows.append([f"{target:g}", each.name, answer.setting, *_answer(answer)])
     titles = ["for", "", "setting", "overlap", "median (turns)", "95th percentile", "queries/s"]
-    return _table(titles, rows)
+    return _table(titles, rows, words=3)
 
 
 def _answer(answer: Answered) -> list[str]:
@@ -199,11 +199,11 @@ def _heading(text: str) -> str:
     return f"### {text}"
 
 
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out a table: the first column to the left, the others to the right."""
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
+    """Lay out a table: so many columns of words to the left, numbers to the right."""
     lines = [
         f"| {' | '.join(titles)} |",
-        f"|---|{'---:|' * (len(titles) - 1)}",
+        f"|{'---|' * words}{'---:|' * (len(titles) - words)}",
         *(f"| {' | '.join(row)} |" for row in rows),
     ]
     return "\n".join(lines)

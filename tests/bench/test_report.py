@@ -1,0 +1,94 @@
+"""How results read and look."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mrl_adapters.bench import GrowthResult
+from mrl_adapters.bench.result import BenchResult, UnderLimit
+
+
+def rows(markdown: str) -> list[list[str]]:
+    """Read the cells of every table row."""
+    lines = [line for line in markdown.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def doubled(result: BenchResult) -> BenchResult:
+    """Pretend that twice the points cost four times the disk."""
+    measured = tuple(replace(each, disk_bytes=4 * each.disk_bytes) for each in result.measured)
+    return replace(result, points=2 * result.points, measured=measured)
+
+
+def test_the_first_contender_is_one_in_every_ratio(result: BenchResult):
+    ratios = rows(result.to_markdown())[1]
+    assert ratios[0] == "full HNSW f32"
+    assert set(ratios[1:]) == {"1.00"}
+
+
+def test_ratios_are_of_the_absolute_figures(result: BenchResult):
+    base, other = result.measured[:2]
+    shown = next(row for row in rows(result.to_markdown()) if row[0] == other.name)
+    assert shown[3] == f"{other.disk_bytes / base.disk_bytes:.2f}"
+
+
+def test_every_target_has_a_row_a_contender(result: BenchResult):
+    table = [row for row in rows(result.to_markdown()) if row[0] in {"0.95", "0.99", "0.999"}]
+    assert len(table) == 3 * len(result.measured)
+
+
+def test_a_target_that_was_not_reached_is_said(result: BenchResult):
+    measured = (result.measured[0], replace(result.measured[1], answers=()))
+    text = replace(result, measured=measured).to_markdown()
+    assert "| 0.99 | two-stage 16 int8 | not reached | - | - | - | - |" in text
+
+
+def test_limits_are_shown_where_there_were_some(result: BenchResult):
+    assert "only so much memory" not in result.to_markdown()
+    limited = (UnderLimit(600_000_000, 123.4), UnderLimit(300_000_000, None))
+    measured = tuple(replace(each, limited=limited) for each in result.measured)
+    text = replace(result, measured=measured).to_markdown()
+    assert "| | 600 MB | 300 MB |".replace("| |", "|  |") in text
+    assert "| full HNSW f32 | 123 | killed |" in text
+
+
+def test_several_builds_show_their_range(result: BenchResult):
+    measured = replace(result.measured[0], build_s=(1.0, 3.0, 2.0))
+    assert "2.0 (1.0-3.0)" in replace(result, measured=(measured,)).to_markdown()
+
+
+def test_growth_is_told_for_ten_times_the_points(result: BenchResult):
+    grown = GrowthResult((result, doubled(result)))
+    disk = grown.to_markdown().split("### disk")[1].split("###")[0]
+    assert {row[-1] for row in rows(disk)[1:]} == {f"x {4**3.3219:.1f}"}
+    assert len(json.loads(grown.to_json())["results"]) == 2
+
+
+def test_a_cost_that_was_not_measured_does_not_grow(result: BenchResult):
+    bare = replace(result, measured=(replace(result.measured[0], answers=()),))
+    text = GrowthResult((bare, doubled(bare))).to_markdown()
+    assert "| full HNSW f32 | - | - | - |" in text
+
+
+def test_json_holds_everything(result: BenchResult):
+    read = json.loads(result.to_json())
+    assert read["measured"][0]["answers"][0]["setting"].startswith("ef")
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_pictures_are_drawn(result: BenchResult, tmp_path: Path, suffix: str):
+    pytest.importorskip("matplotlib")
+    none = replace(result.measured[1], answers=(), disk_bytes=9 * result.measured[0].disk_bytes)
+    partly = replace(result, measured=(result.measured[0], none))
+    drawn = [
+        each.plot(tmp_path / f"{place}.{suffix}")
+        for place, each in enumerate([result, partly, GrowthResult((partly, doubled(partly)))])
+    ]
+    starts = {path.read_bytes()[:5] for path in drawn}
+    assert starts == {b"<?xml" if suffix == "svg" else b"\x89PNG\r"}
+    if suffix == "svg":
+        text = drawn[1].read_text()
+        assert "not reached" in text
+        assert "9.00 ▸" in text

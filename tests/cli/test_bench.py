@@ -1,0 +1,46 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+SMALL = ("--queries", 40, "--repeats", 1, "--no-frameworks")
+
+
+def test_synthetic_vectors_are_the_default(run: Any) -> None:
+    output = run("bench", "--points", 300, "--dimensions", 16, "--only", "8 int8", *SMALL).stdout
+    assert "synthetic nested vectors, 300 x 16" in output
+    assert "two-stage 8 int8" in output
+
+
+def test_a_file_of_vectors_is_measured_and_drawn(run: Any, tmp_path: Path) -> None:
+    np.save(tmp_path / "mine.npy", np.random.default_rng(0).normal(size=(400, 16)))
+    options = (*SMALL, "--only", "4 f32", "--stage", 4, "--json", "--plot", tmp_path / "bench.svg")
+    result = run("bench", tmp_path / "mine.npy", *options)
+    measured = json.loads(result.stdout)
+    assert (measured["data"], measured["points"]) == ("mine.npy, 360 x 16", 360)
+    assert [each["name"] for each in measured["measured"]][1] == "two-stage 4 f32"
+    assert (tmp_path / "bench.svg").exists()
+
+
+def test_texts_are_embedded_once_for_several_sizes(run: Any, tmp_path: Path) -> None:
+    texts = [json.dumps(f"passage {n} of many about {n % 9}") for n in range(200)]
+    (tmp_path / "texts.jsonl").write_text("\n".join(texts))
+    options = ("--points", "100,150", "--json", *SMALL, "--only", "HNSW int8")
+    result = json.loads(run("bench", tmp_path / "texts.jsonl", *options).stdout)
+    assert [each["points"] for each in result["results"]] == [100, 150]
+    assert [each["name"] for each in result["results"][0]["measured"]] == [
+        "full HNSW f32",
+        "full HNSW int8",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--only", "nobody", "two-stage"), ("--points", "many", "--points")],
+)
+def test_what_makes_no_sense_is_a_usage_error(run: Any, option: str, value: str, said: str) -> None:
+    result = run("bench", "--dimensions", 16, "--points", 50, "--no-frameworks", option, value)
+    assert result.exit_code == 2
+    assert said in result.stderr
