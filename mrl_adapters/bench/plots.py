@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mrl_adapters.bench.report import latency_at
-from mrl_adapters.bench.result import BenchResult, Measured
+from mrl_adapters.bench.result import COMPARED_AT, BenchResult, Measured
 from mrl_adapters.evaluation.plots import INK, WAYS, new_figure, save_figure, tidy
 
 Cost: TypeAlias = Callable[[Measured], float | None]
@@ -16,7 +16,7 @@ _OURS, _OTHERS = WAYS[0], "#999999"
 _BAR_HEIGHT = 0.34  # inches
 _CLIPPED = 4.0  # longer bars are cut: they would hide the differences between the others
 _COSTS: tuple[tuple[str, Cost], ...] = (
-    ("median latency at overlap 0.99", latency_at(0.99)),
+    (f"median latency at overlap {COMPARED_AT:g}", latency_at(COMPARED_AT)),
     ("time to build the index", lambda each: each.build_median_s),
     ("resident memory", lambda each: float(each.resident_bytes)),
     ("disk", lambda each: float(each.disk_bytes)),

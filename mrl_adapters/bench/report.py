@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from mrl_adapters.bench.result import Answered, BenchResult, Measured
+from mrl_adapters.bench.result import COMPARED_AT, Answered, BenchResult, Measured
 
 _MISSING = "-"
 
@@ -47,7 +47,8 @@ def growth_markdown(results: Sequence[BenchResult]) -> str:
         ("load and index, s", lambda each: each.load_median_s + each.build_median_s, seconds),
         ("disk", lambda each: each.disk_bytes, megabytes),
         ("resident memory", lambda each: each.resident_bytes, megabytes),
-        ("median latency at 0.99", latency_at(0.99), milliseconds),
+        ("memory for half its speed", lambda each: each.needed_bytes, megabytes),
+        (f"median latency at {COMPARED_AT:g}", latency_at(COMPARED_AT), milliseconds),
     ]
     names = [each.name for each in results[0].measured]
     sections = [f"{results[-1].data} and less; k = {results[-1].k}. {results[-1].machine}."]
@@ -176,10 +177,12 @@ def _limited(measured: Sequence[Measured]) -> str:
                 "killed" if one.queries_per_s is None else f"{one.queries_per_s:,.0f}"
                 for one in each.limited
             ),
+            _MISSING if each.needed_bytes is None else megabytes(each.needed_bytes),
         ]
         for each in measured
+        if each.limited
     ]
-    return _table(["", *map(megabytes, limits)], rows)
+    return _table(["", *map(megabytes, limits), "half its speed from"], rows)
 
 
 def _ratio(value: float, base: float) -> str:

@@ -5,6 +5,9 @@ import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+COMPARED_AT = 0.99
+"""The overlap at which cold and limited runs, growth and pictures are compared."""
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -89,6 +92,17 @@ class Measured:
     def at(self, target: float) -> Answered | None:
         """Give the answers at one overlap, if it was reached."""
         return next((each for each in self.answers if each.target == target), None)
+
+    @property
+    def needed_bytes(self) -> int | None:
+        """The least limit under which half of the unlimited queries a second are left."""
+        rates = [each.queries_per_s for each in self.answers if each.target == COMPARED_AT]
+        enough = [
+            each.limit_bytes
+            for each in self.limited
+            if rates and each.queries_per_s and each.queries_per_s >= rates[0] / 2
+        ]
+        return min(enough, default=None)
 
     @property
     def build_median_s(self) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mrl_adapters.bench import GrowthResult
-from mrl_adapters.bench.result import BenchResult, UnderLimit
+from mrl_adapters.bench.result import COMPARED_AT, BenchResult, UnderLimit
 
 
 def rows(markdown: str) -> list[list[str]]:
@@ -47,11 +47,21 @@ def test_a_target_that_was_not_reached_is_said(result: BenchResult):
 
 def test_limits_are_shown_where_there_were_some(result: BenchResult):
     assert "only so much memory" not in result.to_markdown()
-    limited = (UnderLimit(600_000_000, 123.4), UnderLimit(300_000_000, None))
-    measured = tuple(replace(each, limited=limited) for each in result.measured)
-    text = replace(result, measured=measured).to_markdown()
-    assert "| | 600 MB | 300 MB |".replace("| |", "|  |") in text
-    assert "| full HNSW f32 | 123 | killed |" in text
+    base = result.measured[0]
+    answer = replace(base.answers[0], target=COMPARED_AT, queries_per_s=200)
+    rates = ((900_000_000, 150.0), (600_000_000, 123.4), (400_000_000, 99.0), (300_000_000, None))
+    limited = tuple(UnderLimit(*each) for each in rates)
+    measured = (
+        replace(base, limited=limited, answers=(answer,)),
+        replace(result.measured[1], limited=limited, answers=()),
+        result.measured[2],
+    )
+    table = rows(replace(result, measured=measured).to_markdown())[-3:]
+    assert table == [
+        ["", "900 MB", "600 MB", "400 MB", "300 MB", "half its speed from"],
+        [base.name, "150", "123", "99", "killed", "600 MB"],
+        [result.measured[1].name, "150", "123", "99", "killed", "-"],
+    ]
 
 
 def test_several_builds_show_their_range(result: BenchResult):
