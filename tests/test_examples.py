@@ -14,6 +14,7 @@ FOLDER = Path(__file__).parents[1] / "examples"
 SLOW = {"quickstart"}
 # What a script must print; any words at all where nothing more is known.
 EXPECTED = {
+    "benchmark": r"0\.95 \| two-stage 64 int8 \| \d+ candidates",
     "funnel": r"64, then 128, then full.*0?\.9\d|64, then 128, then full.*\d\d ?%",
     "langchain_rag": r"shutil\.copytree",
     "llama_index_rag": r"Found:.*README\.md",
