@@ -10,7 +10,8 @@ class MatryoshkaSearchEvent(BaseEvent):
     Args:
         collection_name: The collection.
         similarity_top_k: Nodes wanted.
-        stages: Sizes of the short vectors that were searched, shortest first; none if exact.
+        stages: Sizes of the short vectors that were searched, shortest first; none where every
+            full vector was compared.
         shortlists: Candidates that each stage handed on.
         found: Nodes found.
     """
