@@ -1,7 +1,28 @@
 """What the store tells LlamaIndex's instrumentation."""
 
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 from llama_index.core.instrumentation.events import BaseEvent
+from llama_index_instrumentation import get_dispatcher
 from typing_extensions import override
+
+dispatcher = get_dispatcher(__name__)
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def span(method: Method) -> Method:
+    """Open a span around each call of a method.
+
+    Args:
+        method: The method; coroutines as well.
+    """
+    # The dispatcher asks for it at every call, and inspect would build it anew.
+    method.__signature__ = inspect.signature(method)  # type: ignore[attr-defined] # inspect's own name for it
+    spanned: Method = dispatcher.span(method)
+    return spanned
 
 
 class MatryoshkaSearchEvent(BaseEvent):
