@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from llama_index.core.instrumentation.events import BaseEvent
 from llama_index_instrumentation import get_dispatcher
@@ -21,8 +21,7 @@ def span(method: Method) -> Method:
     """
     # The dispatcher asks for it at every call, and inspect would build it anew.
     method.__signature__ = inspect.signature(method)  # type: ignore[attr-defined] # inspect's own name for it
-    spanned: Method = dispatcher.span(method)
-    return spanned
+    return cast(Method, dispatcher.span(method))
 
 
 class MatryoshkaSearchEvent(BaseEvent):
