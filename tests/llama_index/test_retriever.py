@@ -63,6 +63,8 @@ def test_nodes_come_with_scores(store, embed_model, call):
     assert 1 >= found[0].score >= found[1].score
 
 
+# On a server coroutines have a client of their own, which this test does not see.
+@pytest.mark.parametrize("client", ["edge", "local"], indirect=True)
 def test_a_batch_is_one_request(store, embed_model, call, monkeypatch):
     store.get_nodes(["a"])
     client = store.client

@@ -374,6 +374,33 @@ def test_declared_indexes_and_the_documents_are_indexed(tmp_path, nodes):
         assert store.get_nodes(filters=where("tags", "t3")) == []
 
 
+# On a server coroutines have a client of their own, which this test does not see.
+@pytest.mark.parametrize("client", ["edge", "local"], indirect=True)
+def test_shard_keys_reach_the_requests(client, new_store, nodes, embed_model, call, monkeypatch):
+    written, asked = [], []
+    upsert, query = client.upsert, client.query_batch_points
+
+    def noted_upsert(*args: Any, shard_key_selector: Any = None, **options: Any) -> Any:
+        written.append(shard_key_selector)
+        return upsert(*args, **options)
+
+    def noted_query(*args: Any, requests: Any, **options: Any) -> Any:
+        asked.extend(request.shard_key for request in requests)
+        plain = [request.model_copy(update={"shard_key": None}) for request in requests]
+        return query(*args, requests=plain, **options)
+
+    store = new_store()
+    call(store, "get_nodes")
+    monkeypatch.setattr(client, "upsert", noted_upsert)
+    monkeypatch.setattr(client, "query_batch_points", noted_query)
+    call(store, "add", nodes, shard_key="europe")
+    found = call(store, "query", question(embed_model, "gzip", 1), shard_key=["europe", "asia"])
+    call(store, "query", question(embed_model, "gzip", 1), plan={"shard_key": "asia"})
+    assert found.ids == ["f"]
+    assert written == ["europe"]
+    assert asked == [["europe", "asia"], "asia"]
+
+
 def test_no_client_is_an_error():
     with pytest.raises(ConfigurationError, match="No Qdrant client"):
         MatryoshkaVectorStore("docs")
