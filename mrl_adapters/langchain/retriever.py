@@ -20,6 +20,8 @@ from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.filters import MetadataFilter
 from mrl_adapters.langchain.searching import Plan
 from mrl_adapters.langchain.vector_store import MatryoshkaVectorStore
+from mrl_adapters.qdrant.engine import engine_of
+from mrl_adapters.qdrant.query import chosen_stages
 
 SEARCH_EVENT = "matryoshka_search"
 _OPTIONS = ("k", "filter", "score_threshold", "search_type", "fetch_k", "lambda_mult", "plan")
@@ -126,12 +128,11 @@ class MatryoshkaRetriever(BaseRetriever):
         store = self.vectorstore
         plan = store.plan.merge(options.get("plan", self.plan))
         layout = store.collection.layout
-        stages = plan.stages or (layout.stages if layout else ())
+        engine = engine_of(store.driver.client or store.driver.async_client)
+        stages = chosen_stages(layout, plan, engine) if layout else ()
         return {
-            "stages": [] if plan.exact else list(stages),
-            "shortlists": []
-            if plan.exact
-            else plan.shortlists(len(stages), max(options.get("k", self.k), 1)),
+            "stages": list(stages),
+            "shortlists": plan.shortlists(len(stages), max(options.get("k", self.k), 1)),
         }
 
     @override

@@ -5,20 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 from llama_index.core.vector_stores import VectorStoreQuery, VectorStoreQueryResult
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
-from llama_index_instrumentation import get_dispatcher
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
-from mrl_adapters.llama_index.events import MatryoshkaSearchEvent
+from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher
 from mrl_adapters.llama_index.filters import to_filter
 from mrl_adapters.llama_index.nodes import DOCUMENT_KEY, to_node
 from mrl_adapters.llama_index.options import QueryOptions
 from mrl_adapters.qdrant import MatryoshkaCollection
-from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.engine import engine_of
+from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.points import stored_ids
 from mrl_adapters.qdrant.query import Search, chosen_stages
-
-dispatcher = get_dispatcher(__name__)
 
 _MIN_MMR_CANDIDATES = 20
 
@@ -43,7 +41,8 @@ def answer(
     searches = [_search(query, options, to_filter(query.filters, indexes)) for query in queries]
     plan = options.plan_over(collection.plan)
     answers = yield from collection.search(searches, plan)
-    stages = chosen_stages(layout, plan) if layout and not plan.exact else ()
+    engine = yield from ask(engine_of)
+    stages = chosen_stages(layout, plan, engine) if layout else ()
     results: list[VectorStoreQueryResult] = []
     for search, points in zip(searches, answers, strict=True):
         dispatcher.event(

@@ -18,16 +18,14 @@ from llama_index.core.vector_stores import (
     VectorStoreQueryResult,
 )
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
-from llama_index_instrumentation import get_dispatcher
 from typing_extensions import override
 
 from mrl_adapters.embeddings import model_name
 from mrl_adapters.llama_index.adopted import unit_mean
+from mrl_adapters.llama_index.events import dispatcher, span
 from mrl_adapters.llama_index.vector_store import MatryoshkaVectorStore
 from mrl_adapters.qdrant import SearchPlan
 from mrl_adapters.qdrant.matching import check_model
-
-dispatcher = get_dispatcher(__name__)
 
 
 class MatryoshkaRetriever(BaseRetriever):
@@ -67,6 +65,7 @@ class MatryoshkaRetriever(BaseRetriever):
         super().__init__(callback_manager=callback_manager)
         self._store = store
         self._embed_model = embed_model
+        self._model = model_name(embed_model)
         self.similarity_top_k = similarity_top_k
         self._filters = filters
         self._mmr_threshold = mmr_threshold
@@ -79,12 +78,12 @@ class MatryoshkaRetriever(BaseRetriever):
         return self._scored(self._store.query(query, **self._options))
 
     @override
-    @dispatcher.span
+    @span
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         query = self._query(query_bundle, await self._aembed(query_bundle))
         return self._scored(await self._store.aquery(query, **self._options))
 
-    @dispatcher.span
+    @span
     def retrieve_batch(self, queries: Sequence[QueryType]) -> list[list[NodeWithScore]]:
         """Retrieve for several questions with one request to Qdrant.
 
@@ -103,7 +102,7 @@ class MatryoshkaRetriever(BaseRetriever):
         ]
         return _ended(queries, handled)
 
-    @dispatcher.span
+    @span
     async def aretrieve_batch(self, queries: Sequence[QueryType]) -> list[list[NodeWithScore]]:
         """Retrieve for several questions, as :meth:`retrieve_batch` does."""
         bundles = _started(queries)
@@ -142,7 +141,7 @@ class MatryoshkaRetriever(BaseRetriever):
     def _scored(self, result: VectorStoreQueryResult) -> list[NodeWithScore]:
         # The collection has been opened by now, so that it is known which model wrote it.
         if (layout := self._store.collection.layout) is not None:
-            check_model(self._store.collection_name, model_name(self._embed_model), layout)
+            check_model(self._store.collection_name, self._model, layout)
         pairs: Any = zip(result.nodes or [], result.similarities or [], strict=True)
         return [NodeWithScore(node=node, score=score) for node, score in pairs]
 

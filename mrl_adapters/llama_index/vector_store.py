@@ -11,11 +11,11 @@ from llama_index.core.vector_stores import (
     VectorStoreQueryResult,
 )
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
-from llama_index_instrumentation import get_dispatcher
 from qdrant_client import AsyncQdrantClient
 from typing_extensions import override
 
 from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.llama_index.events import span
 from mrl_adapters.llama_index.nodes import DOCUMENT_KEY
 from mrl_adapters.llama_index.options import QueryOptions
 from mrl_adapters.llama_index.queries import answer, of_documents
@@ -23,8 +23,6 @@ from mrl_adapters.llama_index.storing import add_nodes, delete_nodes, read_nodes
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow
-
-dispatcher = get_dispatcher(__name__)
 
 _EXACT_INDEXES = {"keyword", "integer", "float", "bool", "datetime", "uuid"}
 
@@ -228,7 +226,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         )
 
     @override
-    @dispatcher.span
+    @span
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """Find the nodes nearest to a query's embedding.
 
@@ -248,12 +246,12 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         return self._driver.run(self._answer([query], kwargs))[0]
 
     @override
-    @dispatcher.span
+    @span
     async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """Find nodes, as :meth:`query` does."""
         return (await self._driver.arun(self._answer([query], kwargs)))[0]
 
-    @dispatcher.span
+    @span
     def query_batch(
         self, queries: Sequence[VectorStoreQuery], **kwargs: Any
     ) -> list[VectorStoreQueryResult]:
@@ -268,7 +266,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         """
         return self._driver.run(self._answer(queries, kwargs))
 
-    @dispatcher.span
+    @span
     async def aquery_batch(
         self, queries: Sequence[VectorStoreQuery], **kwargs: Any
     ) -> list[VectorStoreQueryResult]:

@@ -47,7 +47,7 @@ def advise(driver: Driver, source: Source, layout: CollectionLayout | None) -> l
         return [
             Advice(
                 "local_mode",
-                "qdrant-client's local mode scans every vector: two stages are slower than one.",
+                "qdrant-client's local mode scans every vector, so that short ones save nothing.",
                 "Copy the collection to the embedded engine or a server: migrate with mode='copy'.",
             )
         ]

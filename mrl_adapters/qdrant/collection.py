@@ -24,6 +24,7 @@ from mrl_adapters.vectors import FloatArray
 ShardKey: TypeAlias = str | int
 
 _PAGE = 1_000
+_DEFAULT_PLAN = SearchPlan()
 
 
 class MatryoshkaCollection:
@@ -62,7 +63,7 @@ class MatryoshkaCollection:
     @property
     def plan(self) -> SearchPlan:
         """How the collection is searched; one saved with it is known once it is open."""
-        return self._plan or self._opening.saved_plan or SearchPlan()
+        return self._plan or self._opening.saved_plan or _DEFAULT_PLAN
 
     def open(self, *, must_exist: bool = False) -> Flow[CollectionLayout | None]:
         """Check the collection against what was asked for, once.

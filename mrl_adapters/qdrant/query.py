@@ -96,7 +96,10 @@ def search_request(
             nearest=query,
             mmr=models.Mmr(diversity=1.0 - mmr, candidates_limit=search.reach),
         )
-    stages = () if plan.exact else chosen_stages(layout, plan)
+    elif engine is Engine.LOCAL:
+        # The local mode copies a bare vector number by number, twice.
+        query = models.NearestQuery.model_construct(nearest=query, mmr=None)
+    stages = chosen_stages(layout, plan, engine)
     # The local mode scans everything and warns of settings that it has no use for.
     tuned = engine is not Engine.LOCAL
     return models.QueryRequest.model_construct(
@@ -114,18 +117,29 @@ def search_request(
     )
 
 
-def chosen_stages(layout: CollectionLayout, plan: SearchPlan) -> tuple[int, ...]:
+def chosen_stages(
+    layout: CollectionLayout, plan: SearchPlan, engine: Engine = Engine.SERVER
+) -> tuple[int, ...]:
     """Choose the stages that a plan uses in a collection, shortest first.
+
+    The local mode has no graph and scans everything once a stage: there they are left out, and
+    results are exact, unless the plan names them.
 
     Args:
         layout: The collection's layout.
         plan: How to search it.
+        engine: What searches it.
+
+    Returns:
+        The stages; none for an exact plan.
 
     Raises:
         CollectionMismatchError: The plan names a stage that the collection does not have.
     """
+    if plan.exact:
+        return ()
     if plan.stages is None:
-        return layout.stages
+        return () if engine is Engine.LOCAL else layout.stages
     if missing := [stage for stage in plan.stages if stage not in layout.stages]:
         msg = (
             f"The plan searches stage {missing[0]}, the collection has stages {layout.stages}. "

@@ -264,10 +264,10 @@ def test_every_distance_is_measured_the_right_way_round(distance: str) -> None:
     truth = probe.truth(asked, lambda _: None)
     assert (np.diff(truth.scores, axis=1) <= 0).all()
     assert probe.overlaps(asked, truth, probe.exact).tolist() == [1.0] * 40
-    everything = SearchPlan(min_candidates=300)
+    everything = SearchPlan(min_candidates=300, stages=(8,))
     assert probe.overlaps(asked, truth, everything).tolist() == [1.0] * 40
-    few = probe.overlaps(asked, truth, SearchPlan(oversampling=1, min_candidates=1)).mean()
-    assert 0.05 < few < 0.9
+    narrow = SearchPlan(oversampling=1, min_candidates=1, stages=(8,))
+    assert 0.05 < probe.overlaps(asked, truth, narrow).mean() < 0.9
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,8 @@ def test_stages_are_estimated_under_every_distance_that_can_be(
         assert [(each.stage, each.rotated) for each in estimates] == stages
         if stages:
             # With everything in the sample the estimate is exact, ties and rounding aside.
-            enough = SearchPlan(oversampling=1, min_candidates=estimates[0].candidates)
+            count = estimates[0].candidates
+            enough = SearchPlan(oversampling=1, min_candidates=count, stages=(8,))
             assert probe.overlaps(asked, truth, enough).mean() == pytest.approx(0.9, abs=0.015)
 
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain import MatryoshkaRetriever
 from mrl_adapters.qdrant import SearchPlan
+from mrl_adapters.qdrant.engine import Engine, engine_of
 
 
 @pytest.fixture
@@ -80,9 +81,9 @@ async def test_tracers_see_provider_model_stages_and_shortlists(retriever, colou
     recorder = Recorder()
     config = {"callbacks": [recorder]}
     if colour == "sync":
-        retriever.invoke("files", config, k=20)
+        retriever.invoke("files", config, k=20, plan={"stages": (128,)})
     else:
-        await retriever.ainvoke("files", config, k=20)
+        await retriever.ainvoke("files", config, k=20, plan={"stages": (128,)})
     assert recorder.metadata["ls_retriever_name"] == "matryoshka"
     assert recorder.metadata["ls_vector_store_provider"] == "MatryoshkaVectorStore"
     assert recorder.metadata["ls_embedding_provider"] == "CountingEmbeddings"
@@ -97,6 +98,13 @@ def test_tracers_see_that_an_exact_search_has_no_stages(retriever):
     recorder = Recorder()
     retriever.invoke("files", {"callbacks": [recorder]}, plan={"exact": True})
     assert recorder.events[0][1]["shortlists"] == []
+
+
+def test_tracers_see_that_local_mode_uses_no_stages_by_itself(retriever, client):
+    recorder = Recorder()
+    retriever.invoke("files", {"callbacks": [recorder]})
+    used = [] if engine_of(client) is Engine.LOCAL else [128]
+    assert recorder.events[0][1]["stages"] == used
 
 
 def test_it_works_in_a_chain_and_as_the_stores_own_retriever(store, retriever):

@@ -272,7 +272,7 @@ def test_a_plan_saved_with_the_collection_is_used_unless_told_otherwise(store, c
 async def test_two_retrievals_at_once_open_the_collection_and_take_its_plan(
     store, client, embeddings, monkeypatch
 ):
-    save_plan(store, SearchPlan(min_candidates=3, oversampling=1))
+    save_plan(store, SearchPlan(min_candidates=3, oversampling=1, stages=(128,)))
     opened = MatryoshkaVectorStore(client, "docs", embeddings)
     limits: list[int] = []
     original = type(client).query_batch_points

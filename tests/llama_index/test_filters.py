@@ -31,51 +31,92 @@ as_the_reference = pytest.mark.skipif(
 )
 
 KEYS = ["plain", "with space", "dotted.key", "Größe", "odd[0]"]
+DAY = "day"
 words = st.sampled_from(["red", "green", "blue", "grey"])
 texts = st.lists(words, min_size=1, max_size=3).map(" ".join)
 numbers = st.integers(-2, 3) | st.sampled_from([0.0, 1.0, 0.5, -1.5])
-dates = st.dates().map(str)
+# Few of them, so that some are equal; all written alike, which the reference needs to order them.
+dates = st.sampled_from(["1999-12-31", "2026-01-31", "2026-02-01", "2026-10-05"])
 scalars = words | texts | numbers | st.booleans() | st.none() | st.just("")
 lists = st.lists(words, max_size=3) | st.lists(st.integers(-2, 3), max_size=3)
-metadata = st.dictionaries(st.sampled_from(KEYS), scalars | lists, max_size=len(KEYS))
+held_lists = st.lists(words | numbers | st.booleans(), max_size=3)
+metadata = st.builds(
+    lambda held, day: {**held, **day},
+    st.dictionaries(st.sampled_from(KEYS), scalars | lists | held_lists, max_size=len(KEYS)),
+    st.dictionaries(st.just(DAY), dates | st.none() | st.lists(dates, max_size=2)),
+)
 
 
 def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+DATED = [
+    *(FilterOperator.EQ, FilterOperator.NE, FilterOperator.IN, FilterOperator.NIN),
+    *(FilterOperator.GT, FilterOperator.GTE, FilterOperator.LT, FilterOperator.LTE),
+    FilterOperator.IS_EMPTY,
+]
+
+
 @st.composite
-def filters_on(draw: st.DrawFn) -> MetadataFilter:
-    """One filter whose value goes with its operator."""
-    operator = draw(st.sampled_from(FilterOperator))
+def filters_about(draw: st.DrawFn, node: dict[str, Any]) -> MetadataFilter:
+    """One filter whose value goes with its operator, half of the time one that the node holds."""
+    key = draw(st.sampled_from(list(node) or KEYS) | st.sampled_from([*KEYS, DAY]))
+    held = node.get(key)
+    members = [
+        each
+        for each in (held if isinstance(held, list) else [held])
+        if each and (is_number(each) or isinstance(each, str))
+    ]
+
+    def near(strategy: st.SearchStrategy[Any], kind: type = object) -> st.SearchStrategy[Any]:
+        known = [each for each in members if isinstance(each, kind)]
+        return st.sampled_from(known) | strategy if known else strategy
+
+    operator = draw(st.sampled_from(DATED if key == DAY else list(FilterOperator)))
+    scalar = dates if key == DAY else words | texts | numbers
+    # Filters hold lists of one type, nodes also lists of several.
+    kinds = [dates] if key == DAY else [words, st.integers(-2, 3), st.sampled_from([0.0, 0.5])]
+    several = st.one_of(st.lists(each, min_size=1, max_size=3) for each in kinds)
+    several |= near(scalar).map(lambda each: [each])
+    if members and members == held and len(set(map(type, members))) == 1:
+        several |= st.just(members)
+    value: st.SearchStrategy[Any]
     if operator in {FilterOperator.EQ, FilterOperator.NE}:
-        value: Any = draw(words | texts | numbers | st.none() | lists.filter(bool))
+        value = near(scalar | st.none()) | several
     elif operator in {FilterOperator.IN, FilterOperator.NIN, FilterOperator.ANY}:
-        value = draw(lists | st.lists(st.sampled_from([0.0, 0.5]), max_size=2))
+        value = several | st.just([])
     elif operator == FilterOperator.ALL:
-        value = draw(lists.filter(bool))
+        value = several
     elif operator == FilterOperator.IS_EMPTY:
-        value = None
+        value = st.none()
     elif operator == FilterOperator.CONTAINS:
-        value = draw(words | st.integers(-2, 3))
+        value = near(words | numbers)
     elif operator in {FilterOperator.TEXT_MATCH, FilterOperator.TEXT_MATCH_INSENSITIVE}:
-        value = draw(words)
+        value = near(words, str)
     else:
-        value = draw(numbers)
-    return MetadataFilter(key=draw(st.sampled_from(KEYS)), value=value, operator=operator)
+        value = dates if key == DAY else near(numbers, (int, float))
+    return MetadataFilter(key=key, value=draw(value), operator=operator)
 
 
-groups = st.recursive(
-    filters_on(),
-    lambda inner: st.builds(
-        MetadataFilters,
-        filters=st.lists(inner, max_size=3),
-        condition=st.sampled_from(FilterCondition),
-    ),
-    max_leaves=6,
-).map(
-    lambda drawn: drawn if isinstance(drawn, MetadataFilters) else MetadataFilters(filters=[drawn])
-)
+def groups_about(node: dict[str, Any]) -> st.SearchStrategy[MetadataFilters]:
+    """Groups of such filters, nested up to six deep."""
+    return st.recursive(
+        filters_about(node),
+        lambda inner: st.builds(
+            MetadataFilters,
+            filters=st.lists(inner, max_size=3),
+            condition=st.sampled_from(FilterCondition),
+        ),
+        max_leaves=6,
+    ).map(
+        lambda drawn: (
+            drawn if isinstance(drawn, MetadataFilters) else MetadataFilters(filters=[drawn])
+        )
+    )
+
+
+cases = metadata.flatmap(lambda node: st.tuples(groups_about(node), st.just(node)))
 
 
 def is_empty(given: MetadataFilter | MetadataFilters) -> bool:
@@ -109,7 +150,8 @@ def undefined(given: MetadataFilters, node: Mapping[str, Any]) -> bool:
             continue
         held = node.get(each.key)
         ordered = each.operator.value in {">", "<", ">=", "<="}
-        if held is not None and ordered and not is_number(held):
+        comparable = isinstance(held, str) if each.key == DAY else is_number(held)
+        if held is not None and ordered and not comparable:
             return True
         try:
             reference(MetadataFilters(filters=[each]), node)
@@ -119,9 +161,10 @@ def undefined(given: MetadataFilters, node: Mapping[str, Any]) -> bool:
 
 
 @as_the_reference
-@given(groups, metadata)
+@given(cases)
 @settings(max_examples=800, deadline=None)
-def test_a_filter_holds_where_the_reference_holds(given: MetadataFilters, node: dict[str, Any]):
+def test_a_filter_holds_where_the_reference_holds(case: tuple[MetadataFilters, dict[str, Any]]):
+    given, node = case
     if undefined(given, node):
         return
     converted = to_filter(given)
@@ -156,7 +199,7 @@ def edge_find(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
 @settings(max_examples=150, deadline=None)
 def test_the_embedded_engine_agrees(edge_find, data: st.DataObject):
     nodes = data.draw(st.lists(metadata, min_size=1, max_size=8))
-    given = data.draw(groups)
+    given = data.draw(groups_about(nodes[0]))
     expected = [None if undefined(given, node) else reference(given, node) for node in nodes]
     found = edge_find(nodes, to_filter(given))
     assert [f for f, e in zip(found, expected, strict=True) if e is not None] == [

@@ -18,6 +18,7 @@ from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.llama_index import MatryoshkaEmbedding, MatryoshkaRetriever
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan
+from mrl_adapters.qdrant.engine import Engine, engine_of
 
 
 class Collecting(BaseEventHandler):
@@ -62,6 +63,8 @@ def test_nodes_come_with_scores(store, embed_model, call):
     assert 1 >= found[0].score >= found[1].score
 
 
+# On a server coroutines have a client of their own, which this test does not see.
+@pytest.mark.parametrize("client", ["edge", "local"], indirect=True)
 def test_a_batch_is_one_request(store, embed_model, call, monkeypatch):
     store.get_nodes(["a"])
     client = store.client
@@ -159,7 +162,8 @@ def test_it_serves_a_query_engine(store, embed_model):
 def test_instrumentation_hears_of_each_stage(new_store, nodes, embed_model, call, events, spans):
     store = new_store(layout=CollectionLayout(256, (32, 64)))
     store.add(nodes)
-    plan = SearchPlan(oversampling=2, min_candidates=4, funnel_factor=3)
+    # Named, so that the local mode uses them as well.
+    plan = SearchPlan(oversampling=2, min_candidates=4, funnel_factor=3, stages=(32, 64))
     call(MatryoshkaRetriever(store, embed_model, 3, plan=plan), "retrieve", "copy a folder")
     [search] = events.of("MatryoshkaSearchEvent")
     assert (search.collection_name, search.similarity_top_k) == (store.collection_name, 3)
@@ -198,6 +202,17 @@ def test_an_exact_search_reports_no_stages(store, embed_model, events):
     MatryoshkaRetriever(store, embed_model, 2, plan=plan).retrieve("copy")
     [search] = events.of("MatryoshkaSearchEvent")
     assert (search.stages, search.shortlists) == ([], [])
+
+
+def test_local_mode_reports_no_stages_but_those_that_a_plan_names(
+    store, client, embed_model, call, events
+):
+    named = SearchPlan(stages=(64,))
+    for plan in (None, named):
+        call(MatryoshkaRetriever(store, embed_model, 2, plan=plan), "retrieve", "copy")
+    default, asked = events.of("MatryoshkaSearchEvent")
+    assert default.stages == ([] if engine_of(client) is Engine.LOCAL else [64])
+    assert (asked.stages, asked.shortlists) == ([64], [100])
 
 
 def test_a_failing_search_drops_its_span(store, embed_model, spans):

@@ -1,4 +1,8 @@
-"""What the adapter costs, against the stock store on the same client of the local mode."""
+"""What the adapter costs, against the stock store on the same client of the local mode.
+
+Both stores compare the query with every full vector: the local mode has no graph, and searching
+short vectors first would only add a scan (see SearchPlan.stages).
+"""
 
 import time
 import uuid
@@ -19,24 +23,34 @@ qdrant = pytest.importorskip("llama_index.vector_stores.qdrant")
 
 pytestmark = pytest.mark.benchmark_target
 
-DIMENSIONS = 1536
-RNG = np.random.default_rng(0)
-VECTORS = RNG.normal(size=(200, DIMENSIONS)).tolist()
-NODES = [
-    TextNode(
-        id_=str(uuid.UUID(int=place)),
-        text="word " * 100,
-        metadata={"n": place, "file": f"file {place % 7}"},
-        embedding=vector,
-    )
-    for place, vector in enumerate(VECTORS)
-]
+DIMENSIONS = 768
+QUESTIONS = 20
+
+
+def vectors(count: int, seed: int = 0) -> list[list[float]]:
+    made: list[list[float]] = np.random.default_rng(seed).normal(size=(count, DIMENSIONS)).tolist()
+    return made
+
+
+def nodes(count: int) -> list[TextNode]:
+    return [
+        TextNode(
+            id_=str(uuid.UUID(int=place)),
+            text="word " * 100,
+            metadata={"n": place, "file": f"file {place % 7}"},
+            embedding=vector,
+        )
+        for place, vector in enumerate(vectors(count))
+    ]
 
 
 @pytest.fixture
 def client() -> Iterator[QdrantClient]:
     opened = QdrantClient(":memory:")
-    yield opened
+    with warnings.catch_warnings():
+        # The stock store creates an index, of which the local mode says that it has no effect.
+        warnings.simplefilter("ignore")
+        yield opened
     opened.close()
 
 
@@ -49,39 +63,43 @@ def ours(client: QdrantClient, name: str) -> MatryoshkaVectorStore:
     return MatryoshkaVectorStore(name, client, layout=layout)
 
 
-def fastest(*contestants: Callable[[int], object], rounds: int = 9) -> list[float]:
-    """Time contestants in turn, so that a loaded machine slows all of them; take each's best."""
+def fastest(*contestants: Callable[[int], object], rounds: int) -> list[float]:
+    """Time contestants in turn, so that a loaded machine slows all of them; take each's best.
+
+    Every other round goes backwards: each follows itself as often as another, which has left its
+    own vectors in the processor's cache.
+    """
     best = [float("inf")] * len(contestants)
     for turn in range(rounds):
-        for place, run in enumerate(contestants):
+        for place in range(len(contestants))[:: 1 if turn % 2 else -1]:
             started = time.perf_counter()
-            run(turn)
+            contestants[place](turn)
             best[place] = min(best[place], time.perf_counter() - started)
     return best
 
 
 def test_adding_is_1_3_times_as_fast_as_the_stock_store(client):
+    given = nodes(500)
+
     def add(make: Callable[[QdrantClient, str], Any]) -> Callable[[int], object]:
-        return lambda turn: make(client, f"{make.__name__} {turn}").add(NODES)
+        return lambda turn: make(client, f"{make.__name__} {turn}").add(given)
 
-    with warnings.catch_warnings():
-        # The stock store creates an index, of which the local mode says that it has no effect.
-        warnings.simplefilter("ignore")
-        theirs, own = fastest(add(stock), add(ours))
-    assert theirs / own >= 1.3, f"stock {theirs:.4f} s, ours {own:.4f} s for {len(NODES)} nodes"
+    theirs, own = fastest(add(stock), add(ours), rounds=8)
+    assert theirs / own >= 1.3, f"stock {theirs:.4f} s, ours {own:.4f} s for {len(given)} nodes"
 
 
-def test_an_exact_query_costs_little_more_than_the_stock_stores(client):
-    """Same work, one comparison with every vector; what is added are spans, an event and checks."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        stores = stock(client, "stock"), ours(client, "ours")
-        for store in stores:
-            store.add(NODES)
-    query = VectorStoreQuery(VECTORS[7], similarity_top_k=10)
+# Of few nodes the client's own work for each call, the same for both, is most of the time.
+@pytest.mark.parametrize(("count", "rounds", "target"), [(1_000, 300, 1.1), (10_000, 60, 1.3)])
+def test_a_query_is_faster_than_the_stock_stores(client, count, rounds, target):
+    stores = stock(client, "stock"), ours(client, "ours")
+    for store in stores:
+        store.add(nodes(count))
+    asked = [VectorStoreQuery(each, similarity_top_k=10) for each in vectors(QUESTIONS, seed=1)]
+    answers = [[store.query(query).ids for query in asked] for store in stores]
+    assert answers[0] == answers[1]
     theirs, own = fastest(
-        lambda _: stores[0].query(query),
-        lambda _: stores[1].query(query, exact=True),
-        rounds=200,
+        lambda turn: stores[0].query(asked[turn % QUESTIONS]),
+        lambda turn: stores[1].query(asked[turn % QUESTIONS]),
+        rounds=rounds,
     )
-    assert own - theirs < 0.0005, f"stock {theirs * 1e3:.3f} ms, ours {own * 1e3:.3f} ms"
+    assert theirs / own >= target, f"stock {theirs * 1e3:.3f} ms, ours {own * 1e3:.3f} ms"

@@ -271,20 +271,21 @@ class TestContract:
         ("delete_nodes", {"node_ids": ["x"], "shard": 1}, "There is no option 'shard' here"),
     ],
 )
-def test_a_misspelt_option_is_an_error(store, nodes, method, arguments, message):
+def test_a_misspelt_option_is_an_error(store, nodes, call, method, arguments, message):
     arguments = {"nodes": nodes, **arguments} if method == "add" else arguments
     with pytest.raises((ConfigurationError, TypeError), match=message):
-        getattr(store, method)(**arguments)
+        call(store, method, **arguments)
+    assert ids_of(store.get_nodes()) == list("abcdef")
 
 
-def test_a_misspelt_query_option_is_an_error(store, embed_model):
+def test_a_misspelt_query_option_is_an_error(store, embed_model, call):
     with pytest.raises(ConfigurationError, match=r"no option 'exakt'\. It has: plan, exact"):
-        store.query(question(embed_model, "files"), exakt=True)
+        call(store, "query", question(embed_model, "files"), exakt=True)
 
 
-def test_mmr_options_without_the_mode_are_an_error(store, embed_model):
+def test_mmr_options_without_the_mode_are_an_error(store, embed_model, call):
     with pytest.raises(ConfigurationError, match="need the query mode MMR"):
-        store.query(question(embed_model, "files"), mmr_threshold=0.3)
+        call(store, "query", question(embed_model, "files"), mmr_threshold=0.3)
 
 
 def test_a_query_without_an_embedding_is_an_error(store):
@@ -371,6 +372,33 @@ def test_declared_indexes_and_the_documents_are_indexed(tmp_path, nodes):
         filters = where("tags", "t3", FilterOperator.CONTAINS)
         assert ids_of(store.get_nodes(filters=filters)) == ["d"]
         assert store.get_nodes(filters=where("tags", "t3")) == []
+
+
+# On a server coroutines have a client of their own, which this test does not see.
+@pytest.mark.parametrize("client", ["edge", "local"], indirect=True)
+def test_shard_keys_reach_the_requests(client, new_store, nodes, embed_model, call, monkeypatch):
+    written, asked = [], []
+    upsert, query = client.upsert, client.query_batch_points
+
+    def noted_upsert(*args: Any, shard_key_selector: Any = None, **options: Any) -> Any:
+        written.append(shard_key_selector)
+        return upsert(*args, **options)
+
+    def noted_query(*args: Any, requests: Any, **options: Any) -> Any:
+        asked.extend(request.shard_key for request in requests)
+        plain = [request.model_copy(update={"shard_key": None}) for request in requests]
+        return query(*args, requests=plain, **options)
+
+    store = new_store()
+    call(store, "get_nodes")
+    monkeypatch.setattr(client, "upsert", noted_upsert)
+    monkeypatch.setattr(client, "query_batch_points", noted_query)
+    call(store, "add", nodes, shard_key="europe")
+    found = call(store, "query", question(embed_model, "gzip", 1), shard_key=["europe", "asia"])
+    call(store, "query", question(embed_model, "gzip", 1), plan={"shard_key": "asia"})
+    assert found.ids == ["f"]
+    assert written == ["europe"]
+    assert asked == [["europe", "asia"], "asia"]
 
 
 def test_no_client_is_an_error():

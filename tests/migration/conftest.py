@@ -105,10 +105,12 @@ def search() -> Callable[..., list[tuple[object, float]]]:
     def run(
         client: Client, name: str, query: np.ndarray, **plan: object
     ) -> list[tuple[object, float]]:
-        collection = MatryoshkaCollection(name)
-        chosen = SearchPlan(**{"oversampling": 1_000, **plan})
+        driver, collection = Driver(client), MatryoshkaCollection(name)
+        layout = driver.run(collection.open(must_exist=True))
+        assert layout is not None
+        chosen = SearchPlan(**{"oversampling": 1_000, "stages": layout.stages, **plan})
         flow = collection.search([Search(vector=query, k=10)], chosen)
-        return [(hit.id, round(hit.score, 3)) for hit in Driver(client).run(flow)[0]]
+        return [(hit.id, round(hit.score, 3)) for hit in driver.run(flow)[0]]
 
     return run
 

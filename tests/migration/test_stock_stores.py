@@ -24,7 +24,8 @@ from mrl_adapters.qdrant import CopyTarget, SearchPlan, audit, migrate, repair
 # The stock store asks for an index that the local mode has no use for.
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
 
-ALL = SearchPlan(oversampling=1_000)
+# Named, so that the local mode searches short vectors as well.
+ALL = SearchPlan(oversampling=1_000, stages=(64,))
 COUNT = 120
 
 

@@ -270,7 +270,8 @@ def test_two_stages_equal_exact_search_when_the_shortlist_covers_everything(
         client.delete_collection(name)
     driver.run(docs.add(ids, full, [{"at": at} for at in range(count)]))
     searches = [Search(query, k, offset=offset) for query in queries]
-    staged = driver.run(docs.search(searches, SearchPlan(min_candidates=count)))
+    named = SearchPlan(min_candidates=count, stages=tuple(stages))
+    staged = driver.run(docs.search(searches, named))
     exact = driver.run(docs.search(searches, SearchPlan(exact=True)))
     client.delete_collection(name)
     for ours, theirs in zip(staged, exact, strict=True):

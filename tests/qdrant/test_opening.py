@@ -259,7 +259,9 @@ def test_scores_are_exact_in_a_collection_quantized_as_a_whole(
     vectors = documents(200)
     ids = [str(each) for each in range(200)]
     driver.run(docs.add(ids, vectors, [{"at": each} for each in range(200)]))
-    (hits,) = driver.run(docs.search([Search(vectors[3], 10)], SearchPlan(min_candidates=200)))
+    (hits,) = driver.run(
+        docs.search([Search(vectors[3], 10)], SearchPlan(min_candidates=200, stages=(8,)))
+    )
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     true = [float(unit[hit.payload["at"]] @ unit[3]) for hit in hits]
     assert [hit.score for hit in hits] == pytest.approx(true, abs=1e-5)

@@ -47,9 +47,19 @@ def test_a_server_gets_lists_and_the_embedded_engine_arrays() -> None:
 
 
 def test_local_mode_gets_no_settings_that_it_would_warn_of() -> None:
-    made = request(engine=Engine.LOCAL)
+    made = request(plan=SearchPlan(stages=(8,)), engine=Engine.LOCAL)
     assert made.params is None
     assert made.prefetch.params is None
+
+
+def test_local_mode_scans_full_vectors_alone_unless_the_plan_names_stages() -> None:
+    assert request(engine=Engine.LOCAL).prefetch is None
+    named = request(plan=SearchPlan(stages=(8,)), engine=Engine.LOCAL)
+    assert (named.prefetch.using, named.prefetch.prefetch) == ("short_8", None)
+
+
+def test_local_mode_gets_vectors_that_it_need_not_copy_number_by_number() -> None:
+    assert isinstance(request(engine=Engine.LOCAL).query.nearest, np.ndarray)
 
 
 def test_scores_stay_exact_whatever_the_collections_quantization() -> None:

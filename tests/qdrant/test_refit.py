@@ -32,7 +32,8 @@ from mrl_adapters.qdrant.rotation import companion_name, open_layout
 from mrl_adapters.vectors import FloatArray, Rotation, normalize
 
 DIMENSIONS = 32
-PLAN = SearchPlan(oversampling=1, min_candidates=10)
+# Named, so that the local mode uses it as well.
+PLAN = SearchPlan(oversampling=1, min_candidates=10, stages=(8,))
 WRITES = (
     "create_collection",
     "upsert",

@@ -32,7 +32,8 @@ from mrl_adapters.qdrant.rotation import (
 from mrl_adapters.vectors import FloatArray, Rotation, normalize
 
 DIMENSIONS = 32
-PLAN = SearchPlan(oversampling=1, min_candidates=10)
+# Named, so that the local mode uses it as well.
+PLAN = SearchPlan(oversampling=1, min_candidates=10, stages=(8,))
 
 
 def turned(count: int, dimensions: int = DIMENSIONS, seed: int = 0) -> FloatArray:
@@ -354,7 +355,7 @@ from mrl_adapters.qdrant.query import Search
 place, where, query = sys.argv[1:]
 client = connect(**{place: where})
 collection = MatryoshkaCollection("docs")
-plan = SearchPlan(oversampling=1, min_candidates=10)
+plan = SearchPlan(oversampling=1, min_candidates=10, stages=(8,))
 flow = collection.search([Search(np.load(query), 10)], plan)
 print(collection.name, *(hit.id for hit in Driver(client).run(flow)[0]))
 client.close()

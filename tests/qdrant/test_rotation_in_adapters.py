@@ -16,7 +16,7 @@ from mrl_adapters.vectors import FloatArray, Rotation, normalize
 
 TEXTS = [f"text {number}" for number in range(300)]
 LAYOUT = CollectionLayout(32, (4, 8), rotation="auto")
-FUNNEL = SearchPlan(oversampling=1, min_candidates=20, funnel_factor=2)
+FUNNEL = SearchPlan(oversampling=1, min_candidates=20, funnel_factor=2, stages=(4, 8))
 
 
 def vectors() -> FloatArray:
