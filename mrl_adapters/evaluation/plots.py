@@ -19,6 +19,7 @@ _ONE_STAGE = "#D55E00"
 _INK = "#333333"
 _WAYS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _DPI = 200
+_ALL = 100  # percent
 
 
 def plot_curve(result: CurveResult, path: Path) -> Path:
@@ -177,7 +178,9 @@ def _draw(axes: "Axes", result: CurveResult, quality: str) -> None:
                 label=f"{search}, rotated" if rotated else search,
             )
             if not rotated:
-                _label(axes, rows, quality, colour, above=search == "two-stage")
+                # Rotated lines run above the plain ones: the space below is free then.
+                above = search == "two-stage" and not any(row.rotated for row in result.rows)
+                _label(axes, rows, quality, colour, above=above)
     axes.set_xscale("log", base=2)
     sizes = sorted({row.dimensions for row in result.rows})
     axes.set_xticks(sizes, [str(size) for size in sizes])
@@ -186,6 +189,7 @@ def _draw(axes: "Axes", result: CurveResult, quality: str) -> None:
     axes.set_xlabel("dimensions of the first stage")
     lowest = min(100 * getattr(row, quality) for row in result.rows)
     axes.set_ylim(max(0, lowest - 12), 106)
+    axes.set_yticks([tick for tick in axes.get_yticks() if lowest - 12 <= tick <= _ALL])
     axes.yaxis.set_major_formatter("{x:.0f}%")
     tidy(axes)
 

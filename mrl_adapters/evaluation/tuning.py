@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,8 +13,6 @@ from mrl_adapters.evaluation.report import Trial, TuningResult
 from mrl_adapters.evaluation.trials import Progress, QueryShare, Trials
 from mrl_adapters.evaluation.unbuilt import estimate_stages
 from mrl_adapters.qdrant import SearchPlan
-from mrl_adapters.qdrant.flow import ask
-from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY
 from mrl_adapters.qdrant.points import checked_vectors
 
 _SAMPLE = 2000  # stored points that serve as queries
@@ -55,7 +52,8 @@ def tune(
             ones. None draws stored points, 2,000 or more as the target asks, which then do not
             find themselves.
         query_filter: Filter that every search carries.
-        seed: Draws and halves the queries.
+        seed: Draws and halves the queries: the same seed, the same queries, overlaps and bounds.
+            Latencies are measured anew each time, so that of plans equally fast another may win.
         progress: Called with what is done, how much, and of how much.
 
     Returns:
@@ -95,15 +93,15 @@ def tune(
 def save_plan(store: Searchable, plan: SearchPlan) -> None:
     """Store a plan in the collection's metadata.
 
+    The store and every store opened from now on, of either adapter, search by it unless they or
+    a single call are given another plan. Stores that other processes have open learn of it when
+    they are opened again.
+
     Args:
         store: A store of either adapter, or an ``OpenCollection``.
-        plan: The plan that the collection is to be searched by from now on.
+        plan: The plan that the collection is to be searched by.
     """
-    name = store.collection.name
-    info = store.driver.run(ask(lambda c: c.get_collection(name)))
-    metadata = dict((info.config.metadata or {}).get(METADATA_KEY) or {})
-    metadata[PLAN_KEY] = asdict(plan)
-    store.driver.run(ask(lambda c: c.update_collection(name, metadata={METADATA_KEY: metadata})))
+    store.driver.run(store.collection.save_plan(plan))
 
 
 def _fastest(trials: Sequence[Trial]) -> Trial:
