@@ -20,6 +20,7 @@ _INK = "#333333"
 _WAYS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _DPI = 200
 _ALL = 100  # percent
+_APART = 0.3  # percent: lines so far apart are seen as two
 
 
 def plot_curve(result: CurveResult, path: Path) -> Path:
@@ -178,9 +179,7 @@ def _draw(axes: "Axes", result: CurveResult, quality: str) -> None:
                 label=f"{search}, rotated" if rotated else search,
             )
             if not rotated:
-                # Rotated lines run above the plain ones: the space below is free then.
-                above = search == "two-stage" and not any(row.rotated for row in result.rows)
-                _label(axes, rows, quality, colour, above=above)
+                _label(axes, result, rows, quality, colour)
     axes.set_xscale("log", base=2)
     sizes = sorted({row.dimensions for row in result.rows})
     axes.set_xticks(sizes, [str(size) for size in sizes])
@@ -194,10 +193,23 @@ def _draw(axes: "Axes", result: CurveResult, quality: str) -> None:
     tidy(axes)
 
 
-def _label(axes: "Axes", rows: list[CurveRow], quality: str, colour: str, *, above: bool) -> None:
-    """Write the value at each point, away from the other line."""
+def _label(
+    axes: "Axes", result: CurveResult, rows: list[CurveRow], quality: str, colour: str
+) -> None:
+    """Write the value at each point where no other line runs: above two-stage search's own.
+
+    Where the rotated line runs just above it, the value stands below.
+    """
+    from matplotlib.patheffects import withStroke
+
     for row in rows:
         value = 100 * getattr(row, quality)
+        rotated = [
+            100 * getattr(other, quality)
+            for other in result.rows
+            if other.rotated and (other.search, other.dimensions) == (row.search, row.dimensions)
+        ]
+        above = row.search == "two-stage" and all(each < value + _APART for each in rotated)
         axes.annotate(
             f"{value:.1f}",
             (row.dimensions, value),
@@ -206,4 +218,5 @@ def _label(axes: "Axes", rows: list[CurveRow], quality: str, colour: str, *, abo
             ha="right" if above else "left",
             fontsize=7.5,
             color=colour,
+            path_effects=[withStroke(linewidth=2, foreground="white")],
         )

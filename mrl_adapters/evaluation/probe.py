@@ -160,7 +160,11 @@ class Probe:
         )
 
     def latencies(
-        self, queries: Queries, plans: Sequence[SearchPlan], rounds: int
+        self,
+        queries: Queries,
+        plans: Sequence[SearchPlan],
+        rounds: int,
+        report: Callable[[int], object] = lambda _: None,
     ) -> list[NDArray[np.float64]]:
         """Time single searches, seconds, without payload; shape (rounds,) for each plan.
 
@@ -179,6 +183,7 @@ class Probe:
         for turn in range(rounds):
             for row in rng.permutation(len(plans)).tolist():
                 times[row, turn] = self._timed(queries.vectors[orders[row][turn]], plans[row])
+            report(turn + 1)
         return list(times)
 
     def _timed(self, vector: FloatArray, plan: SearchPlan) -> float:

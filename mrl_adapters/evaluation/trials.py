@@ -1,7 +1,7 @@
 """The measurements of one tuning: who tries, who tests, who reports."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -17,13 +17,16 @@ from mrl_adapters.qdrant import SearchPlan
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
+AS_FAST = 1.1
+"""A clock cannot tell plans apart whose times differ by less than this factor."""
+
 _PILOT = 150  # queries on which every plan is tried
 _PILOT_SHARE = 8  # of few queries, one in so many
 _FINALISTS = 3  # chains that are tested
 _TRIED_AHEAD = 3  # steps of a chain beyond the pilot's answer that are tried
 _TESTED_AHEAD = (6, 4, 3, 2, 1, 0)  # and those that are tested, after the longest shortlist
 _PILOT_ROUNDS = 30  # timed searches of every plan
-_FINAL_ROUNDS = 200  # timed searches of each proved plan
+_FINAL_ROUNDS = 200  # timed searches of each plan that may be chosen, or is shown
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,8 @@ class Trials:
         for chain, trials in zip(chains, explored, strict=True):
             first = next((i for i, trial in enumerate(trials) if trial.overlap >= target), None)
             if first is not None:
-                promising.append((trials[first].p50_s, _downwards(chain, first)))
-        finalists = sorted(promising, key=lambda each: each[0])[:_FINALISTS]
+                promising.append((trials[first], _downwards(chain, first)))
+        finalists = sorted(_distinct(promising), key=lambda each: each[0].p50_s)[:_FINALISTS]
         held = []
         for done, (_, plans) in enumerate(finalists):
             self._report("proving plans", done, len(finalists))
@@ -135,14 +138,29 @@ class Trials:
             self._trial(*parts, seconds) for parts, seconds in zip(held, times, strict=True)
         )
 
-    def final(self, plan: SearchPlan, confidence: float) -> Trial:
-        """Measure the chosen plan on the reporting half."""
-        self._report("reporting", 0, 1)
+    def final(
+        self, plan: SearchPlan, confidence: float, others: Sequence[Trial] = ()
+    ) -> tuple[Trial, tuple[Trial, ...]]:
+        """Measure the chosen plan on the reporting half; time it and the others side by side.
+
+        Latencies of two sessions do not compare: what is shown together is timed together.
+        """
         overlaps = self._overlaps(plan, self._share.half, self._share.total)
+        plans = list(dict.fromkeys([plan, *(trial.plan for trial in others)]))
         part = self._queries.part(self._share.half, self._share.total)
-        seconds = self._probe.latencies(part, [plan], _FINAL_ROUNDS)[0]
-        self._report("reporting", 1, 1)
-        return self._trial(plan, overlaps, lower_bound(overlaps, confidence), seconds)
+        times = self._probe.latencies(
+            part, plans, _FINAL_ROUNDS, lambda done: self._report("reporting", done, _FINAL_ROUNDS)
+        )
+        seconds = dict(zip(plans, times, strict=True))
+        chosen = self._trial(plan, overlaps, lower_bound(overlaps, confidence), seconds[plan])
+        return chosen, tuple(
+            replace(
+                trial,
+                p50_s=_quantile(seconds[trial.plan], 0.5),
+                p95_s=_quantile(seconds[trial.plan], 0.95),
+            )
+            for trial in others
+        )
 
     def _overlaps(self, plan: SearchPlan, start: int, stop: int) -> PerQuery:
         truth = Truth(self.truth.ids[start:stop], self.truth.scores[start:stop])
@@ -160,9 +178,29 @@ class Trials:
             overlap=float(overlaps.mean()),
             lower=bound,
             queries=len(overlaps),
-            p50_s=float(np.quantile(seconds, 0.5)),
-            p95_s=float(np.quantile(seconds, 0.95)),
+            p50_s=_quantile(seconds, 0.5),
+            p95_s=_quantile(seconds, 0.95),
         )
+
+
+def _distinct(
+    promising: Sequence[tuple[Trial, list[SearchPlan]]],
+) -> Iterator[tuple[Trial, list[SearchPlan]]]:
+    """Leave out ways to search that do as well as a plainer one, and hardly faster.
+
+    The plainest way of each stage comes first. Where a wider beam or rescoring changes nothing,
+    all three finalists would be one and the same.
+    """
+    kept: list[Trial] = []
+    for trial, plans in promising:
+        if not any(
+            (each.plan.stages, each.candidates, each.overlap)
+            == (trial.plan.stages, trial.candidates, trial.overlap)
+            and each.p50_s <= AS_FAST * trial.p50_s
+            for each in kept
+        ):
+            kept.append(trial)
+            yield trial, plans
 
 
 def _downwards(chain: Chain, first: int) -> list[SearchPlan]:
@@ -173,6 +211,10 @@ def _downwards(chain: Chain, first: int) -> list[SearchPlan]:
     last = len(chain.plans) - 1
     steps = {min(first + ahead, last) for ahead in _TESTED_AHEAD} | {last, *range(first)}
     return [chain.plans[step] for step in sorted(steps, reverse=True)]
+
+
+def _quantile(seconds: PerQuery, share: float) -> float:
+    return float(np.quantile(seconds, share))
 
 
 def _shared(confidence: float) -> float:

@@ -10,7 +10,7 @@ from qdrant_client import models
 from mrl_adapters.evaluation.plan_grid import plan_chains
 from mrl_adapters.evaluation.probe import Probe, Queries, Searchable, draw
 from mrl_adapters.evaluation.report import Trial, TuningResult
-from mrl_adapters.evaluation.trials import Progress, QueryShare, Trials
+from mrl_adapters.evaluation.trials import AS_FAST, Progress, QueryShare, Trials
 from mrl_adapters.evaluation.unbuilt import estimate_stages
 from mrl_adapters.qdrant import SearchPlan
 from mrl_adapters.qdrant.points import checked_vectors
@@ -18,7 +18,6 @@ from mrl_adapters.qdrant.points import checked_vectors
 _SAMPLE = 2000  # stored points that serve as queries
 _AMPLE = 1.4  # times the least number: plans that miss a little can be proved too
 _FASTER_BY_FAR = 1.5
-_AS_FAST = 1.1  # a clock cannot tell plans apart that are so near
 
 
 def tune(
@@ -75,7 +74,11 @@ def tune(
     chains = plan_chains(probe.layout, probe.base, k, probe.points)
     explored = run.explore(chains, target_overlap)
     proved = run.prove(chains, explored, target_overlap, confidence)
-    plan = _fastest(proved).plan
+    chosen, shown = run.final(
+        _fastest(proved).plan,
+        confidence,
+        [*proved, *(each for tried in explored for each in tried)],
+    )
     return TuningResult(
         collection=store.collection.name,
         points=probe.points,
@@ -83,9 +86,9 @@ def tune(
         target_overlap=target_overlap,
         confidence=confidence,
         queries_from="stored points" if queries is None else "given",
-        chosen=run.final(plan, confidence),
-        proved=proved,
-        explored=tuple(trial for chain in explored for trial in chain),
+        chosen=chosen,
+        proved=shown[: len(proved)],
+        explored=shown[len(proved) :],
         estimates=estimate_stages(probe, asked, run.truth, target_overlap, rng),
     )
 
@@ -114,7 +117,7 @@ def _fastest(trials: Sequence[Trial]) -> Trial:
     fastest = min((trial.p50_s for trial in others), default=math.inf)
     if exact.p50_s * _FASTER_BY_FAR < fastest:
         return exact
-    limit = fastest * _AS_FAST
+    limit = fastest * AS_FAST
     return max((each for each in others if each.p50_s <= limit), key=lambda each: each.overlap)
 
 
