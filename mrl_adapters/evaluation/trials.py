@@ -120,10 +120,11 @@ class Trials:
                 promising.append((trials[first], _downwards(chain, first)))
         finalists = sorted(_distinct(promising), key=lambda each: each[0].p50_s)[:_FINALISTS]
         held = []
-        for done, (_, plans) in enumerate(finalists):
-            self._report("proving plans", done, len(finalists))
+        done, total = 0, sum(len(plans) for _, plans in finalists)
+        for _, plans in finalists:
             best = None
-            for plan in plans:
+            for step, plan in enumerate(plans):
+                self._report("proving plans", done + step, total)
                 overlaps = self._overlaps(plan, self._share.pilot, self._share.half)
                 bound = lower_bound(overlaps, _shared(confidence))
                 if bound < target:
@@ -131,7 +132,8 @@ class Trials:
                 best = (plan, overlaps, bound)
             if best is not None:
                 held.append(best)
-        self._report("proving plans", len(finalists), len(finalists))
+            done += len(plans)
+        self._report("proving plans", total, total)
         held.append((self._probe.exact, np.ones(self._share.half - self._share.pilot), 1.0))
         times = self._times([plan for plan, _, _ in held], _FINAL_ROUNDS)
         return tuple(
@@ -145,6 +147,7 @@ class Trials:
 
         Latencies of two sessions do not compare: what is shown together is timed together.
         """
+        self._report("reporting", 0, _FINAL_ROUNDS)
         overlaps = self._overlaps(plan, self._share.half, self._share.total)
         plans = list(dict.fromkeys([plan, *(trial.plan for trial in others)]))
         part = self._queries.part(self._share.half, self._share.total)
