@@ -20,6 +20,7 @@ _INK = "#333333"
 _WAYS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _DPI = 200
 _ALL = 100  # percent
+_NARROW = 8  # a range so many times its start has room for more marks
 _APART = 0.3  # percent: lines so far apart are seen as two
 
 
@@ -95,7 +96,9 @@ def plot_tuning(result: TuningResult, path: Path) -> Path:
     from matplotlib.ticker import LogLocator
 
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 3, 5, 7)))
+    low, high = axes.get_xlim()
+    marks = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8) if high < _NARROW * low else (1, 2, 5)
+    axes.xaxis.set_major_locator(LogLocator(10, subs=marks))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
     axes.set_xlabel("median latency of one search, ms")
