@@ -1,5 +1,6 @@
 """Pictures of what was measured (matplotlib, extra ``plot``), fit for a report."""
 
+import textwrap
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
@@ -21,6 +22,7 @@ _WAYS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _DPI = 200
 _ALL = 100  # percent
 _NARROW = 8  # a range so many times its start has room for more marks
+_LETTERS_AN_INCH = 16  # at the size of the note
 _APART = 0.3  # percent: lines so far apart are seen as two
 
 
@@ -151,8 +153,9 @@ def tidy(axes: "Axes") -> None:
 
 
 def save_figure(figure: "Figure", path: Path, note: str) -> Path:
-    """Write the figure with a line below that says what was measured."""
-    figure.supxlabel(note, fontsize=7.5, color=_INK)
+    """Write the figure with lines below that say what was measured."""
+    width = int(figure.get_figwidth() * _LETTERS_AN_INCH)
+    figure.supxlabel(textwrap.fill(note, width, break_on_hyphens=False), fontsize=7.5, color=_INK)
     import matplotlib as mpl
 
     # Without date and random ids the same numbers give the same SVG file.

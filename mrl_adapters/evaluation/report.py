@@ -84,7 +84,10 @@ class TuningResult:
         elif len(self.proved) > 1:
             speed = "At this size nothing is faster: tune again when the collection has grown."
         else:
-            speed = "No other plan was proved to reach it: try a larger stage or a rotation."
+            speed = (
+                "No other plan was proved to reach it: pass more queries, or try a larger stage "
+                "or a rotation."
+            )
         return (
             f"{self.collection}: {describe(chosen)}: overlap@{self.k} {chosen.overlap:.4f}, at "
             f"least {chosen.lower:.4f} with {self.confidence:.0%} confidence, on {chosen.queries:,}"

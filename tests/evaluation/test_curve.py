@@ -13,6 +13,7 @@ import pytest
 from mrl_adapters import ConfigurationError, DimensionsError, EmbeddingError, MissingExtraError
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.evaluation import Dataset, curve, load_beir
+from mrl_adapters.evaluation.plots import new_figure, save_figure
 from mrl_adapters.vectors import Rotation
 
 DATA = Path(
@@ -215,6 +216,19 @@ def test_a_picture_is_drawn(backwards: tuple[Lookup, Dataset], tmp_path: Path, s
     assert smaller.read_bytes().startswith(start)
     if suffix == ".svg":
         assert judged.plot(tmp_path / "again.svg").read_bytes() == path.read_bytes()
+
+
+def test_a_long_note_stays_inside_a_narrow_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from matplotlib.text import Text
+
+    figure = new_figure(5, 4)
+    figure.subplots()
+    save_figure(figure, tmp_path / "x.png", "What was measured, told at length. " * 6)
+    (note,) = figure.findobj(lambda each: isinstance(each, Text) and "told" in each.get_text())
+    box = note.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+    assert 0 <= box.y0 < box.y1 <= figure.bbox.height
 
 
 def test_a_picture_without_matplotlib_says_what_to_install(
