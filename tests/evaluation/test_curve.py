@@ -226,6 +226,7 @@ def test_a_long_note_stays_inside_a_narrow_picture(tmp_path: Path) -> None:
     figure.subplots()
     save_figure(figure, tmp_path / "x.png", "What was measured, told at length. " * 6)
     (note,) = figure.findobj(lambda each: isinstance(each, Text) and "told" in each.get_text())
+    figure.draw_without_rendering()  # at the resolution that it is measured in below
     box = note.get_window_extent()
     assert 0 <= box.x0 < box.x1 <= figure.bbox.width
     assert 0 <= box.y0 < box.y1 <= figure.bbox.height
