@@ -26,7 +26,8 @@ _FINALISTS = 3  # chains that are tested
 _TRIED_AHEAD = 3  # steps of a chain beyond the pilot's answer that are tried
 _TESTED_AHEAD = (6, 4, 3, 2, 1, 0)  # and those that are tested, after the longest shortlist
 _PILOT_ROUNDS = 30  # timed searches of every plan
-_FINAL_ROUNDS = 200  # timed searches of each plan that may be chosen, or is shown
+_CHOICE_ROUNDS = 500  # timed searches of each proved plan: the choice hangs on them
+_FINAL_ROUNDS = 200  # timed searches of each plan that is shown
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class Trials:
             done += len(plans)
         self._report("proving plans", total, total)
         held.append((self._probe.exact, np.ones(self._share.half - self._share.pilot), 1.0))
-        times = self._times([plan for plan, _, _ in held], _FINAL_ROUNDS)
+        times = self._times([plan for plan, _, _ in held], _CHOICE_ROUNDS)
         return tuple(
             self._trial(*parts, seconds) for parts, seconds in zip(held, times, strict=True)
         )
