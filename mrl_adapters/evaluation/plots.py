@@ -81,8 +81,7 @@ def plot_tuning(result: TuningResult, path: Path) -> Path:
         *_places(result.front), where="post", color=_INK, linewidth=1.2, label="best trade-offs"
     )
     axes.axhline(100 * result.target_overlap, color=_INK, linestyle=":", linewidth=1)
-    exact = next(trial for trial in result.proved if trial.plan.exact)
-    axes.plot(*_places([exact]), "s", color=_INK, markersize=6, label="exact search")
+    axes.plot(*_places([result.exact]), "s", color=_INK, markersize=6, label="exact search")
     chosen = result.chosen
     median, overlap = (places[0] for places in _places([chosen]))
     axes.vlines(median, 100 * (chosen.lower or chosen.overlap), overlap, color=_ONE_STAGE)

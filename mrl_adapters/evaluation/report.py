@@ -71,16 +71,23 @@ class TuningResult:
 
     @property
     def front(self) -> tuple[Trial, ...]:
-        """The explored plans that no other beats in both latency and overlap, fastest first."""
-        return pareto_front(self.explored)
+        """Plans that no other beats in both latency and overlap, fastest first.
+
+        They are explored ones, and the exact search, which ends the list.
+        """
+        return pareto_front([*self.explored, self.exact])
+
+    @property
+    def exact(self) -> Trial:
+        """The exact search, to compare with."""
+        return next(trial for trial in self.proved if trial.plan.exact)
 
     @property
     def summary(self) -> str:
         """Say in three sentences what was found."""
         chosen = self.chosen
-        exact = next(trial for trial in self.proved if trial.plan.exact)
         if not chosen.plan.exact:
-            speed = f"The exact search takes {_ms(exact.p50_s)}."
+            speed = f"The exact search takes {_ms(self.exact.p50_s)}."
         elif len(self.proved) > 1:
             speed = "At this size nothing is faster: tune again when the collection has grown."
         else:

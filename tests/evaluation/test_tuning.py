@@ -422,6 +422,15 @@ def test_the_front_leaves_out_what_another_plan_beats() -> None:
     assert pareto_front([]) == ()
 
 
+def test_no_plan_slower_than_the_exact_search_is_a_good_trade(result: TuningResult) -> None:
+    front = result.front
+    assert front[-1].overlap == 1.0
+    assert front[-1].p50_s <= result.exact.p50_s
+    halved = replace(result.exact, p50_s=result.explored[0].p50_s / 2)
+    others = tuple(trial for trial in result.proved if not trial.plan.exact)
+    assert replace(result, proved=(*others, halved)).front[-1] == halved
+
+
 def test_the_exact_search_is_chosen_only_where_it_is_faster_by_far() -> None:
     exact = Trial(SearchPlan(exact=True), None, 1.0, 1.0, 10, 1.0, 1.0)
     assert _fastest([trial(1.4, 0.97), exact]).plan == SearchPlan()
@@ -435,9 +444,8 @@ def test_of_plans_equally_fast_the_best_is_chosen() -> None:
 
 
 def test_the_summary_says_when_to_tune_again(result: TuningResult) -> None:
-    exact = next(each for each in result.proved if each.plan.exact)
-    chosen = replace(result.chosen, plan=exact.plan)
-    summary = replace(result, chosen=chosen, proved=(result.chosen, exact)).summary
+    chosen = replace(result.chosen, plan=result.exact.plan)
+    summary = replace(result, chosen=chosen, proved=(result.chosen, result.exact)).summary
     assert "tune again when the collection has grown" in summary
 
 
