@@ -114,9 +114,10 @@ def plot_tuning(result: TuningResult, path: Path) -> Path:
     axes.legend(loc="lower right", fontsize=8, framealpha=0.9, edgecolor="none")
     tidy(axes)
     note = (
-        f"{result.collection}: {result.points:,} points. Dots: {result.explored[0].queries} queries"
-        f" each. Star: {chosen.queries:,} other queries ({result.queries_from}); bar: down to the "
-        f"{result.confidence:.0%} bound."
+        f"{result.collection}: {result.points:,} points. "
+        f"Dots: {result.explored[0].queries} queries. "
+        f"Star: {chosen.queries:,} other queries ({result.queries_from}); "
+        f"bar: the {result.confidence:.0%} bound."
     )
     return save_figure(figure, path, note)
 

@@ -25,9 +25,8 @@ _PILOT_SHARE = 8  # of few queries, one in so many
 _FINALISTS = 3  # chains that are tested
 _TRIED_AHEAD = 3  # steps of a chain beyond the pilot's answer that are tried
 _TESTED_AHEAD = (6, 4, 3, 2, 1, 0)  # and those that are tested, after the longest shortlist
-_PILOT_ROUNDS = 30  # timed searches of every plan
-_CHOICE_ROUNDS = 500  # timed searches of each proved plan: the choice hangs on them
-_FINAL_ROUNDS = 200  # timed searches of each plan that is shown
+_PILOT_ROUNDS = 30  # timed searches of every plan, to find the finalists
+_FINAL_ROUNDS = 200  # timed searches of each plan that is shown or may be chosen
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ class Trials:
                 if beyond > _TRIED_AHEAD:
                     break
             done += len(chain.plans)
-        times = iter(self._times([plan for each in tried for plan, _ in each], _PILOT_ROUNDS))
+        times = iter(self._times([plan for each in tried for plan, _ in each]))
         self._report("trying plans", total, total)
         return [[self._trial(*pair, None, next(times)) for pair in each] for each in tried]
 
@@ -113,7 +112,7 @@ class Trials:
         target: float,
         confidence: float,
     ) -> tuple[Trial, ...]:
-        """Test the fastest promising chains; time what stands the test, and the exact search."""
+        """Test the fastest promising chains; list what stands the test, and the exact search."""
         promising = []
         for chain, trials in zip(chains, explored, strict=True):
             first = next((i for i, trial in enumerate(trials) if trial.overlap >= target), None)
@@ -136,42 +135,51 @@ class Trials:
             done += len(plans)
         self._report("proving plans", total, total)
         held.append((self._probe.exact, np.ones(self._share.half - self._share.pilot), 1.0))
-        times = self._times([plan for plan, _, _ in held], _CHOICE_ROUNDS)
+        times = self._times([plan for plan, _, _ in held])
         return tuple(
             self._trial(*parts, seconds) for parts, seconds in zip(held, times, strict=True)
         )
 
-    def final(
-        self, plan: SearchPlan, confidence: float, others: Sequence[Trial] = ()
-    ) -> tuple[Trial, tuple[Trial, ...]]:
-        """Measure the chosen plan on the reporting half; time it and the others side by side.
+    def timed(self, trials: Sequence[Trial]) -> tuple[Trial, ...]:
+        """Time trials anew, side by side, on the reporting half.
 
-        Latencies of two sessions do not compare: what is shown together is timed together.
+        Latencies of two sessions do not compare: what is chosen from, or shown, together is timed
+        together.
         """
-        self._report("reporting", 0, _FINAL_ROUNDS)
-        overlaps = self._overlaps(plan, self._share.half, self._share.total)
-        plans = list(dict.fromkeys([plan, *(trial.plan for trial in others)]))
+        plans = list(dict.fromkeys(trial.plan for trial in trials))
         part = self._queries.part(self._share.half, self._share.total)
         times = self._probe.latencies(
-            part, plans, _FINAL_ROUNDS, lambda done: self._report("reporting", done, _FINAL_ROUNDS)
+            part, plans, _FINAL_ROUNDS, lambda done: self._report("timing", done, _FINAL_ROUNDS)
         )
         seconds = dict(zip(plans, times, strict=True))
-        chosen = self._trial(plan, overlaps, lower_bound(overlaps, confidence), seconds[plan])
-        return chosen, tuple(
+        return tuple(
             replace(
                 trial,
                 p50_s=_quantile(seconds[trial.plan], 0.5),
                 p95_s=_quantile(seconds[trial.plan], 0.95),
             )
-            for trial in others
+            for trial in trials
+        )
+
+    def final(self, chosen: Trial, confidence: float) -> Trial:
+        """Measure the chosen plan's overlap on the reporting half."""
+        self._report("reporting", 0, 1)
+        overlaps = self._overlaps(chosen.plan, self._share.half, self._share.total)
+        self._report("reporting", 1, 1)
+        return replace(
+            chosen,
+            overlap=float(overlaps.mean()),
+            lower=lower_bound(overlaps, confidence),
+            queries=len(overlaps),
         )
 
     def _overlaps(self, plan: SearchPlan, start: int, stop: int) -> PerQuery:
         truth = Truth(self.truth.ids[start:stop], self.truth.scores[start:stop])
         return self._probe.overlaps(self._queries.part(start, stop), truth, plan)
 
-    def _times(self, plans: Sequence[SearchPlan], rounds: int) -> list[PerQuery]:
-        return self._probe.latencies(self._queries.part(0, self._share.half), plans, rounds)
+    def _times(self, plans: Sequence[SearchPlan]) -> list[PerQuery]:
+        part = self._queries.part(0, self._share.half)
+        return self._probe.latencies(part, plans, _PILOT_ROUNDS)
 
     def _trial(
         self, plan: SearchPlan, overlaps: PerQuery, bound: float | None, seconds: PerQuery

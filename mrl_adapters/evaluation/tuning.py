@@ -40,7 +40,8 @@ def tune(
     confidence asked for. Among them measured latency decides. The exact search is chosen only
     where nothing else was proved or where it is faster by half: it slows down as the collection
     grows.
-    What is reported of the chosen plan comes from the other half, which had no part in all that.
+    The overlap reported of the chosen plan comes from the other half, which had no part in proving
+    it. All latencies are measured there in one session.
 
     Args:
         store: A store of either adapter, or an ``OpenCollection``.
@@ -74,11 +75,8 @@ def tune(
     chains = plan_chains(probe.layout, probe.base, k, probe.points)
     explored = run.explore(chains, target_overlap)
     proved = run.prove(chains, explored, target_overlap, confidence)
-    chosen, shown = run.final(
-        _fastest(proved).plan,
-        confidence,
-        [*proved, *(each for tried in explored for each in tried)],
-    )
+    shown = run.timed([*proved, *(trial for chain in explored for trial in chain)])
+    proved, tried = shown[: len(proved)], shown[len(proved) :]
     return TuningResult(
         collection=store.collection.name,
         points=probe.points,
@@ -86,9 +84,9 @@ def tune(
         target_overlap=target_overlap,
         confidence=confidence,
         queries_from="stored points" if queries is None else "given",
-        chosen=chosen,
-        proved=shown[: len(proved)],
-        explored=shown[len(proved) :],
+        chosen=run.final(_fastest(proved), confidence),
+        proved=proved,
+        explored=tried,
         estimates=estimate_stages(probe, asked, run.truth, target_overlap, rng),
     )
 
