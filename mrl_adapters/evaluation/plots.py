@@ -1,5 +1,6 @@
 """Pictures of what was measured (matplotlib, extra ``plot``), fit for a report."""
 
+import textwrap
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
@@ -19,6 +20,10 @@ _ONE_STAGE = "#D55E00"
 INK = "#333333"
 WAYS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _DPI = 200
+_ALL = 100  # percent
+_NARROW = 8  # a range so many times its start has room for more marks
+_LETTERS_AN_INCH = 16  # at the size of the note
+_APART = 0.3  # percent: lines so far apart are seen as two
 
 
 def plot_curve(result: CurveResult, path: Path) -> Path:
@@ -76,8 +81,7 @@ def plot_tuning(result: TuningResult, path: Path) -> Path:
         *_places(result.front), where="post", color=INK, linewidth=1.2, label="best trade-offs"
     )
     axes.axhline(100 * result.target_overlap, color=INK, linestyle=":", linewidth=1)
-    exact = next(trial for trial in result.proved if trial.plan.exact)
-    axes.plot(*_places([exact]), "s", color=INK, markersize=6, label="exact search")
+    axes.plot(*_places([result.exact]), "s", color=INK, markersize=6, label="exact search")
     chosen = result.chosen
     median, overlap = (places[0] for places in _places([chosen]))
     axes.vlines(median, 100 * (chosen.lower or chosen.overlap), overlap, color=_ONE_STAGE)
@@ -93,7 +97,9 @@ def plot_tuning(result: TuningResult, path: Path) -> Path:
     from matplotlib.ticker import LogLocator
 
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 3, 5, 7)))
+    low, high = axes.get_xlim()
+    marks = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8) if high < _NARROW * low else (1, 2, 5)
+    axes.xaxis.set_major_locator(LogLocator(10, subs=marks))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
     axes.set_xlabel("median latency of one search, ms")
@@ -108,9 +114,10 @@ def plot_tuning(result: TuningResult, path: Path) -> Path:
     axes.legend(loc="lower right", fontsize=8, framealpha=0.9, edgecolor="none")
     tidy(axes)
     note = (
-        f"{result.collection}: {result.points:,} points. Dots: {result.explored[0].queries} queries"
-        f" each. Star: {chosen.queries:,} other queries ({result.queries_from}); bar: down to the "
-        f"{result.confidence:.0%} bound."
+        f"{result.collection}: {result.points:,} points. "
+        f"Dots: {result.explored[0].queries} queries. "
+        f"Star: {chosen.queries:,} other queries ({result.queries_from}); "
+        f"bar: the {result.confidence:.0%} bound."
     )
     return save_figure(figure, path, note)
 
@@ -146,8 +153,9 @@ def tidy(axes: "Axes") -> None:
 
 
 def save_figure(figure: "Figure", path: Path, note: str) -> Path:
-    """Write the figure with a line below that says what was measured."""
-    figure.supxlabel(note, fontsize=7.5, color=INK)
+    """Write the figure with lines below that say what was measured."""
+    width = int(figure.get_figwidth() * _LETTERS_AN_INCH)
+    figure.supxlabel(textwrap.fill(note, width, break_on_hyphens=False), fontsize=7.5, color=INK)
     import matplotlib as mpl
 
     # Without date and random ids the same numbers give the same SVG file.
@@ -177,7 +185,7 @@ def _draw(axes: "Axes", result: CurveResult, quality: str) -> None:
                 label=f"{search}, rotated" if rotated else search,
             )
             if not rotated:
-                _label(axes, rows, quality, colour, above=search == "two-stage")
+                _label(axes, result, rows, quality, colour)
     axes.set_xscale("log", base=2)
     sizes = sorted({row.dimensions for row in result.rows})
     axes.set_xticks(sizes, [str(size) for size in sizes])
@@ -186,14 +194,28 @@ def _draw(axes: "Axes", result: CurveResult, quality: str) -> None:
     axes.set_xlabel("dimensions of the first stage")
     lowest = min(100 * getattr(row, quality) for row in result.rows)
     axes.set_ylim(max(0, lowest - 12), 106)
+    axes.set_yticks([tick for tick in axes.get_yticks() if lowest - 12 <= tick <= _ALL])
     axes.yaxis.set_major_formatter("{x:.0f}%")
     tidy(axes)
 
 
-def _label(axes: "Axes", rows: list[CurveRow], quality: str, colour: str, *, above: bool) -> None:
-    """Write the value at each point, away from the other line."""
+def _label(
+    axes: "Axes", result: CurveResult, rows: list[CurveRow], quality: str, colour: str
+) -> None:
+    """Write the value at each point where no other line runs: above two-stage search's own.
+
+    Where the rotated line runs just above it, the value stands below.
+    """
+    from matplotlib.patheffects import withStroke
+
     for row in rows:
         value = 100 * getattr(row, quality)
+        rotated = [
+            100 * getattr(other, quality)
+            for other in result.rows
+            if other.rotated and (other.search, other.dimensions) == (row.search, row.dimensions)
+        ]
+        above = row.search == "two-stage" and all(each < value + _APART for each in rotated)
         axes.annotate(
             f"{value:.1f}",
             (row.dimensions, value),
@@ -202,4 +224,5 @@ def _label(axes: "Axes", rows: list[CurveRow], quality: str, colour: str, *, abo
             ha="right" if above else "left",
             fontsize=7.5,
             color=colour,
+            path_effects=[withStroke(linewidth=2, foreground="white")],
         )

@@ -160,22 +160,37 @@ class Probe:
         )
 
     def latencies(
-        self, queries: Queries, plans: Sequence[SearchPlan], rounds: int
+        self,
+        queries: Queries,
+        plans: Sequence[SearchPlan],
+        rounds: int,
+        report: Callable[[int], object] = lambda _: None,
     ) -> list[NDArray[np.float64]]:
-        """Time single searches, seconds, without payload.
+        """Time single searches, seconds, without payload; shape (rounds,) for each plan.
 
-        The plans take turns, so that a busy moment of the machine meets them all.
+        Every plan answers the same queries, and the plans take turns, so that a busy moment of
+        the machine meets them all. Who asks a query first, or after a heavy search, finds cold
+        memory: each plan has the queries in an order of its own, and every turn shuffles the
+        plans, so that this too meets them all.
         """
-        times = np.zeros((len(plans), rounds))
+        rng = np.random.default_rng(0)
+        numbers = np.arange(rounds) % len(queries.vectors)
+        orders = [rng.permutation(numbers).tolist() for _ in plans]
         # The first search of a plan may build an index or fetch pages: it is not counted.
-        for turn in range(-1, rounds):
-            search = self._one(queries.vectors[turn % len(queries.vectors)], None)
-            for row, plan in enumerate(plans):
-                start = time.perf_counter()
-                self._driver.run(self._collection.search([search], plan))
-                if turn >= 0:
-                    times[row, turn] = time.perf_counter() - start
+        for plan in plans:
+            self._timed(queries.vectors[0], plan)
+        times = np.zeros((len(plans), rounds))
+        for turn in range(rounds):
+            for row in rng.permutation(len(plans)).tolist():
+                times[row, turn] = self._timed(queries.vectors[orders[row][turn]], plans[row])
+            report(turn + 1)
         return list(times)
+
+    def _timed(self, vector: FloatArray, plan: SearchPlan) -> float:
+        search = self._one(vector, None)
+        start = time.perf_counter()
+        self._driver.run(self._collection.search([search], plan))
+        return time.perf_counter() - start
 
     def _search(self, queries: Queries, plan: SearchPlan, report: Callable[[int], object]) -> Truth:
         ids: list[list[models.ExtendedPointId]] = []

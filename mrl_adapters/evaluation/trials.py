@@ -1,8 +1,7 @@
 """The measurements of one tuning: who tries, who tests, who reports."""
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -18,15 +17,16 @@ from mrl_adapters.qdrant import SearchPlan
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
+AS_FAST = 1.1
+"""A clock cannot tell plans apart whose times differ by less than this factor."""
+
 _PILOT = 150  # queries on which every plan is tried
 _PILOT_SHARE = 8  # of few queries, one in so many
 _FINALISTS = 3  # chains that are tested
 _TRIED_AHEAD = 3  # steps of a chain beyond the pilot's answer that are tried
 _TESTED_AHEAD = (6, 4, 3, 2, 1, 0)  # and those that are tested, after the longest shortlist
-_HOPELESS = 4  # times the exact search's own time
-_WORTH_SAVING_S = 0.005  # for each query
-_PILOT_ROUNDS = 30  # timed searches of every plan
-_FINAL_ROUNDS = 200  # timed searches of each proved plan
+_PILOT_ROUNDS = 30  # timed searches of every plan, to find the finalists
+_FINAL_ROUNDS = 200  # timed searches of each plan that is shown or may be chosen
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,14 @@ class Trials:
         self._queries = queries
         self._share = share
         self._report = report
-        start = time.perf_counter()
         self.truth = probe.truth(
             queries, lambda done: report("searching exactly", done, share.total)
         )
-        exact_s = (time.perf_counter() - start) / share.total
-        self._limit_s = max(_HOPELESS * exact_s, _WORTH_SAVING_S)
 
     def explore(self, chains: Sequence[Chain], target: float) -> list[list[Trial]]:
         """Try each chain's plans on the pilot queries, to some steps beyond the target.
 
-        A chain ends earlier where it has become far slower than the exact search.
+        What is tried depends on the queries alone, not on the clock.
         """
         total = sum(len(chain.plans) for chain in chains)
         done = 0
@@ -98,15 +95,13 @@ class Trials:
             tried.append([])
             for step, plan in enumerate(chain.plans):
                 self._report("trying plans", done + step, total)
-                start = time.perf_counter()
                 overlaps = self._overlaps(plan, 0, self._share.pilot)
-                each_s = (time.perf_counter() - start) / self._share.pilot
                 tried[-1].append((plan, overlaps))
                 beyond += bool(beyond or overlaps.mean() >= target)
-                if beyond > _TRIED_AHEAD or each_s > self._limit_s:
+                if beyond > _TRIED_AHEAD:
                     break
             done += len(chain.plans)
-        times = iter(self._times([plan for each in tried for plan, _ in each], _PILOT_ROUNDS))
+        times = iter(self._times([plan for each in tried for plan, _ in each]))
         self._report("trying plans", total, total)
         return [[self._trial(*pair, None, next(times)) for pair in each] for each in tried]
 
@@ -117,18 +112,19 @@ class Trials:
         target: float,
         confidence: float,
     ) -> tuple[Trial, ...]:
-        """Test the fastest promising chains; time what stands the test, and the exact search."""
+        """Test the fastest promising chains; list what stands the test, and the exact search."""
         promising = []
         for chain, trials in zip(chains, explored, strict=True):
             first = next((i for i, trial in enumerate(trials) if trial.overlap >= target), None)
             if first is not None:
-                promising.append((trials[first].p50_s, _downwards(chain, first)))
-        finalists = sorted(promising, key=lambda each: each[0])[:_FINALISTS]
+                promising.append((trials[first], _downwards(chain, first)))
+        finalists = sorted(_distinct(promising), key=lambda each: each[0].p50_s)[:_FINALISTS]
         held = []
-        for done, (_, plans) in enumerate(finalists):
-            self._report("proving plans", done, len(finalists))
+        done, total = 0, sum(len(plans) for _, plans in finalists)
+        for _, plans in finalists:
             best = None
-            for plan in plans:
+            for step, plan in enumerate(plans):
+                self._report("proving plans", done + step, total)
                 overlaps = self._overlaps(plan, self._share.pilot, self._share.half)
                 bound = lower_bound(overlaps, _shared(confidence))
                 if bound < target:
@@ -136,28 +132,54 @@ class Trials:
                 best = (plan, overlaps, bound)
             if best is not None:
                 held.append(best)
-        self._report("proving plans", len(finalists), len(finalists))
+            done += len(plans)
+        self._report("proving plans", total, total)
         held.append((self._probe.exact, np.ones(self._share.half - self._share.pilot), 1.0))
-        times = self._times([plan for plan, _, _ in held], _FINAL_ROUNDS)
+        times = self._times([plan for plan, _, _ in held])
         return tuple(
             self._trial(*parts, seconds) for parts, seconds in zip(held, times, strict=True)
         )
 
-    def final(self, plan: SearchPlan, confidence: float) -> Trial:
-        """Measure the chosen plan on the reporting half."""
-        self._report("reporting", 0, 1)
-        overlaps = self._overlaps(plan, self._share.half, self._share.total)
+    def timed(self, trials: Sequence[Trial]) -> tuple[Trial, ...]:
+        """Time trials anew, side by side, on the reporting half.
+
+        Latencies of two sessions do not compare: what is chosen from, or shown, together is timed
+        together.
+        """
+        plans = list(dict.fromkeys(trial.plan for trial in trials))
         part = self._queries.part(self._share.half, self._share.total)
-        seconds = self._probe.latencies(part, [plan], _FINAL_ROUNDS)[0]
+        times = self._probe.latencies(
+            part, plans, _FINAL_ROUNDS, lambda done: self._report("timing", done, _FINAL_ROUNDS)
+        )
+        seconds = dict(zip(plans, times, strict=True))
+        return tuple(
+            replace(
+                trial,
+                p50_s=_quantile(seconds[trial.plan], 0.5),
+                p95_s=_quantile(seconds[trial.plan], 0.95),
+            )
+            for trial in trials
+        )
+
+    def final(self, chosen: Trial, confidence: float) -> Trial:
+        """Measure the chosen plan's overlap on the reporting half."""
+        self._report("reporting", 0, 1)
+        overlaps = self._overlaps(chosen.plan, self._share.half, self._share.total)
         self._report("reporting", 1, 1)
-        return self._trial(plan, overlaps, lower_bound(overlaps, confidence), seconds)
+        return replace(
+            chosen,
+            overlap=float(overlaps.mean()),
+            lower=lower_bound(overlaps, confidence),
+            queries=len(overlaps),
+        )
 
     def _overlaps(self, plan: SearchPlan, start: int, stop: int) -> PerQuery:
         truth = Truth(self.truth.ids[start:stop], self.truth.scores[start:stop])
         return self._probe.overlaps(self._queries.part(start, stop), truth, plan)
 
-    def _times(self, plans: Sequence[SearchPlan], rounds: int) -> list[PerQuery]:
-        return self._probe.latencies(self._queries.part(0, self._share.half), plans, rounds)
+    def _times(self, plans: Sequence[SearchPlan]) -> list[PerQuery]:
+        part = self._queries.part(0, self._share.half)
+        return self._probe.latencies(part, plans, _PILOT_ROUNDS)
 
     def _trial(
         self, plan: SearchPlan, overlaps: PerQuery, bound: float | None, seconds: PerQuery
@@ -168,9 +190,29 @@ class Trials:
             overlap=float(overlaps.mean()),
             lower=bound,
             queries=len(overlaps),
-            p50_s=float(np.quantile(seconds, 0.5)),
-            p95_s=float(np.quantile(seconds, 0.95)),
+            p50_s=_quantile(seconds, 0.5),
+            p95_s=_quantile(seconds, 0.95),
         )
+
+
+def _distinct(
+    promising: Sequence[tuple[Trial, list[SearchPlan]]],
+) -> Iterator[tuple[Trial, list[SearchPlan]]]:
+    """Leave out ways to search that do as well as a plainer one, and hardly faster.
+
+    The plainest way of each stage comes first. Where a wider beam or rescoring changes nothing,
+    all three finalists would be one and the same.
+    """
+    kept: list[Trial] = []
+    for trial, plans in promising:
+        if not any(
+            (each.plan.stages, each.candidates, each.overlap)
+            == (trial.plan.stages, trial.candidates, trial.overlap)
+            and each.p50_s <= AS_FAST * trial.p50_s
+            for each in kept
+        ):
+            kept.append(trial)
+            yield trial, plans
 
 
 def _downwards(chain: Chain, first: int) -> list[SearchPlan]:
@@ -181,6 +223,10 @@ def _downwards(chain: Chain, first: int) -> list[SearchPlan]:
     last = len(chain.plans) - 1
     steps = {min(first + ahead, last) for ahead in _TESTED_AHEAD} | {last, *range(first)}
     return [chain.plans[step] for step in sorted(steps, reverse=True)]
+
+
+def _quantile(seconds: PerQuery, share: float) -> float:
+    return float(np.quantile(seconds, share))
 
 
 def _shared(confidence: float) -> float:

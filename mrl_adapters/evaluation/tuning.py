@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,17 +10,14 @@ from qdrant_client import models
 from mrl_adapters.evaluation.plan_grid import plan_chains
 from mrl_adapters.evaluation.probe import Probe, Queries, Searchable, draw
 from mrl_adapters.evaluation.report import Trial, TuningResult
-from mrl_adapters.evaluation.trials import Progress, QueryShare, Trials
+from mrl_adapters.evaluation.trials import AS_FAST, Progress, QueryShare, Trials
 from mrl_adapters.evaluation.unbuilt import estimate_stages
 from mrl_adapters.qdrant import SearchPlan
-from mrl_adapters.qdrant.flow import ask
-from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY
 from mrl_adapters.qdrant.points import checked_vectors
 
 _SAMPLE = 2000  # stored points that serve as queries
 _AMPLE = 1.4  # times the least number: plans that miss a little can be proved too
 _FASTER_BY_FAR = 1.5
-_AS_FAST = 1.1  # a clock cannot tell plans apart that are so near
 
 
 def tune(
@@ -44,7 +40,8 @@ def tune(
     confidence asked for. Among them measured latency decides. The exact search is chosen only
     where nothing else was proved or where it is faster by half: it slows down as the collection
     grows.
-    What is reported of the chosen plan comes from the other half, which had no part in all that.
+    The overlap reported of the chosen plan comes from the other half, which had no part in proving
+    it. All latencies are measured there in one session.
 
     Args:
         store: A store of either adapter, or an ``OpenCollection``.
@@ -55,7 +52,8 @@ def tune(
             ones. None draws stored points, 2,000 or more as the target asks, which then do not
             find themselves.
         query_filter: Filter that every search carries.
-        seed: Draws and halves the queries.
+        seed: Draws and halves the queries: the same seed, the same queries, overlaps and bounds.
+            Latencies are measured anew each time, so that of plans equally fast another may win.
         progress: Called with what is done, how much, and of how much.
 
     Returns:
@@ -77,7 +75,8 @@ def tune(
     chains = plan_chains(probe.layout, probe.base, k, probe.points)
     explored = run.explore(chains, target_overlap)
     proved = run.prove(chains, explored, target_overlap, confidence)
-    plan = _fastest(proved).plan
+    shown = run.timed([*proved, *(trial for chain in explored for trial in chain)])
+    proved, tried = shown[: len(proved)], shown[len(proved) :]
     return TuningResult(
         collection=store.collection.name,
         points=probe.points,
@@ -85,9 +84,9 @@ def tune(
         target_overlap=target_overlap,
         confidence=confidence,
         queries_from="stored points" if queries is None else "given",
-        chosen=run.final(plan, confidence),
+        chosen=run.final(_fastest(proved), confidence),
         proved=proved,
-        explored=tuple(trial for chain in explored for trial in chain),
+        explored=tried,
         estimates=estimate_stages(probe, asked, run.truth, target_overlap, rng),
     )
 
@@ -95,15 +94,15 @@ def tune(
 def save_plan(store: Searchable, plan: SearchPlan) -> None:
     """Store a plan in the collection's metadata.
 
+    The store and every store opened from now on, of either adapter, search by it unless they or
+    a single call are given another plan. Stores that other processes have open learn of it when
+    they are opened again.
+
     Args:
         store: A store of either adapter, or an ``OpenCollection``.
-        plan: The plan that the collection is to be searched by from now on.
+        plan: The plan that the collection is to be searched by.
     """
-    name = store.collection.name
-    info = store.driver.run(ask(lambda c: c.get_collection(name)))
-    metadata = dict((info.config.metadata or {}).get(METADATA_KEY) or {})
-    metadata[PLAN_KEY] = asdict(plan)
-    store.driver.run(ask(lambda c: c.update_collection(name, metadata={METADATA_KEY: metadata})))
+    store.driver.run(store.collection.save_plan(plan))
 
 
 def _fastest(trials: Sequence[Trial]) -> Trial:
@@ -116,7 +115,7 @@ def _fastest(trials: Sequence[Trial]) -> Trial:
     fastest = min((trial.p50_s for trial in others), default=math.inf)
     if exact.p50_s * _FASTER_BY_FAR < fastest:
         return exact
-    limit = fastest * _AS_FAST
+    limit = fastest * AS_FAST
     return max((each for each in others if each.p50_s <= limit), key=lambda each: each.overlap)
 
 

@@ -12,7 +12,7 @@ from mrl_adapters.qdrant.points import derive
 from mrl_adapters.vectors import FloatArray, Rotation
 
 _SAMPLE = 10_000  # points that stand for the whole collection
-_QUERIES = 150
+_QUERIES = 500
 _SMALLEST = 32
 
 

@@ -65,6 +65,10 @@ class MatryoshkaCollection:
         """How the collection is searched; one saved with it is known once it is open."""
         return self._plan or self._opening.saved_plan or _DEFAULT_PLAN
 
+    def save_plan(self, plan: SearchPlan) -> Flow[None]:
+        """Store a plan with the collection: see :func:`mrl_adapters.evaluation.save_plan`."""
+        return self._opening.save_plan(plan)
+
     def open(self, *, must_exist: bool = False) -> Flow[CollectionLayout | None]:
         """Check the collection against what was asked for, once.
 

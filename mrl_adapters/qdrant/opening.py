@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from qdrant_client import models
 
@@ -92,6 +92,14 @@ class Opening:
         self.saved_plan = SearchPlan.from_stored(saved) if saved else None
         self._opened = found
         return found
+
+    def save_plan(self, plan: SearchPlan) -> Flow[None]:
+        """Store a plan in the collection's metadata, and know it from now on."""
+        info = yield from ask(lambda c: c.get_collection(self.name))
+        metadata = dict((info.config.metadata or {}).get(METADATA_KEY) or {})
+        metadata[PLAN_KEY] = asdict(plan)
+        yield from ask(lambda c: c.update_collection(self.name, metadata={METADATA_KEY: metadata}))
+        self.saved_plan = plan
 
     def changed(self) -> Flow[bool]:
         """Open the collection again, and tell whether it is laid out otherwise than before.

@@ -3,11 +3,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from llama_index.core.vector_stores import VectorStoreQuery
 
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.evaluation import docstrings
 from mrl_adapters.langchain import MatryoshkaVectorStore
-from mrl_adapters.qdrant import CollectionLayout, connect
+from mrl_adapters.llama_index import MatryoshkaVectorStore as LlamaIndexStore
+from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect
 
 
 @pytest.fixture
@@ -83,13 +85,17 @@ def test_tuning_finds_a_plan_and_saves_it(run: Any, indexed: Path) -> None:
     assert "overlap@10" in result.stdout
     assert "The plan is stored with docs" in result.stderr
     with connect(path=str(indexed)) as client:
-        store = MatryoshkaVectorStore.from_existing_collection(
+        metadata = client.get_collection("docs").config.metadata
+        assert metadata is not None
+        saved = SearchPlan.from_stored(metadata["mrl_adapters"]["plan"])
+        ours = MatryoshkaVectorStore.from_existing_collection(
             WordLlamaEmbedder(), "docs", client=client
         )
-        client_metadata = client.get_collection("docs").config.metadata
-        assert client_metadata is not None
-        assert "plan" in client_metadata["mrl_adapters"]
-        assert len(store.similarity_search("bees", k=3)) == 3
+        theirs = LlamaIndexStore("docs", client=client)
+        ours.similarity_search("bees")
+        question = WordLlamaEmbedder().embed_query("bees")
+        theirs.query(VectorStoreQuery(query_embedding=question, similarity_top_k=3))
+        assert saved == ours.collection.plan == theirs.collection.plan != SearchPlan()
 
 
 def test_tuning_takes_real_questions(run: Any, indexed: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from mrl_adapters import ConfigurationError, DimensionsError, EmbeddingError, MissingExtraError
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.evaluation import Dataset, curve, load_beir
+from mrl_adapters.evaluation.plots import new_figure, save_figure
 from mrl_adapters.vectors import Rotation
 
 DATA = Path(
@@ -217,6 +218,20 @@ def test_a_picture_is_drawn(backwards: tuple[Lookup, Dataset], tmp_path: Path, s
         assert judged.plot(tmp_path / "again.svg").read_bytes() == path.read_bytes()
 
 
+def test_a_long_note_stays_inside_a_narrow_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from matplotlib.text import Text
+
+    figure = new_figure(5, 4)
+    figure.subplots()
+    save_figure(figure, tmp_path / "x.png", "What was measured, told at length. " * 6)
+    (note,) = figure.findobj(lambda each: isinstance(each, Text) and "told" in each.get_text())
+    figure.draw_without_rendering()  # at the resolution that it is measured in below
+    box = note.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+    assert 0 <= box.y0 < box.y1 <= figure.bbox.height
+
+
 def test_a_picture_without_matplotlib_says_what_to_install(
     backwards: tuple[Lookup, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,16 +250,18 @@ def test_wordllama_on_docstrings_keeps_its_quality_with_two_stages(
     assert rows[2].retained > 0.98
 
 
-@pytest.mark.slow
 def test_known_scores_of_debian_packages() -> None:
     folder = DATA / "debian-packages"
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there; set MRL_ADAPTERS_DATA to the folder that holds it")
     result = curve(WordLlamaEmbedder(), load_beir(folder), [128, 64])
+    assert (result.documents, result.queries) == (59_866, 2_000)
     rows = {(row.dimensions, row.search): row for row in result.rows}
-    assert rows[256, "one-stage"].ndcg == pytest.approx(0.495, abs=0.0015)
-    assert rows[256, "one-stage"].recall == pytest.approx(0.633, abs=0.0015)
-    assert rows[128, "one-stage"].ndcg == pytest.approx(0.457, abs=0.0015)
-    assert rows[64, "one-stage"].ndcg == pytest.approx(0.391, abs=0.0015)
-    assert rows[128, "two-stage"].overlap == pytest.approx(0.977, abs=0.0015)
-    assert rows[64, "two-stage"].overlap == pytest.approx(0.841, abs=0.0015)
+    # Found by sorting all scores, without any code of this package; three digits.
+    known = {"abs": 0.00051}
+    assert rows[256, "one-stage"].ndcg == pytest.approx(0.495, **known)
+    assert rows[256, "one-stage"].recall == pytest.approx(0.633, **known)
+    assert rows[128, "one-stage"].ndcg == pytest.approx(0.457, **known)
+    assert rows[64, "one-stage"].ndcg == pytest.approx(0.391, **known)
+    assert rows[128, "two-stage"].overlap == pytest.approx(0.977, **known)
+    assert rows[64, "two-stage"].overlap == pytest.approx(0.841, **known)

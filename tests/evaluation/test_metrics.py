@@ -129,18 +129,29 @@ def test_judged_metrics_are_those_of_trec_eval(seed: int, k: int) -> None:
     measures = pytest.importorskip("ir_measures")
     rng = np.random.default_rng(seed)
     qrels = {
-        f"q{q}": {f"d{d}": int(rng.integers(0, 4)) for d in rng.permutation(30)[:8]} | {"d99": 1}
+        f"q{q}": {f"d{d}": int(rng.integers(-1, 4)) for d in rng.permutation(30)[:8]} | {"d99": 1}
         for q in range(6)
     }
-    rankings = {f"q{q}": [f"d{d}" for d in rng.permutation(30)[:20]] for q in range(6)}
-    run = {
-        query: {document: 100.0 - place for place, document in enumerate(ranking)}
+    # Many equal scores, and q5 found nothing at all.
+    scores = {
+        f"q{q}": {f"d{d}": float(rng.integers(0, 6)) for d in rng.permutation(30)[:20]}
+        for q in range(5)
+    }
+    # trec_eval puts equal scores in falling order of their ids.
+    rankings = {
+        query: sorted(found, key=lambda document: (found[document], document), reverse=True)
+        for query, found in scores.items()
+    }
+    places = {
+        query: {document: -float(place) for place, document in enumerate(ranking)}
         for query, ranking in rankings.items()
     }
-    for metric, measure in (
-        (recall_at_k, measures.R @ k),
-        (ndcg_at_k, measures.nDCG @ k),
-        (mrr, measures.RR @ k),
+    for metric, measure, run in (
+        (recall_at_k, measures.R @ k, scores),
+        (ndcg_at_k, measures.nDCG @ k, scores),
+        # Not computed by trec_eval, where there is a cut, and with another order of ties.
+        (mrr, measures.RR @ k, places),
     ):
         theirs = {row.query_id: row.value for row in measures.iter_calc([measure], qrels, run)}
-        assert metric(rankings, qrels, k).tolist() == pytest.approx([theirs[q] for q in qrels])
+        expected = [theirs.get(query, 0.0) for query in qrels]
+        assert metric(rankings, qrels, k).tolist() == pytest.approx(expected)

@@ -101,16 +101,22 @@ class Simulated:
         return self.drawn[plan][list(queries.own)]
 
     def latencies(
-        self, queries: Queries, plans: Sequence[SearchPlan], rounds: int
+        self,
+        queries: Queries,
+        plans: Sequence[SearchPlan],
+        rounds: int,
+        report: Callable[[int], object] = lambda _: None,
     ) -> list[np.ndarray]:
+        del queries
+        report(rounds)
         return [np.full(rounds, 1.0 if plan.exact else plan.oversampling) for plan in plans]
 
 
 def simulated_choice(seed: int, spread: float) -> tuple[float, float]:
     """Tune once; return the chosen plan's true mean and what the report says it is at least."""
     chains = [
-        Chain(tuple(SearchPlan(oversampling=c, min_candidates=10 + way) for c in range(1, 11)))
-        for way in range(5)
+        Chain(tuple(SearchPlan(oversampling=c, stages=(way,)) for c in range(1, 11)))
+        for way in range(1, 6)
     ]
     # Many plans lie just below the target: whoever picks the luckiest is wrong.
     means = {
@@ -124,7 +130,8 @@ def simulated_choice(seed: int, spread: float) -> tuple[float, float]:
     run = Trials(probe, queries, share, lambda *_: None)
     proved = run.prove(chains, run.explore(chains, 0.95), 0.95, 0.95)
     best = min(proved, key=lambda trial: (trial.plan.exact, trial.p50_s))
-    return means.get(best.plan, 1.0), run.final(best.plan, 0.95).lower
+    chosen = run.final(best, 0.95)
+    return means.get(best.plan, 1.0), chosen.lower
 
 
 @pytest.mark.parametrize("spread", [0.001, 0.005])
@@ -134,6 +141,32 @@ def test_the_chosen_plan_meets_the_target_in_at_least_the_promised_share_of_tria
     trials = [simulated_choice(seed, spread) for seed in range(100)]
     assert np.mean([mean >= 0.95 - 1e-9 for mean, _ in trials]) >= 0.95
     assert np.mean([lower <= mean for mean, lower in trials]) >= 0.95
+
+
+def test_ways_that_find_the_same_are_tested_once_by_the_plainest() -> None:
+    plain = SearchPlan(stages=(64,))
+    ways = [plain, replace(plain, rescore=True), replace(plain, hnsw_ef=64)]
+    means = dict.fromkeys([*ways, SearchPlan(stages=(128,))], 1.0)
+    probe = Simulated(means, 1000, 0)
+    queries = Queries(np.zeros((1000, 1), np.float32), list(range(1000)))
+    run = Trials(probe, queries, QueryShare.of(1000, 0.95, 0.95), lambda *_: None)
+    chains = [Chain((plan,)) for plan in means]
+    explored = run.explore(chains, 0.95)
+    proved = run.prove(chains, explored, 0.95, 0.95)
+    assert [each.plan for each in proved] == [plain, SearchPlan(stages=(128,)), probe.exact]
+    explored[2] = [replace(explored[2][0], p50_s=explored[0][0].p50_s / 2)]
+    proved = run.prove(chains, explored, 0.95, 0.95)
+    assert ways[2] in [each.plan for each in proved], "the narrow beam is faster"
+
+
+def test_what_is_shown_together_was_timed_together(result: TuningResult) -> None:
+    times = {trial.plan: trial.p50_s for trial in result.explored}
+    assert [trial.p50_s for trial in result.proved if trial.plan in times] == [
+        times[trial.plan] for trial in result.proved if trial.plan in times
+    ]
+    assert result.chosen.p50_s == next(
+        trial.p50_s for trial in result.proved if trial.plan == result.plan
+    )
 
 
 def test_where_plans_differ_a_fast_one_is_chosen() -> None:
@@ -192,8 +225,10 @@ def test_the_same_seed_gives_the_same_queries_and_overlaps(
         "searching exactly",
         "trying plans",
         "proving plans",
+        "timing",
         "reporting",
     ]
+    assert calls[-1][1] == calls[-1][2]
     assert all(0 <= done <= total for _, done, total in calls)
 
 
@@ -389,6 +424,15 @@ def test_the_front_leaves_out_what_another_plan_beats() -> None:
     assert pareto_front([]) == ()
 
 
+def test_no_plan_slower_than_the_exact_search_is_a_good_trade(result: TuningResult) -> None:
+    front = result.front
+    assert front[-1].overlap == 1.0
+    assert front[-1].p50_s <= result.exact.p50_s
+    halved = replace(result.exact, p50_s=result.explored[0].p50_s / 2)
+    others = tuple(trial for trial in result.proved if not trial.plan.exact)
+    assert replace(result, proved=(*others, halved)).front[-1] == halved
+
+
 def test_the_exact_search_is_chosen_only_where_it_is_faster_by_far() -> None:
     exact = Trial(SearchPlan(exact=True), None, 1.0, 1.0, 10, 1.0, 1.0)
     assert _fastest([trial(1.4, 0.97), exact]).plan == SearchPlan()
@@ -402,9 +446,8 @@ def test_of_plans_equally_fast_the_best_is_chosen() -> None:
 
 
 def test_the_summary_says_when_to_tune_again(result: TuningResult) -> None:
-    exact = next(each for each in result.proved if each.plan.exact)
-    chosen = replace(result.chosen, plan=exact.plan)
-    summary = replace(result, chosen=chosen, proved=(result.chosen, exact)).summary
+    chosen = replace(result.chosen, plan=result.exact.plan)
+    summary = replace(result, chosen=chosen, proved=(result.chosen, result.exact)).summary
     assert "tune again when the collection has grown" in summary
 
 
