@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mrl_adapters.bench import FullGraph, TwoStage, from_file, run, synthetic
+from mrl_adapters.bench import Contender, FullGraph, TwoStage, from_file, run, synthetic
 
 
 def main(folder: Path, source: Path | None) -> None:
@@ -20,7 +20,7 @@ def main(folder: Path, source: Path | None) -> None:
     else:
         data = from_file(folder / "data", source)
     stage = data.documents.shape[1] // 4
-    contenders = [FullGraph(), FullGraph(quantized=True), TwoStage((stage,))]
+    contenders: list[Contender] = [FullGraph(), FullGraph(quantized=True), TwoStage((stage,))]
     result = run(folder / "data", contenders, folder / "engine", repeats=3)
     print(result.to_markdown())
 

@@ -56,7 +56,7 @@ def test_settings_are_said_in_few_words():
     assert first_and_last(FullGraph()) == ["ef 16", "ef 1024"]
     assert first_and_last(FullGraph(quantized=True))[-1] == "ef 1024, 8 x k re-ranked"
     assert first_and_last(ClientSide(16)) == ["10 candidates", "600 candidates"]
-    assert first_and_last(TwoStage((16,))) == ["10 candidates", "600 candidates, ef 2400"]
+    assert first_and_last(TwoStage((16,))) == ["10 candidates", "150 candidates, ef 600"]
     assert describe(None) == "no choice"
     assert any(
         describe(plan).endswith("rescored") for plan in TwoStage((16,)).chains(32, 10, 600)[1]

@@ -1,6 +1,5 @@
 """What two stages must buy at 200,000 x 1,536: about a quarter of an hour on an idle machine."""
 
-
 import pytest
 
 from mrl_adapters.bench import FullGraph, TwoStage, run, synthetic
