@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mrl_adapters.bench.synthetic import nested_vectors, topics_of
 from mrl_adapters.bench.vector_files import open_vectors
+from mrl_adapters.embeddings.adopt import document_array
 from mrl_adapters.embeddings.base import Embedder
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.evaluation import Dataset
@@ -139,7 +140,7 @@ def from_texts(
             yield as_vectors([embedder.embed_query(text) for text in asked])
         for start in range(0, len(texts), _BATCH):
             report("embedding documents", start, len(texts))
-            yield as_vectors(embedder.embed_documents(texts[start : start + _BATCH]))
+            yield document_array(embedder, texts[start : start + _BATCH])
         report("embedding documents", len(texts), len(texts))
 
     return _write(folder, dataset.name, map(normalize, blocks()), is_query, progress)
