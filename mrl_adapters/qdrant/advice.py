@@ -9,7 +9,7 @@ from qdrant_client import models
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
-from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.layout import CollectionLayout, short_name
 from mrl_adapters.qdrant.migration.source import Source
 from mrl_adapters.qdrant.reading import dense_vectors, short_vectors
 
@@ -151,7 +151,7 @@ def _about_others(source: Source, layout: CollectionLayout | None) -> list[Advic
         )
     known = set(layout.vector_names) if layout else set()
     unused = sorted(
-        f"short_{stage}" if rotation is None else f"short_{stage}_{rotation}"
+        short_name(stage, rotation)
         for rotation, family in short_vectors(source.info).items()
         for stage in family
     )

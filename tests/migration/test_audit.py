@@ -162,6 +162,10 @@ def test_the_full_vector_may_be_named_where_several_could_be_it(client, vectors)
 
     assert audit(client, "docs", full_name="b").missing == 1
     assert audit(client, "docs", full_name="a").without_full == 1
+    with pytest.raises(MigrationError, match="full_name"):
+        repair(client, "docs")
+    assert repair(client, "docs", full_name="b").filled == 1
+    assert audit(client, "docs").ok
 
 
 def test_an_unfinished_migration_is_reported_and_not_repaired(client, legacy):

@@ -335,6 +335,49 @@ def test_the_settings_of_payload_indexes_arrive_as_they_were(open_engine, legacy
     assert {field: index.params for field, index in found.items()} == schemas
 
 
+def test_graphs_of_a_copy_are_built_for_each_tenant_too(open_engine, legacy):
+    here, there = open_engine("edge"), open_engine("edge")
+    legacy(here)
+    tenants = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
+    here.create_payload_index("docs", "text", tenants)
+
+    migrate(here, "docs", stages=(8,), mode="copy", target=CopyTarget(client=there))
+
+    info = there.get_collection("docs")
+    graph = info.config.params.vectors["short_8"].hnsw_config
+    assert (graph.m, graph.payload_m) == (0, 16)
+    assert info.payload_schema["text"].params.is_tenant
+
+
+def test_a_rotated_copy_is_opened_by_the_alias_that_was_switched(
+    open_engine, legacy, search, vectors
+):
+    client = open_engine("local")
+    legacy(client)
+    alias = models.CreateAlias(collection_name="docs", alias_name="live")
+    client.update_collection_aliases([models.CreateAliasOperation(create_alias=alias)])
+
+    migrate(client, "live", stages=(8,), mode="copy", rotation="auto")
+
+    [query] = vectors(1, seed=1)
+    assert search(client, "live", query) == search(client, "docs_two_stage", query)
+    assert audit(client, "live").ok
+
+
+def test_the_rotation_goes_with_the_old_collection(client, legacy):
+    legacy(client)
+    legacy(client, "kept__rotation")  # somebody's own, whatever it is called
+    legacy(client, "kept")
+    migrate(client, "docs", stages=(8,), rotation="auto")
+    for name in ("docs", "kept"):
+        target = CopyTarget(f"{name}_2", delete_source=True)
+        migrate(client, name, stages=(8,), mode="copy", target=target)
+
+    left = {each.name for each in client.get_collections().collections}
+    assert left == {"docs_2", "docs_2__rotation", "kept_2", "kept__rotation"}
+    assert audit(client, "docs_2").ok
+
+
 def test_the_alias_that_named_the_collection_is_switched(open_engine, legacy):
     client = open_engine("local")
     legacy(client)

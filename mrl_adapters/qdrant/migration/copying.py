@@ -18,6 +18,7 @@ from mrl_adapters.errors import MigrationError
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
+from mrl_adapters.qdrant.layout import PLAN_KEY
 from mrl_adapters.qdrant.migration.carrier import Carrier
 from mrl_adapters.qdrant.migration.checkpoint import (
     Checkpoint,
@@ -31,6 +32,7 @@ from mrl_adapters.qdrant.migration.pages import PointId, count_points, page_poin
 from mrl_adapters.qdrant.migration.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.migration.result import MigrationResult
 from mrl_adapters.qdrant.migration.source import Source
+from mrl_adapters.qdrant.reading import stored_metadata
 from mrl_adapters.qdrant.rotation import store_rotation
 from mrl_adapters.vectors import Rotation
 
@@ -115,6 +117,7 @@ def migrate_by_copy(
         written=written,
         corrected=corrected,
         unusable=count_points(target, name, _without(destination.layout.full_name)),
+        dropped_plan=passes > 0 and PLAN_KEY in stored_metadata(source.info),
         passes=passes,
         settled=settled,
         resumed=earlier is not None and earlier.state != "done",

@@ -8,24 +8,20 @@ from mrl_adapters.errors import ConfigurationError, MigrationError
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
-from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.migration.checkpoint import Checkpoint, Mode, read_checkpoint
 from mrl_adapters.qdrant.migration.copying import find_copy
-from mrl_adapters.qdrant.migration.destination import Destination, aliases_of
-from mrl_adapters.qdrant.migration.in_place import check_engine
+from mrl_adapters.qdrant.migration.destination import Destination
+from mrl_adapters.qdrant.migration.in_place import check_engine, kept_plan
+from mrl_adapters.qdrant.migration.layouts import copied_layout, existing_layout, wanted_layout
 from mrl_adapters.qdrant.migration.learning import choose_rotation
 from mrl_adapters.qdrant.migration.pages import column, count_points, page_points
 from mrl_adapters.qdrant.migration.progress import ProgressCallback
 from mrl_adapters.qdrant.migration.result import CopyTarget, MigrationPlan
 from mrl_adapters.qdrant.migration.shorts import ShortVectors
-from mrl_adapters.qdrant.migration.source import (
-    Source,
-    copied_layout,
-    existing_layout,
-    read_source,
-    wanted_layout,
-)
+from mrl_adapters.qdrant.migration.source import Source, read_source
 from mrl_adapters.qdrant.points import derive
+from mrl_adapters.qdrant.reading import stored_metadata
 from mrl_adapters.vectors import Rotation
 
 _FLOAT32_BYTES = 4
@@ -89,7 +85,9 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
         msg = "migrate(target=...) says where a copy goes: pass mode='copy' with it, or leave it."
         raise ConfigurationError(msg)
     driver = Driver(client)
-    source, alias = _resolved(driver, collection_name, full_name)
+    source = read_source(driver, collection_name, full_name)
+    # The alias may be about to be switched.
+    alias = collection_name if collection_name != source.name else None
     existing = existing_layout(driver, source)
     place = target if isinstance(target, CopyTarget) else CopyTarget(target)
     earlier = read_checkpoint(source.info)
@@ -114,16 +112,6 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
     if earlier is not None and earlier.state == "done":
         earlier = None
     return Job(driver, source, layout, destination, earlier)
-
-
-def _resolved(
-    driver: Driver, collection_name: str, full_name: str | None
-) -> tuple[Source, str | None]:
-    """Find the collection behind an alias: the alias may be about to be switched."""
-    for each in aliases_of(driver):
-        if each.alias_name == collection_name:
-            return read_source(driver, each.collection_name, full_name), collection_name
-    return read_source(driver, collection_name, full_name), None
 
 
 def _unfinished(driver: Driver, name: str) -> Checkpoint | None:
@@ -245,24 +233,34 @@ def _steps(job: Job) -> list[str]:
     names = ", ".join(map(repr, layout.vector_names[:-1]))
     rotated = f" after {layout.rotation!r}" if layout.rotation else ""
     derived = f"derive {names} from {source.full_name!r}{rotated}"
+    saved = PLAN_KEY in stored_metadata(source.info)
     if job.destination is None:
-        return [
-            f"add {names} to collection {source.name!r}, with a graph and int8 codes",
+        steps = [
+            f"add {names} to collection {source.name!r}, {_indexed(layout)}",
             f"{derived} for every point that lacks one",
             "compare all points, and mend what other writers changed meanwhile",
             "note the stages in the collection's metadata",
         ]
+        if saved and kept_plan(source.info, layout) is None:
+            steps.append("drop the plan that was saved by tune: it was measured on other stages")
+        return steps
     target = job.destination
     steps = [
         (
-            f"create collection {target.name!r} with {names} in graphs and as int8 codes, and "
+            f"create collection {target.name!r} with {names} {_indexed(layout)}, and "
             f"{target.layout.full_name!r} on disk as float16"
         ),
         f"copy every point with its payload and its other vectors, and {derived}",
         "compare all points, and mend what other writers changed meanwhile",
     ]
+    if saved:
+        steps.append("leave the plan that was saved by tune behind: tune the copy anew")
     if target.alias is not None:
         steps.append(f"switch alias {target.alias!r} to {target.name!r}")
     if target.delete_source:
         steps.append(f"delete collection {source.name!r}")
     return steps
+
+
+def _indexed(layout: CollectionLayout) -> str:
+    return "with a graph" if layout.quantization is None else "with a graph and int8 codes"

@@ -86,6 +86,8 @@ class MigrationResult:
             last passes.
         unusable: Points without a full vector, or with one that holds NaN or infinity; they have
             no short vectors.
+        dropped_plan: Whether a plan that ``tune`` had saved with the collection was dropped (in a
+            copy: not carried over), since it was measured on other short vectors.
         passes: How often all points were compared.
         settled: Whether the last comparison found everything right. False: other writers changed
             points all the time; run it again when they are done.
@@ -101,6 +103,7 @@ class MigrationResult:
     written: int
     corrected: int
     unusable: int
+    dropped_plan: bool
     passes: int
     settled: bool
     resumed: bool
