@@ -102,11 +102,12 @@ def migrate(  # noqa: PLR0913 - one argument an option
         )
         if dry_run:
             plan = plan_migration(client, collection, **what)
-            _print(plan.to_dict(), _planned(plan), as_json=as_json)
+            plain, told = plan.to_dict(), _planned(plan)
         else:
             with point_phases() as report:
                 done = run(client, collection, **what, progress=report)
-            _print(done.to_dict(), _migrated(done), as_json=as_json)
+            plain, told = done.to_dict(), _migrated(done)
+    _print(plain, told, as_json=as_json)
 
 
 def rotate(

@@ -1,7 +1,7 @@
 """What commands print with: consoles and progress."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,17 @@ def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]
     """
     with _progress() as progress:
         yield partial(progress.advance, progress.add_task(description, total=total))
+
+
+@contextmanager
+def waiting(description: str) -> Iterator[None]:
+    """Show that something is going on whose length is not known; nothing where no terminal is.
+
+    Args:
+        description: What is being done.
+    """
+    with errors.status(description) if errors.is_terminal else nullcontext():
+        yield
 
 
 @contextmanager

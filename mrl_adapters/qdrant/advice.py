@@ -48,7 +48,8 @@ def advise(driver: Driver, source: Source, layout: CollectionLayout | None) -> l
             Advice(
                 "local_mode",
                 "qdrant-client's local mode scans every vector: two stages are slower than one.",
-                "Copy the collection to the embedded engine or a server: migrate with mode='copy'.",
+                "Copy the collection to the embedded engine or a server: migrate with mode='copy' "
+                "(--to-path, --to-url).",
             )
         ]
     return [
@@ -102,7 +103,7 @@ def _about_full(source: Source, layout: CollectionLayout | None) -> list[Advice]
                 "full_float32",
                 f"The full vectors are stored as float32; float16 would save "
                 f"{points * full.size * 2:,} bytes of disk at a score error below 1e-4.",
-                "Migrate into a copy: mode='copy'.",
+                "Migrate into a copy (mode='copy', --copy-to).",
             )
         )
     return found

@@ -45,7 +45,7 @@ class MigrationPlan:
         points_to_write: Points that would be written.
         bytes_to_write: What that adds, without graphs and payloads.
         bytes_to_read: What is read, twice: to write, and to verify.
-        estimated_s: How long that takes, from the time that one page took to read.
+        estimated_s: How long that takes, from the time that pages took to read.
         resumes: Whether it goes on where an earlier run stopped.
         steps: What happens, one sentence each.
     """
