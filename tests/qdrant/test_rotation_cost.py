@@ -49,11 +49,12 @@ def test_a_batch_is_rotated_in_a_tenth_of_the_time_of_its_upsert(
     with EdgeClient(tmp_path / "vectors") as client:
         driver = Driver(client)
         plain = MatryoshkaCollection("docs", layout=replace(layout, rotation=None))
-        for _ in range(15):  # in turn: what else the machine does then falls on both
+        for _ in range(15):
             rotated_s.append(median_s(lambda: rotation.project(vectors), rounds=1))
             add = plain.add(ids, vectors, [{} for _ in ids])
             added_s.append(median_s(lambda add=add: driver.run(add), rounds=1))
-    assert np.median(rotated_s) < 0.1 * np.median(added_s)
+    # The least of each: whatever else the machine does only adds to it.
+    assert min(rotated_s) < 0.1 * min(added_s)
 
 
 @pytest.mark.benchmark_target
