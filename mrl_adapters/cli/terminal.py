@@ -1,7 +1,7 @@
 """What commands print with: consoles and progress."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,12 @@ def waiting(description: str) -> Iterator[None]:
     Args:
         description: What is being done.
     """
-    with errors.status(description) if errors.is_terminal else nullcontext():
+    column = TextColumn("[bold]{task.description} ...")
+    with Progress(
+        column, console=errors, transient=True, disable=not errors.is_terminal
+    ) as progress:
+        # Drawn at once: rich's own status waits for a thread that the engine may hold up.
+        progress.add_task(description, total=None)
         yield
 
 
