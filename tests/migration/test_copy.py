@@ -335,6 +335,30 @@ def test_the_settings_of_payload_indexes_arrive_as_they_were(open_engine, legacy
     assert {field: index.params for field, index in found.items()} == schemas
 
 
+def test_other_vectors_keep_the_settings_of_the_old_collection(open_engine):
+    here, there = open_engine("edge"), open_engine("edge")
+    params = models.VectorParams(size=32, distance=models.Distance.COSINE)
+    own = params.model_copy(update={"hnsw_config": models.HnswConfigDiff(m=8)})
+    codes = models.ScalarQuantization(
+        scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8)
+    )
+    here.create_collection(
+        "docs",
+        {"full": params, "title": params, "own": own},
+        hnsw_config=models.HnswConfigDiff(m=24, ef_construct=77),
+        quantization_config=codes,
+    )
+
+    migrate(here, "docs", stages=(8,), mode="copy", target=CopyTarget(client=there))
+
+    copied = there.get_collection("docs").config.params.vectors
+    assert (copied["title"].hnsw_config.m, copied["own"].hnsw_config.m) == (24, 8)
+    assert copied["own"].hnsw_config.ef_construct == 77
+    assert copied["title"].quantization_config == codes
+    assert copied["full"].quantization_config is None
+    assert copied["full"].hnsw_config.m == 0
+
+
 def test_graphs_of_a_copy_are_built_for_each_tenant_too(open_engine, legacy):
     here, there = open_engine("edge"), open_engine("edge")
     legacy(here)

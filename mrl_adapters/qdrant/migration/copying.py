@@ -154,7 +154,7 @@ def _create(source: Source, destination: Destination, checkpoint: Checkpoint) ->
         ask(
             lambda c: c.create_collection(
                 name,
-                vectors_config={**source.other_dense, **layout.vectors_config()},
+                vectors_config={**_others(source), **layout.vectors_config()},
                 sparse_vectors_config=dict(source.sparse) or None,
                 on_disk_payload=params.on_disk_payload,
                 shard_number=layout.shard_number,
@@ -163,6 +163,25 @@ def _create(source: Source, destination: Destination, checkpoint: Checkpoint) ->
             )
         )
     )
+
+
+def _others(source: Source) -> dict[str, models.VectorParams]:
+    """Describe the other dense vectors with the settings that they had from the collection."""
+    config = source.info.config
+    shared = config.hnsw_config.model_dump(exclude_none=True)
+    own = {
+        name: params.hnsw_config.model_dump(exclude_none=True) if params.hnsw_config else {}
+        for name, params in source.other_dense.items()
+    }
+    return {
+        name: params.model_copy(
+            update={
+                "hnsw_config": models.HnswConfigDiff(**{**shared, **own[name]}),
+                "quantization_config": params.quantization_config or config.quantization_config,
+            }
+        )
+        for name, params in source.other_dense.items()
+    }
 
 
 def _index_payload(source: Source, destination: Destination) -> None:
