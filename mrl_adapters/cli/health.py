@@ -65,7 +65,11 @@ def repair(
     if as_json:
         output.print_json(json.dumps(done.to_dict()))
         return
-    told = f"{done.collection_name}: {done.filled:,} points filled, {done.corrected:,} corrected"
+    told = f"{done.collection_name}: nothing to mend"
+    if done.filled or done.corrected:
+        told = (
+            f"{done.collection_name}: {done.filled:,} points filled, {done.corrected:,} corrected"
+        )
     if done.unusable:
         told += f"; {done.unusable:,} have no usable full vector"
     output.print(Text(f"{told}."))

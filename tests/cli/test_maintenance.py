@@ -167,6 +167,7 @@ def test_an_audit_that_finds_something_exits_with_1_and_repair_mends_it(
     assert run("audit", "docs", "--path", two_stage).exit_code == 0
     again = json.loads(run("repair", "docs", "--path", two_stage, "--json").stdout)
     assert (again["filled"], again["corrected"]) == (0, 0)
+    assert run("repair", "docs", "--path", two_stage).stdout == "docs: nothing to mend.\n"
 
 
 def test_a_collection_without_short_vectors_is_a_problem_that_names_migrate(

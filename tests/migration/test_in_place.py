@@ -430,6 +430,18 @@ def test_a_saved_plan_stays_while_it_means_the_same(client, legacy, plan, stages
     assert not migrate(client, "docs", stages=stages).dropped_plan
 
 
+def test_a_plan_tells_only_of_the_stages_that_are_added(client, legacy):
+    legacy(client)
+    migrate(client, "docs", stages=(8,))
+
+    plan = plan_migration(client, "docs", stages=(16,))
+
+    assert plan.stages == (8, 16)
+    assert plan.steps[0].startswith("add 'short_16' to")
+    assert plan.bytes_to_write == 200 * 16 * 4
+    assert not plan_migration(client, "docs", stages=(8,)).steps[0].startswith("add")
+
+
 def test_a_saved_plan_is_not_copied(client, legacy):
     legacy(client)
     migrate(client, "docs", stages=(8,))

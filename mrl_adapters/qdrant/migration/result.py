@@ -19,7 +19,8 @@ class CopyTarget:
         alias: Alias that is switched to the copy once it is verified. If the collection was
             named by an alias, that one is switched unless another is given. The embedded engine
             has no aliases.
-        delete_source: Whether the old collection is deleted in the end.
+        delete_source: Whether the old collection is deleted in the end, with its rotation if it has
+            one.
     """
 
     collection_name: str | None = None
