@@ -128,6 +128,7 @@ def test_rotating_raises_recall_and_leaves_one_kind_of_short_vector(
         "stages": (4, 8),
         "points": 600,
         "written": 600,
+        "dropped_plan": False,
         "settled": True,
         "resumed": False,
         "elapsed_s": result.elapsed_s,
