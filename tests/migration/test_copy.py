@@ -409,7 +409,9 @@ def test_the_alias_that_named_the_collection_is_switched(open_engine, legacy):
     client.update_collection_aliases([models.CreateAliasOperation(create_alias=alias)])
 
     migrate(client, "live", stages=(8,), mode="copy")
+    again = migrate(client, "live", stages=(8,), mode="copy")
 
+    assert (again.collection_name, again.target_name, again.passes) == ("docs", "docs_two_stage", 0)
     [found] = client.get_aliases().aliases
     assert (found.alias_name, found.collection_name) == ("live", "docs_two_stage")
     assert client.collection_exists("docs")

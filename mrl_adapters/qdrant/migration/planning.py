@@ -78,8 +78,10 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
     source = read_source(driver, collection_name, full_name)
     # The alias may be about to be switched.
     alias = collection_name if collection_name != source.name else None
-    existing = existing_layout(driver, source)
     place = target if isinstance(target, CopyTarget) else CopyTarget(target)
+    if mode == "copy" and alias is not None and place.client is None:
+        source = _before_switch(driver, source, place)
+    existing = existing_layout(driver, source)
     earlier = read_checkpoint(source.info)
     target_driver = driver
     name = source.name
@@ -102,6 +104,17 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
     if earlier is not None and earlier.state == "done":
         earlier = None
     return Job(driver, source, layout, destination, earlier)
+
+
+def _before_switch(driver: Driver, source: Source, place: CopyTarget) -> Source:
+    """Find the collection that an alias named before an earlier run switched it to this copy."""
+    found = read_checkpoint(source.info)
+    if found is None or found.mode != "copy":
+        return source
+    made = place.collection_name or f"{found.source}_two_stage"
+    if made != source.name or not driver.run(ask(lambda c: c.collection_exists(found.source))):
+        return source
+    return read_source(driver, found.source, found.full_name)
 
 
 def _unfinished(driver: Driver, name: str) -> Checkpoint | None:
