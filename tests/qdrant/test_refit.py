@@ -381,6 +381,10 @@ def test_a_saved_plan_goes_with_the_short_vectors_it_was_made_for(
 def test_what_cannot_be_rotated_is_refused(driver: Driver, client: Client, name: str) -> None:
     with pytest.raises(MigrationError, match="does not exist"):
         refit(client, name)
+    driver.run(MatryoshkaCollection(name, layout=CollectionLayout(DIMENSIONS, (8,))).ensure(32))
+    with pytest.raises(ConfigurationError, match="holds 0 vectors"):
+        refit(client, name)
+    client.delete_collection(name)
     plain(driver, name, turned(6))
     with pytest.raises(ConfigurationError, match="holds 6 vectors"):
         refit(client, name)
