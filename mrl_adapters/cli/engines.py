@@ -7,6 +7,7 @@ from pathlib import Path
 import platformdirs
 
 from mrl_adapters import registry
+from mrl_adapters.cli.terminal import waiting
 from mrl_adapters.embeddings import Embedder, OpenAIEmbedder, WordLlamaEmbedder
 from mrl_adapters.errors import ConfigurationError, UnknownModelError
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, connect
@@ -42,7 +43,9 @@ def open_client(path: Path | None, url: str | None, api_key: str | None) -> Iter
     try:
         yield client
     finally:
-        client.close()
+        # The embedded engine builds its index now, if much was written.
+        with waiting("Closing the collections, indexing what was written"):
+            client.close()
 
 
 def make_embedder(name: str) -> Embedder:

@@ -10,6 +10,7 @@ from rich.text import Text
 from mrl_adapters.cli.options import (
     ApiKeyOption,
     CollectionArgument,
+    FullNameOption,
     JsonOption,
     PathOption,
     UrlOption,
@@ -27,6 +28,7 @@ def audit(
         int | None,
         typer.Option(min=1, help="Read so many points, drawn at random. Default: all of them."),
     ] = None,
+    full_name: FullNameOption = None,
     path: PathOption = None,
     url: UrlOption = None,
     api_key: ApiKeyOption = None,
@@ -37,7 +39,7 @@ def audit(
     from mrl_adapters.qdrant import audit as run
 
     with open_client(path, url, api_key) as client, point_phases() as report:
-        found = run(client, collection, sample=sample, progress=report)
+        found = run(client, collection, sample=sample, full_name=full_name, progress=report)
     if as_json:
         output.print_json(json.dumps(found.to_dict()))
     else:
@@ -48,6 +50,7 @@ def audit(
 def repair(
     *,
     collection: CollectionArgument,
+    full_name: FullNameOption = None,
     path: PathOption = None,
     url: UrlOption = None,
     api_key: ApiKeyOption = None,
@@ -58,11 +61,15 @@ def repair(
     from mrl_adapters.qdrant import repair as run
 
     with open_client(path, url, api_key) as client, point_phases() as report:
-        done = run(client, collection, progress=report)
+        done = run(client, collection, full_name=full_name, progress=report)
     if as_json:
         output.print_json(json.dumps(done.to_dict()))
         return
-    told = f"{done.collection_name}: {done.filled:,} points filled, {done.corrected:,} corrected"
+    told = f"{done.collection_name}: nothing to mend"
+    if done.filled or done.corrected:
+        told = (
+            f"{done.collection_name}: {done.filled:,} points filled, {done.corrected:,} corrected"
+        )
     if done.unusable:
         told += f"; {done.unusable:,} have no usable full vector"
     output.print(Text(f"{told}."))

@@ -11,6 +11,7 @@ from rich.text import Text
 from mrl_adapters.cli.options import (
     ApiKeyOption,
     CollectionArgument,
+    FullNameOption,
     JsonOption,
     PathOption,
     StagesOption,
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from mrl_adapters.qdrant.migration.checkpoint import Mode
 
 _AGAIN = "Others wrote meanwhile: run it again when they are done."
+_PLAN = (
+    "The search plan that tune had saved is gone: it was measured on other short vectors. "
+    "Make a new one with: mrl-adapters tune {} --save"
+)
+_RESUMED = "An earlier run had begun with stages {}, and was finished. For others, run it again."
 
 
 def migrate(  # noqa: PLR0913 - one argument an option
@@ -59,9 +65,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
     model: Annotated[
         str | None, typer.Option(help="The model that wrote it: its recipe is then used.")
     ] = None,
-    full_name: Annotated[
-        str | None, typer.Option(help="Which vector is the full one, if several could be.")
-    ] = None,
+    full_name: FullNameOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")
     ] = False,
@@ -98,17 +102,19 @@ def migrate(  # noqa: PLR0913 - one argument an option
         )
         if dry_run:
             plan = plan_migration(client, collection, **what)
-            _print(plan.to_dict(), _planned(plan), as_json=as_json)
+            plain, told = plan.to_dict(), _planned(plan)
         else:
             with point_phases() as report:
                 done = run(client, collection, **what, progress=report)
-            _print(done.to_dict(), _migrated(done), as_json=as_json)
+            plain, told = done.to_dict(), _migrated(done)
+    _print(plain, told, as_json=as_json)
 
 
 def rotate(
     *,
     collection: CollectionArgument,
     stages: StagesOption = None,
+    full_name: FullNameOption = None,
     path: PathOption = None,
     url: UrlOption = None,
     api_key: ApiKeyOption = None,
@@ -123,13 +129,19 @@ def rotate(
     from mrl_adapters.qdrant import refit
 
     with open_client(path, url, api_key) as client, point_phases() as report:
-        done = refit(client, collection, stages=sizes, progress=report)
+        done = refit(client, collection, stages=sizes, full_name=full_name, progress=report)
     told = (
         f"{done.collection_name}: {done.written:,} of {done.points:,} points have new short "
         f"vectors ({_listed(done.stages)}), made with rotation {done.rotation}, "
         f"in {done.elapsed_s:.1f} s."
     )
-    _print(done.to_dict(), _told(told, settled=done.settled), as_json=as_json)
+    other = done.resumed and sizes is not None and set(sizes) != set(done.stages)
+    notes = [_RESUMED.format(_listed(done.stages))] if other else []
+    if done.dropped_plan:
+        notes.append(_PLAN.format(done.collection_name))
+    if not done.settled:
+        notes.append(_AGAIN)
+    _print(done.to_dict(), _told(told, notes), as_json=as_json)
 
 
 class _Options(TypedDict):
@@ -163,11 +175,12 @@ def _migrated(done: "MigrationResult") -> Text:
         told += f" {done.corrected:,} changed meanwhile, and were mended."
     if done.unusable:
         told += f" {done.unusable:,} have no usable full vector, and so no short ones."
-    return _told(told, settled=done.settled)
+    notes = [_PLAN.format(done.target_name)] if done.dropped_plan else []
+    return _told(told, notes if done.settled else [*notes, _AGAIN])
 
 
-def _told(what: str, *, settled: bool) -> Text:
-    return Text(what) if settled else Text.assemble(what, (f" {_AGAIN}", "yellow"))
+def _told(what: str, notes: list[str]) -> Text:
+    return Text("\n").join([Text(what), *(Text(each, "yellow") for each in notes)])
 
 
 def _listed(stages: tuple[int, ...]) -> str:

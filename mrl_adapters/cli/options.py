@@ -41,6 +41,10 @@ StagesOption: TypeAlias = Annotated[
     str | None,
     typer.Option(help="Sizes of the short vectors, such as 64,256.", show_default=False),
 ]
+FullNameOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="Which vector is the full one, if several could be.", show_default=False),
+]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

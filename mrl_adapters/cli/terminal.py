@@ -43,6 +43,22 @@ def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]
 
 
 @contextmanager
+def waiting(description: str) -> Iterator[None]:
+    """Show that something is going on whose length is not known; nothing where no terminal is.
+
+    Args:
+        description: What is being done.
+    """
+    column = TextColumn("[bold]{task.description} ...")
+    with Progress(
+        column, console=errors, transient=True, disable=not errors.is_terminal
+    ) as progress:
+        # Drawn at once: rich's own status waits for a thread that the engine may hold up.
+        progress.add_task(description, total=None)
+        yield
+
+
+@contextmanager
 def phases() -> Iterator[Callable[[str, int, int], None]]:
     """Show a bar for each phase of a long run, as :func:`progress_bar` does for one.
 

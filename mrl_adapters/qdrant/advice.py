@@ -9,7 +9,7 @@ from qdrant_client import models
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
-from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.layout import CollectionLayout, short_name
 from mrl_adapters.qdrant.migration.source import Source
 from mrl_adapters.qdrant.reading import dense_vectors, short_vectors
 
@@ -48,7 +48,8 @@ def advise(driver: Driver, source: Source, layout: CollectionLayout | None) -> l
             Advice(
                 "local_mode",
                 "qdrant-client's local mode scans every vector, so that short ones save nothing.",
-                "Copy the collection to the embedded engine or a server: migrate with mode='copy'.",
+                "Copy the collection to the embedded engine or a server: migrate with mode='copy' "
+                "(--to-path, --to-url).",
             )
         ]
     return [
@@ -102,7 +103,7 @@ def _about_full(source: Source, layout: CollectionLayout | None) -> list[Advice]
                 "full_float32",
                 f"The full vectors are stored as float32; float16 would save "
                 f"{points * full.size * 2:,} bytes of disk at a score error below 1e-4.",
-                "Migrate into a copy: mode='copy'.",
+                "Migrate into a copy (mode='copy', --copy-to).",
             )
         )
     return found
@@ -151,7 +152,7 @@ def _about_others(source: Source, layout: CollectionLayout | None) -> list[Advic
         )
     known = set(layout.vector_names) if layout else set()
     unused = sorted(
-        f"short_{stage}" if rotation is None else f"short_{stage}_{rotation}"
+        short_name(stage, rotation)
         for rotation, family in short_vectors(source.info).items()
         for stage in family
     )

@@ -26,7 +26,7 @@ from mrl_adapters.qdrant.migration.pages import (
 from mrl_adapters.qdrant.migration.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.migration.shorts import ShortVectors
 from mrl_adapters.qdrant.migration.source import Source, read_source
-from mrl_adapters.qdrant.reading import short_vectors, stored_metadata
+from mrl_adapters.qdrant.reading import short_vectors
 from mrl_adapters.qdrant.rotation import rotated_layout
 
 _EXAMPLES = 10
@@ -149,27 +149,10 @@ def _layout(driver: Driver, source: Source) -> tuple[CollectionLayout | None, li
         )
         return None, problems
     try:
-        layout = driver.run(rotated_layout(source.name, _claimed(source)))
+        layout = driver.run(rotated_layout(source.name, source.claimed))
     except CollectionMismatchError as error:
         return None, [*problems, str(error)]
     return layout, problems
-
-
-def _claimed(source: Source) -> models.CollectionInfo:
-    """Let a collection without metadata say which vector is the full one, as it was found out."""
-    if stored_metadata(source.info):
-        return source.info
-    config = source.info.config
-    params = config.params
-    vectors = params.vectors if isinstance(params.vectors, dict) else {"": params.vectors}
-    kept = {name: each for name, each in vectors.items() if name not in source.other_dense}
-    return source.info.model_copy(
-        update={
-            "config": config.model_copy(
-                update={"params": params.model_copy(update={"vectors": kept})}
-            )
-        }
-    )
 
 
 def _records(

@@ -157,9 +157,7 @@ class CollectionLayout:
         Args:
             stage: Its size.
         """
-        if isinstance(self.rotation, Rotation):
-            return f"short_{stage}_{self.rotation.id}"
-        return f"short_{stage}"
+        return short_name(stage, self.rotation.id if isinstance(self.rotation, Rotation) else None)
 
     @property
     def vector_names(self) -> list[str]:
@@ -236,6 +234,16 @@ class CollectionLayout:
         if isinstance(self.rotation, Rotation):
             described["rotation"] = self.rotation.id
         return {METADATA_KEY: described}
+
+
+def short_name(stage: int, rotation_id: str | None) -> str:
+    """Name a short vector.
+
+    Args:
+        stage: Its size.
+        rotation_id: Which rotation made it; None for a plain slice.
+    """
+    return f"short_{stage}" if rotation_id is None else f"short_{stage}_{rotation_id}"
 
 
 def _choice(name: str, found: object, allowed: tuple[object, ...]) -> None:

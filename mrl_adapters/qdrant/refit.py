@@ -22,14 +22,15 @@ from qdrant_client import models
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.flow import ask
-from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.layout import CollectionLayout, short_name
 from mrl_adapters.qdrant.migration.checkpoint import read_checkpoint
 from mrl_adapters.qdrant.migration.in_place import check_engine, migrate_in_place
+from mrl_adapters.qdrant.migration.layouts import wanted_layout
 from mrl_adapters.qdrant.migration.pages import count_points
 from mrl_adapters.qdrant.migration.progress import ProgressCallback
 from mrl_adapters.qdrant.migration.sampling import sample_vectors
 from mrl_adapters.qdrant.migration.shorts import ShortVectors
-from mrl_adapters.qdrant.migration.source import Source, read_source, wanted_layout
+from mrl_adapters.qdrant.migration.source import Source, read_source
 from mrl_adapters.qdrant.reading import active_rotation, read_layout, short_vectors
 from mrl_adapters.qdrant.rotation import forget_others, load_rotation
 from mrl_adapters.vectors import Rotation
@@ -46,6 +47,7 @@ class RefitResult:
         stages: Sizes of its short vectors.
         points: Points in it at the end.
         written: Points that got new short vectors.
+        dropped_plan: Whether a plan that ``tune`` had saved was dropped.
         settled: Whether the last comparison found every short vector right. False: other writers
             changed points all the time; run it again when they are done.
         resumed: Whether it went on where an earlier run stopped.
@@ -58,6 +60,7 @@ class RefitResult:
     stages: tuple[int, ...]
     points: int
     written: int
+    dropped_plan: bool
     settled: bool
     resumed: bool
     elapsed_s: float
@@ -73,6 +76,7 @@ def refit(
     *,
     stages: Sequence[int] | None = None,
     rotation: Rotation | None = None,
+    full_name: str | None = None,
     flatten: float | Literal["auto"] = 0.25,
     seed: int = 0,
     progress: ProgressCallback | None = None,
@@ -85,10 +89,11 @@ def refit(
 
     Args:
         client: Reaches the collection.
-        collection_name: Which collection.
+        collection_name: Which collection, or an alias of it.
         stages: Sizes of the short vectors; None keeps the present ones.
         rotation: Use this one; None fits one on full vectors of the collection, 20,000
             random ones if there are more.
+        full_name: Which vector is the full one, where several could be meant.
         flatten: Passed to :meth:`Rotation.fit`.
         seed: Passed to :meth:`Rotation.fit`.
         progress: Told of each step.
@@ -101,8 +106,8 @@ def refit(
     """
     began_s = time.monotonic()
     driver = Driver(client)
-    source = read_source(driver, collection_name)
-    check_engine(driver, collection_name)
+    source = read_source(driver, collection_name, full_name)
+    check_engine(driver, source.name)
     replaced = active_rotation(source.info)
     begun = _begun(driver, source)
     if begun is not None:
@@ -114,15 +119,16 @@ def refit(
             rotation = Rotation.fit(vectors, max(sizes), flatten=flatten, seed=seed)
     layout = _target(source, sizes, rotation)
     result = migrate_in_place(driver, source, layout, progress)
-    _drop_others(driver, collection_name, layout)
-    driver.run(forget_others(collection_name, rotation.id))
+    _drop_others(driver, source.name, layout)
+    driver.run(forget_others(source.name, rotation.id))
     return RefitResult(
-        collection_name=collection_name,
+        collection_name=source.name,
         rotation=rotation.id,
         replaced=replaced,
         stages=layout.stages,
-        points=count_points(driver, collection_name),
+        points=count_points(driver, source.name),
         written=result.written + result.corrected,
+        dropped_plan=result.dropped_plan,
         settled=result.settled,
         resumed=begun is not None,
         elapsed_s=time.monotonic() - began_s,
@@ -169,7 +175,7 @@ def _drop_others(driver: Driver, name: str, layout: CollectionLayout) -> None:
     info = driver.run(ask(lambda c: c.get_collection(name)))
     for rotation_id, family in short_vectors(info).items():
         for stage in family:
-            short = f"short_{stage}" if rotation_id is None else f"short_{stage}_{rotation_id}"
+            short = short_name(stage, rotation_id)
             if short not in layout.vector_names:
                 _drop(driver, name, short)
     shorts = ShortVectors(driver, name, layout)

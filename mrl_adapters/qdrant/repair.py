@@ -50,6 +50,7 @@ def repair(
     client: Client,
     collection_name: str,
     *,
+    full_name: str | None = None,
     progress: ProgressCallback | None = None,
 ) -> RepairResult:
     """Derive again every short vector that is missing or does not belong to its full one.
@@ -60,6 +61,7 @@ def repair(
     Args:
         client: Client that holds the collection.
         collection_name: The collection.
+        full_name: Which vector is the full one, where several could be meant.
         progress: Called with a Progress after each page.
 
     Raises:
@@ -67,7 +69,7 @@ def repair(
     """
     began_s = time.monotonic()
     driver = Driver(client)
-    source = read_source(driver, collection_name)
+    source = read_source(driver, collection_name, full_name)
     checkpoint = read_checkpoint(source.info)
     if checkpoint is not None and checkpoint.state != "done":
         msg = (
@@ -77,7 +79,7 @@ def repair(
         )
         raise MigrationError(msg)
     try:
-        layout = driver.run(rotated_layout(source.name, source.info))
+        layout = driver.run(rotated_layout(source.name, source.claimed))
     except CollectionMismatchError as error:
         raise MigrationError(str(error)) from error
     shorts = ShortVectors(driver, source.name, layout)

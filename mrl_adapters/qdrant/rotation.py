@@ -5,8 +5,8 @@ Which rotation a collection's short vectors were made with stands in their names
 collection's metadata, so that they cannot be searched with another one, nor without.
 
 Deleting a collection leaves its companion behind; delete that too, or keep it: the next
-collection of that name does not mistake it for its own. An alias of a rotated collection needs
-one of the companion beside it, ``<alias>__rotation``.
+collection of that name does not mistake it for its own. Opened by an alias, a collection's
+companion is looked for under the collection's own name.
 """
 
 import uuid
@@ -17,6 +17,7 @@ import numpy as np
 from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.qdrant.aliases import collection_behind
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.layout import CollectionLayout
@@ -114,7 +115,7 @@ def load_rotation(name: str, rotation_id: str) -> Flow[Rotation]:
     """Fetch a rotation from a collection's companion.
 
     Args:
-        name: The collection.
+        name: The collection, or an alias of it.
         rotation_id: Which rotation.
 
     Returns:
@@ -123,6 +124,16 @@ def load_rotation(name: str, rotation_id: str) -> Flow[Rotation]:
     Raises:
         CollectionMismatchError: It is missing or damaged.
     """
+    try:
+        return (yield from _read(name, rotation_id))
+    except CollectionMismatchError:
+        behind = yield from collection_behind(name)
+        if behind == name:
+            raise
+    return (yield from _read(behind, rotation_id))
+
+
+def _read(name: str, rotation_id: str) -> Flow[Rotation]:
     companion = companion_name(name)
     if not (yield from ask(lambda c: c.collection_exists(companion))):
         raise _lost(name, rotation_id, "does not exist")

@@ -11,8 +11,9 @@ from qdrant_client import models
 
 import mrl_adapters.qdrant
 from mrl_adapters.embeddings import WordLlamaEmbedder
+from mrl_adapters.evaluation import save_plan
 from mrl_adapters.langchain import MatryoshkaVectorStore
-from mrl_adapters.qdrant import CollectionLayout, EdgeClient, connect
+from mrl_adapters.qdrant import CollectionLayout, EdgeClient, SearchPlan, connect
 from mrl_adapters.qdrant.points import point_id
 
 _POINTS = 120
@@ -166,6 +167,7 @@ def test_an_audit_that_finds_something_exits_with_1_and_repair_mends_it(
     assert run("audit", "docs", "--path", two_stage).exit_code == 0
     again = json.loads(run("repair", "docs", "--path", two_stage, "--json").stdout)
     assert (again["filled"], again["corrected"]) == (0, 0)
+    assert run("repair", "docs", "--path", two_stage).stdout == "docs: nothing to mend.\n"
 
 
 def test_a_collection_without_short_vectors_is_a_problem_that_names_migrate(
@@ -198,6 +200,55 @@ def test_a_run_that_others_kept_from_settling_says_so(
     told = " ".join(run(command, *(options or ("docs", "--path", two_stage))).stdout.split())
     assert "3 " in told
     assert told.endswith("Others wrote meanwhile: run it again when they are done.")
+
+
+@pytest.mark.parametrize("command", ["migrate", "rotate"])
+def test_a_saved_plan_that_goes_is_told(run: Any, two_stage: Path, command: str) -> None:
+    with connect(path=str(two_stage)) as client:
+        store = MatryoshkaVectorStore(client, "docs", WordLlamaEmbedder())
+        store.add_texts([f"more {number}" for number in range(100)])
+        save_plan(store, SearchPlan())
+    told = " ".join(run(command, "docs", "--stages", 128, "--path", two_stage).stdout.split())
+    assert "The search plan that tune had saved is gone" in told
+    assert told.endswith("mrl-adapters tune docs --save")
+    again = run(command, "docs", "--stages", 128, "--path", two_stage)
+    assert "tune" not in again.stdout
+
+
+def test_a_rotation_that_was_begun_with_other_stages_is_finished_first(
+    run: Any, two_stage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(EdgeClient, "update_vectors", _pull_the_plug)
+        with pytest.raises(InterruptedError):
+            run("rotate", "docs", "--stages", 16, "--path", two_stage)
+    told = " ".join(run("rotate", "docs", "--stages", 32, "--path", two_stage).stdout.split())
+    assert "new short vectors (16)" in told
+    assert "An earlier run had begun with stages 16, and was finished." in told
+
+
+def _pull_the_plug(*_: object, **__: object) -> None:
+    raise InterruptedError
+
+
+def test_the_full_vector_can_be_named(run: Any, tmp_path: Path) -> None:
+    params = models.VectorParams(size=32, distance=models.Distance.COSINE)
+    with connect(path=str(tmp_path)) as client:
+        client.create_collection("docs", {"dense": params, "title": params})
+        vectors = np.random.default_rng(1).standard_normal((40, 32)).tolist()
+        client.upsert(
+            "docs",
+            [
+                models.PointStruct(id=number, vector={"dense": vector})
+                for number, vector in enumerate(vectors)
+            ],
+        )
+    refused = run("rotate", "docs", "--stages", 8, "--path", tmp_path)
+    assert "--full-name" in refused.stderr
+    options = ("--full-name", "dense", "--path", tmp_path)
+    assert run("rotate", "docs", "--stages", 8, *options).exit_code == 0
+    assert run("audit", "docs", *options).exit_code == 0
+    assert run("repair", "docs", *options).exit_code == 0
 
 
 def test_advice_is_told_with_what_to_do(run: Any, two_stage: Path) -> None:

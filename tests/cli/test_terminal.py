@@ -47,7 +47,15 @@ def test_a_pipe_gets_no_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminal, "errors", Console(file=written))
     with terminal.progress_bar("Indexing", 4) as advance:
         advance(4)
+    with terminal.waiting("Closing"):
+        pass
     assert written.getvalue() == ""
+
+
+def test_a_wait_of_unknown_length_is_shown(screen: io.StringIO) -> None:
+    with terminal.waiting("Closing"):
+        pass
+    assert "Closing" in screen.getvalue()
 
 
 def drawn(hits: list[Hit], width: int, lines: int) -> list[str]:

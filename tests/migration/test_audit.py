@@ -162,6 +162,10 @@ def test_the_full_vector_may_be_named_where_several_could_be_it(client, vectors)
 
     assert audit(client, "docs", full_name="b").missing == 1
     assert audit(client, "docs", full_name="a").without_full == 1
+    with pytest.raises(MigrationError, match="full_name"):
+        repair(client, "docs")
+    assert repair(client, "docs", full_name="b").filled == 1
+    assert audit(client, "docs").ok
 
 
 def test_an_unfinished_migration_is_reported_and_not_repaired(client, legacy):
@@ -242,19 +246,14 @@ def test_what_costs_memory_or_time_is_advised_on(open_engine, legacy, vectors):
     assert all(each.fix for each in report.advice)
 
 
-def test_a_collection_that_is_still_being_indexed_is_pointed_out(open_engine, legacy):
+def test_a_collection_that_is_still_being_indexed_is_pointed_out(open_engine, legacy, monkeypatch):
     client = open_engine("edge")
     legacy(client)
+    info = client.get_collection("docs")
+    busy = info.model_copy(update={"status": models.CollectionStatus.YELLOW})
+    monkeypatch.setattr(client, "get_collection", lambda _: busy)
 
-    class Busy:
-        def __getattr__(self, name):
-            return getattr(client, name)
-
-        def get_collection(self, name):
-            busy = models.CollectionStatus.YELLOW
-            return client.get_collection(name).model_copy(update={"status": busy})
-
-    assert "status" in _topics(audit(Busy(), "docs"))
+    assert "status" in _topics(audit(client, "docs"))
 
 
 def test_the_local_mode_is_advised_to_move(open_engine, ours):

@@ -335,6 +335,73 @@ def test_the_settings_of_payload_indexes_arrive_as_they_were(open_engine, legacy
     assert {field: index.params for field, index in found.items()} == schemas
 
 
+def test_other_vectors_keep_the_settings_of_the_old_collection(open_engine):
+    here, there = open_engine("edge"), open_engine("edge")
+    params = models.VectorParams(size=32, distance=models.Distance.COSINE)
+    own = params.model_copy(update={"hnsw_config": models.HnswConfigDiff(m=8)})
+    codes = models.ScalarQuantization(
+        scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8)
+    )
+    here.create_collection(
+        "docs",
+        {"full": params, "title": params, "own": own},
+        hnsw_config=models.HnswConfigDiff(m=24, ef_construct=77),
+        quantization_config=codes,
+    )
+
+    migrate(here, "docs", stages=(8,), mode="copy", target=CopyTarget(client=there))
+
+    copied = there.get_collection("docs").config.params.vectors
+    assert (copied["title"].hnsw_config.m, copied["own"].hnsw_config.m) == (24, 8)
+    assert copied["own"].hnsw_config.ef_construct == 77
+    assert copied["title"].quantization_config == codes
+    assert copied["full"].quantization_config is None
+    assert copied["full"].hnsw_config.m == 0
+
+
+def test_graphs_of_a_copy_are_built_for_each_tenant_too(open_engine, legacy):
+    here, there = open_engine("edge"), open_engine("edge")
+    legacy(here)
+    tenants = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
+    here.create_payload_index("docs", "text", tenants)
+
+    migrate(here, "docs", stages=(8,), mode="copy", target=CopyTarget(client=there))
+
+    info = there.get_collection("docs")
+    graph = info.config.params.vectors["short_8"].hnsw_config
+    assert (graph.m, graph.payload_m) == (0, 16)
+    assert info.payload_schema["text"].params.is_tenant
+
+
+def test_a_rotated_copy_is_opened_by_the_alias_that_was_switched(
+    open_engine, legacy, search, vectors
+):
+    client = open_engine("local")
+    legacy(client)
+    alias = models.CreateAlias(collection_name="docs", alias_name="live")
+    client.update_collection_aliases([models.CreateAliasOperation(create_alias=alias)])
+
+    migrate(client, "live", stages=(8,), mode="copy", rotation="auto")
+
+    [query] = vectors(1, seed=1)
+    assert search(client, "live", query) == search(client, "docs_two_stage", query)
+    assert audit(client, "live").ok
+
+
+def test_the_rotation_goes_with_the_old_collection(client, legacy):
+    legacy(client)
+    legacy(client, "kept__rotation")  # somebody's own, whatever it is called
+    legacy(client, "kept")
+    migrate(client, "docs", stages=(8,), rotation="auto")
+    for name in ("docs", "kept"):
+        target = CopyTarget(f"{name}_2", delete_source=True)
+        migrate(client, name, stages=(8,), mode="copy", target=target)
+
+    left = {each.name for each in client.get_collections().collections}
+    assert left == {"docs_2", "docs_2__rotation", "kept_2", "kept__rotation"}
+    assert audit(client, "docs_2").ok
+
+
 def test_the_alias_that_named_the_collection_is_switched(open_engine, legacy):
     client = open_engine("local")
     legacy(client)
@@ -342,7 +409,9 @@ def test_the_alias_that_named_the_collection_is_switched(open_engine, legacy):
     client.update_collection_aliases([models.CreateAliasOperation(create_alias=alias)])
 
     migrate(client, "live", stages=(8,), mode="copy")
+    again = migrate(client, "live", stages=(8,), mode="copy")
 
+    assert (again.collection_name, again.target_name, again.passes) == ("docs", "docs_two_stage", 0)
     [found] = client.get_aliases().aliases
     assert (found.alias_name, found.collection_name) == ("live", "docs_two_stage")
     assert client.collection_exists("docs")

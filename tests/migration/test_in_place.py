@@ -1,13 +1,22 @@
 """A collection gets short vectors where it lies."""
 
 import re
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError, MigrationError
-from mrl_adapters.qdrant import Driver, audit, migrate, plan_migration
+from mrl_adapters.qdrant import (
+    CollectionLayout,
+    Driver,
+    MatryoshkaCollection,
+    SearchPlan,
+    audit,
+    migrate,
+    plan_migration,
+)
 from mrl_adapters.qdrant.migration import Progress
 from mrl_adapters.qdrant.rotation import open_layout
 from mrl_adapters.registry import MatryoshkaWarning, ModelSpec, register
@@ -371,6 +380,82 @@ def test_graphs_are_built_for_each_tenant_where_the_collection_has_tenants(open_
 
     graph = client.get_collection("docs").config.params.vectors["short_8"].hnsw_config
     assert (graph.m, graph.payload_m) == (0, 16)
+
+
+def test_a_further_stage_is_indexed_as_the_first_one_is(open_engine, vectors):
+    client = open_engine("edge")
+    layout = CollectionLayout(32, (8,), quantization=None, hnsw_m=24)
+    ids = [str(number) for number in range(50)]
+    adding = MatryoshkaCollection("docs", layout=layout).add(ids, vectors(50), [{}] * 50)
+    Driver(client).run(adding)
+    before = client.get_collection("docs").config.params.vectors["short_8"]
+
+    migrate(client, "docs", stages=(16,))
+
+    shorts = client.get_collection("docs").config.params.vectors
+    assert shorts["short_8"] == before
+    assert shorts["short_16"].hnsw_config.m == 24
+    assert shorts["short_16"].quantization_config is None
+
+
+def _save(client, name, plan):
+    described = client.get_collection(name).config.metadata["mrl_adapters"]
+    client.update_collection(name, metadata={"mrl_adapters": {**described, "plan": asdict(plan)}})
+
+
+def _saved(client, name):
+    return client.get_collection(name).config.metadata["mrl_adapters"].get("plan")
+
+
+@pytest.mark.parametrize(
+    ("plan", "stages", "kept"),
+    [
+        (SearchPlan(oversampling=3), (8,), True),
+        (SearchPlan(oversampling=3, stages=(8,)), (16,), True),
+        (SearchPlan(oversampling=3), (16,), False),
+    ],
+    ids=["same stages", "names its stages", "uses all stages"],
+)
+def test_a_saved_plan_stays_while_it_means_the_same(client, legacy, plan, stages, kept):
+    legacy(client)
+    migrate(client, "docs", stages=(8,))
+    _save(client, "docs", plan)
+
+    steps = plan_migration(client, "docs", stages=stages).steps
+    result = migrate(client, "docs", stages=stages)
+
+    assert result.dropped_plan is not kept
+    assert ("drop the plan" in steps[-1]) is not kept
+    assert (_saved(client, "docs") is not None) is kept
+    assert not migrate(client, "docs", stages=stages).dropped_plan
+
+
+def test_a_plan_tells_only_of_the_stages_that_are_added(client, legacy):
+    legacy(client)
+    migrate(client, "docs", stages=(8,))
+
+    plan = plan_migration(client, "docs", stages=(16,))
+
+    assert plan.stages == (8, 16)
+    assert plan.steps[0].startswith("add 'short_16' to")
+    assert plan.bytes_to_write == 200 * 16 * 4
+    assert not plan_migration(client, "docs", stages=(8,)).steps[0].startswith("add")
+
+
+def test_a_saved_plan_is_not_copied(client, legacy):
+    legacy(client)
+    migrate(client, "docs", stages=(8,))
+    _save(client, "docs", SearchPlan(oversampling=3))
+
+    assert (
+        plan_migration(client, "docs", stages=(8,), mode="copy")
+        .steps[-1]
+        .startswith("leave the plan")
+    )
+    assert migrate(client, "docs", stages=(8,), mode="copy").dropped_plan
+    assert _saved(client, "docs_two_stage") is None
+    assert _saved(client, "docs") is not None
+    assert not migrate(client, "docs", stages=(8,), mode="copy").dropped_plan
 
 
 def test_a_size_that_the_model_was_not_trained_at_is_warned_of(open_engine, legacy):

@@ -315,12 +315,13 @@ class Gateway(Recorder):
     """A server's REST side over the embedded engine: what a server would be sent is carried out.
 
     It shows that what the clients write as JSON arrives whole, in both colours; it cannot show
-    what only a server does (shards, replicas, strict mode, aliases).
+    what only a server does (shards, replicas, strict mode). Aliases are its own.
     """
 
     def __init__(self, engine: EdgeClient, contract: Contract | None) -> None:
         super().__init__(contract)
         self._engine = engine
+        self._aliases: dict[str, str] = {}
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/":
@@ -328,12 +329,29 @@ class Gateway(Recorder):
         return super()._answer(request)
 
     def _result(self, request: httpx.Request) -> Any:
-        if raw_path(request) == "/aliases":
-            return {"aliases": []}
-        _, _, name, *resource = map(unquote, raw_path(request).split("/") + [""] * 2)
         body = json.loads(request.content) if request.content else {}
+        if raw_path(request) == "/aliases":
+            return {
+                "aliases": [
+                    {"alias_name": alias, "collection_name": name}
+                    for alias, name in self._aliases.items()
+                ]
+            }
+        if raw_path(request) == "/collections/aliases":
+            return self._change_aliases(parsed(models.ChangeAliasesOperation, body)["actions"])
+        _, _, name, *resource = map(unquote, raw_path(request).split("/") + [""] * 2)
+        name = self._aliases.get(name, name)
         answer = self._carry_out(request.method, name, [each for each in resource if each], body)
         return jsonable(answer)
+
+    def _change_aliases(self, actions: list[models.AliasOperations]) -> bool:
+        for action in actions:
+            if isinstance(action, models.DeleteAliasOperation):
+                del self._aliases[action.delete_alias.alias_name]
+            elif isinstance(action, models.CreateAliasOperation):
+                created = action.create_alias
+                self._aliases[created.alias_name] = created.collection_name
+        return True
 
     def _carry_out(  # noqa: PLR0911 - a table of calls
         self, method: str, name: str, resource: list[str], body: Any
@@ -348,7 +366,12 @@ class Gateway(Recorder):
                 return engine.get_collection(name)
             case "PUT", []:
                 wanted = parsed(models.CreateCollection, body)
-                return engine.create_collection(name, wanted.pop("vectors"), **wanted)
+                return engine.create_collection(
+                    name,
+                    wanted.pop("vectors"),
+                    sparse_vectors_config=wanted.pop("sparse_vectors", None),
+                    **wanted,
+                )
             case "PATCH", []:
                 wanted = parsed(models.UpdateCollection, body)
                 return engine.update_collection(

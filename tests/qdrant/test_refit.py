@@ -129,6 +129,7 @@ def test_rotating_raises_recall_and_leaves_one_kind_of_short_vector(
         "stages": (4, 8),
         "points": 600,
         "written": 600,
+        "dropped_plan": False,
         "settled": True,
         "resumed": False,
         "elapsed_s": result.elapsed_s,
@@ -338,9 +339,53 @@ def test_a_foreign_collection_is_rotated_with_stages(client: Client, name: str) 
     assert "5" in hits
 
 
+def test_one_of_several_vectors_is_named(client: Client, name: str) -> None:
+    params = models.VectorParams(size=DIMENSIONS, distance=models.Distance.COSINE)
+    client.create_collection(name, {"dense": params, "title": params})
+    points = [
+        models.PointStruct(id=row, vector={"dense": vector.tolist()}, payload={})
+        for row, vector in enumerate(turned(100))
+    ]
+    client.upsert(name, points, wait=True)
+    with pytest.raises(MigrationError, match="full_name"):
+        refit(client, name, stages=[8])
+    refit(client, name, stages=[8], full_name="dense")
+    assert Driver(client).run(open_layout(name)).full_name == "dense"
+    assert refit(client, name).written == 0
+
+
+def test_rotated_by_an_alias_it_is_opened_by_either_name(local: QdrantClient) -> None:
+    plain(Driver(local), "docs", turned(60))
+    alias = models.CreateAlias(collection_name="docs", alias_name="live")
+    local.update_collection_aliases([models.CreateAliasOperation(create_alias=alias)])
+    assert refit(local, "live").collection_name == "docs"
+    layouts = [Driver(local).run(open_layout(each)) for each in ("docs", "live")]
+    assert isinstance(layouts[0].rotation, Rotation)
+    assert layouts[0] == layouts[1]
+    local.delete_collection(companion_name("docs"))
+    with pytest.raises(CollectionMismatchError, match=r"'docs__rotation', which does not exist"):
+        Driver(local).run(open_layout("live"))
+
+
+def test_a_saved_plan_goes_with_the_short_vectors_it_was_made_for(
+    driver: Driver, client: Client, name: str
+) -> None:
+    plain(driver, name, turned(60))
+    described = (client.get_collection(name).config.metadata or {})[METADATA_KEY]
+    plan = {"plan": {"oversampling": 3.0, "stages": [8]}}
+    client.update_collection(name, metadata={METADATA_KEY: {**described, **plan}})
+    assert refit(client, name).dropped_plan
+    assert "plan" not in (client.get_collection(name).config.metadata or {})[METADATA_KEY]
+    assert not refit(client, name).dropped_plan
+
+
 def test_what_cannot_be_rotated_is_refused(driver: Driver, client: Client, name: str) -> None:
     with pytest.raises(MigrationError, match="does not exist"):
         refit(client, name)
+    driver.run(MatryoshkaCollection(name, layout=CollectionLayout(DIMENSIONS, (8,))).ensure(32))
+    with pytest.raises(ConfigurationError, match="holds 0 vectors"):
+        refit(client, name)
+    client.delete_collection(name)
     plain(driver, name, turned(6))
     with pytest.raises(ConfigurationError, match="holds 6 vectors"):
         refit(client, name)

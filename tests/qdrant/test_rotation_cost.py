@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,16 +43,18 @@ def test_a_batch_is_rotated_in_a_tenth_of_the_time_of_its_upsert(
 ) -> None:
     vectors = batch(BATCH)
     ids = [str(row) for row in range(BATCH)]
-    with EdgeClient(tmp_path / "vectors") as client:
-        driver = Driver(client)
-        collection = MatryoshkaCollection("docs", layout=layout)
-        added_s = median_s(
-            lambda: driver.run(collection.add(ids, vectors, [{} for _ in ids])), rounds=9
-        )
     rotation = layout.rotation
     assert isinstance(rotation, Rotation)
-    rotated_s = median_s(lambda: rotation.project(vectors), rounds=9)
-    assert rotated_s < 0.1 * (added_s - rotated_s)
+    rotated_s, added_s = [], []
+    with EdgeClient(tmp_path / "vectors") as client:
+        driver = Driver(client)
+        plain = MatryoshkaCollection("docs", layout=replace(layout, rotation=None))
+        for _ in range(15):
+            rotated_s.append(median_s(lambda: rotation.project(vectors), rounds=1))
+            add = plain.add(ids, vectors, [{} for _ in ids])
+            added_s.append(median_s(lambda add=add: driver.run(add), rounds=1))
+    # The least of each: whatever else the machine does only adds to it.
+    assert min(rotated_s) < 0.1 * min(added_s)
 
 
 @pytest.mark.benchmark_target

@@ -1,4 +1,12 @@
-"""Bring existing collections to two stages without embedding anything again."""
+"""Bring existing collections to two stages without embedding anything again.
+
+Where to look: ``run`` is the way in. ``planning`` finds out what is to be done, by ``source`` (what
+the collection holds), ``layouts`` (what it is to be), ``learning`` (its rotation, from vectors that
+``sampling`` draws) and ``destination`` (where a copy goes). ``describing`` tells of it without
+doing anything; ``in_place`` or ``copying`` does it: by ``shorts`` (judges and writes short vectors)
+and ``carrier`` (carries points over), reading by ``pages``, noting by ``checkpoint`` how far it is
+and telling by ``progress``. What comes out is in ``result``.
+"""
 
 from mrl_adapters.qdrant.migration.progress import Progress, ProgressCallback
 from mrl_adapters.qdrant.migration.result import CopyTarget, MigrationPlan, MigrationResult

@@ -18,6 +18,7 @@ from mrl_adapters.errors import MigrationError
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
+from mrl_adapters.qdrant.layout import PLAN_KEY
 from mrl_adapters.qdrant.migration.carrier import Carrier
 from mrl_adapters.qdrant.migration.checkpoint import (
     Checkpoint,
@@ -31,6 +32,7 @@ from mrl_adapters.qdrant.migration.pages import PointId, count_points, page_poin
 from mrl_adapters.qdrant.migration.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.migration.result import MigrationResult
 from mrl_adapters.qdrant.migration.source import Source
+from mrl_adapters.qdrant.reading import stored_metadata
 from mrl_adapters.qdrant.rotation import store_rotation
 from mrl_adapters.vectors import Rotation
 
@@ -115,6 +117,7 @@ def migrate_by_copy(
         written=written,
         corrected=corrected,
         unusable=count_points(target, name, _without(destination.layout.full_name)),
+        dropped_plan=passes > 0 and PLAN_KEY in stored_metadata(source.info),
         passes=passes,
         settled=settled,
         resumed=earlier is not None and earlier.state != "done",
@@ -151,7 +154,7 @@ def _create(source: Source, destination: Destination, checkpoint: Checkpoint) ->
         ask(
             lambda c: c.create_collection(
                 name,
-                vectors_config={**source.other_dense, **layout.vectors_config()},
+                vectors_config={**_others(source), **layout.vectors_config()},
                 sparse_vectors_config=dict(source.sparse) or None,
                 on_disk_payload=params.on_disk_payload,
                 shard_number=layout.shard_number,
@@ -160,6 +163,25 @@ def _create(source: Source, destination: Destination, checkpoint: Checkpoint) ->
             )
         )
     )
+
+
+def _others(source: Source) -> dict[str, models.VectorParams]:
+    """Describe the other dense vectors with the settings that they had from the collection."""
+    config = source.info.config
+    shared = config.hnsw_config.model_dump(exclude_none=True)
+    own = {
+        name: params.hnsw_config.model_dump(exclude_none=True) if params.hnsw_config else {}
+        for name, params in source.other_dense.items()
+    }
+    return {
+        name: params.model_copy(
+            update={
+                "hnsw_config": models.HnswConfigDiff(**{**shared, **own[name]}),
+                "quantization_config": params.quantization_config or config.quantization_config,
+            }
+        )
+        for name, params in source.other_dense.items()
+    }
 
 
 def _index_payload(source: Source, destination: Destination) -> None:

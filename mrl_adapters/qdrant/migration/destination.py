@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from qdrant_client import models
 
+from mrl_adapters.qdrant.aliases import aliases
 from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.source import Source
+from mrl_adapters.qdrant.reading import active_rotation
+from mrl_adapters.qdrant.rotation import companion_name
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,15 @@ def switch(driver: Driver, source: Source, destination: Destination) -> None:
         if alias != source.name:
             _point_alias(target, alias, destination.name)
         driver.run(ask(lambda c: c.delete_collection(source.name)))
+        if active_rotation(source.info) is not None:
+            driver.run(ask(lambda c: c.delete_collection(companion_name(source.name))))
     _point_alias(target, alias, destination.name)
 
 
 def _point_alias(driver: Driver, alias: str | None, name: str) -> None:
     if alias is None:
         return
-    known = {each.alias_name: each.collection_name for each in aliases_of(driver)}
+    known = {each.alias_name: each.collection_name for each in driver.run(aliases())}
     if known.get(alias) == name:
         return
     changes: list[models.CreateAliasOperation | models.DeleteAliasOperation] = [
@@ -62,14 +66,3 @@ def _point_alias(driver: Driver, alias: str | None, name: str) -> None:
         changes.insert(0, drop)
     # One request: whoever searches by the alias finds the old collection or the new one.
     driver.run(ask(lambda c: c.update_collection_aliases(changes)))
-
-
-def aliases_of(driver: Driver) -> list[models.AliasDescription]:
-    """List the aliases that an engine knows; the embedded engine has none.
-
-    Args:
-        driver: Reaches the engine.
-    """
-    if driver.run(ask(engine_of)) is Engine.EDGE:
-        return []
-    return list(driver.run(ask(lambda c: c.get_aliases())).aliases)

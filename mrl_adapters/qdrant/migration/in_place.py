@@ -12,6 +12,7 @@ Only then the collection says of itself that it has these stages.
 
 import time
 from dataclasses import replace
+from typing import Any
 
 from qdrant_client import models
 
@@ -19,7 +20,7 @@ from mrl_adapters.errors import MigrationError
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
-from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.migration.checkpoint import (
     Checkpoint,
     read_checkpoint,
@@ -30,6 +31,7 @@ from mrl_adapters.qdrant.migration.progress import Meter, Phase, ProgressCallbac
 from mrl_adapters.qdrant.migration.result import MigrationResult
 from mrl_adapters.qdrant.migration.shorts import Settled, ShortVectors
 from mrl_adapters.qdrant.migration.source import Source
+from mrl_adapters.qdrant.reading import stored_metadata
 from mrl_adapters.qdrant.rotation import store_rotation
 from mrl_adapters.vectors import Rotation
 
@@ -90,12 +92,17 @@ def migrate_in_place(
     if rotation is not None:
         driver.run(store_rotation(name, rotation))
     write_checkpoint(driver, name, checkpoint)
-    add_vectors(driver, name, layout)
+    _add_vectors(driver, source, layout)
     shorts = ShortVectors(driver, name, layout)
     written = _fill(driver, name, shorts, report)
     write_checkpoint(driver, name, replace(checkpoint, state="verifying"))
     settled, passes = settle_all(driver, name, shorts, report)
-    write_checkpoint(driver, name, replace(checkpoint, state="done"), layout.metadata())
+    now = driver.run(ask(lambda c: c.get_collection(name)))  # a plan may have been saved meanwhile
+    plan = kept_plan(now, layout)
+    described = layout.metadata()
+    if plan is not None:
+        described[METADATA_KEY][PLAN_KEY] = plan
+    write_checkpoint(driver, name, replace(checkpoint, state="done"), described)
     return MigrationResult(
         mode="in_place",
         collection_name=name,
@@ -105,6 +112,7 @@ def migrate_in_place(
         written=written,
         corrected=settled.missing + settled.stale,
         unusable=settled.unusable,
+        dropped_plan=plan is None and PLAN_KEY in stored_metadata(now),
         passes=passes,
         settled=not settled.restless,
         resumed=earlier is not None and earlier.state != "done",
@@ -112,23 +120,47 @@ def migrate_in_place(
     )
 
 
-def add_vectors(driver: Driver, name: str, layout: CollectionLayout) -> None:
-    """Add the short vectors to a collection's description; those that it has stay as they are.
+def kept_plan(info: models.CollectionInfo, layout: CollectionLayout) -> dict[str, Any] | None:
+    """Give the plan that ``tune`` saved with a collection, if it still holds.
+
+    It does if every short vector that it was measured on stays as it is.
 
     Args:
-        driver: Reaches the collection.
-        name: The collection.
-        layout: Which short vectors, and how they are indexed.
+        info: The engine's description of the collection.
+        layout: What the collection is about to be.
+
+    Returns:
+        The plan as it is stored; None if there is none, or it names stages that change.
     """
+    plan: dict[str, Any] | None = stored_metadata(info).get(PLAN_KEY)
+    if plan is None or not set(plan.get("stages") or layout.stages) <= _lasting(info, layout):
+        return None
+    return plan
+
+
+def _lasting(info: models.CollectionInfo, layout: CollectionLayout) -> set[int]:
+    """Stages that a collection names as its own and that stay as they are."""
+    stored = stored_metadata(info)
+    if stored.get("rotation") != layout.metadata()[METADATA_KEY].get("rotation"):
+        return set()
+    return set(stored.get("stages", ()))
+
+
+def _add_vectors(driver: Driver, source: Source, layout: CollectionLayout) -> None:
+    """Add short vectors to a collection's description; those that it names stay as they are."""
     changes = {}
+    lasting = _lasting(source.info, layout)
     for stage in layout.stages:
-        _add_vector(driver, name, layout, stage)
+        if stage in lasting:
+            continue
+        _add_vector(driver, source.name, layout, stage)
         changes[layout.stage_name(stage)] = models.VectorParamsDiff(
             hnsw_config=layout.graph_config(stage),
             quantization_config=layout.quantization_config(),
             on_disk=layout.quantization is not None,
         )
-    driver.run(ask(lambda c: c.update_collection(name, vectors_config=changes)))
+    if changes:
+        driver.run(ask(lambda c: c.update_collection(source.name, vectors_config=changes)))
 
 
 def _add_vector(driver: Driver, name: str, layout: CollectionLayout, stage: int) -> None:

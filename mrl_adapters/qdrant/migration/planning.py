@@ -1,6 +1,5 @@
 """Find out what a migration has to do, before anything is written."""
 
-import time
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,27 +10,14 @@ from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.checkpoint import Checkpoint, Mode, read_checkpoint
 from mrl_adapters.qdrant.migration.copying import find_copy
-from mrl_adapters.qdrant.migration.destination import Destination, aliases_of
+from mrl_adapters.qdrant.migration.destination import Destination
 from mrl_adapters.qdrant.migration.in_place import check_engine
+from mrl_adapters.qdrant.migration.layouts import copied_layout, existing_layout, wanted_layout
 from mrl_adapters.qdrant.migration.learning import choose_rotation
-from mrl_adapters.qdrant.migration.pages import column, count_points, page_points
 from mrl_adapters.qdrant.migration.progress import ProgressCallback
-from mrl_adapters.qdrant.migration.result import CopyTarget, MigrationPlan
-from mrl_adapters.qdrant.migration.shorts import ShortVectors
-from mrl_adapters.qdrant.migration.source import (
-    Source,
-    copied_layout,
-    existing_layout,
-    read_source,
-    wanted_layout,
-)
-from mrl_adapters.qdrant.points import derive
+from mrl_adapters.qdrant.migration.result import CopyTarget
+from mrl_adapters.qdrant.migration.source import Source, read_source
 from mrl_adapters.vectors import Rotation
-
-_FLOAT32_BYTES = 4
-_FLOAT16_BYTES = 2
-# Of the time that reading takes: a page is read to be written and again to be compared.
-_WORK = 3.0
 
 
 @dataclass(frozen=True)
@@ -89,9 +75,13 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
         msg = "migrate(target=...) says where a copy goes: pass mode='copy' with it, or leave it."
         raise ConfigurationError(msg)
     driver = Driver(client)
-    source, alias = _resolved(driver, collection_name, full_name)
-    existing = existing_layout(driver, source)
+    source = read_source(driver, collection_name, full_name)
+    # The alias may be about to be switched.
+    alias = collection_name if collection_name != source.name else None
     place = target if isinstance(target, CopyTarget) else CopyTarget(target)
+    if mode == "copy" and alias is not None and place.client is None:
+        source = _before_switch(driver, source, place)
+    existing = existing_layout(driver, source)
     earlier = read_checkpoint(source.info)
     target_driver = driver
     name = source.name
@@ -116,14 +106,15 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
     return Job(driver, source, layout, destination, earlier)
 
 
-def _resolved(
-    driver: Driver, collection_name: str, full_name: str | None
-) -> tuple[Source, str | None]:
-    """Find the collection behind an alias: the alias may be about to be switched."""
-    for each in aliases_of(driver):
-        if each.alias_name == collection_name:
-            return read_source(driver, each.collection_name, full_name), collection_name
-    return read_source(driver, collection_name, full_name), None
+def _before_switch(driver: Driver, source: Source, place: CopyTarget) -> Source:
+    """Find the collection that an alias named before an earlier run switched it to this copy."""
+    found = read_checkpoint(source.info)
+    if found is None or found.mode != "copy":
+        return source
+    made = place.collection_name or f"{found.source}_two_stage"
+    if made != source.name or not driver.run(ask(lambda c: c.collection_exists(found.source))):
+        return source
+    return read_source(driver, found.source, found.full_name)
 
 
 def _unfinished(driver: Driver, name: str) -> Checkpoint | None:
@@ -173,96 +164,3 @@ def _destination(
         # How an embedded engine is sharded says nothing about how a cluster should be.
         copied = replace(copied, shard_number=None, replication_factor=None)
     return Destination(target_driver, name, copied, alias, place.delete_source)
-
-
-def describe(job: Job) -> MigrationPlan:
-    """Say what a migration would do, how much it is, and roughly how long it takes.
-
-    Args:
-        job: The migration.
-    """
-    source, layout = job.source, job.layout
-    points = count_points(job.driver, source.name)
-    to_write = points
-    if job.destination is None:
-        to_write = _to_fill(job)
-    sizes = [source.full.size, *layout.stages]
-    added = sum(layout.stages) * _FLOAT32_BYTES
-    if job.destination is not None:
-        added += source.full.size * _FLOAT16_BYTES
-    return MigrationPlan(
-        mode="in_place" if job.destination is None else "copy",
-        collection_name=source.name,
-        target_name=source.name if job.destination is None else job.destination.name,
-        full_name=source.full_name,
-        dimensions=source.full.size,
-        distance=layout.distance,
-        stages=layout.stages,
-        model=layout.model,
-        points=points,
-        points_to_write=to_write,
-        bytes_to_write=to_write * added,
-        bytes_to_read=(to_write + points) * sum(sizes) * _FLOAT32_BYTES,
-        estimated_s=_page_s(job, points),
-        resumes=job.earlier is not None,
-        steps=tuple(_steps(job)),
-    )
-
-
-def _to_fill(job: Job) -> int:
-    shorts = ShortVectors(job.driver, job.source.name, job.layout)
-    if set(shorts.names) <= set(_names(job.source)):
-        return count_points(job.driver, job.source.name, shorts.lacking)
-    return count_points(job.driver, job.source.name)
-
-
-def _names(source: Source) -> list[str]:
-    params = source.info.config.params.vectors
-    return list(params) if isinstance(params, dict) else [""]
-
-
-def _page_s(job: Job, points: int) -> float:
-    size = page_points(job.source.full.size)
-    began_s = time.perf_counter()
-    records, _ = job.driver.run(
-        ask(
-            lambda c: c.scroll(
-                job.source.name,
-                limit=size,
-                with_payload=job.destination is not None,
-                with_vectors=[job.source.full_name],
-            )
-        )
-    )
-    if not records:
-        return 0.0
-    derive(column(records, job.source.full_name, job.source.full.size), job.layout)
-    return (time.perf_counter() - began_s) / len(records) * points * _WORK
-
-
-def _steps(job: Job) -> list[str]:
-    source, layout = job.source, job.layout
-    names = ", ".join(map(repr, layout.vector_names[:-1]))
-    rotated = f" after {layout.rotation!r}" if layout.rotation else ""
-    derived = f"derive {names} from {source.full_name!r}{rotated}"
-    if job.destination is None:
-        return [
-            f"add {names} to collection {source.name!r}, with a graph and int8 codes",
-            f"{derived} for every point that lacks one",
-            "compare all points, and mend what other writers changed meanwhile",
-            "note the stages in the collection's metadata",
-        ]
-    target = job.destination
-    steps = [
-        (
-            f"create collection {target.name!r} with {names} in graphs and as int8 codes, and "
-            f"{target.layout.full_name!r} on disk as float16"
-        ),
-        f"copy every point with its payload and its other vectors, and {derived}",
-        "compare all points, and mend what other writers changed meanwhile",
-    ]
-    if target.alias is not None:
-        steps.append(f"switch alias {target.alias!r} to {target.name!r}")
-    if target.delete_source:
-        steps.append(f"delete collection {source.name!r}")
-    return steps

@@ -19,7 +19,8 @@ class CopyTarget:
         alias: Alias that is switched to the copy once it is verified. If the collection was
             named by an alias, that one is switched unless another is given. The embedded engine
             has no aliases.
-        delete_source: Whether the old collection is deleted in the end.
+        delete_source: Whether the old collection is deleted in the end, with its rotation if it has
+            one.
     """
 
     collection_name: str | None = None
@@ -45,7 +46,7 @@ class MigrationPlan:
         points_to_write: Points that would be written.
         bytes_to_write: What that adds, without graphs and payloads.
         bytes_to_read: What is read, twice: to write, and to verify.
-        estimated_s: How long that takes, from the time that one page took to read.
+        estimated_s: How long that takes, from the time that pages took to read.
         resumes: Whether it goes on where an earlier run stopped.
         steps: What happens, one sentence each.
     """
@@ -86,6 +87,8 @@ class MigrationResult:
             last passes.
         unusable: Points without a full vector, or with one that holds NaN or infinity; they have
             no short vectors.
+        dropped_plan: Whether a plan that ``tune`` had saved with the collection was dropped (in a
+            copy: not carried over), since it was measured on other short vectors.
         passes: How often all points were compared.
         settled: Whether the last comparison found everything right. False: other writers changed
             points all the time; run it again when they are done.
@@ -101,6 +104,7 @@ class MigrationResult:
     written: int
     corrected: int
     unusable: int
+    dropped_plan: bool
     passes: int
     settled: bool
     resumed: bool

@@ -6,8 +6,9 @@ from typing import Literal
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.migration.checkpoint import Mode
 from mrl_adapters.qdrant.migration.copying import migrate_by_copy
+from mrl_adapters.qdrant.migration.describing import describe
 from mrl_adapters.qdrant.migration.in_place import migrate_in_place
-from mrl_adapters.qdrant.migration.planning import describe, prepare
+from mrl_adapters.qdrant.migration.planning import prepare
 from mrl_adapters.qdrant.migration.progress import ProgressCallback
 from mrl_adapters.qdrant.migration.result import CopyTarget, MigrationPlan, MigrationResult
 from mrl_adapters.vectors import Rotation

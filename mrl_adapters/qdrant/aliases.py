@@ -1,0 +1,33 @@
+"""Find the collection behind a name that may be an alias."""
+
+from qdrant_client import models
+
+from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.flow import Flow, ask
+
+
+def aliases() -> Flow[list[models.AliasDescription]]:
+    """List the aliases that an engine knows; the embedded engine has none.
+
+    Returns:
+        Each alias with the collection that it stands for.
+    """
+    if (yield from ask(engine_of)) is Engine.EDGE:
+        return []
+    answer = yield from ask(lambda c: c.get_aliases())
+    return list(answer.aliases)
+
+
+def collection_behind(name: str) -> Flow[str]:
+    """Give the name of the collection that an alias stands for.
+
+    Args:
+        name: An alias, or a collection's own name.
+
+    Returns:
+        The collection's own name; ``name`` itself where it is no alias.
+    """
+    for each in (yield from aliases()):
+        if each.alias_name == name:
+            return each.collection_name
+    return name
