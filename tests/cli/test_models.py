@@ -32,7 +32,6 @@ def test_every_model_is_listed_with_its_sizes(run: Any) -> None:
         ("stella_en_400M_v5", ["6144, 4096, 2048, 1024, 768, 512 (own heads, never sliced)"]),
         ("voyage-4-large", ["2048 dimensions", "unless asked   1024 dimensions"]),
         ("mxbai-embed-large-v1", ["not published"]),
-        ("jina-embeddings-v5-text-nano", ["sizes from 32"]),
         ("Qwen3-Embedding-0.6B", ["any from 32", r"query\nQuery:"]),
     ],
 )
@@ -40,6 +39,12 @@ def test_one_model_is_told_in_detail(run: Any, name: str, words: list[str]) -> N
     output = run("models", name).stdout
     for word in [*words, registry.get(name).source]:
         assert word in output
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_a_smallest_size_alone_is_told(run: Any) -> None:
+    registry.register(registry.ModelSpec("mine", 8, minimum=4))
+    assert "sizes from 4" in run("models", "mine").stdout
 
 
 def test_an_unknown_model_is_an_error_that_names_near_ones(run: Any) -> None:
