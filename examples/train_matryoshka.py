@@ -158,7 +158,7 @@ def plot(runs: Sequence[dict[str, CurveResult]], path: Path) -> None:
 def main() -> None:
     """Train, measure, print one table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3, help="each with another part held out")
+    parser.add_argument("--runs", type=int, default=FOLDS, help="each with another part held out")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument(
         "--plot", type=Path, metavar="PATH", help="write a picture of the curves (.png, .svg)"

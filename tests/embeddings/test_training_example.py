@@ -73,14 +73,14 @@ def test_short_prefixes_of_the_nested_model_match_more_pairs(example: ModuleType
     start = example.untrained([text for pair in pairs for text in pair], 0)
 
     def matched(loss: str) -> float:
-        model = example.train(start, pairs, loss, seed=0, epochs=3)
+        model = example.train(start, pairs, loss, seed=0, epochs=20)
         embedder = SentenceTransformerEmbedder(model, name=loss)
         left, right = (
             truncate(embedder.embed_array([pair[side] for pair in pairs]), 32) for side in (0, 1)
         )
         return float(((left @ right.T).argmax(axis=1) == np.arange(len(pairs))).mean())
 
-    assert matched("matryoshka") > matched("plain") + 0.05
+    assert matched("matryoshka") > 1.2 * matched("plain")
 
 
 def test_it_prints_and_plots_both_curves(
