@@ -11,6 +11,7 @@ random vectors. Within a run the loss is all that differs between the two models
 
 import argparse
 import copy
+import functools
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,14 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from mrl_adapters.embeddings import SentenceTransformerEmbedder
-from mrl_adapters.evaluation import CurveResult, Dataset, curve, docstring_dataset, docstrings
+from mrl_adapters.evaluation import (
+    CurveResult,
+    Dataset,
+    Docstring,
+    curve,
+    docstring_dataset,
+    docstrings,
+)
 
 FULL = 768
 SIZES = (384, 192, 96, 64, 32)  # 64 is 8 % of the full size
@@ -34,14 +42,19 @@ NAMES = {"plain": "without MatryoshkaLoss", "matryoshka": "with MatryoshkaLoss"}
 Pair = tuple[str, str]
 
 
+@functools.cache
+def corpus() -> tuple[list[Docstring], Dataset]:
+    """Read the docstrings: all of them, and those that make a question and an answer."""
+    return list(docstrings()), docstring_dataset()
+
+
 def split(run: int) -> tuple[list[Pair], Dataset]:
     """Hold out a fifth of the top-level packages: pairs of the others, questions of these."""
-    entries = list(docstrings())
+    entries, judged = corpus()
     package = {entry.id: entry.path.split("/")[0] for entry in entries}
     packages = sorted(set(package.values()))
     random.Random(0).shuffle(packages)  # noqa: S311 - a split, no secret
     held_out = set(packages[run % FOLDS :: FOLDS])
-    judged = docstring_dataset()
     queries = {key: text for key, text in judged.queries.items() if package[key] in held_out}
     # A text of a held-out package that another package has as well is held out, too.
     unseen = {text for e in entries if package[e.id] in held_out for text in (e.summary, e.body)}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mrl_adapters.embeddings import SentenceTransformerEmbedder
-from mrl_adapters.evaluation import Dataset, docstring_dataset
+from mrl_adapters.evaluation import Dataset
 from mrl_adapters.vectors import truncate
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "train_matryoshka.py"
@@ -46,7 +46,7 @@ def test_no_question_and_no_answer_is_trained_with(example: ModuleType):
         assert not seen & (questions | answers)
         assert len(pairs) > 10 * len(dataset.queries)
         asked += dataset.queries
-    assert sorted(asked) == sorted(docstring_dataset().queries), "each is held out once"
+    assert sorted(asked) == sorted(example.corpus()[1].queries), "each is held out once"
 
 
 def test_a_start_is_the_same_each_time_and_is_left_as_it_was(example: ModuleType):
