@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "examples"
-SLOW = {"quickstart"}
+SLOW = {"quickstart", "train_matryoshka"}
+# What keeps a long one short.
+ARGUMENTS = {"train_matryoshka": ["--runs", "1", "--epochs", "1"]}
 # What a script must print; any words at all where nothing more is known.
 EXPECTED = {
     "benchmark": r"0\.95 \| two-stage 64 int8 \| \d+ candidates",
@@ -23,6 +25,7 @@ EXPECTED = {
     "rotation": r"plain +0\.\d+\n +rotated 0\.9",
     "quickstart": r"shutil\.copytree",
     "stock_store_on_edge": r"bake bread\?.*Sourdough",
+    "train_matryoshka": r"plain +64 +0\.\d+ .*matryoshka +64 +0\.\d+ +\d+\.\d%",
 }
 
 
@@ -58,7 +61,7 @@ def test_an_example_runs_and_prints_what_it_should(script: Path, tmp_path: Path)
     if missing := missing_modules(script):
         pytest.skip(f"{script.name} needs {', '.join(missing)}")
     ended = subprocess.run(  # noqa: S603 - our own script
-        [sys.executable, str(script)],
+        [sys.executable, str(script), *ARGUMENTS.get(script.stem, [])],
         cwd=tmp_path,
         env={**os.environ, "PYTHONIOENCODING": "utf-8", "NO_COLOR": "1"},
         capture_output=True,

@@ -57,7 +57,7 @@ def _table(specs: list[ModelSpec]) -> Table:
     table.add_column("model", no_wrap=True)
     table.add_column("full", justify="right")
     table.add_column("stage", justify="right")
-    table.add_column("also good at")
+    table.add_column("also good at", overflow="fold")
     for spec in specs:
         stage = str(spec.default_stage) if _sliceable(spec) else "-"
         style = None if spec.is_nested else "dim"
@@ -70,6 +70,7 @@ def _detail(spec: ModelSpec) -> Table:
         "model": spec.name,
         "also called": ", ".join(spec.aliases),
         "full size": f"{spec.dimensions} dimensions",
+        "unless asked": f"{given} dimensions" if (given := spec.default_dimensions) else "",
         "also good at": _sizes(spec),
         "first stage": f"{spec.default_stage} dimensions by default" if _sliceable(spec) else "",
         "short vectors": _RECIPES[spec.reduction],
@@ -96,9 +97,10 @@ def _sizes(spec: ModelSpec) -> str:
     if spec.reduction == "none":
         return "none: not trained for it"
     if not _sliceable(spec):
-        return f"never sliced ({spec.reduction})"
+        return f"{trained} (own {spec.reduction}, never sliced)".removeprefix(" ")
     if spec.any_size:
-        return f"any from {spec.minimum}" if spec.minimum else f"any ({trained} published)"
+        reach = f"any from {spec.minimum}" if spec.minimum else "any"
+        return f"{reach} ({trained} published)" if trained else reach
     if not trained:
         return f"sizes from {spec.minimum}" if spec.minimum else "sizes not published"
     return trained

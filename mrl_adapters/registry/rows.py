@@ -130,10 +130,11 @@ ROWS: tuple[ModelSpec, ...] = (
     ModelSpec(
         "jinaai/jina-embeddings-v5-text-nano",
         768,
+        nested=(512, 256, 128, 64, 32),
         minimum=32,
         max_tokens=8192,
         note="Choose the retrieval task.",
-        source=_HUB + "jinaai/jina-embeddings-v5-text-nano",
+        source="https://jina.ai/models/jina-embeddings-v5-text-nano",
     ),
     ModelSpec(
         "embed-v4.0",

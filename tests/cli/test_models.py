@@ -18,13 +18,20 @@ def test_every_model_is_listed_with_its_sizes(run: Any) -> None:
     [
         (
             "nomic-embed-text:v1.5",
-            ["nomic-ai/nomic-embed-text-v1.5", "layer norm", '"search_query: "', "8,192 tokens"],
+            [
+                "nomic-ai/nomic-embed-text-v1.5",
+                "layer norm",
+                '"search_query: "',
+                "8,192 tokens",
+                "any from 64 (512, 256, 128, 64 published)",
+            ],
         ),
         ("text-embedding-3-large", ["3072", "any (1024, 256 published)", "takes dimensions"]),
         ("text-embedding-ada-002", ["none: not trained for it", "learn a rotation"]),
-        ("zembed-1", ["never slice", "projection"]),
+        ("zembed-1", ["(own projection, never sliced)"]),
+        ("stella_en_400M_v5", ["6144, 4096, 2048, 1024, 768, 512 (own heads, never sliced)"]),
+        ("voyage-4-large", ["2048 dimensions", "unless asked   1024 dimensions"]),
         ("mxbai-embed-large-v1", ["not published"]),
-        ("jina-embeddings-v5-text-nano", ["sizes from 32"]),
         ("Qwen3-Embedding-0.6B", ["any from 32", r"query\nQuery:"]),
     ],
 )
@@ -32,6 +39,12 @@ def test_one_model_is_told_in_detail(run: Any, name: str, words: list[str]) -> N
     output = run("models", name).stdout
     for word in [*words, registry.get(name).source]:
         assert word in output
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_a_smallest_size_alone_is_told(run: Any) -> None:
+    registry.register(registry.ModelSpec("mine", 8, minimum=4))
+    assert "sizes from 4" in run("models", "mine").stdout
 
 
 def test_an_unknown_model_is_an_error_that_names_near_ones(run: Any) -> None:
@@ -42,11 +55,7 @@ def test_an_unknown_model_is_an_error_that_names_near_ones(run: Any) -> None:
 
 
 def test_json_has_every_fact(run: Any) -> None:
-    one = (
-        json.loads(run("models", "wordllama", "--json").stdout)
-        if registry.find("wordllama")
-        else None
-    )
+    one = json.loads(run("models", "wordllama", "--json").stdout)
     everything = json.loads(run("models", "--json").stdout)
     assert [each["name"] for each in everything] == list(registry.names())
-    assert one is None or one in everything
+    assert one in everything

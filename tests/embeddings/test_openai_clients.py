@@ -5,6 +5,7 @@ import copy
 import gc
 import logging
 import pickle
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -38,6 +39,11 @@ def everything_reachable(thing: object, depth: int = 4) -> str:
     )
 
 
+def said(error: BaseException) -> list[str]:
+    """Write out an error as logs and terminals do."""
+    return [str(error), repr(error), *traceback.format_exception(error)]
+
+
 @pytest.mark.parametrize("key", [SECRET, SecretStr(SECRET)], ids=["str", "SecretStr"])
 @pytest.mark.parametrize("kind", [OpenAIEmbedder, OpenAIMatryoshkaEmbeddings])
 async def test_the_key_is_sent_and_shown_nowhere_else(
@@ -54,7 +60,27 @@ async def test_the_key_is_sent_and_shown_nowhere_else(
     sent = {request["headers"]["Authorization"] for request in server.requests}
     assert sent == {f"Bearer {SECRET}"}
     shown = [before, repr(embedder), str(embedder), f"{vars(embedder)}", dumps(embedder)]
-    shown += [pickle.dumps(embedder).decode("latin-1"), str(caught.value), caplog.text]
+    shown += [pickle.dumps(embedder).decode("latin-1"), caplog.text, *said(caught.value)]
+    assert not [text for text in shown if SECRET in text]
+
+
+async def test_the_llama_index_twin_shows_no_key_either(
+    server: Any, caplog: pytest.LogCaptureFixture
+):
+    llama_index = pytest.importorskip("mrl_adapters.llama_index")
+    caplog.set_level(logging.DEBUG)
+    embed_model = llama_index.OpenAIMatryoshkaEmbedding(
+        "wordllama", 128, base_url=server.url, api_key=SECRET
+    )
+    embed_model.get_query_embedding("x")
+    await embed_model.aget_text_embedding("x")
+    server.faults = [401]
+    with pytest.raises(openai.AuthenticationError) as caught:
+        embed_model.get_query_embedding("x")
+    assert server.requests[0]["headers"]["Authorization"] == f"Bearer {SECRET}"
+    shown = [repr(embed_model), str(embed_model), embed_model.to_json(), f"{embed_model.to_dict()}"]
+    shown += [embed_model.model_dump_json(), f"{embed_model.model_dump()}", caplog.text]
+    shown += [pickle.dumps(embed_model).decode("latin-1"), *said(caught.value)]
     assert not [text for text in shown if SECRET in text]
 
 

@@ -248,6 +248,14 @@ async def test_usage_adds_up_over_calls_and_colours(server: Any, ask: Ask):
     assert (usage.requests, usage.prompt_tokens, usage.total_tokens) == (4, 18, 18)
 
 
+async def test_what_was_answered_before_a_failure_is_counted(server: Any, ask: Ask):
+    embedder = make(server, batch_size=2, concurrency=1)
+    server.faults = ["none", "none", 401]
+    with pytest.raises(openai.AuthenticationError):
+        await ask(embedder, TEXTS)
+    assert (embedder.usage.requests, embedder.usage.prompt_tokens) == (2, 12)
+
+
 async def test_queries_and_documents_get_their_prompts(server: Any):
     server.embed = lambda texts: np.ones((len(texts), 768), dtype=np.float32)
     embedder = OpenAIEmbedder("embeddinggemma:300m", base_url=server.url)

@@ -33,7 +33,7 @@ def test_a_row_says_what_to_know():
     ("model", "sizes"),
     [
         ("mixedbread-ai/mxbai-embed-large-v1", "not published"),
-        ("jinaai/jina-embeddings-v5-text-nano", "down to 32"),
+        ("jinaai/jina-embeddings-v5-text-nano", "512, 256, 128, 64, 32"),
         ("Qwen/Qwen3-Embedding-4B", "any ≥ 32"),
         ("text-embedding-3-small", "any (512)"),
         ("text-embedding-ada-002", ""),
@@ -41,6 +41,12 @@ def test_a_row_says_what_to_know():
 )
 def test_sizes_say_what_is_known(model: str, sizes: str):
     assert next(row["nested"] for row in registry.table() if row["model"] == model) == sizes
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_a_smallest_size_alone_is_said_too():
+    registry.register(registry.ModelSpec("mine", 8, minimum=4))
+    assert registry.table()[-1]["nested"] == "down to 4"
 
 
 def test_markdown_links_models_to_their_sources():

@@ -7,7 +7,6 @@ Source:
 import base64
 import binascii
 import dataclasses
-import json
 from collections.abc import Generator
 from typing import Any, TypeAlias
 
@@ -78,8 +77,10 @@ def decode(body: bytes, count: int) -> Answer:
     Raises:
         EmbeddingError: It does not hold one vector of one size for each text.
     """
+    import jiter  # the SDK's own parser: it reads megabytes of base64 six times as fast as json
+
     try:
-        payload = json.loads(body)
+        payload = jiter.from_json(body)
         items = payload["data"]
         given = len(items)
         places = [int(item.get("index", at)) for at, item in enumerate(items)]

@@ -156,13 +156,17 @@ class OpenAIEmbedder:
 
     def _flows(self, pieces: Sequence[Piece]) -> list[Flow]:
         return [
-            converse(self._model, [piece.text for piece in batch], self._terms)
+            self._metered(converse(self._model, [piece.text for piece in batch], self._terms))
             for batch in pack(pieces, self._options)
         ]
 
+    def _metered(self, flow: Flow) -> Flow:
+        # Counted as it comes: what was answered is paid for, even if another request then fails.
+        answer = yield from flow
+        self._meter.add(answer.usage)
+        return answer
+
     def _finish(self, pieces: Sequence[Piece], answers: list[Answer], count: int) -> FloatArray:
-        for answer in answers:
-            self._meter.add(answer.usage)
         widths = {answer.vectors.shape[1] for answer in answers}
         if len(widths) != 1:
             msg = (
