@@ -13,6 +13,7 @@ from mrl_adapters.qdrant.opening import Opening
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.points import (
     PointBatch,
+    check_query,
     checked_vectors,
     columns,
     original_id,
@@ -58,6 +59,11 @@ class MatryoshkaCollection:
     def layout(self) -> CollectionLayout | None:
         """The collection's own layout once it is open, before that the one asked for."""
         return self._opening.layout
+
+    @property
+    def model(self) -> str | None:
+        """Name of the embedding model, where its embedder says."""
+        return self._opening.model
 
     @property
     def plan(self) -> SearchPlan:
@@ -174,7 +180,7 @@ class MatryoshkaCollection:
         if layout is None or not searches:
             return [[] for _ in searches]
         for each in searches:
-            checked_vectors([each.vector], ["the query"], layout.dimensions)
+            check_query(each.vector, layout.dimensions)
         how = self.plan.merge(plan)
 
         def request(client: QdrantClient) -> list[models.QueryResponse]:

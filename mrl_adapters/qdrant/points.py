@@ -1,6 +1,7 @@
 """Points: their ids, their vectors derived from the full ones, their wire form."""
 
 import json
+import math
 import re
 import uuid
 from collections.abc import Sequence
@@ -172,6 +173,22 @@ def checked_vectors(vectors: ArrayLike, names: Sequence[str], dimensions: int | 
     _refuse(names, np.isfinite(array).all(axis=1), "holds NaN or infinity")
     _refuse(names, array.any(axis=1), "is all zeros, so near to nothing (is the text empty?)")
     return array
+
+
+def check_query(vector: FloatArray, dimensions: int) -> None:
+    """Refuse a query vector that nothing can be found by.
+
+    Args:
+        vector: The full query vector, shape (d,).
+        dimensions: The width that it must have.
+
+    Raises:
+        DimensionsError: The width is another one.
+        EmbeddingError: It is not one vector; or it is NaN, infinite or all zero.
+    """
+    squares = np.vdot(vector, vector) if vector.shape == (dimensions,) else math.nan
+    if not 0 < squares < math.inf:  # something is wrong, or float32 cannot hold the squares
+        checked_vectors([vector], ["the query"], dimensions)
 
 
 def _refuse(names: Sequence[str], usable: ArrayLike, what: str) -> None:
