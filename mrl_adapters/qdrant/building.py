@@ -11,9 +11,9 @@ Model = TypeVar("Model", bound=BaseModel)
 def built(kind: type[Model], fields: dict[str, Any]) -> Model:
     """Build a model from complete, trusted fields: model_construct at a fifth of its cost.
 
-    For what goes out with every search and comes back as its results. Validating a query vector
-    through Qdrant's union of query types, or ten results with their payloads, costs as much as
-    a tenth of the search; even looking up the fields' defaults shows.
+    For what is written, searched with and found. Validating a query vector through Qdrant's union
+    of query types, or ten results with their payloads, costs as much as a tenth of the search;
+    validating a point costs more than writing it. Even looking up the fields' defaults shows.
 
     Args:
         kind: The model's class.
@@ -32,7 +32,7 @@ def built(kind: type[Model], fields: dict[str, Any]) -> Model:
 
 _set_field = object.__setattr__
 
-# Shared by all results: every field is set, so that setting one again adds no name.
+# Shared by what comes in numbers: every field is set, so that setting one again adds no name.
 _FIELD_NAMES: dict[type[BaseModel], set[str]] = {
-    kind: set(kind.model_fields) for kind in (models.ScoredPoint, models.Record)
+    kind: set(kind.model_fields) for kind in (models.ScoredPoint, models.Record, models.PointStruct)
 }

@@ -126,7 +126,8 @@ class MatryoshkaCollection:
         expected = self.layout.dimensions if self.layout else None
         full = checked_vectors(vectors, names, expected)
         layout = yield from self.ensure(full.shape[1], [full])
-        checked_vectors(full, names, layout.dimensions)
+        if full.shape[1] != layout.dimensions:
+            checked_vectors(full, names, layout.dimensions)
         batch = PointBatch(ids, columns(full, layout, names), payloads)
         requests = yield from ask(
             lambda c: batch.requests(arrays=engine_of(c) is not Engine.SERVER)

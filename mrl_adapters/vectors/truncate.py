@@ -111,5 +111,7 @@ def normalize(vectors: FloatArray | NDArray[np.float64]) -> FloatArray:
         return (exact / norm if norm else exact).astype(np.float32)
     norms = np.sqrt(np.einsum("...i,...i->...", vectors, vectors, dtype=np.float64))
     scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
-    unit: FloatArray = (vectors * np.asarray(scale)[..., np.newaxis]).astype(np.float32)
+    # Straight into float32: a product in float64 would take twice the memory of the vectors.
+    unit = np.empty_like(vectors, dtype=np.float32)
+    np.multiply(vectors, scale[..., np.newaxis], out=unit, casting="same_kind")
     return unit

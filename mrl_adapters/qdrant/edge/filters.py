@@ -107,7 +107,9 @@ def _min_should(given: models.MinShould) -> edge.MinShould:
     if given.min_count < 1:
         message = f"min_should has min_count {given.min_count}. Expected 1 or more."
         raise ValueError(message)
-    return edge.MinShould([_condition(each) for each in given.conditions], given.min_count)
+    # Of no conditions none can hold, but beside other clauses the engine passes over such a one.
+    conditions = [_condition(each) for each in given.conditions] or [edge.HasIdCondition(set())]
+    return edge.MinShould(conditions, given.min_count)
 
 
 def _condition(given: Any) -> Any:

@@ -301,7 +301,7 @@ def test_a_query_buffer_whose_squares_overflow_is_answered_as_the_list_is(
 ) -> None:
     large = np.full(16, 1e25, dtype=np.float32)
     found = [
-        pair[0].query_points("docs", query=each, using="full") for each in (large, list(large))
+        pair[0].query_points("docs", query=each, using="full") for each in (large, large.tolist())
     ]
     assert found[0] == found[1]
 
