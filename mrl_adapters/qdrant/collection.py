@@ -10,6 +10,7 @@ from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, ask, retry_delay
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.opening import Opening
+from mrl_adapters.qdrant.paging import read_pages
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.points import (
     PointBatch,
@@ -23,8 +24,6 @@ from mrl_adapters.qdrant.query import Search, search_request
 from mrl_adapters.vectors import FloatArray
 
 ShardKey: TypeAlias = str | int
-
-_PAGE = 1_000
 
 
 class MatryoshkaCollection:
@@ -153,7 +152,7 @@ class MatryoshkaCollection:
                 self.name,
                 points=points,
                 wait=True,
-                ordering=write_ordering(layout),
+                ordering=layout.ordering(),
                 shard_key_selector=shard_key,
             )
         )
@@ -240,7 +239,7 @@ class MatryoshkaCollection:
             must.append(models.HasIdCondition(has_id=stored_ids(ids)))
         selector = models.FilterSelector(filter=models.Filter(must=must or None))
         yield from ask(
-            lambda c: c.delete(self.name, selector, wait=True, ordering=write_ordering(layout))
+            lambda c: c.delete(self.name, selector, wait=True, ordering=layout.ordering())
         )
 
     def scroll(
@@ -262,35 +261,7 @@ class MatryoshkaCollection:
         """
         if (yield from self.open()) is None:
             return []
-        records: list[models.Record] = []
-        offset: models.ExtendedPointId | None = None
-        while limit is None or len(records) < limit:
-            size = _PAGE if limit is None else min(_PAGE, limit - len(records))
-            page, offset = yield from self._page(query_filter, size, offset, with_vectors)
-            records += page
-            if offset is None:
-                break
-        return records
-
-    def _page(
-        self,
-        query_filter: models.Filter | None,
-        size: int,
-        offset: models.ExtendedPointId | None,
-        with_vectors: models.WithVector,
-    ) -> Flow[tuple[list[models.Record], models.ExtendedPointId | None]]:
-        return (
-            yield from ask(
-                lambda c: c.scroll(
-                    self.name,
-                    scroll_filter=query_filter,
-                    limit=size,
-                    offset=offset,
-                    with_payload=True,
-                    with_vectors=with_vectors,
-                )
-            )
-        )
+        return (yield from read_pages(self.name, query_filter, limit, with_vectors))
 
     def count(self, query_filter: models.Filter | None = None) -> Flow[int]:
         """Count the points that pass a filter.
@@ -302,12 +273,3 @@ class MatryoshkaCollection:
             return 0
         answer = yield from ask(lambda c: c.count(self.name, count_filter=query_filter, exact=True))
         return answer.count
-
-
-def write_ordering(layout: CollectionLayout) -> models.WriteOrdering | None:
-    """Translate the layout's write ordering into Qdrant's.
-
-    Args:
-        layout: The collection's layout.
-    """
-    return models.WriteOrdering(layout.write_ordering) if layout.write_ordering else None
