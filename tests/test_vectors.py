@@ -195,3 +195,9 @@ def test_layer_norm_takes_the_largest_numbers() -> None:
 def test_any_magnitude_of_float32_is_normalised(magnitude: float) -> None:
     unit = normalize(np.full((2, 3), magnitude, dtype=np.float32))
     assert unit == pytest.approx(np.full((2, 3), 1 / np.sqrt(3)), rel=1e-6)
+
+
+@given(batches(ANY_FINITE))
+def test_one_vector_is_normalised_as_a_batch_of_one_is(vectors: np.ndarray) -> None:
+    alone = np.stack([normalize(row) for row in vectors])
+    assert alone == pytest.approx(normalize(vectors), rel=1e-6)

@@ -15,7 +15,6 @@ from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import ConfigDict
 from typing_extensions import override
 
-from mrl_adapters.embeddings import model_name
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.filters import MetadataFilter
 from mrl_adapters.langchain.searching import Plan
@@ -141,5 +140,5 @@ class MatryoshkaRetriever(BaseRetriever):
         params = super()._get_ls_params(**kwargs)
         params["ls_vector_store_provider"] = type(store).__name__
         params["ls_embedding_provider"] = type(store.embeddings).__name__
-        params["ls_embedding_model"] = model_name(store.embeddings)
+        params["ls_embedding_model"] = store.collection.model
         return params

@@ -1,6 +1,6 @@
 """The vector store for LangChain: converts, and leaves the work to the core."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from langchain_core.documents import Document
@@ -10,20 +10,17 @@ from qdrant_client import AsyncQdrantClient
 from typing_extensions import Self, override
 
 from mrl_adapters.embeddings import ArrayEmbedder, Embedder, model_name
-from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.documents import batches_of, columns_of
 from mrl_adapters.langchain.filters import MetadataFilter, to_filter
+from mrl_adapters.langchain.options import refuse_unknown, sorted_options
 from mrl_adapters.langchain.progress import Progress, reporting
 from mrl_adapters.langchain.searching import SearchingStore
-from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, SearchPlan, connect
+from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.load import Load
 
 _BATCH_SIZE = 256
-_STORE_OPTIONS = {"client", "collection_name", "layout", "plan", "async_client"}
-_PLACE_OPTIONS = {"path", "url", "api_key", "location", "prefer_grpc", "timeout"}
-_ADD_OPTIONS = {"batch_size", "progress", "shard_key"}
 
 
 class MatryoshkaVectorStore(SearchingStore):
@@ -135,8 +132,9 @@ class MatryoshkaVectorStore(SearchingStore):
                 :func:`~mrl_adapters.qdrant.connect`; ``layout``, ``plan``, ``async_client``; and
                 those of :meth:`add_texts`.
         """
-        store, options = cls._make(embedding, kwargs)
-        store.add_texts(texts, metadatas, ids=ids, **options)
+        own, adding = sorted_options(kwargs)
+        store = cls(embedding=embedding, **own)
+        store.add_texts(texts, metadatas, ids=ids, **adding)
         return store
 
     @classmethod
@@ -151,8 +149,9 @@ class MatryoshkaVectorStore(SearchingStore):
         **kwargs: Any,
     ) -> Self:
         """Make a store and add texts, as :meth:`from_texts` does."""
-        store, options = cls._make(embedding, kwargs)
-        await store.aadd_texts(texts, metadatas, ids=ids, **options)
+        own, adding = sorted_options(kwargs)
+        store = cls(embedding=embedding, **own)
+        await store.aadd_texts(texts, metadatas, ids=ids, **adding)
         return store
 
     @classmethod
@@ -170,7 +169,8 @@ class MatryoshkaVectorStore(SearchingStore):
         Raises:
             CollectionMismatchError: It does not exist, or was written by another model.
         """
-        store, _ = cls._make(embedding, {**kwargs, "collection_name": collection_name})
+        own, _ = sorted_options({**kwargs, "collection_name": collection_name})
+        store = cls(embedding=embedding, **own)
         store.driver.run(store.collection.open(must_exist=True))
         return store
 
@@ -179,27 +179,10 @@ class MatryoshkaVectorStore(SearchingStore):
         cls, embedding: Embeddings | Embedder, collection_name: str, **kwargs: Any
     ) -> Self:
         """Open a collection that exists, as :meth:`from_existing_collection` does."""
-        store, _ = cls._make(embedding, {**kwargs, "collection_name": collection_name})
+        own, _ = sorted_options({**kwargs, "collection_name": collection_name})
+        store = cls(embedding=embedding, **own)
         await store.driver.arun(store.collection.open(must_exist=True))
         return store
-
-    @classmethod
-    def _make(
-        cls, embedding: Embeddings | Embedder, options: dict[str, Any]
-    ) -> tuple[Self, dict[str, Any]]:
-        """Make a store from its own options; return those of adding beside it."""
-        if "collection_name" not in options:
-            msg = "No collection_name. Pass collection_name='...'."
-            raise ConfigurationError(msg)
-        own = {name: options.pop(name) for name in _STORE_OPTIONS & options.keys()}
-        place = {name: options.pop(name) for name in _PLACE_OPTIONS & options.keys()}
-        if place:
-            if "client" in own:
-                msg = f"Pass client= or {min(place)}=, not both."
-                raise ConfigurationError(msg)
-            own["client"] = connect(**place)
-        _refuse_unknown(options, _ADD_OPTIONS)
-        return cls(embedding=embedding, **{"client": None, **own}), options
 
     @override
     def add_texts(
@@ -235,7 +218,7 @@ class MatryoshkaVectorStore(SearchingStore):
                 written; earlier batches are stored, unless they were kept back for
                 ``rotation="auto"`` (see ``mrl_adapters.qdrant.load``).
         """
-        _refuse_unknown(kwargs, set())
+        refuse_unknown(kwargs, set())
         stored: list[str] = []
         load = Load(self._collection, shard_key=shard_key)
         with reporting(progress, texts) as report:
@@ -260,7 +243,7 @@ class MatryoshkaVectorStore(SearchingStore):
         **kwargs: Any,
     ) -> list[str]:
         """Embed and store texts, as :meth:`add_texts` does."""
-        _refuse_unknown(kwargs, set())
+        refuse_unknown(kwargs, set())
         stored: list[str] = []
         load = Load(self._collection, shard_key=shard_key)
         with reporting(progress, texts) as report:
@@ -315,9 +298,3 @@ class MatryoshkaVectorStore(SearchingStore):
 
     def _delete(self, ids: list[str] | None, filter: MetadataFilter | None = None) -> Flow[None]:  # noqa: A002 - LangChain's word
         return self._collection.delete(ids, to_filter(filter))
-
-
-def _refuse_unknown(options: Mapping[str, Any], known: set[str]) -> None:
-    if unknown := sorted(options.keys() - known):
-        msg = f"Unknown option {unknown[0]!r}. Known: {', '.join(sorted(known)) or 'none more'}."
-        raise ConfigurationError(msg)

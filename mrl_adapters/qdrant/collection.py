@@ -10,9 +10,11 @@ from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, ask, retry_delay
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.opening import Opening
+from mrl_adapters.qdrant.paging import read_pages
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.points import (
     PointBatch,
+    check_query,
     checked_vectors,
     columns,
     original_id,
@@ -23,7 +25,6 @@ from mrl_adapters.vectors import FloatArray
 
 ShardKey: TypeAlias = str | int
 
-_PAGE = 1_000
 _DEFAULT_PLAN = SearchPlan()
 
 
@@ -59,6 +60,11 @@ class MatryoshkaCollection:
     def layout(self) -> CollectionLayout | None:
         """The collection's own layout once it is open, before that the one asked for."""
         return self._opening.layout
+
+    @property
+    def model(self) -> str | None:
+        """Name of the embedding model, where its embedder says."""
+        return self._opening.model
 
     @property
     def plan(self) -> SearchPlan:
@@ -125,7 +131,8 @@ class MatryoshkaCollection:
         expected = self.layout.dimensions if self.layout else None
         full = checked_vectors(vectors, names, expected)
         layout = yield from self.ensure(full.shape[1], [full])
-        checked_vectors(full, names, layout.dimensions)
+        if full.shape[1] != layout.dimensions:
+            checked_vectors(full, names, layout.dimensions)
         batch = PointBatch(ids, columns(full, layout, names), payloads)
         requests = yield from ask(
             lambda c: batch.requests(arrays=engine_of(c) is not Engine.SERVER)
@@ -151,7 +158,7 @@ class MatryoshkaCollection:
                 self.name,
                 points=points,
                 wait=True,
-                ordering=write_ordering(layout),
+                ordering=layout.ordering(),
                 shard_key_selector=shard_key,
             )
         )
@@ -179,7 +186,7 @@ class MatryoshkaCollection:
         if layout is None or not searches:
             return [[] for _ in searches]
         for each in searches:
-            checked_vectors([each.vector], ["the query"], layout.dimensions)
+            check_query(each.vector, layout.dimensions)
         how = self.plan.merge(plan)
 
         def request(client: QdrantClient) -> list[models.QueryResponse]:
@@ -238,7 +245,7 @@ class MatryoshkaCollection:
             must.append(models.HasIdCondition(has_id=stored_ids(ids)))
         selector = models.FilterSelector(filter=models.Filter(must=must or None))
         yield from ask(
-            lambda c: c.delete(self.name, selector, wait=True, ordering=write_ordering(layout))
+            lambda c: c.delete(self.name, selector, wait=True, ordering=layout.ordering())
         )
 
     def scroll(
@@ -260,35 +267,7 @@ class MatryoshkaCollection:
         """
         if (yield from self.open()) is None:
             return []
-        records: list[models.Record] = []
-        offset: models.ExtendedPointId | None = None
-        while limit is None or len(records) < limit:
-            size = _PAGE if limit is None else min(_PAGE, limit - len(records))
-            page, offset = yield from self._page(query_filter, size, offset, with_vectors)
-            records += page
-            if offset is None:
-                break
-        return records
-
-    def _page(
-        self,
-        query_filter: models.Filter | None,
-        size: int,
-        offset: models.ExtendedPointId | None,
-        with_vectors: models.WithVector,
-    ) -> Flow[tuple[list[models.Record], models.ExtendedPointId | None]]:
-        return (
-            yield from ask(
-                lambda c: c.scroll(
-                    self.name,
-                    scroll_filter=query_filter,
-                    limit=size,
-                    offset=offset,
-                    with_payload=True,
-                    with_vectors=with_vectors,
-                )
-            )
-        )
+        return (yield from read_pages(self.name, query_filter, limit, with_vectors))
 
     def count(self, query_filter: models.Filter | None = None) -> Flow[int]:
         """Count the points that pass a filter.
@@ -300,12 +279,3 @@ class MatryoshkaCollection:
             return 0
         answer = yield from ask(lambda c: c.count(self.name, count_filter=query_filter, exact=True))
         return answer.count
-
-
-def write_ordering(layout: CollectionLayout) -> models.WriteOrdering | None:
-    """Translate the layout's write ordering into Qdrant's.
-
-    Args:
-        layout: The collection's layout.
-    """
-    return models.WriteOrdering(layout.write_ordering) if layout.write_ordering else None

@@ -221,6 +221,10 @@ class CollectionLayout:
             schemas.setdefault(name, models.PayloadSchemaType(kind))
         return schemas
 
+    def ordering(self) -> models.WriteOrdering | None:
+        """Build Qdrant's ordering of concurrent writes; None leaves it to the server."""
+        return models.WriteOrdering(self.write_ordering) if self.write_ordering else None
+
     def metadata(self) -> dict[str, Any]:
         """Describe the nesting, to be stored with the collection."""
         described = {

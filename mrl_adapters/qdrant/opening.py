@@ -45,7 +45,7 @@ class Opening:
     ) -> None:
         self.name = name
         self._wanted = layout
-        self._model = model
+        self.model = model
         self._indexes = payload_indexes or {}
         self._opened: CollectionLayout | None = None
         self.saved_plan: SearchPlan | None = None
@@ -80,7 +80,7 @@ class Opening:
             return None
         info = yield from ask(lambda c: c.get_collection(self.name))
         found = yield from rotated_layout(self.name, info)
-        check_model(self.name, self._model, found)
+        check_model(self.name, self.model, found)
         expected = self._completed(self._wanted or found)
         if self._wanted is not None:
             found = check_layout(self.name, expected, found)
@@ -183,14 +183,14 @@ class Opening:
     def _new_layout(self, dimensions: int) -> CollectionLayout:
         if self._wanted is not None:
             return self._completed(self._wanted)
-        spec = registry.find(self._model) if self._model else None
+        spec = registry.find(self.model) if self.model else None
         stage = spec.default_stage if spec else 256
         return self._completed(CollectionLayout(dimensions, (min(stage, max(1, dimensions // 2)),)))
 
     def _completed(self, layout: CollectionLayout) -> CollectionLayout:
         """Fill in the model, and the reduction that the registry knows of it."""
-        check_model(self.name, self._model, layout)
-        model = layout.model or self._model
+        check_model(self.name, self.model, layout)
+        model = layout.model or self.model
         spec = registry.find(model) if model else None
         known = spec.reduction if spec and spec.reduction != "none" else "prefix"
         if spec and known == "layernorm_prefix" and spec.dimensions != layout.dimensions:

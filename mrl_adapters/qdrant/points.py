@@ -1,6 +1,7 @@
 """Points: their ids, their vectors derived from the full ones, their wire form."""
 
 import json
+import math
 import re
 import uuid
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
+from mrl_adapters.qdrant.building import built
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.vectors import FloatArray, Reduction, Rotation, normalize, truncate
 
@@ -27,6 +29,8 @@ _REQUEST_BYTES = 5_000_000
 _NUMBER_BYTES = 24
 # Of a point: its id, its field names, the quotes, braces and commas around them.
 _FRAME_BYTES = 100
+# Squared lengths that every engine rescales to 1: above float32's epsilon, below its largest.
+_RESCALED = (1e-6, 1e30)
 _LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
 
 
@@ -122,7 +126,9 @@ def columns(full: FloatArray, layout: CollectionLayout, names: Sequence[str]) ->
     """
     if layout.distance == "Cosine":
         # Qdrant rescales on writing, but leaves very short vectors alone and loses very long ones.
-        stored = normalize(full)
+        squares = _squares(full)
+        rescaled = _RESCALED[0] < squares.min() and squares.max() < _RESCALED[1]
+        stored = full if rescaled else normalize(full)
     else:
         stored = full
         if layout.full_datatype == "float16":
@@ -169,9 +175,35 @@ def checked_vectors(vectors: ArrayLike, names: Sequence[str], dimensions: int | 
             f"{dimensions}. Embed with the model that the collection was made with, at full size."
         )
         raise DimensionsError(msg)
-    _refuse(names, np.isfinite(array).all(axis=1), "holds NaN or infinity")
-    _refuse(names, array.any(axis=1), "is all zeros, so near to nothing (is the text empty?)")
+    squares = _squares(array)
+    if not (squares.min(initial=1) > 0 and squares.max(initial=1) < math.inf):
+        # Something is wrong, or float32 cannot hold the squares: look at each number.
+        _refuse(names, np.isfinite(array).all(axis=1), "holds NaN or infinity")
+        _refuse(names, array.any(axis=1), "is all zeros, so near to nothing (is the text empty?)")
     return array
+
+
+def _squares(array: FloatArray) -> FloatArray:
+    """Give each row's squared length; infinite where float32 cannot hold it."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares: FloatArray = np.einsum("ij,ij->i", array, array)
+    return squares
+
+
+def check_query(vector: FloatArray, dimensions: int) -> None:
+    """Refuse a query vector that nothing can be found by.
+
+    Args:
+        vector: The full query vector, shape (d,).
+        dimensions: The width that it must have.
+
+    Raises:
+        DimensionsError: The width is another one.
+        EmbeddingError: It is not one vector; or it is NaN, infinite or all zero.
+    """
+    squares = np.vdot(vector, vector) if vector.shape == (dimensions,) else math.nan
+    if not 0 < squares < math.inf:  # something is wrong, or float32 cannot hold the squares
+        checked_vectors([vector], ["the query"], dimensions)
 
 
 def _refuse(names: Sequence[str], usable: ArrayLike, what: str) -> None:
@@ -214,8 +246,7 @@ class PointBatch:
                 of floats otherwise.
         """
         structs = [
-            # Validated above; validating again costs more than writing the points.
-            models.PointStruct.model_construct(id=stored, vector=vector, payload=payload)
+            built(models.PointStruct, {"id": stored, "vector": vector, "payload": payload})
             for stored, vector, payload in zip(
                 map(point_id, self.ids), self._rows(arrays=arrays), self._payloads(), strict=True
             )

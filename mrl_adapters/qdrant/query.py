@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
+from mrl_adapters.qdrant.building import built
 from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.plan import SearchPlan
@@ -16,6 +18,7 @@ from mrl_adapters.vectors import FloatArray, normalize
 # Above this many results a server with several shards takes fewer candidates from each, as if the
 # hits were spread at random; exact search takes all (qdrant, collection/src/shards, v1.19).
 _UNDERSAMPLED_FROM = 128
+_DIFFERENT_PARAMS = 256
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,6 @@ def search_request(
         CollectionMismatchError: The plan names a stage that the collection does not have.
     """
     encode: Callable[[FloatArray], Any] = _as_list if engine is Engine.SERVER else _as_is
-    # model_construct: validating a 1,536-d vector through Qdrant's union of query types costs
-    # more than searching with it.
     full = normalize(search.vector) if layout.distance == "Cosine" else search.vector
     mmr = search.mmr_lambda
     query: Any = encode(full)
@@ -102,18 +103,22 @@ def search_request(
     stages = chosen_stages(layout, plan, engine)
     # The local mode scans everything and warns of settings that it has no use for.
     tuned = engine is not Engine.LOCAL
-    return models.QueryRequest.model_construct(
-        prefetch=_prefetch(search, layout, plan, stages, encode, tuned=tuned) if stages else None,
-        query=query,
-        using=layout.full_name or None,
-        filter=search.query_filter,
-        params=_root_params(search, layout, plan) if tuned else None,
-        score_threshold=search.score_threshold,
-        limit=search.k,
-        offset=search.offset or None,
-        with_vector=search.with_vectors,
-        with_payload=search.with_payload,
-        shard_key=plan.shard_key,
+    return built(
+        models.QueryRequest,
+        {
+            "prefetch": _prefetch(search, layout, plan, stages, encode, tuned=tuned),
+            "query": query,
+            "using": layout.full_name or None,
+            "filter": search.query_filter,
+            "params": _root_params(search, layout, plan) if tuned else None,
+            "score_threshold": search.score_threshold,
+            "limit": search.k,
+            "offset": search.offset or None,
+            "with_vector": search.with_vectors,
+            "with_payload": search.with_payload,
+            "shard_key": plan.shard_key,
+            "lookup_from": None,
+        },
     )
 
 
@@ -158,34 +163,49 @@ def _prefetch(
     *,
     tuned: bool,
 ) -> models.Prefetch | None:
-    vectors = derive(search.vector, layout, stages)
-    quantization = (
-        models.QuantizationSearchParams(rescore=plan.rescore) if layout.quantization else None
-    )
     inner: models.Prefetch | None = None
+    if not stages:
+        return inner
+    vectors = derive(search.vector, layout, stages)
+    rescore = plan.rescore if layout.quantization else None
     shortlists = plan.shortlists(len(stages), search.reach, search.offset)
     for stage, shortlist in zip(stages, shortlists, strict=True):
         name = layout.stage_name(stage)
-        inner = models.Prefetch.model_construct(
-            prefetch=inner,
-            query=encode(vectors[name]),
-            using=name,
-            limit=shortlist,
-            params=models.SearchParams(hnsw_ef=plan.beam(shortlist), quantization=quantization)
-            if tuned
-            else None,
+        inner = built(
+            models.Prefetch,
+            {
+                "prefetch": inner,
+                "query": encode(vectors[name]),
+                "using": name,
+                "filter": None,
+                "params": _stage_params(plan.beam(shortlist), rescore) if tuned else None,
+                "score_threshold": None,
+                "limit": shortlist,
+                "lookup_from": None,
+            },
         )
     return inner
+
+
+# Requests share their parameters, which nobody changes.
+@lru_cache(maxsize=_DIFFERENT_PARAMS)
+def _stage_params(hnsw_ef: int, rescore: bool | None) -> models.SearchParams:  # noqa: FBT001 - cached by position
+    quantization = None if rescore is None else models.QuantizationSearchParams(rescore=rescore)
+    return models.SearchParams(hnsw_ef=hnsw_ef, quantization=quantization)
 
 
 def _root_params(search: Search, layout: CollectionLayout, plan: SearchPlan) -> models.SearchParams:
     reach = search.reach + search.offset
     undersampled = (layout.shard_number or 1) > 1 and reach >= _UNDERSAMPLED_FROM
+    # A graph on the full vector would be walked instead of scoring each candidate.
+    return _full_params(plan.exact or layout.full_has_graph or undersampled)
+
+
+@lru_cache(maxsize=_DIFFERENT_PARAMS)
+def _full_params(exact: bool) -> models.SearchParams:  # noqa: FBT001 - cached by position
+    # Somebody else's collection may be quantized as a whole; scores stay exact all the same.
     return models.SearchParams(
-        # A graph on the full vector would be walked instead of scoring each candidate.
-        exact=plan.exact or layout.full_has_graph or undersampled,
-        # Somebody else's collection may be quantized as a whole; scores stay exact all the same.
-        quantization=models.QuantizationSearchParams(ignore=True),
+        exact=exact, quantization=models.QuantizationSearchParams(ignore=True)
     )
 
 

@@ -1,5 +1,6 @@
 """Keep the first numbers of a vector, at unit length."""
 
+import math
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -77,11 +78,13 @@ def as_vectors(vectors: ArrayLike) -> FloatArray:
     Raises:
         EmbeddingError: A row holds NaN or infinity; the message names the first such row.
     """
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite: refused below
-        array = np.asarray(vectors, dtype=np.float32)
-    # One sum is finite unless a member is not (or it overflows): the full scan is rarely paid.
-    with np.errstate(over="ignore", invalid="ignore"):
-        suspicious = not np.isfinite(array.sum())
+    if isinstance(vectors, np.ndarray) and vectors.dtype == np.float32:
+        array = vectors
+    else:
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite: refused below
+            array = np.asarray(vectors, dtype=np.float32)
+    # Squares have a finite sum unless one is not (or they overflow): the full scan is rarely paid.
+    suspicious = not math.isfinite(np.vdot(array, array))
     if suspicious and not (finite := np.isfinite(array)).all():
         row = int(np.argwhere(~finite)[0][0]) if array.ndim > 1 else 0
         msg = (
@@ -102,7 +105,13 @@ def normalize(vectors: FloatArray | NDArray[np.float64]) -> FloatArray:
         A new float32 array of the same shape.
     """
     # float64 norms: the squares of a long or large float32 vector overflow or lose digits.
+    if vectors.ndim == 1:  # a query, which waits: a quarter of the time of the general way
+        exact = vectors.astype(np.float64)
+        norm = math.sqrt(exact.dot(exact))
+        return (exact / norm if norm else exact).astype(np.float32)
     norms = np.sqrt(np.einsum("...i,...i->...", vectors, vectors, dtype=np.float64))
     scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
-    unit: FloatArray = (vectors * np.asarray(scale)[..., np.newaxis]).astype(np.float32)
+    # Straight into float32: a product in float64 would take twice the memory of the vectors.
+    unit = np.empty_like(vectors, dtype=np.float32)
+    np.multiply(vectors, scale[..., np.newaxis], out=unit, casting="same_kind")
     return unit

@@ -16,6 +16,7 @@ from mrl_adapters.qdrant import CollectionLayout
 from mrl_adapters.qdrant.points import (
     ID_KEY,
     PointBatch,
+    check_query,
     checked_vectors,
     columns,
     derive,
@@ -195,6 +196,28 @@ def test_ragged_vectors_are_refused_with_their_sizes() -> None:
 def test_other_than_one_vector_a_text_is_refused(vectors: Any) -> None:
     with pytest.raises(EmbeddingError, match="for 2 texts, expected one vector a text"):
         checked_vectors(vectors, NAMES, None)
+
+
+@pytest.mark.parametrize("magnitude", [1e-45, 1e-30, 1.0, 1e30, 3e38])
+def test_a_query_of_any_magnitude_of_float32_passes(magnitude: float) -> None:
+    check_query(np.full(3, magnitude, dtype=np.float32), 3)
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "message"),
+    [
+        ([1.0, 2.0], DimensionsError, "returned 2 dimensions, the collection holds 3"),
+        ([[1.0, 2.0, 3.0]], EmbeddingError, r"array of shape \(1, 1, 3\) for 1 texts"),
+        ([1.0, np.nan, 3.0], EmbeddingError, "vector of the query holds NaN or infinity"),
+        ([1.0, np.inf, -np.inf], EmbeddingError, "vector of the query holds NaN or infinity"),
+        ([0.0, 0.0, 0.0], EmbeddingError, "vector of the query is all zeros"),
+    ],
+)
+def test_a_query_that_finds_nothing_is_refused_with_its_fault(
+    query: Any, kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        check_query(np.array(query, dtype=np.float32), 3)
 
 
 @pytest.mark.parametrize("distance", ["Dot", "Euclid", "Manhattan"])

@@ -74,7 +74,7 @@ class QueryIntake:
             return _finite(value)
         if isinstance(value, (np.ndarray, memoryview)):
             row = np.ascontiguousarray(value, dtype=np.float32)
-            return _finite(row.data, float(np.dot(row, row)))
+            return _finite(row.data, float(np.vdot(row, row)))
         if isinstance(value, models.SparseVector):
             return edge.SparseVector(value.indices, _finite(value.values))
         if isinstance(value, (int, str, UUID)):
@@ -134,9 +134,9 @@ class QueryIntake:
         ]
 
 
-def _finite(values: Any, squares: float | None = None) -> Any:
+def _finite(values: Any, squares: float = math.nan) -> Any:
     """Let a query vector through; the engine answers one with NaN by nothing at all."""
-    if math.isfinite(math.hypot(*values) if squares is None else squares):
+    if math.isfinite(squares) or math.isfinite(math.hypot(*values)):
         return values
     message = "The query vector holds NaN or infinity. Check the text and the model behind it."
     raise EmbeddingError(message)

@@ -10,6 +10,7 @@ import qdrant_edge as edge
 from qdrant_client import models
 from qdrant_client.http import models as rest
 
+from mrl_adapters.qdrant.building import built
 from mrl_adapters.qdrant.edge.filters import edge_filter
 from mrl_adapters.qdrant.edge.opened import OpenPath
 from mrl_adapters.qdrant.edge.points import PointId
@@ -19,7 +20,7 @@ from mrl_adapters.qdrant.edge.requests import (
     edge_request,
     edge_vector_selector,
 )
-from mrl_adapters.qdrant.edge.results import built, plain_id, record, scored_point
+from mrl_adapters.qdrant.edge.results import plain_id, record, scored_point
 
 
 class Reading(OpenPath):

@@ -25,6 +25,7 @@ from mrl_adapters.qdrant.edge.config import (
     edge_config,
     vector_creation,
 )
+from mrl_adapters.qdrant.edge.failures import EngineErrors
 from mrl_adapters.qdrant.edge.points import PointId, VectorIntake
 from mrl_adapters.qdrant.edge.recovery import load_interrupted, load_shard
 from mrl_adapters.qdrant.edge.storage import (
@@ -66,7 +67,7 @@ class Collection:
         config = edge_config(settings)
         path = folder / SHARD_FOLDER
         path.mkdir(parents=True)
-        with _engine_errors(name):
+        with EngineErrors(name):
             shard = edge.EdgeShard.create(str(path), config)
         collection = cls(name, folder, settings, shard)
         collection._save()
@@ -85,12 +86,12 @@ class Collection:
         settings = models.CreateCollection.model_validate(stored["settings"])
         path, change = folder / SHARD_FOLDER, stored["change"]
         if not change:
-            with _engine_errors(name):
+            with EngineErrors(name):
                 shard = load_shard(path, settings)
             return cls(name, folder, settings, shard)
         new = models.CreateCollection.model_validate(change["settings"])
         add, drop = change["add"], change["drop"]
-        with _engine_errors(name):
+        with EngineErrors(name):
             shard, done = load_interrupted(path, settings, new, add=add, drop=drop)
         collection = cls(name, folder, new if done else settings, shard)
         if done or not (add or drop):  # settings that the engine refuses are forgotten
@@ -102,11 +103,14 @@ class Collection:
     @contextlib.contextmanager
     def engine(self) -> Iterator[edge.EdgeShard]:
         """Give the shard, locked, its bare exceptions turned into EngineError."""
-        with self.lock, _engine_errors(self.name):
-            if self._shard is None:
-                message = f"Collection {self.name!r} is closed. Open a new EdgeClient."
-                raise EngineError(message)
-            yield self._shard
+        with self.lock, EngineErrors(self.name):
+            yield self._usable()
+
+    def _usable(self) -> edge.EdgeShard:
+        if self._shard is None:
+            message = f"Collection {self.name!r} is closed. Open a new EdgeClient."
+            raise EngineError(message)
+        return self._shard
 
     def intake(self) -> VectorIntake:
         """Give a vector check for one write."""
@@ -127,7 +131,8 @@ class Collection:
 
     def query(self, requests: Sequence[edge.QueryRequest]) -> list[list[edge.ScoredPoint]]:
         """Answer queries, building the index first if that is due."""
-        with self.engine() as shard:
+        with self.lock, EngineErrors(self.name):
+            shard = self._usable()
             if self._index_is_due(shard):
                 self.optimize()
             if len(requests) == 1:
@@ -228,7 +233,7 @@ class Collection:
         with self.lock:
             if self._shard is None:
                 return
-            with _engine_errors(self.name):
+            with EngineErrors(self.name):
                 if index and self._index_is_due(self._shard):
                     self.optimize()
                 self._shard.close()
@@ -280,15 +285,3 @@ def _build_from(settings: models.CreateCollection) -> float:
     if not threshold:  # 0 switches indexing off, as on the server
         return math.inf
     return threshold * _KB / max(bytes_per_point(settings), 1.0)
-
-
-@contextlib.contextmanager
-def _engine_errors(name: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        # The binding raises bare Exception for everything that goes wrong inside the engine.
-        if type(error) is not Exception:
-            raise
-        message = f"Collection {name!r}: {error}"
-        raise EngineError(message) from error

@@ -121,6 +121,13 @@ def test_an_empty_clause_says_nothing_inside_nested_too(docs: EdgeClient, clause
     assert chosen(docs, nested) == {3}
 
 
+@pytest.mark.parametrize("beside", ["must", "should", "must_not", None])
+def test_some_of_no_conditions_never_hold(docs: EdgeClient, beside: str | None) -> None:
+    clauses = {} if beside is None else {beside: models.HasIdCondition(has_id=[1])}
+    none = models.MinShould(conditions=[], min_count=1)
+    assert docs.count("docs", count_filter=models.Filter(**clauses, min_should=none)).count == 0
+
+
 class NewCondition(models.FieldCondition):
     """A condition of some later client."""
 

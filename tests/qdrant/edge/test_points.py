@@ -10,8 +10,8 @@ import pytest
 from qdrant_client import models
 
 from mrl_adapters.errors import DimensionsError, EmbeddingError
+from mrl_adapters.qdrant.building import built
 from mrl_adapters.qdrant.edge import EdgeClient
-from mrl_adapters.qdrant.edge.results import built
 
 Points = Callable[..., list[models.PointStruct]]
 Vectors = dict[str, models.VectorParams]

@@ -296,6 +296,16 @@ def test_a_query_vector_without_meaning_is_refused(
         pair[0].query_points("docs", query=query, using="full")
 
 
+def test_a_query_buffer_whose_squares_overflow_is_answered_as_the_list_is(
+    pair: tuple[EdgeClient, QdrantClient],
+) -> None:
+    large = np.full(16, 1e25, dtype=np.float32)
+    found = [
+        pair[0].query_points("docs", query=each, using="full") for each in (large, large.tolist())
+    ]
+    assert found[0] == found[1]
+
+
 def test_other_mistakes_are_errors_not_empty_answers(
     pair: tuple[EdgeClient, QdrantClient],
 ) -> None:

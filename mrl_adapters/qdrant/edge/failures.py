@@ -1,0 +1,32 @@
+"""Say what went wrong inside the engine in the package's own words."""
+
+from types import TracebackType
+
+from mrl_adapters.errors import EngineError
+
+
+class EngineErrors:
+    """Turn the exceptions of a block into EngineError.
+
+    A class, for it stands around every query: contextlib's generators take several times as long.
+
+    Args:
+        name: The collection's name, for the message.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # The binding raises bare Exception for everything that goes wrong inside the engine.
+        if kind is Exception:
+            message = f"Collection {self._name!r}: {error}"
+            raise EngineError(message) from error

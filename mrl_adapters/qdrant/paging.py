@@ -1,0 +1,56 @@
+"""Read many points, page by page."""
+
+from qdrant_client import models
+
+from mrl_adapters.qdrant.flow import Flow, ask
+
+_PAGE = 1_000
+
+
+def read_pages(
+    name: str,
+    query_filter: models.Filter | None,
+    limit: int | None,
+    with_vectors: models.WithVector,
+) -> Flow[list[models.Record]]:
+    """Read every point that passes a filter.
+
+    Args:
+        name: The collection's name.
+        query_filter: Qdrant filter; None reads all.
+        limit: Stop after this many points; None reads on to the end.
+        with_vectors: Whether, or which, vectors are returned.
+
+    Returns:
+        The points, by point id.
+    """
+    records: list[models.Record] = []
+    offset: models.ExtendedPointId | None = None
+    while limit is None or len(records) < limit:
+        size = _PAGE if limit is None else min(_PAGE, limit - len(records))
+        page, offset = yield from _page(name, query_filter, size, offset, with_vectors)
+        records += page
+        if offset is None:
+            break
+    return records
+
+
+def _page(
+    name: str,
+    query_filter: models.Filter | None,
+    size: int,
+    offset: models.ExtendedPointId | None,
+    with_vectors: models.WithVector,
+) -> Flow[tuple[list[models.Record], models.ExtendedPointId | None]]:
+    return (
+        yield from ask(
+            lambda c: c.scroll(
+                name,
+                scroll_filter=query_filter,
+                limit=size,
+                offset=offset,
+                with_payload=True,
+                with_vectors=with_vectors,
+            )
+        )
+    )
