@@ -52,6 +52,20 @@ def test_a_chain_that_has_become_far_slower_is_given_up(data: BenchData):
     assert table.asked == [5, 1, 2]
 
 
+def test_a_slow_setting_is_tried_on_as_many_queries_as_there_is_time_for(data: BenchData):
+    asked = []
+
+    class Counting(Table):
+        def answer(self, rows, setting):
+            asked.append(len(rows))
+            return super().answer(rows, setting)
+
+    for seconds, counts in ((1e-4, [20, 40]), (0.2, [20, 5]), (9.0, [20])):
+        asked.clear()
+        explore(Counting(data, {5: seconds}), [[5]], Judge(data, 5), range(60), 0.9)
+        assert asked == counts
+
+
 def test_the_fastest_of_those_that_reach_it_is_chosen():
     tried = [Tried(1, 0.9, 0.1), Tried(2, 0.99, 0.3), Tried(3, 1.0, 0.2)]
     assert cheapest(tried, 0.99) == tried[2]
