@@ -88,9 +88,8 @@ def test_adding_is_1_3_times_as_fast_as_the_stock_store(client):
     assert theirs / own >= 1.3, f"stock {theirs:.4f} s, ours {own:.4f} s for {len(given)} nodes"
 
 
-# Of few nodes the client's own work for each call, the same for both, is most of the time.
-@pytest.mark.parametrize(("count", "rounds", "target"), [(1_000, 300, 1.1), (10_000, 60, 1.3)])
-def test_a_query_is_faster_than_the_stock_stores(client, count, rounds, target):
+@pytest.mark.parametrize(("count", "rounds"), [(1_000, 300), (10_000, 60)])
+def test_a_query_is_1_3_times_as_fast_as_the_stock_stores(client, count, rounds):
     stores = stock(client, "stock"), ours(client, "ours")
     for store in stores:
         store.add(nodes(count))
@@ -102,4 +101,4 @@ def test_a_query_is_faster_than_the_stock_stores(client, count, rounds, target):
         lambda turn: stores[1].query(asked[turn % QUESTIONS]),
         rounds=rounds,
     )
-    assert theirs / own >= target, f"stock {theirs * 1e3:.3f} ms, ours {own * 1e3:.3f} ms"
+    assert theirs / own >= 1.3, f"stock {theirs * 1e3:.3f} ms, ours {own * 1e3:.3f} ms"
