@@ -12,6 +12,18 @@ from mrl_adapters.bench import machine
 from mrl_adapters.errors import MissingExtraError
 
 
+def without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend to be a system that has no /proc."""
+    read_text = Path.read_text
+
+    def read(self: Path, *args, **kwargs) -> str:
+        if self.parts[:2] == ("/", "proc"):
+            raise FileNotFoundError(self)
+        return read_text(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_text", read)
+
+
 def test_the_machine_has_a_name_and_versions():
     text = machine.describe_machine()
     assert "cores" in text
@@ -19,10 +31,7 @@ def test_the_machine_has_a_name_and_versions():
 
 
 def test_a_system_without_proc_has_a_name_too(monkeypatch):
-    def missing(self, encoding):
-        raise FileNotFoundError(self)
-
-    monkeypatch.setattr(Path, "read_text", missing)
+    without_proc(monkeypatch)
     assert "cores" in machine.describe_machine()
 
 
@@ -108,9 +117,6 @@ def test_a_group_of_either_version_is_made_limited_and_removed(
 
 
 def test_without_proc_there_is_no_group(monkeypatch):
-    def missing(self, encoding):
-        raise FileNotFoundError(self)
-
-    monkeypatch.setattr(Path, "read_text", missing)
+    without_proc(monkeypatch)
     with machine.memory_limit(1) as group:
         assert group is None
