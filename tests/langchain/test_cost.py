@@ -22,7 +22,7 @@ from mrl_adapters.vectors import normalize, truncate
 ADDED_LIMIT_S = 150e-6
 RAW_SHARE = 0.8
 LOCAL_SHARE = 0.75
-STOCK_MULTIPLE = 2.5
+STOCK_MULTIPLE = 3
 BATCH = 256
 TEXT = "a passage of about the length that passages of a manual have, line by line; " * 6
 
