@@ -96,11 +96,13 @@ class Measured:
     @property
     def needed_bytes(self) -> int | None:
         """The least limit under which half of the unlimited queries a second are left."""
-        rates = [each.queries_per_s for each in self.answers if each.target == COMPARED_AT]
+        unlimited = self.at(COMPARED_AT)
+        if unlimited is None:
+            return None
         enough = [
             each.limit_bytes
             for each in self.limited
-            if rates and each.queries_per_s and each.queries_per_s >= rates[0] / 2
+            if each.queries_per_s and each.queries_per_s >= unlimited.queries_per_s / 2
         ]
         return min(enough, default=None)
 

@@ -93,8 +93,9 @@ def bench(  # noqa: PLR0913 - one argument an option
             whole = _read(work / "whole", data, model, most, queries, seed, report)
             prepare = _taker(work / "data", whole, report)
             sizes = sizes or [len(whole.documents)]
-        width = dimensions if data is None else whole.documents.shape[1]
-        everybody = line_up(width, stage or min(256, width // 2), frameworks=frameworks)
+            dimensions = whole.documents.shape[1]
+        wanted = stage or min(256, dimensions // 2)
+        everybody = line_up(dimensions, wanted, frameworks=frameworks)
         contenders = _chosen(everybody, only or [])
         turns = {"k": k, "repeats": repeats, "builds": builds}
         if len(sizes) == 1:
