@@ -2,26 +2,53 @@
 
 import inspect
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar, cast
 
+from llama_index.core.instrumentation.event_handlers import NullEventHandler
 from llama_index.core.instrumentation.events import BaseEvent
+from llama_index.core.instrumentation.span_handlers import NullSpanHandler
 from llama_index_instrumentation import get_dispatcher
 from typing_extensions import override
 
 dispatcher = get_dispatcher(__name__)
 
+_DEAF = (NullEventHandler, NullSpanHandler)
+
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def span(method: Method) -> Method:
-    """Open a span around each call of a method.
+    """Open a span around each call of a method, where anybody hears of it.
 
     Args:
         method: The method; coroutines as well.
     """
     # The dispatcher asks for it at every call, and inspect would build it anew.
     method.__signature__ = inspect.signature(method)  # type: ignore[attr-defined] # inspect's own name for it
-    return cast(Method, dispatcher.span(method))
+    spanned = cast(Method, dispatcher.span(method))
+
+    @wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return (spanned if listened() else method)(*args, **kwargs)
+
+    @wraps(method)
+    async def acall(*args: Any, **kwargs: Any) -> Any:
+        return await call(*args, **kwargs)
+
+    return cast(Method, acall if inspect.iscoroutinefunction(method) else call)
+
+
+def listened() -> bool:
+    """Tell whether anybody hears of spans and events; making them costs as much as sending."""
+    each = dispatcher
+    while True:
+        handlers = (*each.event_handlers, *each.span_handlers)
+        if any(not isinstance(handler, _DEAF) for handler in handlers):
+            return True
+        if not each.propagate:
+            return False
+        each = each.parent
 
 
 class MatryoshkaSearchEvent(BaseEvent):

@@ -8,11 +8,11 @@ from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
-from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher
+from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher, listened
 from mrl_adapters.llama_index.filters import to_filter
 from mrl_adapters.llama_index.nodes import DOCUMENT_KEY, to_node
 from mrl_adapters.llama_index.options import QueryOptions
-from mrl_adapters.qdrant import MatryoshkaCollection
+from mrl_adapters.qdrant import MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.points import stored_ids
@@ -41,28 +41,39 @@ def answer(
     searches = [_search(query, options, to_filter(query.filters, indexes)) for query in queries]
     plan = options.plan_over(collection.plan)
     answers = yield from collection.search(searches, plan)
-    engine = yield from ask(engine_of)
-    stages = chosen_stages(layout, plan, engine) if layout else ()
-    results: list[VectorStoreQueryResult] = []
+    if listened():
+        engine = yield from ask(engine_of)
+        stages = chosen_stages(layout, plan, engine) if layout else ()
+        _tell(collection.name, stages, plan, searches, answers)
+    return [_result(points) for points in answers]
+
+
+def _tell(
+    name: str,
+    stages: Sequence[int],
+    plan: SearchPlan,
+    searches: Sequence[Search],
+    answers: Sequence[Sequence[models.ScoredPoint]],
+) -> None:
     for search, points in zip(searches, answers, strict=True):
         dispatcher.event(
             MatryoshkaSearchEvent(
-                collection_name=collection.name,
+                collection_name=name,
                 similarity_top_k=search.k,
                 stages=list(stages),
                 shortlists=plan.shortlists(len(stages), search.reach),
                 found=len(points),
             )
         )
-        nodes = [to_node(point) for point in points]
-        results.append(
-            VectorStoreQueryResult(
-                nodes=nodes,
-                similarities=[point.score for point in points],
-                ids=[node.node_id for node in nodes],
-            )
-        )
-    return results
+
+
+def _result(points: Sequence[models.ScoredPoint]) -> VectorStoreQueryResult:
+    nodes = [to_node(point) for point in points]
+    return VectorStoreQueryResult(
+        nodes=nodes,
+        similarities=[point.score for point in points],
+        ids=[node.node_id for node in nodes],
+    )
 
 
 def _search(

@@ -8,7 +8,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.schema import IndexNode, QueryBundle, TextNode
-from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
+from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, VectorStoreQuery
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 from llama_index_instrumentation.span_handlers import SimpleSpanHandler
@@ -17,6 +17,7 @@ from pydantic import PrivateAttr
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.llama_index import MatryoshkaEmbedding, MatryoshkaRetriever
+from mrl_adapters.llama_index.events import listened
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan
 from mrl_adapters.qdrant.engine import Engine, engine_of
 
@@ -213,6 +214,32 @@ def test_local_mode_reports_no_stages_but_those_that_a_plan_names(
     default, asked = events.of("MatryoshkaSearchEvent")
     assert default.stages == ([] if engine_of(client) is Engine.LOCAL else [64])
     assert (asked.stages, asked.shortlists) == ([64], [100])
+
+
+@pytest.mark.parametrize("name", ["root", "mrl_adapters.llama_index.events"])
+def test_a_handler_is_heard_wherever_it_is_attached(store, embed_model, name):
+    dispatcher, handler = get_dispatcher(name), Collecting()
+    MatryoshkaRetriever(store, embed_model, 2).retrieve("copy")
+    assert not listened()
+    dispatcher.add_event_handler(handler)
+    try:
+        assert listened()
+        MatryoshkaRetriever(store, embed_model, 2).retrieve("copy")
+    finally:
+        dispatcher.event_handlers.remove(handler)
+    assert len(handler.of("MatryoshkaSearchEvent")) == 1
+
+
+def test_a_search_of_nothing_is_told_too(new_store, events):
+    query = VectorStoreQuery([1.0] * 256, similarity_top_k=3)
+    new_store().query(query)
+    [search] = events.of("MatryoshkaSearchEvent")
+    assert (search.stages, search.found) == ([], 0)
+
+
+def test_a_dispatcher_that_keeps_to_itself_hears_only_its_own(events, monkeypatch):
+    monkeypatch.setattr(get_dispatcher("mrl_adapters.llama_index.events"), "propagate", False)
+    assert not listened()
 
 
 def test_a_failing_search_drops_its_span(store, embed_model, spans):
