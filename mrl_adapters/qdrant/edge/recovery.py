@@ -13,6 +13,7 @@ import qdrant_edge as edge
 from qdrant_client import models
 
 from mrl_adapters.qdrant.edge.config import edge_config
+from mrl_adapters.qdrant.edge.heap import give_back
 from mrl_adapters.qdrant.edge.storage import read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,9 @@ def load_shard(path: Path, settings: models.CreateCollection) -> edge.EdgeShard:
     # The engine's own copy of the settings goes first: the given ones say everything, and a copy
     # torn by a crash would stop the engine from loading.
     (path / "edge_config.json").unlink(missing_ok=True)
-    return edge.EdgeShard.load(str(path), edge_config(settings))
+    shard = edge.EdgeShard.load(str(path), edge_config(settings))
+    give_back()
+    return shard
 
 
 def load_interrupted(

@@ -26,6 +26,7 @@ from mrl_adapters.qdrant.edge.config import (
     vector_creation,
 )
 from mrl_adapters.qdrant.edge.failures import EngineErrors
+from mrl_adapters.qdrant.edge.heap import give_back
 from mrl_adapters.qdrant.edge.points import PointId, VectorIntake
 from mrl_adapters.qdrant.edge.recovery import load_interrupted, load_shard
 from mrl_adapters.qdrant.edge.storage import (
@@ -160,6 +161,7 @@ class Collection:
         with self.engine() as shard:
             logger.info("Collection %r: indexing about %d points", self.name, self._pending)
             built = shard.optimize()
+            give_back()
             self._note_pending(0)
             return built
 
