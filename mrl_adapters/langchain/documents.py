@@ -15,12 +15,14 @@ from langchain_core.documents import Document
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.qdrant.building import built
 from mrl_adapters.qdrant.points import original_id
 
 CONTENT_KEY = "page_content"
 METADATA_KEY = "metadata"
 _NODE_KEY = "_node_content"
 _ENDED: Any = object()
+_EMPTY = Document(page_content="").__dict__
 
 
 def to_document(point: models.Record | models.ScoredPoint) -> Document:
@@ -38,11 +40,14 @@ def to_document(point: models.Record | models.ScoredPoint) -> Document:
         text, metadata = node.get("text"), node.get("metadata")
     else:
         text, metadata = payload.get(CONTENT_KEY), payload.get(METADATA_KEY)
-    return Document(
-        page_content=text or "",
-        metadata=metadata or {},
-        id=original_id(point.id, payload),
-    )
+    content = {
+        "id": original_id(point.id, payload),
+        "metadata": metadata or {},
+        "page_content": text or "",
+    }
+    if isinstance(content["metadata"], dict) and isinstance(content["page_content"], str):
+        return built(Document, {**_EMPTY, **content})
+    return Document(**content)  # says what is wrong with it
 
 
 @dataclass(frozen=True)

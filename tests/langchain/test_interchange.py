@@ -5,6 +5,7 @@ import warnings
 import pytest
 from langchain_core.documents import Document
 from langchain_qdrant import QdrantVectorStore
+from pydantic import ValidationError
 from qdrant_client import models
 
 from mrl_adapters.langchain import MatryoshkaVectorStore
@@ -49,3 +50,17 @@ def test_the_warning_of_missing_short_vectors_comes_once(store, client, embeddin
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         opened.similarity_search("files")
+
+
+def test_documents_are_what_langchain_itself_makes(store, client):
+    [found] = store.get_by_ids(["b"])
+    made = Document(**{name: getattr(found, name) for name in ("id", "page_content", "metadata")})
+    assert found == made
+    assert (found.to_json(), found.model_dump()) == (made.to_json(), made.model_dump())
+
+
+@pytest.mark.parametrize("wrong", [{"page_content": 5}, {"metadata": ["no", "mapping"]}])
+def test_langchain_says_what_is_wrong_with_somebody_elses_payload(store, client, wrong):
+    client.set_payload("docs", wrong, points=models.Filter())
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        store.similarity_search("files")

@@ -92,17 +92,18 @@ def edge_params(given: models.SearchParams | None) -> edge.SearchParams | None:
     if given is None:
         return None
     fields = set_fields(given)
-    parts = {name: fields.pop(name) for name in _PARTS.keys() & fields.keys()}
-    refuse_fields(given, fields.keys() - {"hnsw_ef", "exact", "indexed_only"})
-    return edge.SearchParams(
-        **fields, **{name: _PARTS[name](**set_fields(part)) for name, part in parts.items()}
-    )
+    refuse_fields(given, fields.keys() - _PARAMS)
+    for name, part in _PARTS.items():
+        if name in fields:
+            fields[name] = part(**set_fields(fields[name]))
+    return edge.SearchParams(**fields)
 
 
 _PARTS: dict[str, Any] = {
     "quantization": edge.QuantizationSearchParams,
     "acorn": edge.AcornSearchParams,
 }
+_PARAMS = {"hnsw_ef", "exact", "indexed_only", *_PARTS}
 
 
 def edge_payload_selector(given: Any) -> Any:
