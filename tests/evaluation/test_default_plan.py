@@ -1,7 +1,6 @@
 """What a collection of several stages finds when nobody says how to search it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,7 +42,7 @@ def overlaps(
         yield overlap(SearchPlan()), alone, overlap(SearchPlan(stages=stages))
 
 
-def test_another_stage_never_makes_a_default_search_worse(
+def test_shorter_stages_never_make_a_default_search_worse(
     overlaps: tuple[float, dict[int, float], float],
 ) -> None:
     default, alone, _ = overlaps
