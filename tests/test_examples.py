@@ -17,7 +17,7 @@ ARGUMENTS = {"train_matryoshka": ["--runs", "1", "--epochs", "1"]}
 # What a script must print; any words at all where nothing more is known.
 EXPECTED = {
     "benchmark": r"0\.95 \| two-stage 64 int8 \| \d+ candidates",
-    "funnel": r"64, then 128, then full.*0?\.9\d|64, then 128, then full.*\d\d ?%",
+    "funnel": r"by default \(128\) +0\.99\d.*64, then 128, then full +0\.98\d",
     "langchain_rag": r"shutil\.copytree",
     "llama_index_rag": r"Found:\s+0\.\d+ README\.md: ## Migrate an existing collection",
     "migrate_existing": r"2000 of 2000 points.*repaired: 1 points",

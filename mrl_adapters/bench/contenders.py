@@ -199,7 +199,7 @@ class TwoStage:
         return search
 
     def chains(self, dimensions: int, k: int, points: int) -> Sequence[Sequence[Setting]]:
-        """Try what ``tune`` tries: longer shortlists, several beams, with and without rescoring.
+        """Try what ``tune`` tries: longer shortlists and several beams.
 
         Of a funnel's chains only those that use all of its stages: the others are two-stage.
         """
@@ -291,6 +291,4 @@ def describe(setting: Setting) -> str:
         parts.append(f"{setting.min_candidates} candidates")
         if setting.hnsw_ef is not None:
             parts.append(f"ef {setting.hnsw_ef}")
-        if setting.rescore:
-            parts.append("rescored")
     return ", ".join(parts)

@@ -22,7 +22,7 @@ def open_existing(
         client: Where it is.
         name: Its name.
         model: Who embeds the questions; None takes the model that wrote it.
-        stages: Which of its short vectors to search; None takes them all.
+        stages: Which of its short vectors to search; None leaves it to the collection's plan.
 
     Raises:
         CollectionMismatchError: It does not exist, or was written by another model.

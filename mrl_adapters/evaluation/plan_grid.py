@@ -26,7 +26,10 @@ class Chain:
 def plan_chains(
     layout: CollectionLayout, base: SearchPlan, k: int, points: int
 ) -> tuple[Chain, ...]:
-    """List the plans to try: each stage alone and all as a funnel, by beam and rescoring.
+    """List the plans to try: each stage alone by several beams, and all as a funnel.
+
+    Rescoring is not tried: it reorders a shortlist that the full vectors rank anyway, and so
+    costs reads for nothing.
 
     Each plan hands on the same number of candidates for every k up to this one, and
     proportionally more beyond: what is enough for the first 10 is enough for the first 4. No plan
@@ -48,8 +51,6 @@ def plan_chains(
     for stage in layout.stages:
         way = replace(base, stages=(stage,), exact=False, rescore=False, hnsw_ef=None)
         chains.append(_lengthen(way, lengths, k))
-        if layout.quantization is not None:
-            chains.append(_lengthen(replace(way, rescore=True), lengths, k))
         # Beyond this length a narrow beam is as wide as the shortlist, as in the first chain.
         narrow = [length for length in lengths if length < way.beam(1)]
         chains.append(_lengthen(replace(way, hnsw_ef=_NARROW_BEAM), narrow, k))

@@ -191,8 +191,6 @@ def describe(trial: Trial) -> str:
     ]
     if plan.hnsw_ef is not None:
         words.append(f"hnsw_ef {plan.hnsw_ef}")
-    if plan.rescore:
-        words.append("rescored")
     return ", ".join(words)
 
 

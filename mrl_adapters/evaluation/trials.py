@@ -200,8 +200,8 @@ def _distinct(
 ) -> Iterator[tuple[Trial, list[SearchPlan]]]:
     """Leave out ways to search that do as well as a plainer one, and hardly faster.
 
-    The plainest way of each stage comes first. Where a wider beam or rescoring changes nothing,
-    all three finalists would be one and the same.
+    The plainest way of each stage comes first. Where another beam changes nothing, all three
+    finalists would be one and the same.
     """
     kept: list[Trial] = []
     for trial, plans in promising:

@@ -23,12 +23,14 @@ class SearchPlan:
         hnsw_ef: Size of the beam in the short vectors' graph; None takes max(128, candidates).
         exact: Skip the short vectors and compare the query with every full vector. Slow, and
             the truth that plans are measured against.
-        stages: Which of the collection's stages to use, shortest first; None uses all of them,
-            and none in qdrant-client's local mode, which scans everything once a stage.
+        stages: Which of the collection's stages to use, shortest first; several make a funnel.
+            None uses the longest alone, and none in qdrant-client's local mode, which scans
+            everything once a stage.
         funnel_factor: In a funnel of several stages, how many times as many candidates each
             stage takes as the next one.
         rescore: Re-rank the quantized short hits with the unquantized short vectors before they
-            are handed on. Rarely worth its reads: the full vectors decide anyway.
+            are handed on. Hardly worth its reads: it reorders a shortlist that the full vectors
+            rank anyway.
         consistency: Qdrant's read consistency: how many replicas must agree.
         timeout_s: Limit for one search on the server, seconds.
         shard_key: Search only these custom shards (name or list of names).

@@ -127,8 +127,10 @@ def chosen_stages(
 ) -> tuple[int, ...]:
     """Choose the stages that a plan uses in a collection, shortest first.
 
-    The local mode has no graph and scans everything once a stage: there they are left out, and
-    results are exact, unless the plan names them.
+    A plan that names none takes the longest alone: a funnel into it loses what a shorter stage
+    misses, and a first list long enough to miss little takes longer than the longest stage's own
+    search. The local mode has no graph and scans everything once a stage: there they are left
+    out, and results are exact, unless the plan names them.
 
     Args:
         layout: The collection's layout.
@@ -144,7 +146,7 @@ def chosen_stages(
     if plan.exact:
         return ()
     if plan.stages is None:
-        return () if engine is Engine.LOCAL else layout.stages
+        return () if engine is Engine.LOCAL else layout.stages[-1:]
     if missing := [stage for stage in plan.stages if stage not in layout.stages]:
         msg = (
             f"The plan searches stage {missing[0]}, the collection has stages {layout.stages}. "

@@ -58,9 +58,6 @@ def test_settings_are_said_in_few_words():
     assert first_and_last(ClientSide(16)) == ["10 candidates", "600 candidates"]
     assert first_and_last(TwoStage((16,))) == ["10 candidates", "150 candidates, ef 600"]
     assert describe(None) == "no choice"
-    assert any(
-        describe(plan).endswith("rescored") for plan in TwoStage((16,)).chains(32, 10, 600)[1]
-    )
 
 
 def test_a_funnel_uses_all_of_its_stages():

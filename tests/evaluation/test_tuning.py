@@ -145,7 +145,7 @@ def test_the_chosen_plan_meets_the_target_in_at_least_the_promised_share_of_tria
 
 def test_ways_that_find_the_same_are_tested_once_by_the_plainest() -> None:
     plain = SearchPlan(stages=(64,))
-    ways = [plain, replace(plain, rescore=True), replace(plain, hnsw_ef=64)]
+    ways = [plain, replace(plain, hnsw_ef=512), replace(plain, hnsw_ef=64)]
     means = dict.fromkeys([*ways, SearchPlan(stages=(128,))], 1.0)
     probe = Simulated(means, 1000, 0)
     queries = Queries(np.zeros((1000, 1), np.float32), list(range(1000)))
@@ -204,7 +204,7 @@ def test_a_plan_keeps_its_shortlist_for_smaller_k(result: TuningResult) -> None:
 
 
 def test_more_candidates_find_more(result: TuningResult) -> None:
-    plain = [t for t in result.explored if t.plan.hnsw_ef is None and not t.plan.rescore]
+    plain = [t for t in result.explored if t.plan.hnsw_ef is None]
     overlaps = [trial.overlap for trial in sorted(plain, key=lambda t: t.candidates or 0)]
     assert overlaps == sorted(overlaps)
 
@@ -463,9 +463,13 @@ def test_chains_grow_and_repeat_no_plan() -> None:
         assert lengths == sorted(set(lengths))
         assert lengths[0] == 10
         assert lengths[-1] <= 1000
-    unquantized = plan_chains(CollectionLayout(256, (64,), quantization=None), SearchPlan(), 10, 5)
-    assert [chain.plans[0].candidates(10) for chain in unquantized] == [10, 10, 10]
-    assert not any(plan.rescore for chain in unquantized for plan in chain.plans)
+    tiny = plan_chains(CollectionLayout(256, (64,)), SearchPlan(), 10, 5)
+    assert [chain.plans[0].candidates(10) for chain in tiny] == [10, 10, 10]
+
+
+def test_rescoring_is_not_tried_even_where_the_present_plan_does_it() -> None:
+    chains = plan_chains(CollectionLayout(256, (64, 128)), SearchPlan(rescore=True), 10, 1000)
+    assert not any(plan.rescore for chain in chains for plan in chain.plans)
 
 
 def test_table_json_and_picture_show_the_choice(result: TuningResult, tmp_path: Path) -> None:

@@ -412,9 +412,10 @@ def _saved(client, name):
     [
         (SearchPlan(oversampling=3), (8,), True),
         (SearchPlan(oversampling=3, stages=(8,)), (16,), True),
+        (SearchPlan(oversampling=3), (4,), True),
         (SearchPlan(oversampling=3), (16,), False),
     ],
-    ids=["same stages", "names its stages", "uses all stages"],
+    ids=["same stages", "names its stages", "longest stays", "longest is new"],
 )
 def test_a_saved_plan_stays_while_it_means_the_same(client, legacy, plan, stages, kept):
     legacy(client)

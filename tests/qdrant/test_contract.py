@@ -88,11 +88,12 @@ def test_writing_waits_and_passes_on_ordering_and_shard_key(
         SearchPlan(),
         SearchPlan(exact=True),
         SearchPlan(stages=(8,), hnsw_ef=64, rescore=True),
-        SearchPlan(oversampling=1, min_candidates=1, funnel_factor=1),
+        SearchPlan(stages=(4, 8)),
+        SearchPlan(oversampling=1, min_candidates=1, funnel_factor=1, stages=(4, 8)),
         SearchPlan(timeout_s=3, consistency="majority", shard_key="europe"),
         SearchPlan(consistency=2, shard_key=["europe", 7]),
     ],
-    ids=["default", "exact", "one-stage", "narrow", "server", "server-2"],
+    ids=["default", "exact", "one-stage", "funnel", "narrow", "server", "server-2"],
 )
 @pytest.mark.parametrize(
     "options",
@@ -124,7 +125,8 @@ def test_a_search_is_one_request_with_the_filter_at_the_root_alone(
 ) -> None:
     vectors = documents(2, seed=1)
     before = len(stand_in.requests)
-    over_rest(docs.search([Search(each, 3, query_filter=YEAR) for each in vectors]))
+    searches = [Search(each, 3, query_filter=YEAR) for each in vectors]
+    over_rest(docs.search(searches, SearchPlan(stages=(4, 8))))
     assert len(stand_in.requests) == before + 1
     for sent in stand_in.bodies("POST", "/query/batch")[0]["searches"]:
         middle = sent["prefetch"]

@@ -12,6 +12,7 @@ from mrl_adapters.qdrant.query import Search, search_request
 from mrl_adapters.vectors import truncate
 
 LAYOUT = CollectionLayout(32, (4, 8))
+FUNNEL = SearchPlan(stages=(4, 8))
 VECTOR = np.arange(1, 33, dtype=np.float32)
 UNIT = VECTOR / np.linalg.norm(VECTOR)
 
@@ -25,8 +26,25 @@ def request(
     return search_request(search or Search(VECTOR, 10), layout, plan or SearchPlan(), engine)
 
 
+def test_a_plan_that_names_no_stage_searches_the_longest_alone() -> None:
+    made = request(Search(VECTOR, 50))
+    assert (made.prefetch.using, made.prefetch.prefetch) == ("short_8", None)
+    assert made == request(Search(VECTOR, 50), plan=SearchPlan(stages=(8,)))
+
+
+@pytest.mark.parametrize("stages", [(4,), (8,), (4, 8)])
+def test_a_plan_that_names_stages_and_candidates_means_just_that(stages: tuple[int, ...]) -> None:
+    plan = SearchPlan(oversampling=2, min_candidates=5, funnel_factor=3, stages=stages)
+    inner, seen = request(plan=plan).prefetch, []
+    while inner is not None:
+        seen.insert(0, (inner.using, inner.limit))
+        inner = inner.prefetch
+    limits = {(4,): [20], (8,): [20], (4, 8): [60, 20]}[stages]
+    assert seen == [(f"short_{stage}", limit) for stage, limit in zip(stages, limits, strict=True)]
+
+
 def test_the_query_vectors_are_the_full_one_and_its_prefixes() -> None:
-    made = request()
+    made = request(plan=FUNNEL)
     middle = made.prefetch
     assert made.query == pytest.approx(UNIT)
     assert middle.query == pytest.approx(truncate(VECTOR, 8))
@@ -77,7 +95,7 @@ def test_without_codes_there_is_nothing_to_rescore() -> None:
 
 
 def test_the_beam_is_as_wide_as_each_stages_shortlist() -> None:
-    made = request(Search(VECTOR, 50))
+    made = request(Search(VECTOR, 50), plan=FUNNEL)
     assert (made.prefetch.limit, made.prefetch.params.hnsw_ef) == (400, 400)
     assert (made.prefetch.prefetch.limit, made.prefetch.prefetch.params.hnsw_ef) == (1600, 1600)
 

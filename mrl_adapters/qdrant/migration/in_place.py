@@ -123,7 +123,8 @@ def migrate_in_place(
 def kept_plan(info: models.CollectionInfo, layout: CollectionLayout) -> dict[str, Any] | None:
     """Give the plan that ``tune`` saved with a collection, if it still holds.
 
-    It does if every short vector that it was measured on stays as it is.
+    It does if every short vector that it was measured on stays as it is; one that names no stage
+    was measured on the longest.
 
     Args:
         info: The engine's description of the collection.
@@ -133,7 +134,7 @@ def kept_plan(info: models.CollectionInfo, layout: CollectionLayout) -> dict[str
         The plan as it is stored; None if there is none, or it names stages that change.
     """
     plan: dict[str, Any] | None = stored_metadata(info).get(PLAN_KEY)
-    if plan is None or not set(plan.get("stages") or layout.stages) <= _lasting(info, layout):
+    if plan is None or not set(plan.get("stages") or layout.stages[-1:]) <= _lasting(info, layout):
         return None
     return plan
 
