@@ -40,7 +40,7 @@ def to_document(point: models.Record | models.ScoredPoint) -> Document:
         text, metadata = node.get("text"), node.get("metadata")
     else:
         text, metadata = payload.get(CONTENT_KEY), payload.get(METADATA_KEY)
-    content = {
+    content: dict[str, Any] = {
         "id": original_id(point.id, payload),
         "metadata": metadata or {},
         "page_content": text or "",

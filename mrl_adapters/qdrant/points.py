@@ -245,12 +245,16 @@ class PointBatch:
             arrays: Whether the client takes float32 arrays (engines in this process do); lists
                 of floats otherwise.
         """
-        structs = [
-            built(models.PointStruct, {"id": stored, "vector": vector, "payload": payload})
-            for stored, vector, payload in zip(
-                map(point_id, self.ids), self._rows(arrays=arrays), self._payloads(), strict=True
+        structs = []
+        for identifier, *row, payload in zip(
+            self.ids, *self._columns(arrays=arrays), self.payloads, strict=True
+        ):
+            stored = point_id(identifier)
+            content = payload if stored == identifier else {**payload, ID_KEY: identifier}
+            vector = dict(zip(self.vectors, row, strict=True))
+            structs.append(
+                built(models.PointStruct, {"id": stored, "vector": vector, "payload": content})
             )
-        ]
         return [structs] if arrays else self._portions(structs)
 
     def _portions(self, structs: list[models.PointStruct]) -> list[list[models.PointStruct]]:
@@ -270,14 +274,6 @@ class PointBatch:
             room -= point_bytes
         return portions
 
-    def _rows(self, *, arrays: bool) -> list[dict[str, Any]]:
-        columns = {
-            name: list(array) if arrays else array.tolist() for name, array in self.vectors.items()
-        }
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-    def _payloads(self) -> list[dict[str, Any]]:
-        return [
-            payload if point_id(identifier) == identifier else {**payload, ID_KEY: identifier}
-            for identifier, payload in zip(self.ids, self.payloads, strict=True)
-        ]
+    def _columns(self, *, arrays: bool) -> list[list[Any]]:
+        vectors = self.vectors.values()
+        return [list(array) if arrays else array.tolist() for array in vectors]
