@@ -2,18 +2,23 @@
 
 # ruff: noqa: FBT001, FBT002, PLR0913, PLR0917 - the signatures are those of QdrantClient
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import qdrant_edge as edge
 from qdrant_client import models
 
-from mrl_adapters.qdrant.edge.config import edge_enum
+from mrl_adapters.qdrant.edge.config import dense_vectors, edge_enum
 from mrl_adapters.qdrant.edge.filters import edge_filter
 from mrl_adapters.qdrant.edge.opened import COMPLETED, OpenPath
 from mrl_adapters.qdrant.edge.points import PointId, edge_payload, edge_point_vectors, edge_points
 
+# The log keeps the last operations, and whoever opens the collection reads them again, each into
+# memory of several times its size. Smaller ones are not slower to write.
+_OPERATION_BYTES = 1 << 20
+
+T = TypeVar("T")
 Selector = Sequence[PointId] | models.Filter | models.PointIdsList | models.FilterSelector
 
 
@@ -57,10 +62,10 @@ class Writing(OpenPath):
         del wait, ordering, shard_key_selector, timeout, kwargs
         collection = self._collection(collection_name)
         converted = edge_points(points, collection.intake())
-        operation = edge.UpdateOperation.upsert_points(
-            converted, edge_filter(update_filter), edge_enum(edge.UpdateMode, update_mode)
-        )
-        collection.write(operation, touched=len(converted))
+        condition, mode = edge_filter(update_filter), edge_enum(edge.UpdateMode, update_mode)
+        for part in _portions(converted, collection.settings):
+            operation = edge.UpdateOperation.upsert_points(part, condition, mode)
+            collection.write(operation, touched=len(part))
         return COMPLETED
 
     def upload_points(
@@ -100,8 +105,10 @@ class Writing(OpenPath):
         del wait, ordering, shard_key_selector, timeout, kwargs
         collection = self._collection(collection_name)
         converted = edge_point_vectors(points, collection.intake())
-        operation = edge.UpdateOperation.update_vectors(converted, edge_filter(update_filter))
-        collection.write(operation, touched=len(converted))
+        condition = edge_filter(update_filter)
+        for part in _portions(converted, collection.settings):
+            operation = edge.UpdateOperation.update_vectors(part, condition)
+            collection.write(operation, touched=len(part))
         return COMPLETED
 
     def set_payload(
@@ -271,3 +278,11 @@ def _selected(selector: Selector) -> tuple[edge.Filter | None, list[PointId]]:
         "Pass a list of ids, models.PointIdsList, models.Filter or models.FilterSelector."
     )
     raise NotImplementedError(message)
+
+
+def _portions(points: list[T], settings: models.CreateCollection) -> Iterator[list[T]]:
+    """Cut points into operations of about a megabyte; no points make one empty operation."""
+    numbers = sum(params.size for params in dense_vectors(settings).values())
+    size = max(1, _OPERATION_BYTES // (4 * max(numbers, 1)))
+    for start in range(0, max(len(points), 1), size):
+        yield points[start : start + size]
