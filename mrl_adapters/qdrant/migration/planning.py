@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mrl_adapters.errors import ConfigurationError, MigrationError
+from mrl_adapters.qdrant.aliases import is_gone
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.checkpoint import Checkpoint, Mode, read_checkpoint
 from mrl_adapters.qdrant.migration.copying import find_copy
-from mrl_adapters.qdrant.migration.destination import Destination
+from mrl_adapters.qdrant.migration.destination import Destination, check_alias
 from mrl_adapters.qdrant.migration.in_place import check_engine
 from mrl_adapters.qdrant.migration.layouts import copied_layout, existing_layout, wanted_layout
 from mrl_adapters.qdrant.migration.learning import choose_rotation
@@ -87,9 +88,7 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
     name = source.name
     if mode == "copy":
         target_driver = driver if place.client is None else Driver(place.client)
-        name = place.collection_name or (
-            source.name if place.client is not None else f"{source.name}_two_stage"
-        )
+        name = place.name_for(source.name)
         earlier = _unfinished(target_driver, name)
     else:
         check_engine(driver, source.name)
@@ -111,8 +110,7 @@ def _before_switch(driver: Driver, source: Source, place: CopyTarget) -> Source:
     found = read_checkpoint(source.info)
     if found is None or found.mode != "copy":
         return source
-    made = place.collection_name or f"{found.source}_two_stage"
-    if made != source.name or not driver.run(ask(lambda c: c.collection_exists(found.source))):
+    if place.name_for(found.source) != source.name or driver.run(is_gone(found.source)):
         return source
     return read_source(driver, found.source, found.full_name)
 
@@ -140,12 +138,7 @@ def _destination(
         raise ConfigurationError(msg)
     engines = {each.run(ask(engine_of)) for each in (driver, target_driver)}
     alias = place.alias or (source_alias if same_client else None)
-    if alias is not None and target_driver.run(ask(engine_of)) is Engine.EDGE:
-        msg = (
-            f"The embedded engine has no aliases: {alias!r} cannot be switched to {name!r}. "
-            "Leave alias out and open the new collection by its name."
-        )
-        raise ConfigurationError(msg)
+    check_alias(target_driver, alias, name)
     if alias == source.name and not (place.delete_source and same_client):
         msg = (
             f"{alias!r} is the collection's own name, which an alias can take only once it is "

@@ -10,6 +10,7 @@ from mrl_adapters.qdrant.migration.describing import describe
 from mrl_adapters.qdrant.migration.in_place import migrate_in_place
 from mrl_adapters.qdrant.migration.planning import prepare
 from mrl_adapters.qdrant.migration.progress import ProgressCallback
+from mrl_adapters.qdrant.migration.remainder import find_remainder
 from mrl_adapters.qdrant.migration.result import CopyTarget, MigrationPlan, MigrationResult
 from mrl_adapters.vectors import Rotation
 
@@ -58,6 +59,16 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
         DimensionsError: A stage does not fit the vectors.
         MigrationError: The collection, the engine or the target cannot do it.
     """
+    rest = find_remainder(
+        client,
+        collection_name,
+        stages=tuple(stages),
+        mode=mode,
+        target=target,
+        rotation=rotation,
+    )
+    if rest is not None:
+        return rest.finish()
     job = prepare(
         client,
         collection_name,
@@ -99,6 +110,16 @@ def plan_migration(
         model: Name of the embedding model.
         full_name: Which vector is the full one.
     """
+    rest = find_remainder(
+        client,
+        collection_name,
+        stages=tuple(stages),
+        mode=mode,
+        target=target,
+        rotation=rotation,
+    )
+    if rest is not None:
+        return rest.plan()
     return describe(
         prepare(
             client,
