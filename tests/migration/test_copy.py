@@ -454,8 +454,10 @@ def test_a_deleted_collection_is_not_taken_for_one_that_was_copied_otherwise(cli
     for rotation in ("auto", Rotation.fit(full, 8)):
         with pytest.raises(MigrationError, match=r"copy 'new', with stages \(8,\), and this"):
             migrate(client, "docs", stages=(8,), mode="copy", target=target, rotation=rotation)
-    with pytest.raises(MigrationError, match="'docs' does not exist"):
-        migrate(client, "docs", stages=(8,), mode="copy", target="new")
+    gone = CopyTarget("nothing", delete_source=True)
+    for name, other in (("docs", "new"), ("docs", gone), ("nothing", target)):
+        with pytest.raises(MigrationError, match=f"'{name}' does not exist"):
+            migrate(client, name, stages=(8,), mode="copy", target=other)
     assert client.count("new").count == 200
 
 

@@ -16,6 +16,7 @@ from mrl_adapters.qdrant.migration.in_place import check_engine
 from mrl_adapters.qdrant.migration.layouts import copied_layout, existing_layout, wanted_layout
 from mrl_adapters.qdrant.migration.learning import choose_rotation
 from mrl_adapters.qdrant.migration.progress import ProgressCallback
+from mrl_adapters.qdrant.migration.remainder import Remainder, find_remainder
 from mrl_adapters.qdrant.migration.result import CopyTarget
 from mrl_adapters.qdrant.migration.source import Source, read_source
 from mrl_adapters.vectors import Rotation
@@ -51,7 +52,7 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
     model: str | None,
     full_name: str | None,
     report: ProgressCallback | None = None,
-) -> Job:
+) -> Job | Remainder:
     """Look at everything that can stand in a migration's way.
 
     Args:
@@ -65,6 +66,9 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
         full_name: Which vector is the full one.
         report: Told while a rotation is fitted.
 
+    Returns:
+        What is to be done; what is left of it where an earlier run has deleted the collection.
+
     Raises:
         ConfigurationError: The arguments contradict each other.
         MigrationError: The collection, the engine or the target cannot do it.
@@ -75,11 +79,15 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
     if mode == "in_place" and target is not None:
         msg = "migrate(target=...) says where a copy goes: pass mode='copy' with it, or leave it."
         raise ConfigurationError(msg)
+    place = target if isinstance(target, CopyTarget) else CopyTarget(target)
+    if mode == "copy" and place.delete_source:
+        rest = find_remainder(client, collection_name, place, stages, rotation)
+        if rest is not None:
+            return rest
     driver = Driver(client)
     source = read_source(driver, collection_name, full_name)
     # The alias may be about to be switched.
     alias = collection_name if collection_name != source.name else None
-    place = target if isinstance(target, CopyTarget) else CopyTarget(target)
     if mode == "copy" and alias is not None and place.client is None:
         source = _before_switch(driver, source, place)
     existing = existing_layout(driver, source)

@@ -15,7 +15,7 @@ from mrl_adapters.qdrant.aliases import aliases, collection_behind, is_gone
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.migration.checkpoint import Checkpoint, Mode, read_checkpoint
+from mrl_adapters.qdrant.migration.checkpoint import Checkpoint, read_checkpoint
 from mrl_adapters.qdrant.migration.destination import check_alias, point_alias
 from mrl_adapters.qdrant.migration.pages import count_points
 from mrl_adapters.qdrant.migration.result import CopyTarget, MigrationPlan, MigrationResult
@@ -104,10 +104,8 @@ class Remainder:
 def find_remainder(
     client: Client,
     collection_name: str,
-    *,
+    target: CopyTarget,
     stages: tuple[int, ...],
-    mode: Mode,
-    target: str | CopyTarget | None,
     rotation: Rotation | Literal["auto"] | None,
 ) -> Remainder | None:
     """Look for the finished copy of a collection that an earlier run has deleted.
@@ -115,9 +113,8 @@ def find_remainder(
     Args:
         client: Client that held the collection.
         collection_name: The collection, or an alias that leads to the copy by now.
-        stages: Sizes of the short vectors, as the earlier run was told.
-        mode: In place, or into a copy.
         target: Where the copy went.
+        stages: Sizes of the short vectors, as the earlier run was told.
         rotation: Rotation, as the earlier run was told.
 
     Returns:
@@ -127,8 +124,6 @@ def find_remainder(
         ConfigurationError: An alias is asked for where there are none.
         MigrationError: The collection is gone, and its copy was made with other stages.
     """
-    if mode != "copy" or not isinstance(target, CopyTarget) or not target.delete_source:
-        return None
     driver = Driver(client)
     there = driver if target.client is None else Driver(target.client)
     if not driver.run(is_gone(collection_name)):

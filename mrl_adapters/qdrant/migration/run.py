@@ -10,7 +10,7 @@ from mrl_adapters.qdrant.migration.describing import describe
 from mrl_adapters.qdrant.migration.in_place import migrate_in_place
 from mrl_adapters.qdrant.migration.planning import prepare
 from mrl_adapters.qdrant.migration.progress import ProgressCallback
-from mrl_adapters.qdrant.migration.remainder import find_remainder
+from mrl_adapters.qdrant.migration.remainder import Remainder
 from mrl_adapters.qdrant.migration.result import CopyTarget, MigrationPlan, MigrationResult
 from mrl_adapters.vectors import Rotation
 
@@ -59,16 +59,6 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
         DimensionsError: A stage does not fit the vectors.
         MigrationError: The collection, the engine or the target cannot do it.
     """
-    rest = find_remainder(
-        client,
-        collection_name,
-        stages=tuple(stages),
-        mode=mode,
-        target=target,
-        rotation=rotation,
-    )
-    if rest is not None:
-        return rest.finish()
     job = prepare(
         client,
         collection_name,
@@ -80,6 +70,8 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
         full_name=full_name,
         report=progress,
     )
+    if isinstance(job, Remainder):
+        return job.finish()
     if job.destination is None:
         return migrate_in_place(job.driver, job.source, job.layout, progress)
     return migrate_by_copy(job.driver, job.source, job.destination, progress)
@@ -110,25 +102,14 @@ def plan_migration(
         model: Name of the embedding model.
         full_name: Which vector is the full one.
     """
-    rest = find_remainder(
+    job = prepare(
         client,
         collection_name,
         stages=tuple(stages),
         mode=mode,
         target=target,
         rotation=rotation,
+        model=model,
+        full_name=full_name,
     )
-    if rest is not None:
-        return rest.plan()
-    return describe(
-        prepare(
-            client,
-            collection_name,
-            stages=tuple(stages),
-            mode=mode,
-            target=target,
-            rotation=rotation,
-            model=model,
-            full_name=full_name,
-        )
-    )
+    return job.plan() if isinstance(job, Remainder) else describe(job)
