@@ -5,7 +5,9 @@ standard library with their own summaries: real text, nothing to download, minut
 Each run holds out other packages, whose docstrings are asked for afterwards, and starts from other
 random vectors. Within a run the loss is all that differs between the two models.
 
-    pip install 'mrl-adapters[sentence-transformers,plot]' 'sentence-transformers>=6'
+Needs sentence-transformers 5.4 or newer; embedding with it needs 5.0.
+
+    pip install 'mrl-adapters[sentence-transformers,plot]' 'sentence-transformers>=5.4'
     python examples/train_matryoshka.py --plot retention.png
 """
 

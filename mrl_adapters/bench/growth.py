@@ -5,10 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mrl_adapters.bench.contenders import Contender
 from mrl_adapters.bench.data import Progress
 from mrl_adapters.bench.result import BenchResult
-from mrl_adapters.bench.run import run
 
 
 @dataclass(frozen=True)
@@ -45,25 +43,17 @@ class GrowthResult:
 def grow(
     sizes: Sequence[int],
     prepare: Callable[[int], Path],
-    contenders: Sequence[Contender],
-    folder: Path,
-    *,
-    k: int = 10,
-    repeats: int = 5,
-    builds: int = 1,
+    measure: Callable[[Path, Progress], BenchResult],
     progress: Progress | None = None,
 ) -> GrowthResult:
-    """Measure at one size after the other; see :func:`mrl_adapters.bench.run`.
+    """Measure at one size after the other.
 
     Args:
         sizes: Numbers of points.
         prepare: Writes the vectors of a size and says where.
-        contenders: Who.
-        folder: Where the engine keeps its files.
-        k: Results a query.
-        repeats: Turns of timing.
-        builds: How often each contender loads and builds.
-        progress: Called with what is being done, how much of it is done, and how much there is.
+        measure: Measures with the vectors that are there: :func:`mrl_adapters.bench.run` with the
+            same contenders and settings each time, told whom to report to.
+        progress: Called as by ``run``, with the size before what is being done.
     """
     results = []
     for size in sorted(set(sizes)):
@@ -72,15 +62,5 @@ def grow(
             if progress is not None:
                 progress(f"{size:,}: {what}", done, total)
 
-        results.append(
-            run(
-                prepare(size),
-                contenders,
-                folder,
-                k=k,
-                repeats=repeats,
-                builds=builds,
-                progress=report,
-            )
-        )
+        results.append(measure(prepare(size), report))
     return GrowthResult(tuple(results))

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
-from rich.text import Text
 from typer.core import TyperGroup
 
 from mrl_adapters import MRLError, __version__
 from mrl_adapters.cli import bench, health, index, measure, migrate, models, quickstart, search
-from mrl_adapters.cli.terminal import errors, output
+from mrl_adapters.cli.terminal import output, tell
 
 # What a server, or the network on the way to it, may answer. Told by name: none of these packages
 # is imported for it.
@@ -72,7 +71,7 @@ def root(
 
 
 def _fail(message: str) -> NoReturn:
-    errors.print(Text.assemble(("Error: ", "bold red"), message))
+    tell("Error", "bold red", message)
     raise typer.Exit(1)
 
 
@@ -86,7 +85,7 @@ def _show_warning(
 ) -> None:
     """Show a warning as :func:`warnings.showwarning` does, without the place in the code."""
     del category, filename, lineno, file, line
-    errors.print(Text.assemble(("Warning: ", "bold yellow"), str(message)))
+    tell("Warning", "bold yellow", str(message))
 
 
 def _told(error: Exception) -> str:

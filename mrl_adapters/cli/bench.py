@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mrl_adapters.cli.measure import read_dataset, show_result
-from mrl_adapters.cli.options import JsonOption, parse_sizes
+from mrl_adapters.cli.options import (
+    CountedOption,
+    JsonOption,
+    PlotOption,
+    SeedOption,
+    parse_sizes,
+)
 from mrl_adapters.cli.terminal import phases
 
 if TYPE_CHECKING:
@@ -51,7 +57,7 @@ def bench(  # noqa: PLR0913 - one argument an option
         str, typer.Option(help="For texts: wordllama, openai:NAME or sentence-transformers:NAME.")
     ] = "wordllama",
     queries: Annotated[int, typer.Option(min=20, help="Half of them choose settings.")] = 1000,
-    k: Annotated[int, typer.Option("-k", min=1, help="Results a query.")] = 10,
+    k: CountedOption = 10,
     only: Annotated[
         list[str] | None,
         typer.Option(
@@ -65,7 +71,7 @@ def bench(  # noqa: PLR0913 - one argument an option
     ] = True,
     repeats: Annotated[int, typer.Option(min=1, help="Turns of timing.")] = 5,
     builds: Annotated[int, typer.Option(min=1, help="How often each loads and builds.")] = 1,
-    seed: Annotated[int, typer.Option(help="Draws vectors and queries.")] = 0,
+    seed: SeedOption = 0,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -73,10 +79,7 @@ def bench(  # noqa: PLR0913 - one argument an option
             show_default=False,
         ),
     ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(help="Draw it into this file (.png, .svg, .pdf).", show_default=False),
-    ] = None,
+    plot: PlotOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure two stages beside other ways to search: memory, disk, builds, matched latency."""
@@ -97,12 +100,23 @@ def bench(  # noqa: PLR0913 - one argument an option
         wanted = stage or min(256, dimensions // 2)
         everybody = line_up(dimensions, wanted, frameworks=frameworks)
         contenders = _chosen(everybody, only or [])
-        turns = {"k": k, "repeats": repeats, "builds": builds}
-        if len(sizes) == 1:
-            one = run(prepare(sizes[0]), contenders, work / "engine", **turns, progress=report)
-            result: BenchResult | GrowthResult = one
-        else:
-            result = grow(sizes, prepare, contenders, work / "engine", **turns, progress=report)
+
+        def measure(vectors: Path, tell: "Progress") -> "BenchResult":
+            return run(
+                vectors,
+                contenders,
+                work / "engine",
+                k=k,
+                repeats=repeats,
+                builds=builds,
+                progress=tell,
+            )
+
+        result: BenchResult | GrowthResult = (
+            measure(prepare(sizes[0]), report)
+            if len(sizes) == 1
+            else grow(sizes, prepare, measure, report)
+        )
     show_result(result, plot, as_json=as_json)
 
 

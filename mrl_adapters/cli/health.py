@@ -15,7 +15,7 @@ from mrl_adapters.cli.options import (
     PathOption,
     UrlOption,
 )
-from mrl_adapters.cli.terminal import output, point_phases
+from mrl_adapters.cli.terminal import output, point_phases, tell
 
 if TYPE_CHECKING:
     from mrl_adapters.qdrant import AuditReport
@@ -97,10 +97,10 @@ def _show(found: "AuditReport") -> None:
     output.print(table)
     output.print(Text(f"Vectors read: {found.checked:,} ({read}).", "dim"))
     for problem in found.problems:
-        output.print(Text.assemble(("Problem: ", "bold red"), problem))
+        tell("Problem", "bold red", problem, output)
     for advice in found.advice:
-        output.print(Text.assemble(("Advice: ", "bold yellow"), f"{advice.message} {advice.fix}"))
+        tell("Advice", "bold yellow", f"{advice.message} {advice.fix}", output)
     if found.missing or found.stale:
-        output.print(Text(f"Mend it with: mrl-adapters repair {found.collection_name}", "bold"))
+        tell("Mend it with", "bold", f"mrl-adapters repair {found.collection_name}", output)
     elif found.ok:
         output.print(Text("Two-stage search finds every point.", "bold green"))

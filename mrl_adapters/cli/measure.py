@@ -10,9 +10,12 @@ from rich.text import Text
 from mrl_adapters.cli.options import (
     ApiKeyOption,
     CollectionArgument,
+    CountedOption,
     JsonOption,
     ModelOption,
     PathOption,
+    PlotOption,
+    SeedOption,
     UrlOption,
     parse_sizes,
 )
@@ -38,14 +41,6 @@ class Shown(Protocol):
         ...
 
 
-_K = Annotated[int, typer.Option("-k", min=1, help="Results of a search that count.")]
-_Plot = Annotated[
-    Path | None,
-    typer.Option(help="Draw it into this file: .png, .svg or .pdf.", show_default=False),
-]
-_Seed = Annotated[int, typer.Option(help="Draws the samples: the same seed, the same result.")]
-
-
 def curve(  # noqa: PLR0913 - one argument an option
     *,
     data: Annotated[
@@ -68,15 +63,15 @@ def curve(  # noqa: PLR0913 - one argument an option
             show_default=False,
         ),
     ] = None,
-    k: _K = 10,
+    k: CountedOption = 10,
     oversampling: Annotated[
         float, typer.Option(min=1, help="Two-stage search re-ranks so many times k candidates.")
     ] = 8.0,
     rotated: Annotated[
         bool, typer.Option("--rotated", help="Measure a learnt rotation beside plain slices.")
     ] = False,
-    seed: _Seed = 0,
-    plot: _Plot = None,
+    seed: SeedOption = 0,
+    plot: PlotOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure what search loses at each size, with one stage and with two."""
@@ -108,7 +103,7 @@ def tune(  # noqa: PLR0913 - one argument an option
         float,
         typer.Option(min=0, max=1, help="Share of the exact search's results to find, on average."),
     ] = 0.99,
-    k: _K = 10,
+    k: CountedOption = 10,
     confidence: Annotated[
         float, typer.Option(min=0, max=1, help="How sure to be that the plan reaches it.")
     ] = 0.95,
@@ -125,11 +120,11 @@ def tune(  # noqa: PLR0913 - one argument an option
         bool,
         typer.Option("--save", help="Store the plan with the collection: searches then use it."),
     ] = False,
-    seed: _Seed = 0,
+    seed: SeedOption = 0,
     path: PathOption = None,
     url: UrlOption = None,
     api_key: ApiKeyOption = None,
-    plot: _Plot = None,
+    plot: PlotOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the fastest way to search a collection that finds what the exact search finds."""

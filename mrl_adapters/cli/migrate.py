@@ -18,7 +18,7 @@ from mrl_adapters.cli.options import (
     UrlOption,
     parse_sizes,
 )
-from mrl_adapters.cli.terminal import output, point_phases
+from mrl_adapters.cli.terminal import output, point_phases, wrapped
 
 if TYPE_CHECKING:
     from mrl_adapters.qdrant import CopyTarget, MigrationPlan, MigrationResult
@@ -156,13 +156,15 @@ class _Options(TypedDict):
 
 
 def _planned(plan: "MigrationPlan") -> Text:
-    lines = [f"{number}. {step}" for number, step in enumerate(plan.steps, 1)]
+    lines = [wrapped(f"{number}. {step}") for number, step in enumerate(plan.steps, 1)]
     resumes = "It goes on where an earlier run stopped. " if plan.resumes else ""
     return Text.assemble(
         (f"{plan.collection_name}: {plan.points:,} points of {plan.dimensions} dimensions", "bold"),
         "\n" + "\n".join(lines) + "\n",
-        f"{resumes}{plan.points_to_write:,} points to write, {plan.bytes_to_write / 1e6:,.1f} MB "
-        f"more; roughly {plan.estimated_s:.0f} s. Nothing was written.",
+        wrapped(
+            f"{resumes}{plan.points_to_write:,} points to write, {plan.bytes_to_write / 1e6:,.1f} "
+            f"MB more; roughly {plan.estimated_s:.0f} s. Nothing was written."
+        ),
     )
 
 
@@ -180,15 +182,17 @@ def _migrated(done: "MigrationResult") -> Text:
 
 
 def _told(what: str, notes: list[str]) -> Text:
-    return Text("\n").join([Text(what), *(Text(each, "yellow") for each in notes)])
+    return Text("\n").join(
+        [Text(wrapped(what)), *(Text(wrapped(each), "yellow") for each in notes)]
+    )
 
 
 def _listed(stages: tuple[int, ...]) -> str:
     return ", ".join(map(str, stages))
 
 
-def _print(plain: dict[str, Any], told: Text, *, as_json: bool) -> None:
+def _print(plain: dict[str, Any], text: Text, *, as_json: bool) -> None:
     if as_json:
         output.print_json(json.dumps(plain))
     else:
-        output.print(told)
+        output.print(text, soft_wrap=True)

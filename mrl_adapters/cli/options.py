@@ -45,6 +45,16 @@ FullNameOption: TypeAlias = Annotated[
     str | None,
     typer.Option(help="Which vector is the full one, if several could be.", show_default=False),
 ]
+CountedOption: TypeAlias = Annotated[
+    int, typer.Option("-k", min=1, help="Results of a search that count.")
+]
+SeedOption: TypeAlias = Annotated[
+    int, typer.Option(help="Draws the samples: the same seed, the same result.")
+]
+PlotOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="Draw it into this file: .png, .svg or .pdf.", show_default=False),
+]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -1,5 +1,7 @@
-"""What commands print with: consoles and progress."""
+"""What commands print with: consoles, messages and progress."""
 
+import re
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -25,6 +27,47 @@ output = Console()
 """For results."""
 errors = Console(stderr=True, soft_wrap=True)
 """For everything else: a pipe then carries results only."""
+
+# What readers copy: a command, up to the end of its sentence; a call or a tuple with what belongs
+# to it. A line break within would be copied, too.
+_COPIED = re.compile(
+    r"(?:mrl-adapters|pip install)(?: \S*[^\s.,;:)])*"
+    r"|[\w.=]+\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+)
+_KEPT_SPACE = "\N{NO-BREAK SPACE}"
+
+
+def wrapped(message: str, console: Console = output) -> str:
+    """Break a message into lines as wide as the terminal, between words and around commands.
+
+    A pipe gets it as it is.
+
+    Args:
+        message: What is told.
+        console: Where it is told; what it then prints must be printed with ``soft_wrap``.
+    """
+    if not console.is_terminal:
+        return message
+    whole = _COPIED.sub(lambda found: found[0].replace(" ", _KEPT_SPACE), message)
+    lines = [
+        textwrap.fill(line, console.width, break_long_words=False, break_on_hyphens=False)
+        for line in whole.split("\n")
+    ]
+    return "\n".join(lines).replace(_KEPT_SPACE, " ")
+
+
+def tell(label: str, style: str, message: str, console: Console = errors) -> None:
+    """Print a message with a word before it that says what it is.
+
+    Args:
+        label: The word.
+        style: How the word is set off.
+        message: What is told.
+        console: Where to print it.
+    """
+    text = Text(wrapped(f"{label}: {message}", console))
+    text.stylize(style, 0, len(label) + 1)
+    console.print(text, soft_wrap=True)
 
 
 @contextmanager

@@ -55,6 +55,7 @@ def advise(driver: Driver, source: Source, layout: CollectionLayout | None) -> l
     return [
         *_about_full(source, layout),
         *(_about_short(source, layout) if layout else []),
+        *(_about_tenants(source, layout) if layout else []),
         *_about_others(source, layout),
         *_about_payload(driver, source),
     ]
@@ -114,9 +115,8 @@ def _about_short(source: Source, layout: CollectionLayout) -> list[Advice]:
     for stage in layout.stages:
         name = layout.stage_name(stage)
         params = dense_vectors(source.info)[name]
-        graph = params.hnsw_config or models.HnswConfigDiff()
-        default = source.info.config.hnsw_config
-        if not (default.m if graph.m is None else graph.m) and not graph.payload_m:
+        links, tenant_links = _links(source, name)
+        if not links and not (tenant_links and source.info.payload_schema):
             found.append(
                 Advice(
                     "short_graph",
@@ -136,6 +136,40 @@ def _about_short(source: Source, layout: CollectionLayout) -> list[Advice]:
                 )
             )
     return found
+
+
+def _about_tenants(source: Source, layout: CollectionLayout) -> list[Advice]:
+    """Look for graphs of all points where every search is one tenant's."""
+    if source.tenant_field is None:
+        return []
+    links = {name: _links(source, name)[0] for name in map(layout.stage_name, layout.stages)}
+    if not (links := {name: m for name, m in links.items() if m}):
+        return []
+    settings = ", ".join(
+        f"{name!r}: VectorParamsDiff(hnsw_config=HnswConfigDiff(m=0, payload_m={m}))"
+        for name, m in links.items()
+    )
+    return [
+        Advice(
+            "tenant_graphs",
+            f"{source.tenant_field!r} is indexed as a tenant's field, but the graphs of "
+            f"{', '.join(map(repr, links))} go through the points of all tenants, as they were "
+            "laid out before that index. A search within one tenant follows links that lead out "
+            "of it: where tenants are large, it finds less.",
+            "If every search is filtered by its tenant: update_collection(vectors_config="
+            f"{{{settings}}}). The next optimization (embedded engine: optimize) then builds a "
+            "graph a tenant; a search without that filter scans all points.",
+        )
+    ]
+
+
+def _links(source: Source, name: str) -> tuple[int, int]:
+    """Links a point in a vector's graph: of all points, and of those with one payload value."""
+    shared = source.info.config.hnsw_config
+    own = dense_vectors(source.info)[name].hnsw_config or models.HnswConfigDiff()
+    links = shared.m if own.m is None else own.m
+    tenant_links = shared.payload_m if own.payload_m is None else own.payload_m
+    return links, links if tenant_links is None else tenant_links
 
 
 def _about_others(source: Source, layout: CollectionLayout | None) -> list[Advice]:

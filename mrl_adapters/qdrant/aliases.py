@@ -31,3 +31,14 @@ def collection_behind(name: str) -> Flow[str]:
         if each.alias_name == name:
             return each.collection_name
     return name
+
+
+def is_gone(name: str) -> Flow[bool]:
+    """Tell whether no collection has a name of its own, whatever an alias of that name stands for.
+
+    Args:
+        name: The collection's own name.
+    """
+    if not (yield from ask(lambda c: c.collection_exists(name))):
+        return True
+    return (yield from collection_behind(name)) != name

@@ -162,6 +162,20 @@ def _read(name: str, rotation_id: str) -> Flow[Rotation]:
     return rotation
 
 
+def holds_rotation(name: str, rotation_id: str) -> Flow[bool]:
+    """Tell whether a collection's companion holds a rotation, or began to.
+
+    Args:
+        name: The collection's own name; it need not exist any more.
+        rotation_id: Which rotation.
+    """
+    companion = companion_name(name)
+    if not (yield from ask(lambda c: c.collection_exists(companion))):
+        return False
+    ids = _row_ids(rotation_id, [0])
+    return bool((yield from ask(lambda c: c.retrieve(companion, ids=ids, with_payload=False))))
+
+
 def forget_others(name: str, kept: str) -> Flow[None]:
     """Delete every rotation but one from a collection's companion.
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mrl_adapters.bench import BenchData, FullGraph, TwoStage, grow, run, synthetic
+from mrl_adapters.bench.data import Progress
 from mrl_adapters.bench.process import Session, Worker, _serve
 from mrl_adapters.bench.result import BenchResult
 from mrl_adapters.bench.run import TARGETS
@@ -80,15 +81,11 @@ def test_costs_are_measured_at_several_sizes(tmp_path: Path):
         synthetic(tmp_path / "data", size, 16, queries=20)
         return tmp_path / "data"
 
-    grown = grow(
-        [200, 100, 200],
-        prepare,
-        [TwoStage((8,))],
-        tmp_path / "engine",
-        k=3,
-        repeats=1,
-        progress=lambda what, *_: steps.append(what),
-    )
+    def measure(folder: Path, progress: Progress) -> BenchResult:
+        ways = [TwoStage((8,))]
+        return run(folder, ways, tmp_path / "engine", k=3, repeats=1, progress=progress)
+
+    grown = grow([200, 100, 200], prepare, measure, lambda what, *_: steps.append(what))
     assert [each.points for each in grown.results] == [100, 200]
     assert {"100: taking turns", "200: taking turns"} <= set(steps)
 

@@ -67,7 +67,8 @@ def test_main_runs_the_command_that_is_asked_for(
 def test_main_tells_a_missing_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], package: str
 ) -> None:
-    monkeypatch.delitem(sys.modules, "mrl_adapters.cli.app")
+    for module in ("app", "terminal"):
+        monkeypatch.delitem(sys.modules, f"mrl_adapters.cli.{module}")
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(SystemExit, match="1"):
         main()

@@ -1,11 +1,19 @@
+import contextlib
 import io
+import os
+import pty
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
+from qdrant_client import models
 from rich.console import Console
 
 from mrl_adapters.cli import terminal
 from mrl_adapters.cli.results import Hit, answered
+from mrl_adapters.qdrant import connect
 from mrl_adapters.qdrant.migration.progress import Progress
 
 
@@ -77,3 +85,68 @@ def test_a_snippet_takes_the_lines_it_may_and_says_that_more_follows() -> None:
 def test_a_snippet_that_fits_is_whole_and_on_one_line() -> None:
     hit = Hit("title", " (x)", "short\n\n text [with] brackets", 0.25)
     assert drawn([hit], 60, 1)[1:] == ["  0.25 title (x)", "       short text [with] brackets"]
+
+
+def shown(message: str, width: int = 40) -> list[str]:
+    """What a terminal is sent."""
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=True, width=width, color_system=None)
+    terminal.tell("Error", "bold red", message, console)
+    return written.getvalue().splitlines()
+
+
+def test_a_long_message_breaks_between_words_whatever_they_are_made_of() -> None:
+    assert shown("Collection 'a-name-of-thirty-five-characters-x' has no short vector.") == [
+        "Error: Collection",
+        "'a-name-of-thirty-five-characters-x' has",
+        "no short vector.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        "mrl-adapters migrate notes --stages 64,256",
+        "pip install 'mrl-adapters[langchain,openai]'",
+        "update_collection(vectors_config={'short_64': Diff(hnsw=Hnsw(m=0, payload_m=16))})",
+        "stages=(64, 128, 256, 512, 1024, 2048, 3072)",
+    ],
+)
+@pytest.mark.parametrize("ending", ["", ". And some more.", "), or some more"])
+def test_what_is_copied_from_a_message_is_in_one_line(copied: str, ending: str) -> None:
+    lines = shown(f"This is wrong. Do that: {copied}{ending}")
+    [line] = [line for line in lines if copied in line]
+    assert len(line) <= max(40, len(copied) + 2)
+    assert len(lines) > 1
+
+
+def test_a_pipe_gets_a_message_in_one_line() -> None:
+    written = io.StringIO()
+    terminal.tell("Error", "bold red", "word " * 50 + "end", Console(file=written, width=40))
+    assert written.getvalue() == "Error: " + "word " * 50 + "end\n"
+
+
+def test_an_error_in_a_terminal_of_80_columns_breaks_no_word_and_no_command(tmp_path: Path) -> None:
+    name = "product-descriptions-of-the-whole-catalogue"
+    with connect(path=str(tmp_path)) as client:
+        client.create_collection(name, models.VectorParams(size=32, distance="Cosine"))
+    main = "from mrl_adapters.cli import main; main()"
+    screen, child = pty.openpty()
+    command = [sys.executable, "-c", main, "search", name, "bees", "--path", str(tmp_path)]
+    with os.fdopen(screen, "rb", buffering=0) as read:
+        with os.fdopen(child, "wb") as write:
+            done = subprocess.run(  # noqa: S603 - this interpreter, the command under test
+                command, stderr=write, env={**os.environ, "COLUMNS": "80"}, check=False
+            )
+        sent = b""
+        with contextlib.suppress(OSError):  # how Linux says that nobody can write any more
+            while more := read.read(4096):
+                sent += more
+    lines = sent.decode().splitlines()
+    told = lines[next(at for at, line in enumerate(lines) if "Collection" in line) :]
+    assert done.returncode == 1
+    assert f"Collection '{name}' has no short" in told[0]
+    assert [line for line in told[1:] if line] == [
+        "vector; it holds '' (32). Add one with:",
+        f"mrl-adapters migrate {name} --stages 256",
+    ]

@@ -197,6 +197,16 @@ def test_one_embedder_serves_loops_and_threads_at_once(server: Any):
     gc.collect()
 
 
+def test_a_sync_client_is_closed_once_its_embedder_is_gone(server: Any):
+    embedder = OpenAIEmbedder("wordllama", base_url=server.url)
+    embedder.embed_query("x")
+    client = embedder._clients.sync()
+    assert not client.is_closed()
+    del embedder
+    gc.collect()
+    assert client.is_closed()
+
+
 async def test_a_client_is_closed_once_its_embedder_is_gone(server: Any):
     before = set(loops._open)
     embedder = OpenAIEmbedder("wordllama", base_url=server.url)

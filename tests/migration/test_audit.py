@@ -1,6 +1,7 @@
 """What is wrong with a collection is counted, named, and mended where that is mechanical."""
 
 import json
+import re
 
 import pytest
 from qdrant_client import models
@@ -15,6 +16,7 @@ from mrl_adapters.qdrant import (
     repair,
 )
 from mrl_adapters.qdrant.migration import pages
+from mrl_adapters.qdrant.query import Search
 
 
 @pytest.fixture
@@ -244,6 +246,47 @@ def test_what_costs_memory_or_time_is_advised_on(open_engine, legacy, vectors):
     [indexes] = [each for each in report.advice if each.topic == "payload_indexes"]
     assert "author, metadata.year." in indexes.message
     assert all(each.fix for each in report.advice)
+
+
+def test_graphs_that_were_laid_out_before_the_tenants_index_are_told_of(open_engine, legacy):
+    client = open_engine("edge")
+    full = legacy(client, count=300, full_name="dense")
+    payloads = [{"tenant": f"t{number % 3}"} for number in range(300)]
+    for number, payload in enumerate(payloads):
+        client.set_payload("docs", payload, [number])
+    migrate(client, "docs", stages=(4, 8))
+    assert "tenant_graphs" not in _topics(audit(client, "docs"))
+    tenant = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
+    client.create_payload_index("docs", "tenant", tenant)
+
+    [found] = [each for each in audit(client, "docs").advice if each.topic == "tenant_graphs"]
+    assert "'tenant' is indexed as a tenant's field, but the graphs of 'short_4', 'short_8'" in (
+        found.message
+    )
+    call = re.search(r"update_collection\((vectors_config=.*)\)\. The next", found.fix)
+    assert call is not None
+    # What is advised can be pasted as it is, and ends the advice.
+    eval(f"client.update_collection('docs', {call[1]})", {**vars(models), "client": client})  # noqa: S307
+
+    graph = client.get_collection("docs").config.params.vectors["short_8"].hnsw_config
+    assert (graph.m, graph.payload_m) == (0, 16)
+    topics = _topics(audit(client, "docs"))
+    assert not topics & {"tenant_graphs", "short_graph"}
+    client.optimize("docs")
+    one = models.FieldCondition(key="tenant", match=models.MatchValue(value="t1"))
+    asked = Search(vector=full[4], k=200, query_filter=models.Filter(must=[one]))
+    [hits] = Driver(client).run(MatryoshkaCollection("docs").search([asked]))
+    assert hits[0].id == 4
+    assert {hit.id for hit in hits} == set(range(1, 300, 3))
+
+
+def test_tenants_graphs_without_an_index_are_no_graphs(open_engine, ours):
+    client = ours(open_engine("edge"), tenant_field="metadata.tenant")
+    assert not _topics(audit(client, "docs")) & {"short_graph", "tenant_graphs"}
+
+    client.delete_payload_index("docs", "metadata.tenant")
+
+    assert "short_graph" in _topics(audit(client, "docs"))
 
 
 def test_a_collection_that_is_still_being_indexed_is_pointed_out(open_engine, legacy, monkeypatch):

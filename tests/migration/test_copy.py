@@ -433,6 +433,34 @@ def test_the_old_name_becomes_an_alias_where_the_old_collection_goes(open_engine
     )
 
 
+def test_the_copy_that_took_the_old_name_is_copied_for_another_stage(open_engine, legacy):
+    client = open_engine("local")
+    legacy(client)
+    target = CopyTarget(alias="docs", delete_source=True)
+    migrate(client, "docs", stages=(8,), mode="copy", target=target)
+
+    done = migrate(client, "docs", stages=(4,), mode="copy", target=target)
+
+    assert (done.collection_name, done.stages) == ("docs_two_stage", (4, 8))
+    assert [each.name for each in client.get_collections().collections] == [done.target_name]
+    assert client.count("docs").count == 200
+
+
+def test_a_deleted_collection_is_not_taken_for_one_that_was_copied_otherwise(client, legacy):
+    full = legacy(client)
+    target = CopyTarget("new", delete_source=True)
+    migrate(client, "docs", stages=(8,), mode="copy", target=target)
+
+    for rotation in ("auto", Rotation.fit(full, 8)):
+        with pytest.raises(MigrationError, match=r"copy 'new', with stages \(8,\), and this"):
+            migrate(client, "docs", stages=(8,), mode="copy", target=target, rotation=rotation)
+    gone = CopyTarget("nothing", delete_source=True)
+    for name, other in (("docs", "new"), ("docs", gone), ("nothing", target)):
+        with pytest.raises(MigrationError, match=f"'{name}' does not exist"):
+            migrate(client, name, stages=(8,), mode="copy", target=other)
+    assert client.count("new").count == 200
+
+
 def test_the_old_collection_is_deleted_if_asked(client, legacy):
     legacy(client)
 

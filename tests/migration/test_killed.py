@@ -1,18 +1,32 @@
 """A migrating process is killed at random moments, again and again, and goes on each time."""
 
+import gc
 import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
-from qdrant_client import models
+from qdrant_client import QdrantClient, models
 
-from mrl_adapters.qdrant import audit, connect
+from mrl_adapters.errors import MigrationError
+from mrl_adapters.qdrant import (
+    CopyTarget,
+    EdgeClient,
+    audit,
+    connect,
+    migrate,
+    plan_migration,
+    repair,
+)
 
+# qdrant-client's local mode leaves databases unclosed (of deleted collections; one in memory, to
+# look at SQLite), which Python tells from 3.13 on.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
 POINTS = 3_000
 CHILD = """
 import sys
@@ -34,6 +48,13 @@ with connect(path=here) as client:
         print("begin", flush=True)
         print("end", migrate(client, "docs", stages=(8, 16), rotation=rotation).settled, flush=True)
 """
+
+
+@pytest.fixture(autouse=True)
+def collected():
+    """Collect what a test left, while its warnings are filtered."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
@@ -128,3 +149,89 @@ def test_a_killed_migration_goes_on(mode, tmp_path, written):
 @pytest.mark.parametrize("mode", ["in_place", "copy"])
 def test_fifty_kills_leave_every_point_with_its_own_short_vectors(mode, tmp_path, written):
     _survives(mode, 50, tmp_path, written)
+
+
+KILLED_AFTER_DELETING = """
+import os, signal, sys
+from contextlib import closing
+from mrl_adapters.qdrant import CopyTarget, EdgeClient, connect, migrate
+from qdrant_client import QdrantClient
+
+engine, path, alias = sys.argv[1:]
+kind = EdgeClient if engine == "edge" else QdrantClient
+delete = kind.delete_collection
+
+def deleted(self, name, *args, **kwargs):
+    delete(self, name, *args, **kwargs)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+kind.delete_collection = deleted
+target = CopyTarget("new", alias=alias or None, delete_source=True)
+with closing(kind(path=path)) as client:
+    migrate(client, "docs", stages=(8,), mode="copy", target=target)
+"""
+
+
+def _kill_after_deleting(engine, path, alias):
+    child = subprocess.run(  # noqa: S603 - this interpreter, this file's own script
+        [sys.executable, "-c", KILLED_AFTER_DELETING, engine, path, alias], check=False
+    )
+    assert child.returncode == -signal.SIGKILL
+
+
+def _names(client):
+    return {each.name for each in client.get_collections().collections}
+
+
+def _aliases(client):
+    return {each.alias_name: each.collection_name for each in client.get_aliases().aliases}
+
+
+def test_a_kill_between_deleting_the_source_and_giving_its_name_away_is_finished(tmp_path, legacy):
+    path = str(tmp_path)
+    with closing(QdrantClient(path=path)) as client:
+        legacy(client)
+    _kill_after_deleting("local", path, "docs")
+    target = CopyTarget("new", alias="docs", delete_source=True)
+    job = {"stages": (8,), "mode": "copy", "target": target}
+
+    with closing(QdrantClient(path=path)) as client:
+        assert (_names(client), _aliases(client)) == ({"new"}, {})
+        for told in (audit, repair):
+            with pytest.raises(
+                MigrationError, match=r"'new' is a finished copy of it.*run it again"
+            ):
+                told(client, "docs")
+        with pytest.raises(MigrationError, match=r"finished its copy 'new', with stages \(8,\)"):
+            migrate(client, "docs", **{**job, "stages": (16,)})
+        plan = plan_migration(client, "docs", **job)
+        assert (plan.steps, plan.resumes) == (("switch alias 'docs' to 'new'",), True)
+        assert (plan.points, plan.points_to_write) == (200, 0)
+        done = migrate(client, "docs", **job)
+        again = migrate(client, "docs", **job)
+
+    with closing(QdrantClient(path=path)) as client:
+        assert (_names(client), _aliases(client)) == ({"new"}, {"docs": "new"})
+        assert audit(client, "docs").ok
+    assert (done.collection_name, done.target_name, done.points) == ("docs", "new", 200)
+    assert (done.resumed, again.resumed, again.points) == (True, False, 200)
+
+
+@pytest.mark.parametrize(("engine", "alias"), [("edge", ""), ("local", "live"), ("local", "docs")])
+def test_a_kill_between_deleting_the_source_and_its_rotation_is_finished(
+    engine, alias, tmp_path, legacy
+):
+    path = str(tmp_path)
+    kind = EdgeClient if engine == "edge" else QdrantClient
+    with closing(kind(path=path)) as client:
+        legacy(client)
+        legacy(client, "kept__rotation")  # somebody's own, whatever it is called
+        migrate(client, "docs", stages=(8,), rotation="auto")
+    _kill_after_deleting(engine, path, alias)
+    target = CopyTarget("new", alias=alias or None, delete_source=True)
+
+    with closing(kind(path=path)) as client:
+        assert "docs__rotation" in _names(client)
+        migrate(client, "docs", stages=(8,), mode="copy", target=target)
+        assert _names(client) == {"new", "new__rotation", "kept__rotation"}
+        assert audit(client, alias or "new").ok

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,10 @@ class Clients:
         with self._lock:
             if self._made is None:
                 self._made = self._make()
+                if self._options.http_client is None:
+                    # A client that is collected together with its open connections may find them
+                    # finalized first, each with a ResourceWarning: it must not be garbage yet.
+                    weakref.finalize(self, self._made.close).atexit = False
             return self._made
 
     async def current(self) -> "AsyncOpenAI | None":

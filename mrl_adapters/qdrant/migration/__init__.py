@@ -5,7 +5,8 @@ the collection holds), ``layouts`` (what it is to be), ``learning`` (its rotatio
 ``sampling`` draws) and ``destination`` (where a copy goes). ``describing`` tells of it without
 doing anything; ``in_place`` or ``copying`` does it: by ``shorts`` (judges and writes short vectors)
 and ``carrier`` (carries points over), reading by ``pages``, noting by ``checkpoint`` how far it is
-and telling by ``progress``. What comes out is in ``result``.
+and telling by ``progress``. Where the old collection is deleted already, ``remainder`` does what is
+left. What comes out is in ``result``.
 """
 
 from mrl_adapters.qdrant.migration.progress import Progress, ProgressCallback

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from qdrant_client import models
 
+from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.aliases import aliases
 from mrl_adapters.qdrant.driver import Driver
+from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.source import Source
@@ -40,17 +42,47 @@ def switch(driver: Driver, source: Source, destination: Destination) -> None:
         source: The old collection.
         destination: The copy.
     """
-    alias, target = destination.alias, destination.driver
-    if destination.delete_source and driver.run(ask(lambda c: c.collection_exists(source.name))):
-        if alias != source.name:
-            _point_alias(target, alias, destination.name)
-        driver.run(ask(lambda c: c.delete_collection(source.name)))
-        if active_rotation(source.info) is not None:
-            driver.run(ask(lambda c: c.delete_collection(companion_name(source.name))))
-    _point_alias(target, alias, destination.name)
+    alias, target, name = destination.alias, destination.driver, source.name
+    if alias != name:
+        point_alias(target, alias, destination.name)
+    if not destination.delete_source or not driver.run(ask(lambda c: c.collection_exists(name))):
+        return
+    driver.run(ask(lambda c: c.delete_collection(name)))
+    if alias == name:
+        # Engines refuse an alias of a living collection's name, and delete collections by a request
+        # of their own: whoever is killed right here is helped by ``remainder``.
+        point_alias(target, alias, destination.name)
+    if active_rotation(source.info) is not None:
+        driver.run(ask(lambda c: c.delete_collection(companion_name(name))))
 
 
-def _point_alias(driver: Driver, alias: str | None, name: str) -> None:
+def check_alias(driver: Driver, alias: str | None, name: str) -> None:
+    """Refuse an alias where there are none.
+
+    Args:
+        driver: Reaches the copy.
+        alias: Alias to switch to it, if any.
+        name: The copy.
+
+    Raises:
+        ConfigurationError: It is in the embedded engine.
+    """
+    if alias is not None and driver.run(ask(engine_of)) is Engine.EDGE:
+        msg = (
+            f"The embedded engine has no aliases: {alias!r} cannot be switched to {name!r}. "
+            "Leave alias out and open the new collection by its name."
+        )
+        raise ConfigurationError(msg)
+
+
+def point_alias(driver: Driver, alias: str | None, name: str) -> None:
+    """Switch an alias to a collection, if it does not lead there already.
+
+    Args:
+        driver: Reaches the collection.
+        alias: The alias; None switches none.
+        name: The collection.
+    """
     if alias is None:
         return
     known = {each.alias_name: each.collection_name for each in driver.run(aliases())}

@@ -4,17 +4,19 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mrl_adapters.errors import ConfigurationError, MigrationError
+from mrl_adapters.qdrant.aliases import is_gone
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.checkpoint import Checkpoint, Mode, read_checkpoint
 from mrl_adapters.qdrant.migration.copying import find_copy
-from mrl_adapters.qdrant.migration.destination import Destination
+from mrl_adapters.qdrant.migration.destination import Destination, check_alias
 from mrl_adapters.qdrant.migration.in_place import check_engine
 from mrl_adapters.qdrant.migration.layouts import copied_layout, existing_layout, wanted_layout
 from mrl_adapters.qdrant.migration.learning import choose_rotation
 from mrl_adapters.qdrant.migration.progress import ProgressCallback
+from mrl_adapters.qdrant.migration.remainder import Remainder, find_remainder
 from mrl_adapters.qdrant.migration.result import CopyTarget
 from mrl_adapters.qdrant.migration.source import Source, read_source
 from mrl_adapters.vectors import Rotation
@@ -50,7 +52,7 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
     model: str | None,
     full_name: str | None,
     report: ProgressCallback | None = None,
-) -> Job:
+) -> Job | Remainder:
     """Look at everything that can stand in a migration's way.
 
     Args:
@@ -64,6 +66,9 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
         full_name: Which vector is the full one.
         report: Told while a rotation is fitted.
 
+    Returns:
+        What is to be done; what is left of it where an earlier run has deleted the collection.
+
     Raises:
         ConfigurationError: The arguments contradict each other.
         MigrationError: The collection, the engine or the target cannot do it.
@@ -74,11 +79,15 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
     if mode == "in_place" and target is not None:
         msg = "migrate(target=...) says where a copy goes: pass mode='copy' with it, or leave it."
         raise ConfigurationError(msg)
+    place = target if isinstance(target, CopyTarget) else CopyTarget(target)
+    if mode == "copy" and place.delete_source:
+        rest = find_remainder(client, collection_name, place, stages, rotation)
+        if rest is not None:
+            return rest
     driver = Driver(client)
     source = read_source(driver, collection_name, full_name)
     # The alias may be about to be switched.
     alias = collection_name if collection_name != source.name else None
-    place = target if isinstance(target, CopyTarget) else CopyTarget(target)
     if mode == "copy" and alias is not None and place.client is None:
         source = _before_switch(driver, source, place)
     existing = existing_layout(driver, source)
@@ -87,9 +96,7 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
     name = source.name
     if mode == "copy":
         target_driver = driver if place.client is None else Driver(place.client)
-        name = place.collection_name or (
-            source.name if place.client is not None else f"{source.name}_two_stage"
-        )
+        name = place.name_for(source.name)
         earlier = _unfinished(target_driver, name)
     else:
         check_engine(driver, source.name)
@@ -111,8 +118,7 @@ def _before_switch(driver: Driver, source: Source, place: CopyTarget) -> Source:
     found = read_checkpoint(source.info)
     if found is None or found.mode != "copy":
         return source
-    made = place.collection_name or f"{found.source}_two_stage"
-    if made != source.name or not driver.run(ask(lambda c: c.collection_exists(found.source))):
+    if place.name_for(found.source) != source.name or driver.run(is_gone(found.source)):
         return source
     return read_source(driver, found.source, found.full_name)
 
@@ -140,12 +146,7 @@ def _destination(
         raise ConfigurationError(msg)
     engines = {each.run(ask(engine_of)) for each in (driver, target_driver)}
     alias = place.alias or (source_alias if same_client else None)
-    if alias is not None and target_driver.run(ask(engine_of)) is Engine.EDGE:
-        msg = (
-            f"The embedded engine has no aliases: {alias!r} cannot be switched to {name!r}. "
-            "Leave alias out and open the new collection by its name."
-        )
-        raise ConfigurationError(msg)
+    check_alias(target_driver, alias, name)
     if alias == source.name and not (place.delete_source and same_client):
         msg = (
             f"{alias!r} is the collection's own name, which an alias can take only once it is "

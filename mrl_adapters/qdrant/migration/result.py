@@ -28,6 +28,16 @@ class CopyTarget:
     alias: str | None = None
     delete_source: bool = False
 
+    def name_for(self, source_name: str) -> str:
+        """Name the copy of a collection.
+
+        Args:
+            source_name: The collection's own name.
+        """
+        if self.collection_name:
+            return self.collection_name
+        return source_name if self.client is not None else f"{source_name}_two_stage"
+
 
 @dataclass(frozen=True)
 class MigrationPlan:

@@ -10,6 +10,7 @@ from mrl_adapters.qdrant.migration.describing import describe
 from mrl_adapters.qdrant.migration.in_place import migrate_in_place
 from mrl_adapters.qdrant.migration.planning import prepare
 from mrl_adapters.qdrant.migration.progress import ProgressCallback
+from mrl_adapters.qdrant.migration.remainder import Remainder
 from mrl_adapters.qdrant.migration.result import CopyTarget, MigrationPlan, MigrationResult
 from mrl_adapters.vectors import Rotation
 
@@ -69,6 +70,8 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
         full_name=full_name,
         report=progress,
     )
+    if isinstance(job, Remainder):
+        return job.finish()
     if job.destination is None:
         return migrate_in_place(job.driver, job.source, job.layout, progress)
     return migrate_by_copy(job.driver, job.source, job.destination, progress)
@@ -99,15 +102,14 @@ def plan_migration(
         model: Name of the embedding model.
         full_name: Which vector is the full one.
     """
-    return describe(
-        prepare(
-            client,
-            collection_name,
-            stages=tuple(stages),
-            mode=mode,
-            target=target,
-            rotation=rotation,
-            model=model,
-            full_name=full_name,
-        )
+    job = prepare(
+        client,
+        collection_name,
+        stages=tuple(stages),
+        mode=mode,
+        target=target,
+        rotation=rotation,
+        model=model,
+        full_name=full_name,
     )
+    return job.plan() if isinstance(job, Remainder) else describe(job)

@@ -8,8 +8,10 @@ from qdrant_client import models
 from mrl_adapters.errors import MigrationError
 from mrl_adapters.qdrant.aliases import collection_behind
 from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.flow import ask
+from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.layout import SHORT_NAME
+from mrl_adapters.qdrant.migration.checkpoint import read_checkpoint
 from mrl_adapters.qdrant.reading import dense_vectors, stored_metadata
 
 _SLICEABLE = {None, models.Datatype.FLOAT32, models.Datatype.FLOAT16}
@@ -87,9 +89,14 @@ def read_source(driver: Driver, collection_name: str, full_name: str | None = No
         MigrationError: It does not exist, or has no single full vector that can be sliced.
     """
     if not driver.run(ask(lambda c: c.collection_exists(collection_name))):
+        what = f"Collection {collection_name!r} does not exist"
+        copies = driver.run(_copies_of(collection_name))
         msg = (
-            f"Collection {collection_name!r} does not exist. Check the name and the place "
-            "(path or URL) that the client was given."
+            f"{what}; {copies[0]!r} is a finished copy of it. If the migration that made it was "
+            "interrupted, run it again as it was: it switches the alias that it was given. "
+            f"Otherwise use {copies[0]!r}."
+            if copies
+            else f"{what}. Check the name and the place (path or URL) that the client was given."
         )
         raise MigrationError(msg)
     name = driver.run(collection_behind(collection_name))
@@ -97,6 +104,22 @@ def read_source(driver: Driver, collection_name: str, full_name: str | None = No
     source = Source(name, info, find_full(name, info, full_name))
     _check_full(source)
     return source
+
+
+def _copies_of(name: str) -> Flow[list[str]]:
+    """List a collection's finished copies; not the embedded engine's, which loads what it reads."""
+    if (yield from ask(engine_of)) is Engine.EDGE:
+        return []
+    found = []
+    for each in (yield from ask(lambda c: c.get_collections())).collections:
+        done = read_checkpoint((yield from _info(each.name)))
+        if done and (done.mode, done.source, done.state) == ("copy", name, "done"):
+            found.append(each.name)
+    return found
+
+
+def _info(name: str) -> Flow[models.CollectionInfo]:
+    return (yield from ask(lambda c: c.get_collection(name)))
 
 
 def find_full(name: str, info: models.CollectionInfo, wanted: str | None) -> str:
