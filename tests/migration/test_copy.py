@@ -574,3 +574,25 @@ def test_an_unnamed_vector_beside_one_called_full_is_refused(open_engine):
 
     with pytest.raises(ConfigurationError, match="in place instead"):
         migrate(client, "docs", stages=(8,), mode="copy", full_name="")
+
+
+@pytest.mark.parametrize("change", ["written", "recreated", "none"])
+def test_a_later_run_deletes_only_what_the_finished_copy_has(client, legacy, change):
+    legacy(client)
+    migrate(client, "docs", stages=(8,), mode="copy", target=CopyTarget("new"))
+    if change == "recreated":
+        client.delete_collection("docs")
+        legacy(client, count=201)
+    elif change == "written":
+        client.set_payload("docs", {"late": True}, points=[7])
+    target = CopyTarget("new", delete_source=True)
+
+    if change == "none":
+        migrate(client, "docs", stages=(8,), mode="copy", target=target)
+    else:
+        points = client.count("docs").count
+        with pytest.raises(MigrationError, match=r"'docs' was not deleted.*differ, as in point"):
+            migrate(client, "docs", stages=(8,), mode="copy", target=target)
+        assert client.count("docs").count == points
+    assert client.collection_exists("docs") == (change != "none")
+    assert client.count("new").count == 200

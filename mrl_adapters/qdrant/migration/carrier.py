@@ -90,6 +90,20 @@ class Carrier:
             How many differed. They are to be compared again: the old collection may have changed
             between reading and writing.
         """
+        differing = self.differing(records)
+        if differing:
+            self.carry(differing)
+        return len(differing)
+
+    def differing(self, records: Sequence[models.Record]) -> list[models.Record]:
+        """Compare points with their copies.
+
+        Args:
+            records: Points of the old collection, with all vectors and payloads.
+
+        Returns:
+            Those that have no copy, or another one than :meth:`carry` would write.
+        """
         copies = {str(each.id): each for each in self._read([record.id for record in records])}
         arrived = [record for record in records if str(record.id) in copies]
         paired = [copies[str(record.id)] for record in arrived]
@@ -101,9 +115,7 @@ class Carrier:
                 for record, copy, full in zip(arrived, paired, same, strict=True)
                 if not (full and self._same_rest(record, copy))
             ]
-        if differing:
-            self.carry(differing)
-        return len(differing)
+        return differing
 
     def _same_full(self, records: Sequence[models.Record], copies: Sequence[models.Record]) -> Mask:
         here = column(records, self._source.full_name, self._layout.dimensions)

@@ -26,7 +26,7 @@ from mrl_adapters.qdrant.migration.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from mrl_adapters.qdrant.migration.destination import Destination, switch
+from mrl_adapters.qdrant.migration.destination import Destination, refuse_changed, switch
 from mrl_adapters.qdrant.migration.in_place import MAX_PASSES
 from mrl_adapters.qdrant.migration.pages import PointId, count_points, page_points, read_pages
 from mrl_adapters.qdrant.migration.progress import Meter, ProgressCallback
@@ -87,7 +87,8 @@ def migrate_by_copy(
         report: Told of each step.
 
     Raises:
-        MigrationError: The target's name is taken, or a point cannot be carried over.
+        MigrationError: The target's name is taken; a point cannot be carried over; or the old
+            collection, which is to be deleted, is no longer what an earlier run copied.
     """
     began_s = time.monotonic()
     earlier = find_copy(source, destination)
@@ -107,6 +108,8 @@ def migrate_by_copy(
         corrected, passes, settled = _verify_all(driver, carrier, source, destination, report)
         checkpoint = replace(checkpoint, state="done")
         write_checkpoint(target, name, checkpoint, destination.layout.metadata())
+    elif destination.delete_source:
+        refuse_changed(carrier, source, name)
     switch(driver, source, destination)
     return MigrationResult(
         mode="copy",

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from qdrant_client import models
 
-from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.errors import ConfigurationError, MigrationError
 from mrl_adapters.qdrant.aliases import aliases
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.migration.carrier import Carrier
+from mrl_adapters.qdrant.migration.pages import page_points, read_pages
 from mrl_adapters.qdrant.migration.source import Source
 from mrl_adapters.qdrant.reading import active_rotation
 from mrl_adapters.qdrant.rotation import companion_name
@@ -54,6 +56,34 @@ def switch(driver: Driver, source: Source, destination: Destination) -> None:
         point_alias(target, alias, destination.name)
     if active_rotation(source.info) is not None:
         driver.run(ask(lambda c: c.delete_collection(companion_name(name))))
+
+
+def refuse_changed(carrier: Carrier, source: Source, name: str) -> None:
+    """Refuse to delete a collection that differs from the copy which an earlier run finished.
+
+    Args:
+        carrier: What carried its points over.
+        source: The old collection, or one that has its name by now.
+        name: The copy.
+
+    Raises:
+        MigrationError: It has points that the copy has not, or has otherwise.
+    """
+    for records, _ in read_pages(
+        carrier.source_driver,
+        source.name,
+        page_points(carrier.width),
+        vectors=carrier.vector_names,
+        payload=True,
+    ):
+        if differing := carrier.differing(records):
+            msg = (
+                f"Collection {source.name!r} was not deleted: an earlier run finished its copy "
+                f"{name!r}, and by now they differ, as in point {differing[0].id!r}. Delete "
+                f"{source.name!r} yourself if {name!r} has what you want; if not, delete "
+                f"{name!r} and run this again."
+            )
+            raise MigrationError(msg)
 
 
 def check_alias(driver: Driver, alias: str | None, name: str) -> None:
