@@ -86,6 +86,8 @@ def bench(  # noqa: PLR0913 - one argument an option
     sizes = sorted(set(parse_sizes(points, "--points"))) if points else []
     from mrl_adapters.bench import grow, line_up, run
 
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="mrl-bench-") as made, phases() as report:
         work = Path(made)
         if data is None:

@@ -46,7 +46,7 @@ class CollectionLayout:
             were made for single-stage search. Two-stage search does not need it.
         quantization: int8 codes for the short vectors, or None for plain float32 in RAM.
         hnsw_m: Links a node in the short vectors' graphs.
-        hnsw_ef_construct: Beam while those graphs are built.
+        hnsw_ef_construct: Beam while those graphs are built; the default is Qdrant's own.
         payload_indexes: Payload field to index type (keyword, integer, float, bool, datetime,
             uuid, geo, text), created with the collection.
         tenant_field: Payload field that separates tenants; graphs are then built per tenant.
@@ -71,7 +71,7 @@ class CollectionLayout:
     full_has_graph: bool = False
     quantization: Literal["int8"] | None = "int8"
     hnsw_m: int = 16
-    hnsw_ef_construct: int = 128
+    hnsw_ef_construct: int = 100
     payload_indexes: Mapping[str, str] = field(default_factory=dict)
     tenant_field: str | None = None
     shard_number: int | None = None
