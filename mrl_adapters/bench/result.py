@@ -95,16 +95,18 @@ class Measured:
 
     @property
     def needed_bytes(self) -> int | None:
-        """The least limit under which half of the unlimited queries a second are left."""
-        unlimited = self.at(COMPARED_AT)
-        if unlimited is None:
+        """The least limit under which it is half as fast as under the loosest one.
+
+        The turns of timing are no measure for that: there others' searches empty the caches. None
+        where the overlap that is compared at was not reached.
+        """
+        if self.at(COMPARED_AT) is None:
             return None
-        enough = [
-            each.limit_bytes
-            for each in self.limited
-            if each.queries_per_s and each.queries_per_s >= unlimited.queries_per_s / 2
-        ]
-        return min(enough, default=None)
+        rates = {each.limit_bytes: each.queries_per_s for each in self.limited}
+        loosest = rates[max(rates)] if rates else None
+        if loosest is None:
+            return None
+        return min(limit for limit, rate in rates.items() if rate and rate >= loosest / 2)
 
     @property
     def build_median_s(self) -> float:

@@ -8,7 +8,7 @@ from mrl_adapters.qdrant import CollectionLayout, SearchPlan
 # Shortlists as multiples of k. Steps of about 1.4: finer ones differ less than their latencies.
 _FACTORS = (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 _NARROW_BEAM = 64
-_WIDER = 4  # times the beam that a plan takes by itself
+_WIDER = (1.5, 4)  # times the beam that a plan takes by itself
 _SCANNED_SHARE = 4  # reading one point in so many, here and there, costs more than reading all
 
 
@@ -54,12 +54,13 @@ def plan_chains(
         # Beyond this length a narrow beam is as wide as the shortlist, as in the first chain.
         narrow = [length for length in lengths if length < way.beam(1)]
         chains.append(_lengthen(replace(way, hnsw_ef=_NARROW_BEAM), narrow, k))
-        chains.append(
+        chains += [
             tuple(
-                replace(plan, hnsw_ef=_WIDER * plan.beam(plan.candidates(k)))
+                replace(plan, hnsw_ef=round(wider * plan.beam(plan.candidates(k))))
                 for plan in _lengthen(way, lengths, k)
             )
-        )
+            for wider in _WIDER
+        ]
     if len(layout.stages) > 1:
         way = replace(base, stages=layout.stages, exact=False, rescore=False, hnsw_ef=None)
         chains.append(_lengthen(way, lengths, k))

@@ -10,7 +10,7 @@ import inspect
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from qdrant_client import QdrantClient
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
@@ -93,30 +93,6 @@ def _grpc_code(error: Exception) -> str | None:
     return str(getattr(code(), "name", None)) if callable(code) else None
 
 
-class _Progress(Generic[T]):
-    """Hold a flow between its requests."""
-
-    def __init__(self, flow: Flow[T]) -> None:
-        self._flow = flow
-        self.result: T
-        self.request: Request | Pause | None = None
-        self._advance(lambda: next(flow))
-
-    def answer(self, value: object) -> None:
-        self._advance(lambda: self._flow.send(value))
-
-    def fail(self, error: Exception) -> None:
-        self._advance(lambda: self._flow.throw(error))
-
-    def _advance(self, step: Callable[[], Request | Pause]) -> None:
-        # Only the generator runs inside this try: a StopIteration from a client's call would
-        # otherwise end the flow with None.
-        try:
-            self.request = step()
-        except StopIteration as stop:
-            self.request, self.result = None, stop.value
-
-
 def run(flow: Flow[T], client: QdrantClient) -> T:
     """Drive a flow with a blocking client.
 
@@ -124,19 +100,22 @@ def run(flow: Flow[T], client: QdrantClient) -> T:
         flow: What to do.
         client: The client that does it.
     """
-    progress = _Progress(flow)
-    while (request := progress.request) is not None:
-        if isinstance(request, Pause):
-            time.sleep(request.delay_s)
-            progress.answer(None)
-            continue
-        try:
-            value = request(client)
-        except Exception as error:  # noqa: BLE001 - the flow decides
-            progress.fail(error)
-        else:
-            progress.answer(value)
-    return progress.result
+    try:
+        request = next(flow)
+        while True:
+            if isinstance(request, Pause):
+                time.sleep(request.delay_s)
+                request = next(flow)
+                continue
+            try:
+                value = request(client)
+            except Exception as error:  # noqa: BLE001 - the flow decides
+                request = flow.throw(error)
+            else:
+                request = flow.send(value)
+    except StopIteration as end:  # the flow's own: one from a call was thrown into it
+        result: T = end.value
+        return result
 
 
 async def arun(flow: Flow[T], client: QdrantClient) -> T:
@@ -147,18 +126,21 @@ async def arun(flow: Flow[T], client: QdrantClient) -> T:
         client: The client that does it, passed under the blocking one's type: a test compares
             every method that flows use.
     """
-    progress = _Progress(flow)
-    while (request := progress.request) is not None:
-        if isinstance(request, Pause):
-            await asyncio.sleep(request.delay_s)
-            progress.answer(None)
-            continue
-        try:
-            value = request(client)
-            if inspect.isawaitable(value):
-                value = await value
-        except Exception as error:  # noqa: BLE001 - the flow decides
-            progress.fail(error)
-        else:
-            progress.answer(value)
-    return progress.result
+    try:
+        request = next(flow)
+        while True:
+            if isinstance(request, Pause):
+                await asyncio.sleep(request.delay_s)
+                request = next(flow)
+                continue
+            try:
+                value = request(client)
+                if inspect.isawaitable(value):
+                    value = await value
+            except Exception as error:  # noqa: BLE001 - the flow decides
+                request = flow.throw(error)
+            else:
+                request = flow.send(value)
+    except StopIteration as end:  # the flow's own: one from a call was thrown into it
+        result: T = end.value
+        return result

@@ -49,7 +49,7 @@ def test_limits_are_shown_where_there_were_some(result: BenchResult):
     assert "only so much memory" not in result.to_markdown()
     base = result.measured[0]
     answer = replace(base.answers[0], target=COMPARED_AT, queries_per_s=200)
-    rates = ((900_000_000, 150.0), (600_000_000, 123.4), (400_000_000, 99.0), (300_000_000, None))
+    rates = ((900_000_000, 150.0), (600_000_000, 123.4), (400_000_000, 74.0), (300_000_000, None))
     limited = tuple(UnderLimit(*each) for each in rates)
     measured = (
         replace(base, limited=limited, answers=(answer,)),
@@ -59,8 +59,8 @@ def test_limits_are_shown_where_there_were_some(result: BenchResult):
     table = rows(replace(result, measured=measured).to_markdown())[-3:]
     assert table == [
         ["", "900 MB", "600 MB", "400 MB", "300 MB", "half its speed from"],
-        [base.name, "150", "123", "99", "killed", "600 MB"],
-        [result.measured[1].name, "150", "123", "99", "killed", "-"],
+        [base.name, "150", "123", "74", "killed", "600 MB"],
+        [result.measured[1].name, "150", "123", "74", "killed", "-"],
     ]
 
 

@@ -8,8 +8,11 @@ import pytest
 SMALL = ("--queries", 40, "--repeats", 1, "--no-frameworks")
 
 
-def test_synthetic_vectors_are_the_default(run: Any) -> None:
-    output = run("bench", "--points", 300, "--dimensions", 16, "--only", "8 int8", *SMALL).stdout
+def test_synthetic_vectors_are_the_default(run: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "not there" / "yet"
+    options = ("--only", "8 int8", "--folder", folder, *SMALL)
+    output = run("bench", "--points", 300, "--dimensions", 16, *options).stdout
+    assert not any(folder.iterdir())
     assert "synthetic nested vectors, 300 x 16" in output
     assert "two-stage 8 int8" in output
 
