@@ -103,12 +103,8 @@ def run(flow: Flow[T], client: QdrantClient) -> T:
     try:
         request = next(flow)
         while True:
-            if isinstance(request, Pause):
-                time.sleep(request.delay_s)
-                request = next(flow)
-                continue
             try:
-                value = request(client)
+                value = _carry_out(request, client, time.sleep)
             except Exception as error:  # noqa: BLE001 - the flow decides
                 request = flow.throw(error)
             else:
@@ -129,12 +125,8 @@ async def arun(flow: Flow[T], client: QdrantClient) -> T:
     try:
         request = next(flow)
         while True:
-            if isinstance(request, Pause):
-                await asyncio.sleep(request.delay_s)
-                request = next(flow)
-                continue
             try:
-                value = request(client)
+                value = _carry_out(request, client, asyncio.sleep)
                 if inspect.isawaitable(value):
                     value = await value
             except Exception as error:  # noqa: BLE001 - the flow decides
@@ -144,3 +136,10 @@ async def arun(flow: Flow[T], client: QdrantClient) -> T:
     except StopIteration as end:  # the flow's own: one from a call was thrown into it
         result: T = end.value
         return result
+
+
+def _carry_out(
+    request: Request | Pause, client: QdrantClient, sleep: Callable[[float], Any]
+) -> Any:
+    """Do what a flow asks for; with asynchronous means the answer is to be awaited."""
+    return sleep(request.delay_s) if isinstance(request, Pause) else request(client)

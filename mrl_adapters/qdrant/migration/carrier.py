@@ -1,6 +1,6 @@
 """Carry points from one collection into another, and tell whether they arrived."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.migration.pages import PointId, column, vector_of
+from mrl_adapters.qdrant.migration.pages import PointId, column, page_points, read_pages, vector_of
 from mrl_adapters.qdrant.migration.shorts import TOLERANCE, Mask, ShortVectors
 from mrl_adapters.qdrant.migration.source import Source
 from mrl_adapters.qdrant.points import columns
@@ -59,6 +59,26 @@ class Carrier:
         """Numbers of a point, about."""
         others = sum(params.size for params in self._source.other_dense.values())
         return self._layout.dimensions + sum(self._layout.stages) + others
+
+    def pages(
+        self, offset: PointId | None = None
+    ) -> Iterator[tuple[list[models.Record], PointId | None]]:
+        """Read the old collection with all that is carried over.
+
+        Args:
+            offset: Id to start from; None starts at the first.
+
+        Yields:
+            The points of a page, and the id that the next one starts from (None after the last).
+        """
+        return read_pages(
+            self.source_driver,
+            self._source.name,
+            page_points(self.width),
+            vectors=self.vector_names,
+            payload=True,
+            offset=offset,
+        )
 
     def carry(self, records: Sequence[models.Record]) -> None:
         """Write points into the new collection, with their short vectors.

@@ -28,7 +28,7 @@ from mrl_adapters.qdrant.migration.checkpoint import (
 )
 from mrl_adapters.qdrant.migration.destination import Destination, refuse_changed, switch
 from mrl_adapters.qdrant.migration.in_place import MAX_PASSES
-from mrl_adapters.qdrant.migration.pages import PointId, count_points, page_points, read_pages
+from mrl_adapters.qdrant.migration.pages import PointId, count_points, read_pages, without
 from mrl_adapters.qdrant.migration.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.migration.result import MigrationResult
 from mrl_adapters.qdrant.migration.source import Source
@@ -119,17 +119,13 @@ def migrate_by_copy(
         points=count_points(target, name),
         written=written,
         corrected=corrected,
-        unusable=count_points(target, name, _without(destination.layout.full_name)),
+        unusable=count_points(target, name, without(destination.layout.full_name)),
         dropped_plan=passes > 0 and PLAN_KEY in stored_metadata(source.info),
         passes=passes,
         settled=settled,
         resumed=earlier is not None and earlier.state != "done",
         elapsed_s=time.monotonic() - began_s,
     )
-
-
-def _without(vector: str) -> models.Filter:
-    return models.Filter(must_not=[models.HasVectorCondition(has_vector=vector)])
 
 
 def _checkpoint(source: Source, destination: Destination) -> Checkpoint:
@@ -218,15 +214,7 @@ def _copy(
     if checkpoint.offset is not None:
         meter.step(count_points(destination.driver, destination.name))
     written = 0
-    pages = read_pages(
-        driver,
-        source.name,
-        page_points(carrier.width),
-        vectors=carrier.vector_names,
-        payload=True,
-        offset=checkpoint.offset,
-    )
-    for number, (records, following) in enumerate(pages, start=1):
+    for number, (records, following) in enumerate(carrier.pages(checkpoint.offset), start=1):
         carrier.carry(records)
         written += len(records)
         meter.step(len(records))
@@ -251,13 +239,7 @@ def _verify_all(
         passes += 1
         differing = 0
         meter = Meter("verify", count_points(driver, source.name), report)
-        for records, _ in read_pages(
-            driver,
-            source.name,
-            page_points(carrier.width),
-            vectors=carrier.vector_names,
-            payload=True,
-        ):
+        for records, _ in carrier.pages():
             differing += carrier.mend(records)
             meter.step(len(records))
         differing += _delete_extra(driver, source, destination)

@@ -11,7 +11,6 @@ from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.carrier import Carrier
-from mrl_adapters.qdrant.migration.pages import page_points, read_pages
 from mrl_adapters.qdrant.migration.source import Source
 from mrl_adapters.qdrant.reading import active_rotation
 from mrl_adapters.qdrant.rotation import companion_name
@@ -69,13 +68,7 @@ def refuse_changed(carrier: Carrier, source: Source, name: str) -> None:
     Raises:
         MigrationError: It has points that the copy has not, or has otherwise.
     """
-    for records, _ in read_pages(
-        carrier.source_driver,
-        source.name,
-        page_points(carrier.width),
-        vectors=carrier.vector_names,
-        payload=True,
-    ):
+    for records, _ in carrier.pages():
         if differing := carrier.differing(records):
             msg = (
                 f"Collection {source.name!r} was not deleted: an earlier run finished its copy "

@@ -8,8 +8,6 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from qdrant_client import models
-
 from mrl_adapters.errors import MigrationError
 from mrl_adapters.qdrant.aliases import aliases, collection_behind, is_gone
 from mrl_adapters.qdrant.driver import Client, Driver
@@ -17,7 +15,7 @@ from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.checkpoint import Checkpoint, read_checkpoint
 from mrl_adapters.qdrant.migration.destination import check_alias, point_alias
-from mrl_adapters.qdrant.migration.pages import count_points
+from mrl_adapters.qdrant.migration.pages import count_points, without
 from mrl_adapters.qdrant.migration.result import CopyTarget, MigrationPlan, MigrationResult
 from mrl_adapters.qdrant.rotation import companion_name, holds_rotation, open_layout
 from mrl_adapters.vectors import Rotation
@@ -83,7 +81,6 @@ class Remainder:
         companion = self.companion
         if companion is not None:
             self.driver.run(ask(lambda c: c.delete_collection(companion)))
-        bare = models.HasVectorCondition(has_vector=self.layout.full_name)
         return MigrationResult(
             mode="copy",
             collection_name=self.source_name,
@@ -92,7 +89,7 @@ class Remainder:
             points=count_points(self.target, self.name),
             written=0,
             corrected=0,
-            unusable=count_points(self.target, self.name, models.Filter(must_not=[bare])),
+            unusable=count_points(self.target, self.name, without(self.layout.full_name)),
             dropped_plan=False,
             passes=0,
             settled=True,

@@ -14,7 +14,7 @@ from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.migration.pages import PointId, column, page_points, read_pages
+from mrl_adapters.qdrant.migration.pages import PointId, column, page_points, read_pages, without
 from mrl_adapters.qdrant.points import derive
 from mrl_adapters.vectors import FloatArray
 
@@ -99,10 +99,7 @@ class ShortVectors:
         """Which points have a full vector and lack a short one."""
         return models.Filter(
             must=[models.HasVectorCondition(has_vector=self._layout.full_name)],
-            should=[
-                models.Filter(must_not=[models.HasVectorCondition(has_vector=name)])
-                for name in self._sizes
-            ],
+            should=[without(name) for name in self._sizes],
         )
 
     def pages(self, query_filter: models.Filter | None = None) -> Iterator[list[models.Record]]:
