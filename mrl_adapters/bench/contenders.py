@@ -28,7 +28,7 @@ Setting: TypeAlias = SearchPlan | models.SearchParams | int | None
 Searcher: TypeAlias = Callable[[FloatArray, Setting], list[str]]
 """Give the ids of the nearest documents of one query of shape (d,), best first."""
 
-_BEAMS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+_BEAMS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 _OVERSAMPLINGS = (1.0, 2.0, 4.0, 8.0)
 _CANDIDATES = (1, 2, 3, 5, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 

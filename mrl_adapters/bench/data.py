@@ -22,7 +22,15 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 Mask: TypeAlias = NDArray[np.bool_]
 
+QUERIES = 4000
+"""Enough for both halves to tell an overlap of .99 to about a thousandth.
+
+A query near which the graph has a hole loses all of its results at once: of few queries, one more
+or less of these decides which setting is chosen.
+"""
+
 _BATCH = 1024
+_LARGEST_SHARE = 5  # of vectors that queries are drawn from, one in so many
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ def synthetic(
     points: int,
     dimensions: int,
     *,
-    queries: int = 1000,
+    queries: int = QUERIES,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> BenchData:
@@ -80,7 +88,7 @@ def from_file(
     source: Path,
     *,
     points: int | None = None,
-    queries: int = 1000,
+    queries: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> BenchData:
@@ -90,7 +98,8 @@ def from_file(
         folder: Where to write the data; created if absent.
         source: A .npy array of shape (n, d), or a .parquet file with a column of lists of numbers.
         points: How many documents; None takes all.
-        queries: How many queries.
+        queries: How many queries; None draws 4,000, or fewer where there are not five times as
+            many vectors.
         seed: Draws them.
         progress: Called with what is done, how much, and of how much.
 
@@ -108,7 +117,7 @@ def from_texts(
     embedder: Embedder,
     *,
     points: int | None = None,
-    queries: int = 1000,
+    queries: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> BenchData:
@@ -119,7 +128,7 @@ def from_texts(
         dataset: The texts. Empty ones are left out.
         embedder: Gives the full vectors.
         points: How many documents; None takes all.
-        queries: How many queries at most.
+        queries: How many queries at most; None takes 4,000, or fewer as ``from_file`` does.
         seed: Draws them.
         progress: Called with what is done, how much, and of how much.
 
@@ -128,7 +137,7 @@ def from_texts(
     """
     report = progress or (lambda *_: None)
     texts = [text for text in dataset.documents.values() if text.strip()]
-    asked = [text for text in dataset.queries.values() if text.strip()][:queries]
+    asked = [text for text in dataset.queries.values() if text.strip()][: queries or QUERIES]
     if asked:
         texts = texts[:points]
         is_query = np.arange(len(asked) + len(texts)) < len(asked)
@@ -162,8 +171,11 @@ def take(folder: Path, data: BenchData, points: int, progress: Progress | None =
     return _write(folder, name, chain([data.queries], documents), is_query, progress)
 
 
-def _draw(name: str, total: int, points: int | None, queries: int, seed: int) -> Mask:
+def _draw(name: str, total: int, points: int | None, queries: int | None, seed: int) -> Mask:
     """Choose which of the first ``points + queries`` rows are queries."""
+    if queries is None:
+        spare = total // _LARGEST_SHARE if points is None else total - points
+        queries = max(min(QUERIES, spare), 1)
     taken = total if points is None else points + queries
     if not 0 < queries < taken <= total:
         msg = (

@@ -22,7 +22,7 @@ from mrl_adapters.errors import ConfigurationError, EngineError
 TARGETS = (0.95, 0.99, 0.999)
 
 _FEWEST_QUERIES = 20  # ten to choose by, ten to report
-_TURN = 100  # queries timed at a time
+_LEAST_TURN = 100  # queries timed at a time: fewer are asked again in the next turn
 _COLD = 20  # first queries after opening
 _LIMITS = (2.0, 1.25, 0.5, 0.42, 0.35, 0.25, 0.18, 0.15, 0.125)  # of all full vectors as float32
 _LEAST_LIMIT = 60_000_000  # bytes: below it is the engine itself that is limited
@@ -182,8 +182,9 @@ class _Bench:
             for target in TARGETS
             if (setting := cheapest(each, target)) is not None
         ]
+        size = max(_LEAST_TURN, -(-len(self.reported) // repeats))
         parts = [
-            list(islice(cycle(self.reported), turn * _TURN, (turn + 1) * _TURN))
+            list(islice(cycle(self.reported), turn * size, (turn + 1) * size))
             for turn in range(repeats)
         ]
         answers: list[list[Answers]] = [[] for _ in chosen]

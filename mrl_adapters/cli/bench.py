@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markdown import Markdown
 
 from mrl_adapters.cli.measure import read_dataset, show_result
 from mrl_adapters.cli.options import (
@@ -15,7 +16,7 @@ from mrl_adapters.cli.options import (
     SeedOption,
     parse_sizes,
 )
-from mrl_adapters.cli.terminal import phases
+from mrl_adapters.cli.terminal import errors, phases
 
 if TYPE_CHECKING:
     from mrl_adapters.bench import BenchData, BenchResult, Contender, GrowthResult
@@ -56,7 +57,15 @@ def bench(  # noqa: PLR0913 - one argument an option
     model: Annotated[
         str, typer.Option(help="For texts: wordllama, openai:NAME or sentence-transformers:NAME.")
     ] = "wordllama",
-    queries: Annotated[int, typer.Option(min=20, help="Half of them choose settings.")] = 1000,
+    queries: Annotated[
+        int | None,
+        typer.Option(
+            min=20,
+            help="Half of them choose settings. Default: 4,000, or fewer where there are not "
+            "five times as many vectors.",
+            show_default=False,
+        ),
+    ] = None,
     k: CountedOption = 10,
     only: Annotated[
         list[str] | None,
@@ -104,7 +113,7 @@ def bench(  # noqa: PLR0913 - one argument an option
         contenders = _chosen(everybody, only or [])
 
         def measure(vectors: Path, tell: "Progress") -> "BenchResult":
-            return run(
+            found = run(
                 vectors,
                 contenders,
                 work / "engine",
@@ -113,6 +122,9 @@ def bench(  # noqa: PLR0913 - one argument an option
                 builds=builds,
                 progress=tell,
             )
+            if found.points < sizes[-1]:  # an hour may pass until the largest is done
+                errors.print(Markdown(found.to_markdown()))
+            return found
 
         result: BenchResult | GrowthResult = (
             measure(prepare(sizes[0]), report)
@@ -123,13 +135,16 @@ def bench(  # noqa: PLR0913 - one argument an option
 
 
 def _drawer(
-    folder: Path, dimensions: int, queries: int, seed: int, report: "Progress"
+    folder: Path, dimensions: int, queries: int | None, seed: int, report: "Progress"
 ) -> Callable[[int], Path]:
     """Make the function that draws as many synthetic vectors as it is told."""
     from mrl_adapters.bench import synthetic
+    from mrl_adapters.bench.data import QUERIES
+
+    asked = queries or QUERIES
 
     def prepare(size: int) -> Path:
-        synthetic(folder, size, dimensions, queries=queries, seed=seed, progress=report)
+        synthetic(folder, size, dimensions, queries=asked, seed=seed, progress=report)
         return folder
 
     return prepare
@@ -151,7 +166,7 @@ def _read(
     data: Path,
     model: str,
     points: int | None,
-    queries: int,
+    queries: int | None,
     seed: int,
     report: "Progress",
 ) -> "BenchData":

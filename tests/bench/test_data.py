@@ -67,6 +67,14 @@ def test_fewer_points_take_the_beginning_of_the_file(tmp_path: Path, vectors):
     assert rows_of(data.documents) | rows_of(data.queries) == rows_of(normalize(vectors[:120]))
 
 
+@pytest.mark.parametrize(
+    ("options", "drawn"), [({}, 1_000), ({"points": 700}, 4_000), ({"points": 4_990}, 10)]
+)
+def test_few_queries_are_drawn_of_few_vectors(tmp_path: Path, vectors, options, drawn):
+    data = from_file(tmp_path / "data", npy(tmp_path, vectors), **options)
+    assert len(data.queries) == drawn
+
+
 @pytest.mark.parametrize("options", [{"points": 4990}, {"queries": 5000}])
 def test_more_than_the_file_holds_is_refused(tmp_path: Path, vectors, options):
     with pytest.raises(ConfigurationError, match="holds 5,000 vectors"):

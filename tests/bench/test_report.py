@@ -76,6 +76,12 @@ def test_growth_is_told_for_ten_times_the_points(result: BenchResult):
     assert len(json.loads(grown.to_json())["results"]) == 2
 
 
+def test_growth_of_latency_is_told_for_what_a_large_graph_still_reaches(result: BenchResult):
+    text = GrowthResult((result, doubled(result))).to_markdown()
+    assert "### median latency at 0.95" in text
+    assert "### median latency at 0.99" in text
+
+
 def test_a_cost_that_was_not_measured_does_not_grow(result: BenchResult):
     bare = replace(result, measured=(replace(result.measured[0], answers=()),))
     text = GrowthResult((bare, doubled(bare))).to_markdown()

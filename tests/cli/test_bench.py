@@ -31,7 +31,10 @@ def test_texts_are_embedded_once_for_several_sizes(run: Any, tmp_path: Path) -> 
     texts = [json.dumps(f"passage {n} of many about {n % 9}") for n in range(200)]
     (tmp_path / "texts.jsonl").write_text("\n".join(texts))
     options = ("--points", "100,150", "--json", *SMALL, "--only", "HNSW int8")
-    result = json.loads(run("bench", tmp_path / "texts.jsonl", *options).stdout)
+    done = run("bench", tmp_path / "texts.jsonl", *options)
+    assert "100 x" in done.stderr  # shown while the larger one is still measured
+    assert "150 x" not in done.stderr
+    result = json.loads(done.stdout)
     assert [each["points"] for each in result["results"]] == [100, 150]
     assert [each["name"] for each in result["results"][0]["measured"]] == [
         "full HNSW f32",
