@@ -7,8 +7,9 @@ from mrl_adapters.qdrant import CollectionLayout, SearchPlan
 
 # Shortlists as multiples of k. Steps of about 1.4: finer ones differ less than their latencies.
 _FACTORS = (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-_NARROW_BEAM = 64
-_WIDER = (1.5, 4)  # times the beam that a plan takes by itself
+# Times the beam that a plan takes by itself, the plain way first: a small graph needs less, one
+# with holes more.
+_BEAMS = (1, 0.25, 0.5, 0.75, 1.5, 4)
 _SCANNED_SHARE = 4  # reading one point in so many, here and there, costs more than reading all
 
 
@@ -50,21 +51,23 @@ def plan_chains(
     chains = []
     for stage in layout.stages:
         way = replace(base, stages=(stage,), exact=False, rescore=False, hnsw_ef=None)
-        chains.append(_lengthen(way, lengths, k))
-        # Beyond this length a narrow beam is as wide as the shortlist, as in the first chain.
-        narrow = [length for length in lengths if length < way.beam(1)]
-        chains.append(_lengthen(replace(way, hnsw_ef=_NARROW_BEAM), narrow, k))
-        chains += [
-            tuple(
-                replace(plan, hnsw_ef=round(wider * plan.beam(plan.candidates(k))))
-                for plan in _lengthen(way, lengths, k)
-            )
-            for wider in _WIDER
-        ]
+        chains += [_by_beam(_lengthen(way, lengths, k), times, k) for times in _BEAMS]
     if len(layout.stages) > 1:
         way = replace(base, stages=layout.stages, exact=False, rescore=False, hnsw_ef=None)
         chains.append(_lengthen(way, lengths, k))
     return tuple(Chain(plans) for plans in chains if plans)
+
+
+def _by_beam(plans: Sequence[SearchPlan], times: float, k: int) -> tuple[SearchPlan, ...]:
+    """Take the same plans with another beam; one as wide as the shortlist cannot be narrower."""
+    if times == 1:
+        return tuple(plans)
+    lengths = [plan.candidates(k) for plan in plans]
+    return tuple(
+        replace(plan, hnsw_ef=round(times * plan.beam(length)))
+        for plan, length in zip(plans, lengths, strict=True)
+        if times > 1 or length < plan.beam(length)
+    )
 
 
 def _lengthen(way: SearchPlan, lengths: Sequence[int], k: int) -> tuple[SearchPlan, ...]:

@@ -54,7 +54,7 @@ def test_settings_are_said_in_few_words():
         return [describe(settings[0]), describe(settings[-1])]
 
     assert first_and_last(FullGraph()) == ["ef 16", "ef 2048"]
-    assert first_and_last(FullGraph(quantized=True))[-1] == "ef 1024, 8 x k re-ranked"
+    assert first_and_last(FullGraph(quantized=True))[-1] == "ef 2048, 8 x k re-ranked"
     assert first_and_last(ClientSide(16)) == ["10 candidates", "600 candidates"]
     assert first_and_last(TwoStage((16,))) == ["10 candidates", "150 candidates, ef 600"]
     assert describe(None) == "no choice"

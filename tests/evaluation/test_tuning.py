@@ -464,7 +464,7 @@ def test_chains_grow_and_repeat_no_plan() -> None:
         assert lengths[0] == 10
         assert lengths[-1] <= 1000
     tiny = plan_chains(CollectionLayout(256, (64,)), SearchPlan(), 10, 5)
-    assert [chain.plans[0].candidates(10) for chain in tiny] == [10, 10, 10, 10]
+    assert [chain.plans[0].candidates(10) for chain in tiny] == [10] * 6
 
 
 def test_rescoring_is_not_tried_even_where_the_present_plan_does_it() -> None:
