@@ -40,7 +40,7 @@ class BenchData:
     Args:
         name: What reports call them.
         documents: float32, shape (n, d); mapped from a file.
-        queries: float32, shape (m, d); none of them is among the documents.
+        queries: float32, shape (m, d), mapped as well; none of them is among the documents.
     """
 
     name: str
@@ -55,8 +55,10 @@ class BenchData:
             folder: Where it was written.
         """
         name = json.loads((folder / "data.json").read_text(encoding="utf-8"))["name"]
-        documents = np.load(folder / "documents.npy", mmap_mode="r")
-        return cls(name, documents, np.load(folder / "queries.npy"))
+        documents, queries = (
+            np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("documents", "queries")
+        )
+        return cls(name, documents, queries)
 
 
 def synthetic(

@@ -64,7 +64,6 @@ class Session:
     k: int
     _client: EdgeClient | None = None
     _search: Searcher | None = None
-    _queries: FloatArray | None = None
     _before: int = 0
 
     def load(self) -> Loaded:
@@ -81,7 +80,6 @@ class Session:
     def open(self) -> float:
         """Open what was stored; give the seconds that it took."""
         self._import()
-        self._queries = BenchData.open(self.data_folder).queries
         self._before = resident_bytes()
         started = time.perf_counter()
         self._client = EdgeClient(self.folder)
@@ -89,12 +87,11 @@ class Session:
         self._search = self.contender.open(self._client, self.k)
         return time.perf_counter() - started
 
-    def answer(self, rows: Sequence[int], setting: Setting) -> Answers:
-        """Search with some of the queries, one after the other."""
-        assert self._search is not None and self._queries is not None  # noqa: PT018, S101 - opened
-        ids, seconds = [], np.empty(len(rows))
-        for place, row in enumerate(rows):
-            query = self._queries[row]
+    def answer(self, queries: FloatArray, setting: Setting) -> Answers:
+        """Search with queries of shape (n, d), one after the other."""
+        assert self._search is not None  # noqa: S101 - opened
+        ids, seconds = [], np.empty(len(queries))
+        for place, query in enumerate(queries):
             started = time.perf_counter()
             found = self._search(query, setting)
             seconds[place] = time.perf_counter() - started
@@ -127,6 +124,7 @@ class Worker:
     def __init__(self, session: Session, group: Path | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self._name = session.contender.name
+        self._queries = BenchData.open(session.data_folder).queries
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, session, group), daemon=True)
         self._process.start()
@@ -157,8 +155,11 @@ class Worker:
         return seconds
 
     def answer(self, rows: Sequence[int], setting: Setting) -> Answers:
-        """Run :meth:`Session.answer`."""
-        answer: Answers = self._call("answer", list(rows), setting)
+        """Run :meth:`Session.answer` with some of the queries.
+
+        They come through the pipe: the process's memory, which is measured, holds no others.
+        """
+        answer: Answers = self._call("answer", self._queries[list(rows)], setting)
         return answer
 
     def memory(self) -> int:

@@ -173,20 +173,22 @@ def _cold(measured: Sequence[Measured]) -> str:
 
 
 def _limited(measured: Sequence[Measured]) -> str:
-    limits = [each.limit_bytes for each in measured[0].limited]
+    shown = [each for each in measured if each.limited]
     rows = [
         [
-            each.name,
+            megabytes(at_one_limit[0].limit_bytes),
             *(
                 "killed" if one.queries_per_s is None else f"{one.queries_per_s:,.0f}"
-                for one in each.limited
+                for one in at_one_limit
             ),
-            _MISSING if each.needed_bytes is None else megabytes(each.needed_bytes),
         ]
-        for each in measured
-        if each.limited
+        for at_one_limit in zip(*(each.limited for each in shown), strict=True)
     ]
-    return _table(["", *map(megabytes, limits), "half its speed from"], rows)
+    needed = [
+        _MISSING if each.needed_bytes is None else megabytes(each.needed_bytes) for each in shown
+    ]
+    titles = ["at most", *(each.name for each in shown)]
+    return _table(titles, [*rows, ["half its speed from", *needed]])
 
 
 def _ratio(value: float, base: float) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markdown import Markdown
 
 from mrl_adapters.cli.measure import read_dataset, show_result
 from mrl_adapters.cli.options import (
@@ -16,7 +15,7 @@ from mrl_adapters.cli.options import (
     SeedOption,
     parse_sizes,
 )
-from mrl_adapters.cli.terminal import errors, phases
+from mrl_adapters.cli.terminal import errors, phases, tables
 
 if TYPE_CHECKING:
     from mrl_adapters.bench import BenchData, BenchResult, Contender, GrowthResult
@@ -123,7 +122,7 @@ def bench(  # noqa: PLR0913 - one argument an option
                 progress=tell,
             )
             if found.points < sizes[-1]:  # an hour may pass until the largest is done
-                errors.print(Markdown(found.to_markdown()))
+                tables(found.to_markdown(), errors)
             return found
 
         result: BenchResult | GrowthResult = (

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
-from rich.markdown import Markdown
 from rich.text import Text
 
 from mrl_adapters.cli.options import (
@@ -19,7 +18,7 @@ from mrl_adapters.cli.options import (
     UrlOption,
     parse_sizes,
 )
-from mrl_adapters.cli.terminal import errors, output, phases
+from mrl_adapters.cli.terminal import errors, output, phases, tables
 
 if TYPE_CHECKING:
     from mrl_adapters.evaluation import Dataset
@@ -190,6 +189,6 @@ def show_result(result: Shown, plot: Path | None, *, as_json: bool) -> None:
     if as_json:
         output.print_json(result.to_json())
     else:
-        output.print(Markdown(result.to_markdown()))
+        tables(result.to_markdown())
     if plot is not None:
         errors.print(Text(f"Drawn into {result.plot(plot)}"))

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -68,6 +69,19 @@ def tell(label: str, style: str, message: str, console: Console = errors) -> Non
     text = Text(wrapped(f"{label}: {message}", console))
     text.stylize(style, 0, len(label) + 1)
     console.print(text, soft_wrap=True)
+
+
+def tables(markdown: str, console: Console = output) -> None:
+    """Print a text with tables: drawn in a terminal, as Markdown into a pipe or a file.
+
+    Args:
+        markdown: The text.
+        console: Where to print it.
+    """
+    if console.is_terminal:
+        console.print(Markdown(markdown))
+    else:
+        console.print(Text(markdown.rstrip("\n")), soft_wrap=True)
 
 
 @contextmanager

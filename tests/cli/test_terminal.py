@@ -50,6 +50,16 @@ def test_each_phase_has_a_bar_with_its_rate(screen: io.StringIO) -> None:
     assert " 5/20" in shown
 
 
+def test_tables_are_drawn_in_a_terminal_and_stay_markdown_in_a_pipe() -> None:
+    text = "About.\n\n| name | value |\n|---|---:|\n| " + "long " * 30 + "| 1 |\n"
+    drawn, piped = io.StringIO(), io.StringIO()
+    terminal.tables(text, Console(file=drawn, force_terminal=True, width=60, color_system=None))
+    terminal.tables(text, Console(file=piped, width=60))
+    assert "━" in drawn.getvalue() or "─" in drawn.getvalue()
+    assert max(map(len, drawn.getvalue().splitlines())) <= 60
+    assert piped.getvalue() == text
+
+
 def test_a_pipe_gets_no_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.StringIO()
     monkeypatch.setattr(terminal, "errors", Console(file=written))
