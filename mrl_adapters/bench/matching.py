@@ -141,3 +141,13 @@ def cheapest(tried: Sequence[Tried], target: float) -> Tried | None:
     """
     reaching = [each for each in tried if each.reaches(target)]
     return min(reaching, key=lambda each: each.p50_s, default=None)
+
+
+def highest(tried: Sequence[Tried], targets: Sequence[float]) -> float | None:
+    """Choose the highest target that some setting reaches; None where none does.
+
+    Args:
+        tried: What :func:`explore` tried.
+        targets: The overlaps to choose from.
+    """
+    return max((each for each in targets if cheapest(tried, each) is not None), default=None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mrl_adapters.bench.report import latency_at
-from mrl_adapters.bench.result import COMPARED_AT, BenchResult, Measured
+from mrl_adapters.bench.result import BenchResult, Measured
 from mrl_adapters.evaluation.plots import INK, WAYS, new_figure, save_figure, tidy
 
 Cost: TypeAlias = Callable[[Measured], float | None]
@@ -15,12 +15,7 @@ Cost: TypeAlias = Callable[[Measured], float | None]
 _OURS, _OTHERS = WAYS[0], "#999999"
 _BAR_HEIGHT = 0.34  # inches
 _CLIPPED = 4.0  # longer bars are cut: they would hide the differences between the others
-_COSTS: tuple[tuple[str, Cost], ...] = (
-    (f"median latency at overlap {COMPARED_AT:g}", latency_at(COMPARED_AT)),
-    ("time to build the index", lambda each: each.build_median_s),
-    ("resident memory", lambda each: float(each.resident_bytes)),
-    ("disk", lambda each: float(each.disk_bytes)),
-)
+_PANELS = 4
 _UNITS = (1000.0, 1.0, 1e-6, 1e-6)
 _LABELS = ("ms", "seconds", "MB", "MB")
 
@@ -39,9 +34,10 @@ def plot_bench(result: BenchResult, path: Path) -> Path:
         MissingExtraError: matplotlib is not installed.
     """
     measured = result.measured
-    figure = new_figure(3.1 * len(_COSTS) + 2.4, _BAR_HEIGHT * len(measured) + 1.5)
-    panels = figure.subplots(1, len(_COSTS), sharey=True, squeeze=False)[0]
-    for axes, (title, cost) in zip(panels, _COSTS, strict=True):
+    costs = _costs(result.compared_at)
+    figure = new_figure(3.1 * _PANELS + 2.4, _BAR_HEIGHT * len(measured) + 1.5)
+    panels = figure.subplots(1, _PANELS, sharey=True, squeeze=False)[0]
+    for axes, (title, cost) in zip(panels, costs, strict=True):
         base = cost(measured[0]) or math.nan
         for place, each in enumerate(measured):
             value = cost(each)
@@ -87,17 +83,18 @@ def plot_growth(results: Sequence[BenchResult], path: Path) -> Path:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure = new_figure(3.1 * len(_COSTS) + 0.6, 4.4)
+    figure = new_figure(3.1 * _PANELS + 0.6, 4.4)
     from matplotlib.ticker import LogLocator
 
-    panels = figure.subplots(1, len(_COSTS), squeeze=False)[0]
+    panels = figure.subplots(1, _PANELS, squeeze=False)[0]
     points = [result.points for result in results]
-    for axes, (title, cost), unit, label in zip(panels, _COSTS, _UNITS, _LABELS, strict=True):
+    costs = _costs(min(result.compared_at for result in results))
+    for axes, (title, cost), unit, label in zip(panels, costs, _UNITS, _LABELS, strict=True):
         for place, colour in zip(range(len(results[0].measured)), cycle((INK, *WAYS))):
-            costs = [cost(result.measured[place]) for result in results]
+            values = [cost(result.measured[place]) for result in results]
             axes.plot(
                 points,
-                [math.nan if value is None else unit * value for value in costs],
+                [math.nan if value is None else unit * value for value in values],
                 marker="o",
                 markersize=4,
                 linewidth=1.4,
@@ -118,6 +115,16 @@ def plot_growth(results: Sequence[BenchResult], path: Path) -> Path:
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize=8.5)
     note = f"{results[-1].data} and less, k = {results[-1].k}. {results[-1].machine}."
     return save_figure(figure, path, note)
+
+
+def _costs(target: float) -> tuple[tuple[str, Cost], ...]:
+    """Name what is drawn of each contender, latency at an overlap among it."""
+    return (
+        (f"median latency at overlap {target:g}", latency_at(target)),
+        ("time to build the index", lambda each: each.build_median_s),
+        ("resident memory", lambda each: float(each.resident_bytes)),
+        ("disk", lambda each: float(each.disk_bytes)),
+    )
 
 
 def _short(points: int) -> str:

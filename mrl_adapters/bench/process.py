@@ -159,7 +159,7 @@ class Worker:
 
         They come through the pipe: the process's memory, which is measured, holds no others.
         """
-        answer: Answers = self._call("answer", self._queries[list(rows)], setting)
+        answer: Answers = self._call("answer", np.asarray(self._queries[list(rows)]), setting)
         return answer
 
     def memory(self) -> int:

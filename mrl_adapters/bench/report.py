@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
-from mrl_adapters.bench.result import COMPARED_AT, Answered, BenchResult, Measured
+from mrl_adapters.bench.result import Answered, BenchResult, Measured
 
 _MISSING = "-"
-_GROWTH_TARGETS = (0.95, COMPARED_AT)  # a large graph may not reach the higher one
+_Cost: TypeAlias = Callable[[Measured, BenchResult], float | None]
+"""One contender's cost in a run."""
 
 
 def bench_markdown(result: BenchResult) -> str:
@@ -17,6 +19,7 @@ def bench_markdown(result: BenchResult) -> str:
     """
     base = result.measured[0]
     targets = sorted({answer.target for each in result.measured for answer in each.answers})
+    at = f"at {result.compared_at:g}"
     about = (
         f"{result.data}; k = {result.k}; {result.queries:,} queries that had no part in choosing "
         f"settings; {result.repeats} turns. {result.machine}."
@@ -29,12 +32,12 @@ def bench_markdown(result: BenchResult) -> str:
         _costs(result.measured),
         _heading("Searches: the cheapest setting that reaches the overlap"),
         _searches(result.measured, targets),
-        _heading("First searches of a new process whose files are in no cache"),
+        _heading(f"First searches of a new process, its files in no cache ({at})"),
         _cold(result.measured),
     ]
     if any(each.limited for each in result.measured):
         title = "Queries a second while opening and searching may take only so much memory"
-        sections += [_heading(title), _limited(result.measured)]
+        sections += [_heading(f"{title} ({at})"), _limited(result)]
     return "\n\n".join(sections) + "\n"
 
 
@@ -44,27 +47,29 @@ def growth_markdown(results: Sequence[BenchResult]) -> str:
     Args:
         results: The same contenders at several sizes, rising.
     """
-    costs: list[tuple[str, Callable[[Measured], float | None], Callable[[float], str]]] = [
-        ("load and index, s", lambda each: each.load_median_s + each.build_median_s, seconds),
-        ("disk", lambda each: each.disk_bytes, megabytes),
-        ("resident memory", lambda each: each.resident_bytes, megabytes),
-        ("memory for half its speed", lambda each: each.needed_bytes, megabytes),
-        *(
-            (f"median latency at {target:g}", latency_at(target), milliseconds)
-            for target in _GROWTH_TARGETS
-        ),
-    ]
     names = [each.name for each in results[0].measured]
+    costs: list[tuple[str, _Cost, Callable[[float], str]]] = [
+        ("load and index, s", lambda each, _: each.load_median_s + each.build_median_s, seconds),
+        ("disk", lambda each, _: each.disk_bytes, megabytes),
+        ("resident memory", lambda each, _: each.resident_bytes, megabytes),
+        (f"memory to be half as fast as {names[0]}", _needed, megabytes),
+        ("median latency at 0.95", lambda each, _: latency_at(0.95)(each), milliseconds),
+        ("median latency at 0.99", lambda each, _: latency_at(0.99)(each), milliseconds),
+    ]
     sections = [f"{results[-1].data} and less; k = {results[-1].k}. {results[-1].machine}."]
     sizes = [f"{result.points:,}" for result in results]
     for title, cost, show in costs:
         rows = []
         for place, name in enumerate(names):
-            values = [cost(result.measured[place]) for result in results]
-            cells = [_MISSING if value is None else show(value) for value in values]
+            values = [cost(result.measured[place], result) for result in results]
+            cells = [_or_missing(value, show) for value in values]
             rows.append([name, *cells, _tenfold(values, [result.points for result in results])])
         sections += [_heading(title), _table(["", *sizes, "ten times the points"], rows)]
     return "\n\n".join(sections) + "\n"
+
+
+def _needed(each: Measured, result: BenchResult) -> float | None:
+    return result.needed_bytes(each)
 
 
 def latency_at(target: float) -> Callable[[Measured], float | None]:
@@ -172,8 +177,8 @@ def _cold(measured: Sequence[Measured]) -> str:
     return _table(["", "opening", "first search", "median of the next 19"], rows)
 
 
-def _limited(measured: Sequence[Measured]) -> str:
-    shown = [each for each in measured if each.limited]
+def _limited(result: BenchResult) -> str:
+    shown = [each for each in result.measured if each.limited]
     rows = [
         [
             megabytes(at_one_limit[0].limit_bytes),
@@ -184,11 +189,14 @@ def _limited(measured: Sequence[Measured]) -> str:
         ]
         for at_one_limit in zip(*(each.limited for each in shown), strict=True)
     ]
-    needed = [
-        _MISSING if each.needed_bytes is None else megabytes(each.needed_bytes) for each in shown
-    ]
+    needed = [_or_missing(result.needed_bytes(each), megabytes) for each in shown]
+    enough = _or_missing(result.enough_queries_per_s, lambda rate: f"{rate:,.0f} queries/s from")
     titles = ["at most", *(each.name for each in shown)]
-    return _table(titles, [*rows, ["half its speed from", *needed]])
+    return _table(titles, [*rows, [enough, *needed]])
+
+
+def _or_missing(value: float | None, show: Callable[[float], str]) -> str:
+    return _MISSING if value is None else show(value)
 
 
 def _ratio(value: float, base: float) -> str:

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 COMPARED_AT = 0.99
-"""The overlap at which cold and limited runs, growth and pictures are compared."""
+"""The overlap at which cold and limited runs and pictures are compared; less if the first contender
+does not reach it."""
 
 
 @dataclass(frozen=True)
@@ -94,21 +95,6 @@ class Measured:
         return next((each for each in self.answers if each.target == target), None)
 
     @property
-    def needed_bytes(self) -> int | None:
-        """The least limit under which it is half as fast as under the loosest one.
-
-        The turns of timing are no measure for that: there others' searches empty the caches. None
-        where the overlap that is compared at was not reached.
-        """
-        if self.at(COMPARED_AT) is None:
-            return None
-        rates = {each.limit_bytes: each.queries_per_s for each in self.limited}
-        loosest = rates[max(rates)] if rates else None
-        if loosest is None:
-            return None
-        return min(limit for limit, rate in rates.items() if rate and rate >= loosest / 2)
-
-    @property
     def build_median_s(self) -> float:
         """Median of the builds, seconds."""
         return statistics.median(self.build_s)
@@ -131,6 +117,8 @@ class BenchResult:
         dimensions: Size of the full vectors.
         queries: How many were reported on.
         repeats: Turns of timing.
+        compared_at: The overlap at which cold and limited runs are compared. A contender that does
+            not reach it takes its most accurate setting there.
         measured: The contenders.
     """
 
@@ -141,7 +129,33 @@ class BenchResult:
     dimensions: int
     queries: int
     repeats: int
+    compared_at: float
     measured: tuple[Measured, ...]
+
+    @property
+    def enough_queries_per_s(self) -> float | None:
+        """Half of what the first contender answers under the loosest limit; None without limits.
+
+        The turns of timing are no measure for that: there others' searches empty the caches.
+        """
+        base = self.measured[0].limited
+        loosest = max(base, key=lambda each: each.limit_bytes).queries_per_s if base else None
+        return loosest and loosest / 2
+
+    def needed_bytes(self, each: Measured) -> int | None:
+        """Give the least limit under which a contender is fast enough, the same rate for all.
+
+        Args:
+            each: The contender.
+
+        Returns:
+            Bytes; None where it never was, or did not reach the overlap that is compared at.
+        """
+        enough = self.enough_queries_per_s
+        if enough is None or each.at(self.compared_at) is None:
+            return None
+        fast = (one.limit_bytes for one in each.limited if (one.queries_per_s or 0) >= enough)
+        return min(fast, default=None)
 
     def to_json(self) -> str:
         """Give everything that was measured."""

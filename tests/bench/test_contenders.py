@@ -24,7 +24,7 @@ def test_the_hardest_setting_finds_the_exact_neighbours(
     assert loaded.load_s > 0
     assert session.open() > 0
     hardest = contender.chains(32, 5, 600)[-1][-1]
-    ids, seconds = session.answer([0, 7, 59], hardest)
+    ids, seconds = session.answer(data.queries[[0, 7, 59]], hardest)
     assert session.memory() > 0
     session.close()
     assert (seconds > 0).all()

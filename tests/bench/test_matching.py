@@ -5,7 +5,7 @@ import pytest
 
 from mrl_adapters.bench import BenchData
 from mrl_adapters.bench.contenders import identifier
-from mrl_adapters.bench.matching import Judge, Tried, cheapest, explore
+from mrl_adapters.bench.matching import Judge, Tried, cheapest, explore, highest
 from mrl_adapters.bench.process import Answers
 from mrl_adapters.evaluation import exact_search
 
@@ -71,3 +71,10 @@ def test_the_fastest_of_those_that_reach_it_is_chosen():
     assert cheapest(tried, 0.99) == tried[2]
     assert cheapest(tried, 0.5) == tried[0]
     assert cheapest(tried[:1], 0.99) is None
+
+
+def test_the_highest_target_is_one_that_is_reached_for_sure():
+    tried = [Tried(1, 0.96, 0.1, error=0.005), Tried(2, 0.992, 0.3, error=0.003)]
+    assert highest(tried, (0.95, 0.99)) == 0.95
+    assert highest(tried, (0.95, 0.98, 0.99)) == 0.98
+    assert highest(tried[:1], (0.99, 0.999)) is None

@@ -49,22 +49,42 @@ def test_limits_are_shown_where_there_were_some(result: BenchResult):
     assert "only so much memory" not in result.to_markdown()
     base = result.measured[0]
     answer = replace(base.answers[0], target=COMPARED_AT, queries_per_s=200)
-    rates = ((900_000_000, 150.0), (600_000_000, 123.4), (400_000_000, 74.0), (300_000_000, None))
-    limited = tuple(UnderLimit(*each) for each in rates)
+    limits = (900_000_000, 600_000_000, 400_000_000, 300_000_000)
+    slow, fast = (
+        tuple(UnderLimit(*each) for each in zip(limits, rates, strict=True))
+        for rates in ((150.0, 123.4, 74.0, None), (900.0, 300.0, 100.0, 60.0))
+    )
     measured = (
-        replace(base, limited=limited, answers=(answer,)),
-        replace(result.measured[1], limited=limited, answers=()),
+        replace(base, limited=slow, answers=(answer,)),
+        replace(result.measured[1], limited=fast, answers=(answer,)),
+        replace(result.measured[2], limited=fast, answers=()),
         result.measured[2],
     )
     table = rows(replace(result, measured=measured).to_markdown())[-6:]
     assert table == [
-        ["at most", base.name, result.measured[1].name],
-        ["900 MB", "150", "150"],
-        ["600 MB", "123", "123"],
-        ["400 MB", "74", "74"],
-        ["300 MB", "killed", "killed"],
-        ["half its speed from", "600 MB", "-"],
+        ["at most", *(each.name for each in result.measured)],
+        ["900 MB", "150", "900", "900"],
+        ["600 MB", "123", "300", "300"],
+        ["400 MB", "74", "100", "100"],
+        ["300 MB", "killed", "60", "60"],
+        ["75 queries/s from", "600 MB", "400 MB", "-"],
     ]
+
+
+def test_limited_runs_are_compared_where_the_first_contender_still_comes(result: BenchResult):
+    limited = (UnderLimit(900_000_000, 150.0), UnderLimit(600_000_000, 123.4))
+    measured = tuple(
+        replace(each, limited=limited, answers=(replace(each.answers[0], target=0.95),))
+        for each in result.measured
+    )
+    missed = replace(result, measured=measured).to_markdown()
+    assert "only so much memory (at 0.99)" in missed
+    assert "| 75 queries/s from | - | - | - |" in missed
+    reached = replace(result, measured=measured, compared_at=0.95)
+    assert "only so much memory (at 0.95)" in reached.to_markdown()
+    assert "| 75 queries/s from | 600 MB | 600 MB | 600 MB |" in reached.to_markdown()
+    grown = GrowthResult((reached, doubled(reached))).to_markdown()
+    assert "| full HNSW f32 | 600 MB | 600 MB | x 1.0 |" in grown
 
 
 def test_several_builds_show_their_range(result: BenchResult):

@@ -37,7 +37,7 @@ def test_time_to_build(measured: BenchResult):
 
 
 def test_memory_needed_for_search(measured: BenchResult):
-    full, codes, ours = (each.needed_bytes for each in measured.measured)
+    full, codes, ours = map(measured.needed_bytes, measured.measured)
     if full is None:
         pytest.skip("no control group for memory can be made here")
     assert ours is not None

@@ -39,7 +39,7 @@ def test_a_curve_is_measured_over_ones_own_texts(run: Any, texts: Path) -> None:
     output = run("curve", texts, "--dimensions", "128,64", "-k", 5).stdout
     assert "overlap@5" in output
     for size in ("256", "128", "64"):
-        assert any(line.split()[:1] == [size] for line in output.splitlines())
+        assert any(line.split()[:2] == ["|", size] for line in output.splitlines())
 
 
 def test_a_curve_as_json_has_rotated_rows_if_asked(run: Any, texts: Path) -> None:
