@@ -157,10 +157,14 @@ def _answer(answer: Answered) -> list[str]:
     low, high = min(answer.turns_s), max(answer.turns_s)
     return [
         f"{answer.overlap:.4f}",
-        f"{milliseconds(answer.p50_s)} ({1000 * low:.2f}-{1000 * high:.2f})",
+        f"{milliseconds(answer.p50_s)} ({_short(1000 * low)}-{_short(1000 * high)})",
         milliseconds(answer.p95_s),
         f"{answer.queries_per_s:,.0f}",
     ]
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"  # noqa: PLR2004 - two digits will do
 
 
 def _cold(measured: Sequence[Measured]) -> str:
