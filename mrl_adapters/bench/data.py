@@ -22,13 +22,10 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 Mask: TypeAlias = NDArray[np.bool_]
 
-QUERIES = 4000
-"""Enough for both halves to tell an overlap of .99 to about a thousandth.
-
-A query near which the graph has a hole loses all of its results at once: of few queries, one more
-or less of these decides which setting is chosen.
-"""
-
+# Enough for both halves to tell an overlap of .99 to about a thousandth. A query near which the
+# graph has a hole loses all of its results at once: of few queries, one more or less of these
+# decides which setting is chosen.
+_QUERIES = 4000
 _BATCH = 1024
 _LARGEST_SHARE = 5  # of vectors that queries are drawn from, one in so many
 
@@ -66,7 +63,7 @@ def synthetic(
     points: int,
     dimensions: int,
     *,
-    queries: int = QUERIES,
+    queries: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> BenchData:
@@ -76,10 +73,11 @@ def synthetic(
         folder: Where to; created if absent.
         points: How many documents.
         dimensions: Size of the full vectors.
-        queries: How many queries, from the same topics.
+        queries: How many queries, from the same topics; None draws 4,000.
         seed: Draws them.
         progress: Called with what is done, how much, and of how much.
     """
+    queries = _QUERIES if queries is None else queries
     blocks = nested_vectors(points + queries, dimensions, topics=topics_of(points), seed=seed)
     is_query = np.arange(points + queries) < queries
     return _write(folder, "synthetic nested vectors", blocks, is_query, progress)
@@ -139,7 +137,9 @@ def from_texts(
     """
     report = progress or (lambda *_: None)
     texts = [text for text in dataset.documents.values() if text.strip()]
-    asked = [text for text in dataset.queries.values() if text.strip()][: queries or QUERIES]
+    asked = [text for text in dataset.queries.values() if text.strip()][
+        : _QUERIES if queries is None else queries
+    ]
     if asked:
         texts = texts[:points]
         is_query = np.arange(len(asked) + len(texts)) < len(asked)
@@ -177,7 +177,7 @@ def _draw(name: str, total: int, points: int | None, queries: int | None, seed: 
     """Choose which of the first ``points + queries`` rows are queries."""
     if queries is None:
         spare = total // _LARGEST_SHARE if points is None else total - points
-        queries = max(min(QUERIES, spare), 1)
+        queries = max(min(_QUERIES, spare), 1)
     taken = total if points is None else points + queries
     if not 0 < queries < taken <= total:
         msg = (

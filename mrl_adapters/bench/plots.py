@@ -6,7 +6,6 @@ from itertools import cycle
 from pathlib import Path
 from typing import TypeAlias
 
-from mrl_adapters.bench.report import latency_at
 from mrl_adapters.bench.result import BenchResult, Measured
 from mrl_adapters.evaluation.plots import INK, WAYS, new_figure, save_figure, tidy
 
@@ -15,9 +14,6 @@ Cost: TypeAlias = Callable[[Measured], float | None]
 _OURS, _OTHERS = WAYS[0], "#999999"
 _BAR_HEIGHT = 0.34  # inches
 _CLIPPED = 4.0  # longer bars are cut: they would hide the differences between the others
-_PANELS = 4
-_UNITS = (1000.0, 1.0, 1e-6, 1e-6)
-_LABELS = ("ms", "seconds", "MB", "MB")
 
 
 def plot_bench(result: BenchResult, path: Path) -> Path:
@@ -35,9 +31,9 @@ def plot_bench(result: BenchResult, path: Path) -> Path:
     """
     measured = result.measured
     costs = _costs(result.compared_at)
-    figure = new_figure(3.1 * _PANELS + 2.4, _BAR_HEIGHT * len(measured) + 1.5)
-    panels = figure.subplots(1, _PANELS, sharey=True, squeeze=False)[0]
-    for axes, (title, cost) in zip(panels, costs, strict=True):
+    figure = new_figure(3.1 * len(costs) + 2.4, _BAR_HEIGHT * len(measured) + 1.5)
+    panels = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
+    for axes, (title, _, _, cost) in zip(panels, costs, strict=True):
         base = cost(measured[0]) or math.nan
         for place, each in enumerate(measured):
             value = cost(each)
@@ -83,13 +79,13 @@ def plot_growth(results: Sequence[BenchResult], path: Path) -> Path:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure = new_figure(3.1 * _PANELS + 0.6, 4.4)
+    costs = _costs(min(result.compared_at for result in results))
+    figure = new_figure(3.1 * len(costs) + 0.6, 4.4)
     from matplotlib.ticker import LogLocator
 
-    panels = figure.subplots(1, _PANELS, squeeze=False)[0]
+    panels = figure.subplots(1, len(costs), squeeze=False)[0]
     points = [result.points for result in results]
-    costs = _costs(min(result.compared_at for result in results))
-    for axes, (title, cost), unit, label in zip(panels, costs, _UNITS, _LABELS, strict=True):
+    for axes, (title, label, unit, cost) in zip(panels, costs, strict=True):
         for place, colour in zip(range(len(results[0].measured)), cycle((INK, *WAYS))):
             values = [cost(result.measured[place]) for result in results]
             axes.plot(
@@ -117,13 +113,23 @@ def plot_growth(results: Sequence[BenchResult], path: Path) -> Path:
     return save_figure(figure, path, note)
 
 
-def _costs(target: float) -> tuple[tuple[str, Cost], ...]:
-    """Name what is drawn of each contender, latency at an overlap among it."""
+def _costs(target: float) -> tuple[tuple[str, str, float, Cost], ...]:
+    """List what is drawn of each contender, latency at an overlap among it.
+
+    Returns:
+        For each panel its title, the unit it is drawn in, how many of those make one of the
+        cost's own unit, and the cost, in seconds or bytes.
+    """
     return (
-        (f"median latency at overlap {target:g}", latency_at(target)),
-        ("time to build the index", lambda each: each.build_median_s),
-        ("resident memory", lambda each: float(each.resident_bytes)),
-        ("disk", lambda each: float(each.disk_bytes)),
+        (
+            f"median latency at overlap {target:g}",
+            "ms",
+            1000.0,
+            lambda each: each.latency_s(target),
+        ),
+        ("time to build the index", "seconds", 1.0, lambda each: each.build_median_s),
+        ("resident memory", "MB", 1e-6, lambda each: float(each.resident_bytes)),
+        ("disk", "MB", 1e-6, lambda each: float(each.disk_bytes)),
     )
 
 

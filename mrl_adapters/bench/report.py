@@ -7,8 +7,8 @@ from typing import TypeAlias
 from mrl_adapters.bench.result import Answered, BenchResult, Measured
 
 _MISSING = "-"
-_Cost: TypeAlias = Callable[[Measured, BenchResult], float | None]
-"""One contender's cost in a run."""
+_Cost: TypeAlias = Callable[[BenchResult, Measured], float | None]
+"""What a run says of one of its contenders."""
 
 
 def bench_markdown(result: BenchResult) -> str:
@@ -49,37 +49,23 @@ def growth_markdown(results: Sequence[BenchResult]) -> str:
     """
     names = [each.name for each in results[0].measured]
     costs: list[tuple[str, _Cost, Callable[[float], str]]] = [
-        ("load and index, s", lambda each, _: each.load_median_s + each.build_median_s, seconds),
-        ("disk", lambda each, _: each.disk_bytes, megabytes),
-        ("resident memory", lambda each, _: each.resident_bytes, megabytes),
-        (f"memory to be half as fast as {names[0]}", _needed, megabytes),
-        ("median latency at 0.95", lambda each, _: latency_at(0.95)(each), milliseconds),
-        ("median latency at 0.99", lambda each, _: latency_at(0.99)(each), milliseconds),
+        ("load and index, s", lambda _, each: each.load_median_s + each.build_median_s, seconds),
+        ("disk", lambda _, each: each.disk_bytes, megabytes),
+        ("resident memory", lambda _, each: each.resident_bytes, megabytes),
+        (f"memory to be half as fast as {names[0]}", BenchResult.needed_bytes, megabytes),
+        ("median latency at 0.95", lambda _, each: each.latency_s(0.95), milliseconds),
+        ("median latency at 0.99", lambda _, each: each.latency_s(0.99), milliseconds),
     ]
     sections = [f"{results[-1].data} and less; k = {results[-1].k}. {results[-1].machine}."]
     sizes = [f"{result.points:,}" for result in results]
     for title, cost, show in costs:
         rows = []
         for place, name in enumerate(names):
-            values = [cost(result.measured[place], result) for result in results]
+            values = [cost(result, result.measured[place]) for result in results]
             cells = [_or_missing(value, show) for value in values]
             rows.append([name, *cells, _tenfold(values, [result.points for result in results])])
         sections += [_heading(title), _table(["", *sizes, "ten times the points"], rows)]
     return "\n\n".join(sections) + "\n"
-
-
-def _needed(each: Measured, result: BenchResult) -> float | None:
-    return result.needed_bytes(each)
-
-
-def latency_at(target: float) -> Callable[[Measured], float | None]:
-    """Make the function that gives a contender's median latency at an overlap, seconds."""
-
-    def latency(each: Measured) -> float | None:
-        answer = each.at(target)
-        return None if answer is None else answer.p50_s
-
-    return latency
 
 
 def milliseconds(value: float) -> str:
@@ -118,8 +104,8 @@ def _ratios(measured: Sequence[Measured], base: Measured, targets: Iterable[floa
             (float(each.resident_bytes), float(base.resident_bytes)),
         ]
         for target in targets:
-            latency = latency_at(target)
-            ratios.append((latency(each) or math.nan, latency(base) or math.nan))
+            latencies = (each.latency_s(target), base.latency_s(target))
+            ratios.append((latencies[0] or math.nan, latencies[1] or math.nan))
         rows.append([each.name, *(_ratio(*pair) for pair in ratios)])
     return _table(titles, rows)
 

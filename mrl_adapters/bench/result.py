@@ -94,6 +94,11 @@ class Measured:
         """Give the answers at one overlap, if it was reached."""
         return next((each for each in self.answers if each.target == target), None)
 
+    def latency_s(self, target: float) -> float | None:
+        """Give the median latency at one overlap, seconds, if it was reached."""
+        answer = self.at(target)
+        return None if answer is None else answer.p50_s
+
     @property
     def build_median_s(self) -> float:
         """Median of the builds, seconds."""
@@ -139,8 +144,8 @@ class BenchResult:
         The turns of timing are no measure for that: there others' searches empty the caches.
         """
         base = self.measured[0].limited
-        loosest = max(base, key=lambda each: each.limit_bytes).queries_per_s if base else None
-        return loosest and loosest / 2
+        loosest = base[0].queries_per_s if base else None
+        return None if loosest is None else loosest / 2
 
     def needed_bytes(self, each: Measured) -> int | None:
         """Give the least limit under which a contender is fast enough, the same rate for all.

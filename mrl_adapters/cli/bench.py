@@ -138,12 +138,9 @@ def _drawer(
 ) -> Callable[[int], Path]:
     """Make the function that draws as many synthetic vectors as it is told."""
     from mrl_adapters.bench import synthetic
-    from mrl_adapters.bench.data import QUERIES
-
-    asked = queries or QUERIES
 
     def prepare(size: int) -> Path:
-        synthetic(folder, size, dimensions, queries=asked, seed=seed, progress=report)
+        synthetic(folder, size, dimensions, queries=queries, seed=seed, progress=report)
         return folder
 
     return prepare

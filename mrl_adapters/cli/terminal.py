@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -79,6 +78,8 @@ def tables(markdown: str, console: Console = output) -> None:
         console: Where to print it.
     """
     if console.is_terminal:
+        from rich.markdown import Markdown  # else every command would load it
+
         console.print(Markdown(markdown))
     else:
         console.print(Text(markdown.rstrip("\n")), soft_wrap=True)

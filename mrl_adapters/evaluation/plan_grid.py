@@ -7,9 +7,8 @@ from mrl_adapters.qdrant import CollectionLayout, SearchPlan
 
 # Shortlists as multiples of k. Steps of about 1.4: finer ones differ less than their latencies.
 _FACTORS = (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-# Times the beam that a plan takes by itself, the plain way first: a small graph needs less, one
-# with holes more.
-_BEAMS = (1, 0.25, 0.5, 0.75, 1.5, 4)
+# Times the beam that a plan takes by itself: a small graph needs less, one with holes more.
+_BEAMS = (0.25, 0.5, 0.75, 1.5, 4)
 _SCANNED_SHARE = 4  # reading one point in so many, here and there, costs more than reading all
 
 
@@ -48,20 +47,18 @@ def plan_chains(
     """
     longest = max(points // _SCANNED_SHARE, k)
     lengths = sorted({min(round(k * factor), longest) for factor in _FACTORS})
+    way = replace(base, exact=False, rescore=False, hnsw_ef=None)
     chains = []
     for stage in layout.stages:
-        way = replace(base, stages=(stage,), exact=False, rescore=False, hnsw_ef=None)
-        chains += [_by_beam(_lengthen(way, lengths, k), times, k) for times in _BEAMS]
+        plain = _lengthen(replace(way, stages=(stage,)), lengths, k)
+        chains += [plain, *(_by_beam(plain, times, k) for times in _BEAMS)]
     if len(layout.stages) > 1:
-        way = replace(base, stages=layout.stages, exact=False, rescore=False, hnsw_ef=None)
-        chains.append(_lengthen(way, lengths, k))
+        chains.append(_lengthen(replace(way, stages=layout.stages), lengths, k))
     return tuple(Chain(plans) for plans in chains if plans)
 
 
 def _by_beam(plans: Sequence[SearchPlan], times: float, k: int) -> tuple[SearchPlan, ...]:
     """Take the same plans with another beam; one as wide as the shortlist cannot be narrower."""
-    if times == 1:
-        return tuple(plans)
     lengths = [plan.candidates(k) for plan in plans]
     return tuple(
         replace(plan, hnsw_ef=round(times * plan.beam(length)))

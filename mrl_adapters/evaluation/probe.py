@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,9 +117,9 @@ class Probe:
         """Read full vectors; points without one, or with nothing but zeros, are left out."""
         for start in range(0, len(ids), _VECTORS):
             for record in self._records(list(ids[start : start + _VECTORS])):
-                stored = record.vector
+                stored: Any = record.vector
                 if isinstance(stored, dict):
-                    stored = stored.get(self.layout.full_name)  # type: ignore[assignment] # dense
+                    stored = stored.get(self.layout.full_name)
                 vector = np.asarray([] if stored is None else stored, dtype=np.float32)
                 if vector.any():
                     yield record.id, vector

@@ -25,7 +25,7 @@ def span(method: Method) -> Method:
         method: The method; coroutines as well.
     """
     # The dispatcher asks for it at every call, and inspect would build it anew.
-    method.__signature__ = inspect.signature(method)  # type: ignore[attr-defined] # inspect's own name for it
+    cast(Any, method).__signature__ = inspect.signature(method)
     spanned = cast(Method, dispatcher.span(method))
 
     @wraps(method)

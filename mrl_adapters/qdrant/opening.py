@@ -14,6 +14,7 @@ from mrl_adapters.qdrant.first_load import fit_auto
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.matching import check_layout, check_model
+from mrl_adapters.qdrant.paging import without
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.rotation import rotated_layout, store_rotation
 from mrl_adapters.vectors import FloatArray, Rotation
@@ -116,12 +117,7 @@ class Opening:
 
     def _warn_of_missing(self, layout: CollectionLayout) -> Flow[None]:
         lacking = models.Filter(
-            should=[
-                models.Filter(
-                    must_not=[models.HasVectorCondition(has_vector=layout.stage_name(stage))]
-                )
-                for stage in layout.stages
-            ]
+            should=[without(layout.stage_name(stage)) for stage in layout.stages]
         )
         answer = yield from ask(lambda c: c.count(self.name, count_filter=lacking, exact=True))
         if answer.count:

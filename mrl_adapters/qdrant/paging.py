@@ -1,10 +1,19 @@
-"""Read many points, page by page."""
+"""Select points by the vectors that they have, and read many of them, page by page."""
 
 from qdrant_client import models
 
 from mrl_adapters.qdrant.flow import Flow, ask
 
 _PAGE = 1_000
+
+
+def without(vector: str) -> models.Filter:
+    """Select the points that lack a vector.
+
+    Args:
+        vector: Its name, "" for an unnamed one.
+    """
+    return models.Filter(must_not=[models.HasVectorCondition(has_vector=vector)])
 
 
 def read_pages(

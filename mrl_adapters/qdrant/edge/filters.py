@@ -156,7 +156,8 @@ def _match(given: BaseModel) -> Any:
 def _match_value(value: Any) -> edge.MatchValue:
     # The binding reads a Python bool as an integer, and integers never equal booleans in a
     # payload. NumPy's bool is no integer, so that it arrives as what it is.
-    return edge.MatchValue(np.bool_(value) if isinstance(value, bool) else value)  # type: ignore[arg-type]  # see above
+    plain: Any = np.bool_(value) if isinstance(value, bool) else value
+    return edge.MatchValue(plain)
 
 
 def _range(given: models.Range | models.DatetimeRange) -> Any:

@@ -28,10 +28,11 @@ from mrl_adapters.qdrant.migration.checkpoint import (
 )
 from mrl_adapters.qdrant.migration.destination import Destination, refuse_changed, switch
 from mrl_adapters.qdrant.migration.in_place import MAX_PASSES
-from mrl_adapters.qdrant.migration.pages import PointId, count_points, read_pages, without
+from mrl_adapters.qdrant.migration.pages import PointId, count_points, read_pages
 from mrl_adapters.qdrant.migration.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.migration.result import MigrationResult
 from mrl_adapters.qdrant.migration.source import Source
+from mrl_adapters.qdrant.paging import without
 from mrl_adapters.qdrant.reading import stored_metadata
 from mrl_adapters.qdrant.rotation import store_rotation
 from mrl_adapters.vectors import Rotation

@@ -120,15 +120,6 @@ def column(
     return np.array(stacked, dtype=np.float32).reshape(len(records), width)
 
 
-def without(vector: str) -> models.Filter:
-    """Select the points that lack a vector.
-
-    Args:
-        vector: Its name, "" for an unnamed one.
-    """
-    return models.Filter(must_not=[models.HasVectorCondition(has_vector=vector)])
-
-
 def count_points(
     driver: Driver, collection_name: str, query_filter: models.Filter | None = None
 ) -> int:

@@ -15,8 +15,9 @@ from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.checkpoint import Checkpoint, read_checkpoint
 from mrl_adapters.qdrant.migration.destination import check_alias, point_alias
-from mrl_adapters.qdrant.migration.pages import count_points, without
+from mrl_adapters.qdrant.migration.pages import count_points
 from mrl_adapters.qdrant.migration.result import CopyTarget, MigrationPlan, MigrationResult
+from mrl_adapters.qdrant.paging import without
 from mrl_adapters.qdrant.rotation import companion_name, holds_rotation, open_layout
 from mrl_adapters.vectors import Rotation
 

@@ -14,7 +14,8 @@ from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.migration.pages import PointId, column, page_points, read_pages, without
+from mrl_adapters.qdrant.migration.pages import PointId, column, page_points, read_pages
+from mrl_adapters.qdrant.paging import without
 from mrl_adapters.qdrant.points import derive
 from mrl_adapters.vectors import FloatArray
 
