@@ -184,3 +184,26 @@ def test_loading_local_mode_costs_little_more_than_its_own_upsert():
     rates = f"{stock_best / ours_best:.2f} x stock, {own_best / ours_best:.2f} x its own upsert"
     assert ours_best <= own_best / LOCAL_SHARE, rates
     assert ours_best <= stock_best / STOCK_MULTIPLE, rates
+
+
+@pytest.mark.benchmark_target
+def test_loading_a_folder_reaches_three_times_the_stock_stores_rate(tmp_path: Path):
+    """Both keep what they acknowledge on disk: local mode in SQLite, a commit for each point."""
+    embedder = ReadyInArrays(1_536)
+    layout = CollectionLayout(1_536, (256,))
+    stock_s, ours_s = [], []
+    with (
+        closing(QdrantClient(path=str(tmp_path / "local"))) as local,
+        connect(path=str(tmp_path / "vectors")) as client,
+    ):
+        local.create_collection(
+            "docs", models.VectorParams(size=1_536, distance=models.Distance.COSINE)
+        )
+        stock = QdrantVectorStore(local, "docs", embedder)
+        ours = MatryoshkaVectorStore(client, "docs", embedder, layout=layout)
+        for _ in range(5):
+            texts, metadatas, ids = passages(BATCH)
+            stock_s.append(seconds(stock.add_texts, texts, metadatas, ids=ids))
+            ours_s.append(seconds(ours.add_texts, texts, metadatas, ids=ids))
+    multiple = min(stock_s) / min(ours_s)
+    assert multiple >= STOCK_MULTIPLE, f"{multiple:.1f} x stock"

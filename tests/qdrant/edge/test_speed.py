@@ -11,7 +11,7 @@ import pytest
 import qdrant_edge as edge
 from qdrant_client import models
 
-from mrl_adapters.qdrant.edge import EdgeClient
+from mrl_adapters.qdrant.edge import EdgeClient, config
 
 ROWS = np.random.default_rng(0).standard_normal((1000, 768)).astype(np.float32)
 PAYLOADS = [
@@ -121,3 +121,34 @@ def test_a_query_costs_less_than_40_microseconds_more_than_the_engine(tmp_path: 
             )
     # The best of eight: what a busy machine adds is not what is compared.
     assert np.median(extra_s) < 40e-6
+
+
+@pytest.mark.benchmark_target
+def test_a_search_is_not_handed_to_the_engines_pool_of_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A built collection is one segment: more threads have nothing to share."""
+    points = [
+        models.PointStruct(id=at, vector={"full": row.tolist(), "short_128": row[:128].tolist()})
+        for at, row in enumerate(ROWS)
+    ]
+
+    def filled(path: Path) -> EdgeClient:
+        client = EdgeClient(path)
+        client.create_collection("docs", layout())
+        client.upsert("docs", points)
+        client.optimize("docs")
+        return client
+
+    def search(client: EdgeClient, row: Any) -> None:
+        shortlist = models.Prefetch(query=row[:128].tolist(), using="short_128", limit=100)
+        client.query_points("docs", query=row, using="full", prefetch=shortlist)
+
+    with filled(tmp_path / "own") as own:
+        monkeypatch.setattr(config, "_SEARCH_THREADS", None)  # as many as the engine likes
+        with filled(tmp_path / "pooled") as pooled:
+            ratios = [
+                took_s(partial(search, own, row)) / took_s(partial(search, pooled, row))
+                for row in ROWS[:500]
+            ]
+    assert np.median(ratios) < 0.9
