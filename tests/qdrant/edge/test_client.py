@@ -15,6 +15,7 @@ from mrl_adapters.qdrant.edge import EdgeClient
 Points = Callable[..., list[models.PointStruct]]
 Vectors = dict[str, models.VectorParams]
 
+THREADS = Path("/proc/self/task")
 OUR_OWN = {"optimize"}
 METHODS = sorted(
     name for name in dir(EdgeClient) if not name.startswith("_") and name not in OUR_OWN
@@ -249,3 +250,23 @@ def test_a_foreign_format_is_refused(tmp_path: Path) -> None:
     file.write_text("{")
     with EdgeClient(tmp_path) as client, pytest.raises(EngineError, match="Cannot read"):
         client.count("docs")
+
+
+@pytest.mark.skipif(not THREADS.exists(), reason="only Linux lists a process's threads")
+def test_a_collection_searches_on_one_thread(
+    tmp_path: Path, nested_vectors: Vectors, nested_points: Points
+) -> None:
+    """Where it is made and where it is opened: a pool costs a search its waking."""
+
+    def searching() -> set[str]:
+        each = {path.parent.name: path.read_text() for path in THREADS.glob("*/comm")}
+        return {thread for thread, name in each.items() if name.startswith("edge-search")}
+
+    for step in ("made", "opened"):
+        before = searching()
+        with EdgeClient(tmp_path) as client:
+            if step == "made":
+                client.create_collection("docs", nested_vectors)
+                client.upsert("docs", nested_points(20))
+            assert client.query_points("docs", query=[1.0] * 8, using="short_8").points
+            assert len(searching() - before) == 1
