@@ -29,7 +29,7 @@ def bench_markdown(result: BenchResult) -> str:
         _heading(f"As multiples of {base.name}; latency: median at that overlap or more"),
         _ratios(result.measured, base, targets),
         _heading("Absolute"),
-        _costs(result.measured),
+        _costs(result),
         _heading("Searches: the cheapest setting that reaches the overlap"),
         _searches(result.measured, targets),
         _heading(f"First searches of a new process, its files in no cache ({at})"),
@@ -110,19 +110,20 @@ def _ratios(measured: Sequence[Measured], base: Measured, targets: Iterable[floa
     return _table(titles, rows)
 
 
-def _costs(measured: Sequence[Measured]) -> str:
+def _costs(result: BenchResult) -> str:
     rows = [
         [
             each.name,
             _spread(each.load_s),
+            f"{result.points / each.load_median_s:,.0f}",
             _spread(each.build_s),
             megabytes(each.disk_bytes),
             megabytes(each.resident_bytes),
             f"{each.best_overlap:.4f}",
         ]
-        for each in measured
+        for each in result.measured
     ]
-    titles = ["", "load, s", "index, s", "disk", "resident", "best overlap tried"]
+    titles = ["", "load, s", "points/s", "index, s", "disk", "resident", "best overlap tried"]
     return _table(titles, rows)
 
 

@@ -34,6 +34,13 @@ def test_ratios_are_of_the_absolute_figures(result: BenchResult):
     assert shown[3] == f"{other.disk_bytes / base.disk_bytes:.2f}"
 
 
+def test_the_rate_of_loading_is_the_points_by_its_time(result: BenchResult):
+    titles, *costs = (row for row in rows(result.to_markdown()) if len(row) == 7)
+    assert titles[1:3] == ["load, s", "points/s"]
+    rates = [f"{result.points / each.load_median_s:,.0f}" for each in result.measured]
+    assert [row[2] for row in costs[: len(rates)]] == rates
+
+
 def test_every_target_has_a_row_a_contender(result: BenchResult):
     table = [row for row in rows(result.to_markdown()) if row[0] in {"0.95", "0.99", "0.999"}]
     assert len(table) == 3 * len(result.measured)
