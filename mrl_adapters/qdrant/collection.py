@@ -125,7 +125,7 @@ class MatryoshkaCollection:
             EmbeddingError: A vector holds NaN, infinity or only zeros.
             CollectionMismatchError: The collection differs from what was asked for.
         """
-        if not len(vectors):  # type: ignore[arg-type] # an array or a sequence
+        if not len(vectors):  # type: ignore[arg-type] # ArrayLike admits a number, which is no batch
             return
         names = [f"document {identifier!r}" for identifier in ids]
         expected = self.layout.dimensions if self.layout else None

@@ -105,6 +105,13 @@ def passages(count: int) -> tuple[list[str], list[dict[str, object]], list[str]]
     )
 
 
+def stock_store(client: QdrantClient, embedder: Embeddings) -> QdrantVectorStore:
+    client.create_collection(
+        "docs", models.VectorParams(size=1_536, distance=models.Distance.COSINE)
+    )
+    return QdrantVectorStore(client, "docs", embedder)
+
+
 @pytest.mark.benchmark_target
 def test_loading_reaches_four_fifths_of_the_raw_engines_rate(tmp_path: Path):
     """Both build their points; the raw engine is given the short vectors too."""
@@ -157,10 +164,7 @@ def test_loading_local_mode_costs_little_more_than_its_own_upsert():
     for _ in range(7):
         texts, metadatas, ids = passages(count)
         with closing(QdrantClient(":memory:")) as client:
-            client.create_collection(
-                "docs", models.VectorParams(size=1_536, distance=models.Distance.COSINE)
-            )
-            stock = QdrantVectorStore(client, "docs", embedder)
+            stock = stock_store(client, embedder)
             stock_s.append(seconds(stock.add_texts, texts, metadatas, ids=ids))
         with closing(QdrantClient(":memory:")) as client:
             client.create_collection("docs", layout.vectors_config())
@@ -196,10 +200,7 @@ def test_loading_a_folder_reaches_three_times_the_stock_stores_rate(tmp_path: Pa
         closing(QdrantClient(path=str(tmp_path / "local"))) as local,
         connect(path=str(tmp_path / "vectors")) as client,
     ):
-        local.create_collection(
-            "docs", models.VectorParams(size=1_536, distance=models.Distance.COSINE)
-        )
-        stock = QdrantVectorStore(local, "docs", embedder)
+        stock = stock_store(local, embedder)
         ours = MatryoshkaVectorStore(client, "docs", embedder, layout=layout)
         for _ in range(5):
             texts, metadatas, ids = passages(BATCH)
