@@ -10,12 +10,50 @@
     ├── EngineError (RuntimeError)         the embedded engine: path locked, client closed
     └── MigrationError                     a migration that cannot start or go on
 
+Each says in attributes what its message says in words, as far as that applies: ``collection``,
+``found``, ``expected`` and ``path``. Pickling and copying keep them.
+
 Errors of the openai and qdrant clients (transport, status codes) pass through unwrapped.
 """
 
+import os
+from typing import Any
+
 
 class MRLError(Exception):
-    """Base of every error that this package raises by itself."""
+    """Base of every error that this package raises by itself.
+
+    Args:
+        args: The message.
+        collection: The collection that the error is about.
+        found: What was given or met.
+        expected: What would have been right.
+        path: The file or folder that the error is about.
+    """
+
+    collection: str | None
+    found: object
+    expected: object
+
+    def __init__(
+        self,
+        *args: object,
+        collection: str | None = None,
+        found: object = None,
+        expected: object = None,
+        path: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Keep the message and what it tells of."""
+        super().__init__(*args)
+        self.collection = collection
+        self.found = found
+        self.expected = expected
+        self.path = None if path is None else os.fspath(path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Remade without __init__: a subclass may compose its message from other arguments.
+        state = super().__reduce__()[2:]
+        return _remade, (type(self), self.args), *state
 
 
 class MissingExtraError(MRLError, ImportError):
@@ -28,9 +66,10 @@ class MissingExtraError(MRLError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         """Compose the message from what is missing and what installs it."""
+        super().__init__(f"{package} is not installed. Run: pip install 'mrl-adapters[{extra}]'")
+        self.name = package
         self.package = package
         self.extra = extra
-        super().__init__(f"{package} is not installed. Run: pip install 'mrl-adapters[{extra}]'")
 
 
 class UnknownModelError(MRLError, LookupError):
@@ -59,3 +98,10 @@ class EngineError(MRLError, RuntimeError):
 
 class MigrationError(MRLError):
     """Report a migration that cannot start or go on."""
+
+
+def _remade(kind: type[MRLError], args: tuple[object, ...]) -> MRLError:
+    """Make an error as it was before its attributes, for pickle and copy."""
+    error = kind.__new__(kind)
+    super(MRLError, error).__init__(*args)
+    return error

@@ -1,7 +1,11 @@
 """The tree of errors, pinned: what users catch must not change by accident."""
 
+import copy
 import inspect
+import pickle
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +48,41 @@ def test_a_missing_extra_says_what_to_type() -> None:
     error = errors.MissingExtraError("wordllama", "static")
     assert str(error) == ("wordllama is not installed. Run: pip install 'mrl-adapters[static]'")
     assert (error.package, error.extra) == ("wordllama", "static")
+
+
+COPIERS: dict[str, Callable[[Exception], Exception]] = {
+    "pickle": lambda error: pickle.loads(pickle.dumps(error)),  # noqa: S301 - our own bytes
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}
+
+
+@pytest.mark.parametrize("copier", sorted(COPIERS))
+@pytest.mark.parametrize("name", sorted(set(TREE) - {"MissingExtraError"}))
+def test_an_error_keeps_its_message_and_attributes_through(name: str, copier: str) -> None:
+    kind = getattr(errors, name)
+    error = kind("wrong", collection="docs", found=(128,), expected=256, path=Path("a") / "b")
+    error.add_note("while adding")
+    kept = COPIERS[copier](error)
+    assert type(kept) is kind
+    assert (str(kept), kept.args) == ("wrong", ("wrong",))
+    assert vars(kept) == vars(error)
+    assert (kept.collection, kept.found, kept.expected) == ("docs", (128,), 256)  # type: ignore[attr-defined] # the kind is known above
+    assert kept.path == str(Path("a") / "b")  # type: ignore[attr-defined] # likewise
+
+
+@pytest.mark.parametrize("copier", sorted(COPIERS))
+def test_a_missing_extra_keeps_what_is_missing_through(copier: str) -> None:
+    error = errors.MissingExtraError("wordllama", "static")
+    kept = COPIERS[copier](error)
+    assert isinstance(kept, errors.MissingExtraError)
+    assert (str(kept), kept.msg, kept.args) == (str(error), str(error), error.args)
+    assert (kept.package, kept.extra, kept.name) == ("wordllama", "static", "wordllama")
+
+
+def test_an_error_without_attributes_has_none() -> None:
+    error = errors.EngineError("closed")
+    assert (error.collection, error.found, error.expected, error.path) == (None,) * 4
 
 
 def test_the_roots_public_names_are_pinned() -> None:

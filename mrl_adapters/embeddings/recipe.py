@@ -30,7 +30,7 @@ def shorten(
             f"{giver} gave vectors of {width} dimensions, asked for {dimensions}. "
             "Let it give its full size, or ask for fewer."
         )
-        raise DimensionsError(msg)
+        raise DimensionsError(msg, found=width, expected=dimensions)
     reduction: Reduction = "prefix"
     # A vector that arrives shortened already went through the recipe where it was made.
     if spec and dimensions < width and (width == spec.dimensions or not spec.is_nested):

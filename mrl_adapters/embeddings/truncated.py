@@ -51,7 +51,7 @@ class TruncatedEmbedder:
             spec.check(dimensions)
         elif dimensions < 1:
             msg = f"Asked for {dimensions} dimensions. Choose at least 1."
-            raise DimensionsError(msg)
+            raise DimensionsError(msg, found=dimensions, expected="at least 1")
         apply = not applies_prompts(base) if prompts is None else prompts
         self._query_prompt = spec.query_prompt if spec and apply else ""
         self._document_prompt = spec.document_prompt if spec and apply else ""

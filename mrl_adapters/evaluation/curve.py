@@ -215,7 +215,7 @@ def _sizes(dimensions: Sequence[int] | None, full: int) -> list[int]:
             f"Cannot measure {wrong[0]} dimensions of vectors that have {full}. "
             f"Choose dimensions from 1 to {full}."
         )
-        raise DimensionsError(msg)
+        raise DimensionsError(msg, found=wrong[0], expected=range(1, full + 1))
     return sorted(set(dimensions) - {full}, reverse=True)
 
 

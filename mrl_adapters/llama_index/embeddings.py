@@ -136,7 +136,7 @@ class MatryoshkaEmbedding(UnitEmbedding):
             spec.check(dimensions)
         elif dimensions < 1:
             msg = f"Asked for {dimensions} dimensions. Choose at least 1."
-            raise DimensionsError(msg)
+            raise DimensionsError(msg, found=dimensions, expected="at least 1")
         apply = not applies_prompts(base) if prompts is None else prompts
         fields: dict[str, Any] = {
             "inner": base,

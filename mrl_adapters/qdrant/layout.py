@@ -93,14 +93,14 @@ class CollectionLayout:
                 f"Vectors of {self.dimensions} dimensions have no shorter form. "
                 f"Two-stage search needs at least {_FEWEST_DIMENSIONS}."
             )
-            raise DimensionsError(msg)
+            raise DimensionsError(msg, found=self.dimensions, expected=_FEWEST_DIMENSIONS)
         for stage in self.stages:
             if not 1 <= stage < self.dimensions:
                 msg = (
                     f"Stage {stage} does not fit vectors of {self.dimensions} dimensions. "
                     f"Choose stages from 1 to {self.dimensions - 1}."
                 )
-                raise DimensionsError(msg)
+                raise DimensionsError(msg, found=stage, expected=range(1, self.dimensions))
         self._check_options()
 
     def _check_options(self) -> None:
@@ -149,7 +149,9 @@ class CollectionLayout:
                 f"{self.rotation!r} does not fit vectors of {self.dimensions} dimensions with "
                 f"stages {self.stages}. Fit it on such vectors with dimensions={self.stages[-1]}."
             )
-            raise DimensionsError(msg)
+            raise DimensionsError(
+                msg, found=self.rotation.full_dimensions, expected=self.dimensions
+            )
 
     def stage_name(self, stage: int) -> str:
         """Name the short vector of a stage.

@@ -29,34 +29,44 @@ def check_layout(name: str, wanted: CollectionLayout, found: CollectionLayout) -
             f"the layout asks for {wanted.dimensions}. Use the model that wrote it"
             f"{f' ({found.model})' if found.model else ''}, or another collection."
         )
-        raise CollectionMismatchError(msg)
+        raise CollectionMismatchError(
+            msg, collection=name, found=found.dimensions, expected=wanted.dimensions
+        )
     if wanted.distance != found.distance:
         msg = (
             f"Collection {name!r} compares by {found.distance}, the layout asks for "
             f"{wanted.distance}. Pass distance={found.distance!r}, or use another collection."
         )
-        raise CollectionMismatchError(msg)
+        raise CollectionMismatchError(
+            msg, collection=name, found=found.distance, expected=wanted.distance
+        )
     if not set(wanted.stages) <= set(found.stages):
         missing = ",".join(str(stage) for stage in wanted.stages if stage not in found.stages)
         msg = (
             f"Collection {name!r} has stages {found.stages}, the layout asks for {wanted.stages}. "
             f"Pass stages={found.stages}, or run: mrl-adapters migrate {name} --stages {missing}"
         )
-        raise CollectionMismatchError(msg)
+        raise CollectionMismatchError(
+            msg, collection=name, found=found.stages, expected=wanted.stages
+        )
     check_model(name, wanted.model, found)
     if wanted.model and found.model and wanted.reduction != found.reduction:
         msg = (
             f"Collection {name!r} was reduced by {found.reduction!r}, the layout asks for "
             f"{wanted.reduction!r}. Leave reduction out, or use another collection."
         )
-        raise CollectionMismatchError(msg)
+        raise CollectionMismatchError(
+            msg, collection=name, found=found.reduction, expected=wanted.reduction
+        )
     if isinstance(wanted.rotation, Rotation) and wanted.rotation != found.rotation:
         msg = (
             f"Collection {name!r} has {found.rotation or 'plain slices'}, the layout asks for "
             f"{wanted.rotation!r}. Leave rotation out to use what the collection has, or fit it "
             f"anew: mrl-adapters rotate {name} --stages {','.join(map(str, found.stages))}"
         )
-        raise CollectionMismatchError(msg)
+        raise CollectionMismatchError(
+            msg, collection=name, found=found.rotation, expected=wanted.rotation
+        )
     return replace(found, write_ordering=wanted.write_ordering)
 
 
@@ -76,7 +86,7 @@ def check_model(name: str, model: str | None, found: CollectionLayout) -> None:
             f"Collection {name!r} is for vectors of {found.model!r}, this embedding is {model!r}: "
             "their vectors cannot be compared. Use the first model, or another collection."
         )
-        raise CollectionMismatchError(msg)
+        raise CollectionMismatchError(msg, collection=name, found=found.model, expected=model)
 
 
 def _canonical(model: str) -> str:

@@ -76,7 +76,7 @@ class Opening:
                     f"Collection {self.name!r} does not exist. Check the name, or create it with "
                     "from_texts or from_documents."
                 )
-                raise CollectionMismatchError(msg)
+                raise CollectionMismatchError(msg, collection=self.name)
             logger.info("Collection %r does not exist yet: nothing to find.", self.name)
             return None
         info = yield from ask(lambda c: c.get_collection(self.name))

@@ -162,19 +162,19 @@ def checked_vectors(vectors: ArrayLike, names: Sequence[str], dimensions: int | 
     except ValueError:
         widths = sorted({len(each) for each in vectors})  # type: ignore[union-attr,arg-type] # ragged: a sequence of sequences
         msg = f"The embedding returned vectors of several sizes ({widths}), expected one size."
-        raise DimensionsError(msg) from None
+        raise DimensionsError(msg, found=widths, expected=dimensions) from None
     if array.ndim != 2 or len(array) != len(names):  # noqa: PLR2004 - (n, d)
         msg = (
             f"The embedding returned an array of shape {array.shape} for {len(names)} texts, "
             "expected one vector a text. Check the embedding object."
         )
-        raise EmbeddingError(msg)
+        raise EmbeddingError(msg, found=array.shape, expected=len(names))
     if dimensions is not None and array.shape[1] != dimensions:
         msg = (
             f"The embedding returned {array.shape[1]} dimensions, the collection holds "
             f"{dimensions}. Embed with the model that the collection was made with, at full size."
         )
-        raise DimensionsError(msg)
+        raise DimensionsError(msg, found=array.shape[1], expected=dimensions)
     squares = _squares(array)
     if not (squares.min(initial=1) > 0 and squares.max(initial=1) < math.inf):
         # Something is wrong, or float32 cannot hold the squares: look at each number.

@@ -152,7 +152,7 @@ def chosen_stages(
             f"The plan searches stage {missing[0]}, the collection has stages {layout.stages}. "
             "Choose from those, or add one with: mrl-adapters migrate"
         )
-        raise CollectionMismatchError(msg)
+        raise CollectionMismatchError(msg, found=missing[0], expected=layout.stages)
     return plan.stages
 
 

@@ -43,7 +43,9 @@ def read_layout(
             f"{stored['version']}, this one reads {SCHEMA_VERSION}. "
             "Run: pip install --upgrade mrl-adapters"
         )
-        raise CollectionMismatchError(msg)
+        raise CollectionMismatchError(
+            msg, collection=name, found=stored["version"], expected=SCHEMA_VERSION
+        )
     rotation_id = active_rotation(info)
     shorts = short_vectors(info).get(rotation_id, {})
     others = [key for key in dense if not SHORT_NAME.fullmatch(key)]
@@ -56,13 +58,15 @@ def read_layout(
             f"Collection {name!r} has no short vector; it holds {_listing(sizes)}. "
             f"Add one with: mrl-adapters migrate {name} --stages 256"
         )
-        raise CollectionMismatchError(msg)
+        raise CollectionMismatchError(msg, collection=name, found=sizes)
     if full_name not in dense:
         msg = (
             f"Collection {name!r}: which vector is the full one? Expected {full_name or 'full'!r}, "
             f"found {_listing(sizes)}."
         )
-        raise CollectionMismatchError(msg)
+        raise CollectionMismatchError(
+            msg, collection=name, found=sizes, expected=full_name or "full"
+        )
     present = tuple(sorted(shorts))
     if stored and (
         stored["dimensions"] != dense[full_name].size or not set(stored["stages"]) <= set(present)
@@ -72,13 +76,15 @@ def read_layout(
             f"{stored['stages']}; it holds {_listing(sizes)}. "
             f"See what is wrong with: mrl-adapters audit {name}"
         )
-        raise CollectionMismatchError(msg)
+        raise CollectionMismatchError(
+            msg, collection=name, found=sizes, expected=(stored["dimensions"], *stored["stages"])
+        )
     if rotation_id is not None and rotation is None:
         msg = (
             f"Collection {name!r} is rotated by {rotation_id}, which was not fetched with it. "
             "Read its layout by mrl_adapters.qdrant.rotation.open_layout."
         )
-        raise CollectionMismatchError(msg)
+        raise CollectionMismatchError(msg, collection=name, found=rotation_id)
     first, full = shorts[present[0]], dense[full_name]
     graph = first.hnsw_config or models.HnswConfigDiff()
     full_m = full.hnsw_config.m if full.hnsw_config else None

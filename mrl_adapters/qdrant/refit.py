@@ -158,7 +158,7 @@ def _present_stages(source: Source) -> tuple[int, ...]:
             f"Collection {source.name!r} has no short vectors, so it has no stages to keep. "
             f"Choose some, such as: mrl-adapters rotate {source.name} --stages 64"
         )
-        raise CollectionMismatchError(msg)
+        raise CollectionMismatchError(msg, collection=source.name)
     return tuple(sorted(found))
 
 

@@ -77,11 +77,15 @@ def repair(
             f"{checkpoint.stages} has not finished, nothing was repaired. Run the migration again, "
             "it goes on where it stopped."
         )
-        raise MigrationError(msg)
+        raise MigrationError(
+            msg, collection=collection_name, found=checkpoint.state, expected="done"
+        )
     try:
         layout = driver.run(rotated_layout(source.name, source.claimed))
     except CollectionMismatchError as error:
-        raise MigrationError(str(error)) from error
+        raise MigrationError(
+            str(error), collection=source.name, found=error.found, expected=error.expected
+        ) from error
     shorts = ShortVectors(driver, source.name, layout)
     found, _ = settle_all(driver, source.name, shorts, progress)
     if not stored_metadata(source.info):

@@ -243,5 +243,7 @@ def _lost(name: str, rotation_id: str, what: str) -> CollectionMismatchError:
     return CollectionMismatchError(
         f"Collection {name!r} is rotated by {rotation_id}, expected in collection "
         f"{companion_name(name)!r}, which {what}. Restore that collection from a backup, or fit "
-        f"and derive anew from the full vectors: mrl-adapters rotate {name}"
+        f"and derive anew from the full vectors: mrl-adapters rotate {name}",
+        collection=name,
+        expected=companion_name(name),
     )

@@ -65,7 +65,7 @@ class ModelSpec:
                 f"Model '{self.name}': nested sizes {self.nested} must lie between 1 and "
                 f"{self.dimensions - 1}, below the full size."
             )
-            raise DimensionsError(msg)
+            raise DimensionsError(msg, found=self.nested, expected=range(1, self.dimensions))
         object.__setattr__(self, "nested", tuple(sorted(set(self.nested), reverse=True)))
 
     @property
@@ -116,7 +116,7 @@ class ModelSpec:
                 f"Model '{self.name}' gives vectors of {self.dimensions} dimensions, "
                 f"asked for {dimensions}. Choose dimensions from 1 to {self.dimensions}."
             )
-            raise DimensionsError(msg)
+            raise DimensionsError(msg, found=dimensions, expected=range(1, self.dimensions + 1))
         if dimensions == self.dimensions or rotated:
             return
         self._refuse_slicing()
@@ -127,7 +127,7 @@ class ModelSpec:
                 "(text-embedding-3-small, text-embedding-3-large) or learn a rotation first: "
                 "mrl_adapters.vectors.Rotation.fit."
             )
-            raise DimensionsError(msg)
+            raise DimensionsError(msg, found=dimensions, expected=self.dimensions)
         if problem := self._problem(dimensions):
             warnings.warn(problem, MatryoshkaWarning, stacklevel=2)
 

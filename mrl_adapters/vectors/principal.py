@@ -39,7 +39,7 @@ def principal_rows(
             f"Cannot fit {dimensions} rows to vectors of {width} dimensions. "
             f"Choose dimensions from 1 to {width}."
         )
-        raise DimensionsError(msg)
+        raise DimensionsError(msg, found=dimensions, expected=range(1, width + 1))
     moment = _second_moment(documents)
     if queries is not None and len(queries):
         if queries.shape[1] != width:
@@ -47,7 +47,7 @@ def principal_rows(
                 f"The queries have {queries.shape[1]} dimensions, the sample {width}. "
                 "Embed both with the same model at its full size."
             )
-            raise DimensionsError(msg)
+            raise DimensionsError(msg, found=queries.shape[1], expected=width)
         moment = (moment + _second_moment(queries)) / 2
     energies, vectors = np.linalg.eigh(moment)
     rows = vectors.T[::-1][:dimensions]

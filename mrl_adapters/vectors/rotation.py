@@ -204,13 +204,13 @@ class Rotation:
                 f"{self!r} has {self.dimensions} rows, {count} are asked for. "
                 f"Choose from 1 to {self.dimensions}, or fit with dimensions={count}."
             )
-            raise DimensionsError(msg)
+            raise DimensionsError(msg, found=count, expected=range(1, self.dimensions + 1))
         if array.ndim not in {1, _MATRIX} or array.shape[-1] != self.full_dimensions:
             msg = (
                 f"{self!r} turns vectors of {self.full_dimensions} dimensions, found shape "
                 f"{array.shape}. Use the model that it was fitted for, at full size."
             )
-            raise DimensionsError(msg)
+            raise DimensionsError(msg, found=array.shape, expected=self.full_dimensions)
         turned: FloatArray = array @ rows[:count].T
         return turned
 

@@ -40,7 +40,7 @@ def fair_sample(batches: Iterable[ArrayLike], limit: int, seed: int) -> FloatArr
                 f"The sample holds vectors of {kept.shape[1]} and of {rows.shape[1]} dimensions, "
                 "expected one size. Pass vectors of one model at its full size."
             )
-            raise DimensionsError(msg)
+            raise DimensionsError(msg, found=rows.shape[1], expected=kept.shape[1])
         fresh = _keys(rows, seed)
         if len(kept) == limit:
             # Once the sample is full nearly every vector is refused here, at no copying.

@@ -49,7 +49,7 @@ def truncate(vectors: ArrayLike, dimensions: int, *, reduction: Reduction = "pre
             f"Cannot truncate vectors of {width} dimensions to {dimensions}. "
             f"Choose dimensions from 1 to {width}."
         )
-        raise DimensionsError(msg)
+        raise DimensionsError(msg, found=dimensions, expected=range(1, width + 1))
     if reduction in {"heads", "projection"}:
         msg = (
             f"A model whose short vectors come from its own {reduction} cannot be sliced: "

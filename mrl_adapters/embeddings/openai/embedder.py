@@ -190,13 +190,13 @@ class OpenAIEmbedder:
                     f"{self._width}: another model may stand behind that name. If {width} is "
                     f"meant, pass dimensions={width}."
                 )
-                raise DimensionsError(msg)
+                raise DimensionsError(msg, found=width, expected=self._width)
         elif self._options.truncation == "server" and width != self._wanted:
             msg = (
                 f"The server gave vectors of {width} dimensions, asked for {self._wanted}: it does "
                 "not shorten. Pass OpenAIOptions(truncation='auto') to have it done here."
             )
-            raise DimensionsError(msg)
+            raise DimensionsError(msg, found=width, expected=self._wanted)
 
     def _zeros(self, count: int) -> FloatArray:
         if count and self.dimensions is None:
@@ -220,7 +220,7 @@ def _terms(
         return Terms(None, optional=False)
     if dimensions < 1:
         msg = f"Asked for {dimensions} dimensions. Choose at least 1."
-        raise DimensionsError(msg)
+        raise DimensionsError(msg, found=dimensions, expected="at least 1")
     by_server = options.truncation != "client"
     if spec is None:
         return Terms(dimensions if by_server else None, optional=options.truncation == "auto")

@@ -29,4 +29,4 @@ class EngineErrors:
         # The binding raises bare Exception for everything that goes wrong inside the engine.
         if kind is Exception:
             message = f"Collection {self._name!r}: {error}"
-            raise EngineError(message) from error
+            raise EngineError(message, collection=self._name) from error

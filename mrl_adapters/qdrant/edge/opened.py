@@ -63,13 +63,13 @@ class OpenPath:
         """Give the storage, or say why it cannot be used."""
         if self._storage is None:
             message = f"EdgeClient({str(self._path)!r}) is closed. Open a new one."
-            raise EngineError(message)
+            raise EngineError(message, path=self._path)
         if os.getpid() != self._process:
             message = (
                 f"EdgeClient({str(self._path)!r}) was opened in process {self._process} and "
                 f"forked into {os.getpid()}. Open it after forking, in one process only."
             )
-            raise EngineError(message)
+            raise EngineError(message, found=os.getpid(), expected=self._process, path=self._path)
         return self._storage
 
     def _collection(self, name: str) -> Collection:

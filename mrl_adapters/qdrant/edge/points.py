@@ -132,7 +132,9 @@ def _finite(values: list[float]) -> bool:
 def _wrong_width(point_id: PointId, name: str, found: int, expected: int) -> DimensionsError:
     return DimensionsError(
         f"Point {point_id!r}: Vector dimension error: {name!r} has {found} dimensions, "
-        f"the collection expects {expected}. Embed with the collection's model and size."
+        f"the collection expects {expected}. Embed with the collection's model and size.",
+        found=found,
+        expected=expected,
     )
 
 

@@ -83,7 +83,9 @@ class Collection:
                 f"Collection {name!r}: {folder} has format {stored.get('format')!r}, "
                 f"expected {_FORMAT}. Open it with the version of mrl-adapters that wrote it."
             )
-            raise EngineError(message)
+            raise EngineError(
+                message, collection=name, found=stored.get("format"), expected=_FORMAT, path=folder
+            )
         settings = models.CreateCollection.model_validate(stored["settings"])
         path, change = folder / SHARD_FOLDER, stored["change"]
         if not change:
@@ -110,7 +112,7 @@ class Collection:
     def _usable(self) -> edge.EdgeShard:
         if self._shard is None:
             message = f"Collection {self.name!r} is closed. Open a new EdgeClient."
-            raise EngineError(message)
+            raise EngineError(message, collection=self.name)
         return self._shard
 
     def intake(self) -> VectorIntake:

@@ -115,7 +115,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         message = f"Cannot read {path}: {error}. Restore it from a backup."
-        raise EngineError(message) from error
+        raise EngineError(message, path=path) from error
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -153,7 +153,7 @@ def _acquire(path: Path) -> IO[str]:
             f"{path} is open in another EdgeClient (process {holder}). Close that one first, "
             "share one client, or use a Qdrant server for several processes."
         )
-        raise EngineError(message) from error
+        raise EngineError(message, found=holder, path=path) from error
     lock.seek(0)
     lock.truncate()
     with contextlib.suppress(OSError):

@@ -197,7 +197,7 @@ class Carrier:
                 f"Collection {self._source.name!r} cannot be copied: {error} Mend or delete that "
                 "point and run this again, it goes on where it stopped; or migrate in place."
             )
-            raise MigrationError(msg) from error
+            raise MigrationError(msg, collection=self._source.name) from error
         rows = {
             name: list(array) if self._arrays else array.tolist() for name, array in stored.items()
         }

@@ -69,7 +69,12 @@ def find_copy(source: Source, destination: Destination) -> Checkpoint | None:
             f"Collection {name!r} exists and {what}, expected to copy {source.name!r} with stages "
             f"{destination.layout.stages} to it. Delete it, or choose another target."
         )
-        raise MigrationError(msg)
+        raise MigrationError(
+            msg,
+            collection=name,
+            found=(found.source, found.stages) if found else None,
+            expected=(source.name, destination.layout.stages),
+        )
     return found
 
 

@@ -76,7 +76,7 @@ def refuse_changed(carrier: Carrier, source: Source, name: str) -> None:
                 f"{source.name!r} yourself if {name!r} has what you want; if not, delete "
                 f"{name!r} and run this again."
             )
-            raise MigrationError(msg)
+            raise MigrationError(msg, collection=source.name, found=differing[0].id)
 
 
 def check_alias(driver: Driver, alias: str | None, name: str) -> None:

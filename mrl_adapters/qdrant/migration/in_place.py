@@ -61,7 +61,7 @@ def check_engine(driver: Driver, collection_name: str) -> None:
             f"Collection {collection_name!r}: adding vectors to an existing collection needs "
             f"{missing}. Or migrate into a copy: mode='copy'."
         )
-        raise MigrationError(msg)
+        raise MigrationError(msg, collection=collection_name, expected=missing)
 
 
 def migrate_in_place(

@@ -40,7 +40,9 @@ def existing_layout(driver: Driver, source: Source) -> CollectionLayout | None:
     try:
         return driver.run(rotated_layout(source.name, source.info))
     except CollectionMismatchError as error:
-        raise MigrationError(str(error)) from error
+        raise MigrationError(
+            str(error), collection=source.name, found=error.found, expected=error.expected
+        ) from error
 
 
 def wanted_layout(
@@ -72,7 +74,9 @@ def wanted_layout(
         try:
             check_model(source.name, model, existing)
         except CollectionMismatchError as error:
-            raise MigrationError(str(error)) from error
+            raise MigrationError(
+                str(error), collection=source.name, found=error.found, expected=error.expected
+            ) from error
         model = model or existing.model
         rotation = rotation or (
             existing.rotation if isinstance(existing.rotation, Rotation) else None
@@ -104,7 +108,7 @@ def wanted_layout(
                 f"{full.distance.value}. Delete that vector (delete_vector_name), or choose "
                 "another stage."
             )
-            raise MigrationError(msg)
+            raise MigrationError(msg, collection=source.name, found=found.size, expected=stage)
     return layout
 
 
@@ -126,7 +130,9 @@ def _reduction(
             f"dimensions, model {spec.name!r} gives {spec.dimensions}. Pass the model that wrote "
             "it, or none."
         )
-        raise MigrationError(msg)
+        raise MigrationError(
+            msg, collection=source.name, found=source.full.size, expected=spec.dimensions
+        )
     for stage in stages:
         spec.check(stage, rotated=rotated)
     if spec.reduction == "none":
@@ -137,13 +143,17 @@ def _reduction(
             f"model {spec.name!r}'s {spec.dimensions} dimensions. This model's short vectors need "
             "the layer norm of the whole vector, which is lost. Embed the texts at full size."
         )
-        raise MigrationError(msg)
+        raise MigrationError(
+            msg, collection=source.name, found=source.full.size, expected=spec.dimensions
+        )
     if existing is not None and existing.reduction != spec.reduction:
         msg = (
             f"Collection {source.name!r} was reduced by {existing.reduction!r}, model "
             f"{spec.name!r} reduces by {spec.reduction!r}. Pass no model, or another collection."
         )
-        raise MigrationError(msg)
+        raise MigrationError(
+            msg, collection=source.name, found=existing.reduction, expected=spec.reduction
+        )
     return spec.reduction
 
 

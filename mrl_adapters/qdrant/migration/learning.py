@@ -50,7 +50,7 @@ def choose_rotation(
             f"{f'with {existing.rotation!r}' if existing.rotation else 'without a rotation'}, "
             f"asked for {wanted!r}. Replace them with: mrl-adapters rotate {source.name}"
         )
-        raise MigrationError(msg)
+        raise MigrationError(msg, collection=source.name, found=existing.rotation, expected=wanted)
     if isinstance(wanted, Rotation):
         return wanted
     if earlier is not None and earlier.rotation is not None:

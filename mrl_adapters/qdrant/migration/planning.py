@@ -159,7 +159,7 @@ def _destination(
             f"Collection {source.name!r} has custom shards, which a copy does not have. "
             "Migrate it in place."
         )
-        raise MigrationError(msg)
+        raise MigrationError(msg, collection=source.name, found="custom")
     copied = copied_layout(source, layout)
     if engines != {Engine.SERVER}:
         # How an embedded engine is sharded says nothing about how a cluster should be.

@@ -177,5 +177,7 @@ def _otherwise(name: str, done: Checkpoint) -> MigrationError:
     return MigrationError(
         f"Collection {done.source!r} is deleted: an earlier run finished its copy {name!r}, with "
         f"stages {done.stages}{rotation}, and this one asks for others. Run it as it was run "
-        f"then; further stages can be added to {name!r} in place afterwards."
+        f"then; further stages can be added to {name!r} in place afterwards.",
+        collection=name,
+        found=done.stages,
     )

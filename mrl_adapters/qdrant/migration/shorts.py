@@ -232,7 +232,7 @@ class ShortVectors:
             f"Collection {self._name!r}: points are deleted faster than their short vectors can "
             "be written. Run this again when fewer writers are active; it goes on where it stopped."
         )
-        raise MigrationError(msg)
+        raise MigrationError(msg, collection=self._name)
 
     def _try_update(
         self,

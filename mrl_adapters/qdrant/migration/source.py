@@ -98,7 +98,7 @@ def read_source(driver: Driver, collection_name: str, full_name: str | None = No
             if copies
             else f"{what}. Check the name and the place (path or URL) that the client was given."
         )
-        raise MigrationError(msg)
+        raise MigrationError(msg, collection=collection_name, found=copies[0] if copies else None)
     name = driver.run(collection_behind(collection_name))
     info = driver.run(ask(lambda c: c.get_collection(name)))
     source = Source(name, info, find_full(name, info, full_name))
@@ -151,7 +151,7 @@ def find_full(name: str, info: models.CollectionInfo, wanted: str | None) -> str
             f"Collection {name!r} holds no dense vector, so there is nothing to derive short ones "
             "from. Embed its texts and load them into a new collection."
         )
-    raise MigrationError(msg)
+    raise MigrationError(msg, collection=name, found=listing, expected=guess)
 
 
 def _check_full(source: Source) -> None:
@@ -167,4 +167,4 @@ def _check_full(source: Source) -> None:
             "derived from single float32 or float16 vectors. Pass another as full_name "
             "(--full-name), or embed the texts anew."
         )
-        raise MigrationError(msg)
+        raise MigrationError(msg, collection=source.name, found=full.datatype)
