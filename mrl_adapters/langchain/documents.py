@@ -16,7 +16,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.building import built
-from mrl_adapters.qdrant.points import original_id
+from mrl_adapters.qdrant.ids import DocumentId, id_text, original_id
 
 CONTENT_KEY = "page_content"
 METADATA_KEY = "metadata"
@@ -68,7 +68,7 @@ class DocumentBatch:
 def batches_of(
     texts: Iterable[str],
     metadatas: Iterable[dict[str, Any] | None] | None,
-    ids: Iterable[str | None] | None,
+    ids: Iterable[DocumentId | None] | None,
     batch_size: int,
 ) -> Iterator[DocumentBatch]:
     """Cut columns of texts, metadata and ids into batches, reading no further than needed.
@@ -80,8 +80,8 @@ def batches_of(
         batch_size: Texts a batch.
 
     Raises:
-        ConfigurationError: The columns differ in length, or a text is not a string. Lists are
-            compared before the first batch is made.
+        ConfigurationError: The columns differ in length, a text is not a string, or an id is no
+            string, integer or UUID. Lists are compared before the first batch is made.
     """
     for name, column in (("metadatas", metadatas), ("ids", ids)):
         if isinstance(column, Sized) and isinstance(texts, Sized) and len(column) != len(texts):
@@ -95,7 +95,7 @@ def batches_of(
 def _rows(
     texts: Iterable[str],
     metadatas: Iterable[dict[str, Any] | None] | None,
-    ids: Iterable[str | None] | None,
+    ids: Iterable[DocumentId | None] | None,
 ) -> Iterator[tuple[str, dict[str, Any], str]]:
     given_metadata = None if metadatas is None else iter(metadatas)
     given_ids = None if ids is None else iter(ids)
@@ -108,7 +108,8 @@ def _rows(
         identifier = None if given_ids is None else next(given_ids, _ENDED)
         if metadata is _ENDED or identifier is _ENDED:
             raise _uneven("metadatas" if metadata is _ENDED else "ids", position, "more texts")
-        yield text, metadata or {}, str(uuid.uuid4()) if identifier is None else identifier
+        chosen = uuid.uuid4() if identifier is None else identifier
+        yield text, metadata or {}, id_text(chosen, f"ids[{position}]")
     for name, rest in (("metadatas", given_metadata), ("ids", given_ids)):
         if rest is not None and next(rest, _ENDED) is not _ENDED:
             raise _uneven(name, f"more than {position + 1}", f"{position + 1} texts")

@@ -16,6 +16,7 @@ from mrl_adapters.langchain.filters import MetadataFilter, to_filter
 from mrl_adapters.langchain.relevance import relevance
 from mrl_adapters.qdrant import Driver, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.query import Search
 
 Plan: TypeAlias = SearchPlan | Mapping[str, Any]
@@ -34,11 +35,11 @@ class SearchingStore(VectorStore):
         return self._collection.plan
 
     @override
-    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+    def get_by_ids(self, ids: Sequence[DocumentId], /) -> list[Document]:
         return [to_document(each) for each in self._driver.run(self._collection.get(ids))]
 
     @override
-    async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+    async def aget_by_ids(self, ids: Sequence[DocumentId], /) -> list[Document]:
         return [to_document(each) for each in await self._driver.arun(self._collection.get(ids))]
 
     @override

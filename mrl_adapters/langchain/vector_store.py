@@ -1,6 +1,6 @@
 """The vector store for LangChain: converts, and leaves the work to the core."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from langchain_core.documents import Document
@@ -18,6 +18,7 @@ from mrl_adapters.langchain.searching import SearchingStore
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.load import Load
 
 _BATCH_SIZE = 256
@@ -118,7 +119,7 @@ class MatryoshkaVectorStore(SearchingStore):
         embedding: Embeddings | Embedder,
         metadatas: Iterable[dict[str, Any] | None] | None = None,
         *,
-        ids: Iterable[str | None] | None = None,
+        ids: Iterable[DocumentId | None] | None = None,
         **kwargs: Any,
     ) -> Self:
         """Make a store, and its collection if it does not exist, and add texts.
@@ -145,7 +146,7 @@ class MatryoshkaVectorStore(SearchingStore):
         embedding: Embeddings | Embedder,
         metadatas: Iterable[dict[str, Any] | None] | None = None,
         *,
-        ids: Iterable[str | None] | None = None,
+        ids: Iterable[DocumentId | None] | None = None,
         **kwargs: Any,
     ) -> Self:
         """Make a store and add texts, as :meth:`from_texts` does."""
@@ -190,7 +191,7 @@ class MatryoshkaVectorStore(SearchingStore):
         texts: Iterable[str],
         metadatas: Iterable[dict[str, Any] | None] | None = None,
         *,
-        ids: Iterable[str | None] | None = None,
+        ids: Iterable[DocumentId | None] | None = None,
         batch_size: int = _BATCH_SIZE,
         progress: Progress = False,
         shard_key: str | int | None = None,
@@ -201,8 +202,8 @@ class MatryoshkaVectorStore(SearchingStore):
         Args:
             texts: The texts; a generator is read batch by batch.
             metadatas: One mapping a text.
-            ids: One id a text: any string; one that is there already is replaced. None entries
-                get new ids.
+            ids: One id a text: any string, integer or UUID; one that is there already, in any
+                spelling that Qdrant takes, is replaced. None entries get new ids.
             batch_size: Texts that are embedded, checked and written together.
             progress: True shows a bar; a function is called with the number of texts stored by
                 each batch.
@@ -210,7 +211,7 @@ class MatryoshkaVectorStore(SearchingStore):
             **kwargs: None are known; a misspelt option is an error.
 
         Returns:
-            The ids, as given.
+            The ids, as given; integers and UUIDs as strings.
 
         Raises:
             ConfigurationError: Texts, metadatas and ids differ in number.
@@ -236,7 +237,7 @@ class MatryoshkaVectorStore(SearchingStore):
         texts: Iterable[str],
         metadatas: Iterable[dict[str, Any] | None] | None = None,
         *,
-        ids: Iterable[str | None] | None = None,
+        ids: Iterable[DocumentId | None] | None = None,
         batch_size: int = _BATCH_SIZE,
         progress: Progress = False,
         shard_key: str | int | None = None,
@@ -281,20 +282,25 @@ class MatryoshkaVectorStore(SearchingStore):
         return await self._embedding.aembed_documents(texts)
 
     @override
-    def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
+    def delete(self, ids: Sequence[DocumentId] | None = None, **kwargs: Any) -> bool:
         """Delete documents.
 
         Args:
-            ids: Which; None deletes every document. Those that are not there are passed over.
+            ids: Which, in any spelling; None deletes every document. Those that are not there are
+                passed over.
             **kwargs: ``filter`` deletes only documents that pass it as well.
         """
         self._driver.run(self._delete(ids, **kwargs))
         return True
 
     @override
-    async def adelete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
+    async def adelete(self, ids: Sequence[DocumentId] | None = None, **kwargs: Any) -> bool:
         await self._driver.arun(self._delete(ids, **kwargs))
         return True
 
-    def _delete(self, ids: list[str] | None, filter: MetadataFilter | None = None) -> Flow[None]:  # noqa: A002 - LangChain's word
+    def _delete(
+        self,
+        ids: Sequence[DocumentId] | None,
+        filter: MetadataFilter | None = None,  # noqa: A002 - LangChain's word
+    ) -> Flow[None]:
         return self._collection.delete(ids, to_filter(filter))

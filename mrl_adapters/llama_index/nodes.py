@@ -11,7 +11,7 @@ from llama_index.core.schema import BaseNode, ImageNode, IndexNode, Node, TextNo
 from pydantic_core import from_json
 from qdrant_client import models
 
-from mrl_adapters.qdrant.points import ID_KEY, original_id
+from mrl_adapters.qdrant.ids import ID_KEY, original_id
 
 DOCUMENT_KEY = "doc_id"
 _CONTENT_KEY = "_node_content"

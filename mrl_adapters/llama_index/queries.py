@@ -15,7 +15,7 @@ from mrl_adapters.llama_index.options import QueryOptions
 from mrl_adapters.qdrant import MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.flow import Flow, ask
-from mrl_adapters.qdrant.points import stored_ids
+from mrl_adapters.qdrant.ids import DocumentId, id_texts, stored_ids
 from mrl_adapters.qdrant.query import Search, chosen_stages
 
 _MIN_MMR_CANDIDATES = 20
@@ -123,7 +123,7 @@ def of_documents(ids: list[str]) -> models.Filter:
     return models.Filter(must=[models.FieldCondition(key=DOCUMENT_KEY, match=match)])
 
 
-def of_nodes(ids: list[str] | None) -> models.Filter | None:
+def of_nodes(ids: Sequence[DocumentId] | None) -> models.Filter | None:
     """Select nodes by id.
 
     Args:
@@ -131,7 +131,7 @@ def of_nodes(ids: list[str] | None) -> models.Filter | None:
     """
     if ids is None:
         return None
-    return models.Filter(must=[models.HasIdCondition(has_id=stored_ids(ids))])
+    return models.Filter(must=[models.HasIdCondition(has_id=stored_ids(id_texts(ids, "node_ids")))])
 
 
 def join(*filters: models.Filter | None) -> models.Filter | None:

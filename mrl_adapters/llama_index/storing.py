@@ -11,6 +11,7 @@ from mrl_adapters.llama_index.nodes import to_node, to_payload
 from mrl_adapters.llama_index.queries import join, of_nodes
 from mrl_adapters.qdrant import MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.load import Load
 from mrl_adapters.qdrant.points import checked_vectors
 
@@ -49,7 +50,7 @@ def add_nodes(
 
 def read_nodes(
     collection: MatryoshkaCollection,
-    node_ids: list[str] | None,
+    node_ids: Sequence[DocumentId] | None,
     filters: MetadataFilters | None,
     limit: int | None,
     *,
@@ -64,17 +65,18 @@ def read_nodes(
         limit: Stop after this many nodes; None reads all.
         with_embeddings: Whether nodes come with their embeddings.
     """
+    ids = None if node_ids is None else id_texts(node_ids, "node_ids")
     layout = yield from collection.open()
-    if layout is None or (node_ids is not None and not node_ids):
+    if layout is None or ids == []:
         return []
     # An unnamed vector cannot be asked for by name.
     vectors = ([layout.full_name] if layout.full_name else True) if with_embeddings else False
     condition = to_filter(filters, layout.payload_indexes)
-    if node_ids is not None and condition is None:
-        records = yield from collection.get(node_ids, with_vectors=vectors)
+    if ids is not None and condition is None:
+        records = yield from collection.get(ids, with_vectors=vectors)
         records = records[:limit]
     else:
-        wanted = join(condition, of_nodes(node_ids))
+        wanted = join(condition, of_nodes(ids))
         records = yield from collection.scroll(wanted, limit=limit, with_vectors=vectors)
     named = layout.full_name if with_embeddings else None
     return [to_node(record, named) for record in records]
@@ -82,7 +84,7 @@ def read_nodes(
 
 def delete_nodes(
     collection: MatryoshkaCollection,
-    node_ids: list[str] | None,
+    node_ids: Sequence[DocumentId] | None,
     filters: MetadataFilters | None,
 ) -> Flow[None]:
     """Delete the nodes that have one of some ids and pass filters.
@@ -95,12 +97,13 @@ def delete_nodes(
     Raises:
         ConfigurationError: Neither is given.
     """
+    ids = None if node_ids is None else id_texts(node_ids, "node_ids")
     layout = yield from collection.open()
     condition = to_filter(filters, layout.payload_indexes if layout else None)
-    if node_ids is None and condition is None:
+    if ids is None and condition is None:
         msg = "delete_nodes() got neither node_ids nor filters. To delete all, call clear()."
         raise ConfigurationError(msg)
-    yield from collection.delete(node_ids, condition)
+    yield from collection.delete(ids, condition)
 
 
 def _embedding(node: BaseNode) -> list[float]:

@@ -23,6 +23,7 @@ from mrl_adapters.llama_index.storing import add_nodes, delete_nodes, read_nodes
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.ids import DocumentId
 
 _EXACT_INDEXES = {"keyword", "integer", "float", "bool", "datetime", "uuid"}
 
@@ -149,7 +150,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
     @override
     def delete_nodes(
         self,
-        node_ids: list[str] | None = None,
+        node_ids: Sequence[DocumentId] | None = None,
         filters: MetadataFilters | None = None,
         **delete_kwargs: Any,
     ) -> None:
@@ -169,7 +170,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
     @override
     async def adelete_nodes(
         self,
-        node_ids: list[str] | None = None,
+        node_ids: Sequence[DocumentId] | None = None,
         filters: MetadataFilters | None = None,
         **delete_kwargs: Any,
     ) -> None:
@@ -192,7 +193,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
     @override
     def get_nodes(
         self,
-        node_ids: list[str] | None = None,
+        node_ids: Sequence[DocumentId] | None = None,
         filters: MetadataFilters | None = None,
         limit: int | None = None,
         *,
@@ -214,7 +215,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
     @override
     async def aget_nodes(
         self,
-        node_ids: list[str] | None = None,
+        node_ids: Sequence[DocumentId] | None = None,
         filters: MetadataFilters | None = None,
         limit: int | None = None,
         *,

@@ -8,17 +8,17 @@ from qdrant_client import QdrantClient, models
 
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, ask, retry_delay
+from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.opening import Opening
 from mrl_adapters.qdrant.paging import read_pages
+from mrl_adapters.qdrant.placing import every_id, places_of, read_by_ids
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.points import (
     PointBatch,
     check_query,
     checked_vectors,
     columns,
-    original_id,
-    stored_ids,
 )
 from mrl_adapters.qdrant.query import Search, search_request
 from mrl_adapters.vectors import FloatArray
@@ -106,34 +106,41 @@ class MatryoshkaCollection:
 
     def add(
         self,
-        ids: Sequence[str],
+        ids: Sequence[DocumentId],
         vectors: ArrayLike,
         payloads: Sequence[dict[str, Any]],
         *,
         shard_key: ShardKey | None = None,
-    ) -> Flow[None]:
+    ) -> Flow[int]:
         """Store a batch: everything is checked before anything is written.
 
         Args:
-            ids: The callers' ids, n of them; one that is there already is replaced.
+            ids: The callers' ids, n of them; one that is there already is replaced, and of those
+                that are there twice the last counts (see :mod:`mrl_adapters.qdrant.ids`).
             vectors: Full vectors, shape (n, d).
             payloads: One a point. Nothing is done for an empty batch.
             shard_key: Custom shard to write to.
 
+        Returns:
+            How many points were stored.
+
         Raises:
+            ConfigurationError: An id is no string, integer or UUID.
             DimensionsError: The vectors' size is not the collection's.
             EmbeddingError: A vector holds NaN, infinity or only zeros.
             CollectionMismatchError: The collection differs from what was asked for.
         """
+        texts = id_texts(ids)
         if not len(vectors):  # type: ignore[arg-type] # ArrayLike admits a number, which is no batch
-            return
-        names = [f"document {identifier!r}" for identifier in ids]
+            return 0
+        names = [f"document {identifier!r}" for identifier in texts]
         expected = self.layout.dimensions if self.layout else None
         full = checked_vectors(vectors, names, expected)
         layout = yield from self.ensure(full.shape[1], [full])
         if full.shape[1] != layout.dimensions:
             checked_vectors(full, names, layout.dimensions)
-        batch = PointBatch(ids, columns(full, layout, names), payloads)
+        places, surplus = yield from places_of(self.name, texts)
+        batch = PointBatch(texts, columns(full, layout, names), payloads, places).distinct()
         requests = yield from ask(
             lambda c: batch.requests(arrays=engine_of(c) is not Engine.SERVER)
         )
@@ -143,7 +150,10 @@ class MatryoshkaCollection:
         except Exception as error:
             if not (yield from self._outdated(error)):
                 raise
-            yield from self.add(ids, vectors, payloads, shard_key=shard_key)
+            return (yield from self.add(texts, vectors, payloads, shard_key=shard_key))
+        if surplus:
+            yield from ask(lambda c: c.delete(self.name, surplus, ordering=layout.ordering()))
+        return len(batch.ids)
 
     def _outdated(self, error: Exception) -> Flow[bool]:
         """Tell whether a refusal came from a layout that has been replaced since it was read."""
@@ -207,42 +217,45 @@ class MatryoshkaCollection:
         return [answer.points for answer in answers]
 
     def get(
-        self, ids: Sequence[str], *, with_vectors: models.WithVector = False
+        self, ids: Sequence[DocumentId], *, with_vectors: models.WithVector = False
     ) -> Flow[list[models.Record]]:
         """Fetch points by the callers' ids.
 
         Args:
-            ids: The callers' ids; those that are not there are left out.
+            ids: The callers' ids, in any spelling; those that are not there are left out.
             with_vectors: Whether, or which, vectors are returned.
 
         Returns:
-            The points found, in the order of ``ids``.
+            The points found, in the order of ``ids``, each once.
+
+        Raises:
+            ConfigurationError: An id is no string, integer or UUID.
         """
-        if (yield from self.open()) is None or not ids:
+        texts = id_texts(ids)
+        if (yield from self.open()) is None or not texts:
             return []
-        records = yield from ask(
-            lambda c: c.retrieve(
-                self.name, ids=stored_ids(ids), with_payload=True, with_vectors=with_vectors
-            )
-        )
-        found = {original_id(record.id, record.payload): record for record in records}
-        return [found[identifier] for identifier in dict.fromkeys(ids) if identifier in found]
+        return (yield from read_by_ids(self.name, texts, with_vectors))
 
     def delete(
-        self, ids: Sequence[str] | None = None, query_filter: models.Filter | None = None
+        self, ids: Sequence[DocumentId] | None = None, query_filter: models.Filter | None = None
     ) -> Flow[None]:
         """Delete points by id, by filter, or by both (points that satisfy both).
 
         Args:
-            ids: The callers' ids; those that are not there are passed over. Empty deletes none.
+            ids: The callers' ids, in any spelling; those that are not there are passed over. Empty
+                deletes none.
             query_filter: Qdrant filter. With neither ids nor filter every point is deleted.
+
+        Raises:
+            ConfigurationError: An id is no string, integer or UUID.
         """
+        texts = None if ids is None else id_texts(ids)
         layout = yield from self.open()
-        if layout is None or (ids is not None and not ids):
+        if layout is None or texts == []:
             return
         must: list[models.Condition] = [query_filter] if query_filter else []
-        if ids is not None:
-            must.append(models.HasIdCondition(has_id=stored_ids(ids)))
+        if texts is not None:
+            must.append(models.HasIdCondition(has_id=every_id(texts)))
         selector = models.FilterSelector(filter=models.Filter(must=must or None))
         yield from ask(
             lambda c: c.delete(self.name, selector, wait=True, ordering=layout.ordering())

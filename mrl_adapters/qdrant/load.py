@@ -8,10 +8,11 @@ from numpy.typing import ArrayLike
 from mrl_adapters.qdrant.collection import MatryoshkaCollection, ShardKey
 from mrl_adapters.qdrant.first_load import FIRST_LOAD
 from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.points import checked_vectors
 from mrl_adapters.vectors import FloatArray
 
-_Batch: TypeAlias = tuple[Sequence[str], FloatArray, Sequence[dict[str, Any]]]
+_Batch: TypeAlias = tuple[Sequence[DocumentId], FloatArray, Sequence[dict[str, Any]]]
 
 
 class Load:
@@ -35,7 +36,7 @@ class Load:
         self._waiting: list[_Batch] = []
 
     def add(
-        self, ids: Sequence[str], vectors: ArrayLike, payloads: Sequence[dict[str, Any]]
+        self, ids: Sequence[DocumentId], vectors: ArrayLike, payloads: Sequence[dict[str, Any]]
     ) -> Flow[int]:
         """Take a batch: store it, or keep it for later.
 
@@ -54,8 +55,9 @@ class Load:
         """
         wanted = self._collection.layout
         if wanted is None or wanted.rotation != "auto" or (yield from self._collection.open()):
-            yield from self._collection.add(ids, vectors, payloads, shard_key=self._shard_key)
-            return len(ids)
+            return (
+                yield from self._collection.add(ids, vectors, payloads, shard_key=self._shard_key)
+            )
         names = [f"document {identifier!r}" for identifier in ids]
         full = checked_vectors(vectors, names, wanted.dimensions)
         self._waiting.append((ids, full, payloads))
@@ -73,6 +75,9 @@ class Load:
         if waiting:
             first_load = [vectors for _, vectors, _ in waiting]
             yield from self._collection.ensure(first_load[0].shape[1], first_load)
+        stored = 0
         for ids, vectors, payloads in waiting:
-            yield from self._collection.add(ids, vectors, payloads, shard_key=self._shard_key)
-        return sum(len(ids) for ids, _, _ in waiting)
+            stored += yield from self._collection.add(
+                ids, vectors, payloads, shard_key=self._shard_key
+            )
+        return stored

@@ -1,9 +1,7 @@
-"""Points: their ids, their vectors derived from the full ones, their wire form."""
+"""Points: their vectors derived from the full ones, their wire form."""
 
 import json
 import math
-import re
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,15 +12,10 @@ from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
 from mrl_adapters.qdrant.building import built
+from mrl_adapters.qdrant.ids import ID_KEY, PointId, point_id
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.vectors import FloatArray, Reduction, Rotation, normalize, truncate
 
-# Where the caller's id is kept when Qdrant cannot hold it (it takes UUIDs and integers).
-ID_KEY = "_mrl_id"
-_NAMESPACE = uuid.UUID("6d726c5f-6164-5074-8572-735f69647300")
-_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_INTEGER = re.compile(r"0|[1-9][0-9]{0,19}")
-_LARGEST_INTEGER = 2**64 - 1
 # A server refuses bodies above 32 MB; a tenth of that is as fast and leaves room for payloads.
 _REQUEST_BYTES = 5_000_000
 # The longest number that a float32 becomes in JSON, "-1.1754943508222875e-38", and its comma.
@@ -32,47 +25,6 @@ _FRAME_BYTES = 100
 # Squared lengths that every engine rescales to 1: above float32's epsilon, below its largest.
 _RESCALED = (1e-6, 1e30)
 _LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
-
-
-def point_id(identifier: str) -> str:
-    """Turn any string into an id that Qdrant takes, always the same one.
-
-    Args:
-        identifier: The caller's id.
-
-    Returns:
-        The string itself if it is a canonical UUID, else a UUIDv5 of it.
-    """
-    if _CANONICAL_UUID.fullmatch(identifier):
-        return identifier
-    return str(uuid.uuid5(_NAMESPACE, identifier))
-
-
-def stored_ids(identifiers: Sequence[str]) -> list[models.ExtendedPointId]:
-    """List every point id under which documents may be stored.
-
-    Args:
-        identifiers: The callers' ids.
-
-    Returns:
-        Their point ids, and the integers themselves, since other programs may have used those.
-    """
-    found: list[models.ExtendedPointId] = []
-    for identifier in identifiers:
-        found.append(point_id(identifier))
-        if _INTEGER.fullmatch(identifier) and int(identifier) <= _LARGEST_INTEGER:
-            found.append(int(identifier))
-    return found
-
-
-def original_id(stored: models.ExtendedPointId, payload: dict[str, Any] | None) -> str:
-    """Give back the id that the caller chose.
-
-    Args:
-        stored: The point's id.
-        payload: The point's payload.
-    """
-    return str((payload or {}).get(ID_KEY, stored))
 
 
 def derive(
@@ -225,11 +177,13 @@ class PointBatch:
         ids: The callers' ids, n of them.
         vectors: Vector name to float32 array of shape (n, size).
         payloads: One a point.
+        places: The points that the ids stand for; None takes the usual ones.
     """
 
     ids: Sequence[str]
     vectors: dict[str, FloatArray]
     payloads: Sequence[dict[str, Any]]
+    places: Sequence[PointId] | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths."""
@@ -237,6 +191,20 @@ class PointBatch:
         if len(lengths) != 1:
             msg = f"A batch needs as many ids as vectors and payloads, found {sorted(lengths)}."
             raise ConfigurationError(msg)
+
+    def distinct(self) -> "PointBatch":
+        """Leave out what a later row replaces: points that are there twice count once."""
+        places = self.places or [point_id(each) for each in self.ids]
+        last = {place: row for row, place in enumerate(places)}
+        if len(last) == len(places):
+            return self
+        rows = sorted(last.values())
+        return PointBatch(
+            [self.ids[row] for row in rows],
+            {name: array[rows] for name, array in self.vectors.items()},
+            [self.payloads[row] for row in rows],
+            [places[row] for row in rows],
+        )
 
     def requests(self, *, arrays: bool) -> list[list[models.PointStruct]]:
         """Build the points of each request, small enough for a server's limit.
@@ -246,11 +214,12 @@ class PointBatch:
                 of floats otherwise.
         """
         structs = []
-        for identifier, *row, payload in zip(
-            self.ids, *self._columns(arrays=arrays), self.payloads, strict=True
+        places = self.places or [point_id(each) for each in self.ids]
+        for identifier, stored, *row, payload in zip(
+            self.ids, places, *self._columns(arrays=arrays), self.payloads, strict=True
         ):
-            stored = point_id(identifier)
-            content = payload if stored == identifier else {**payload, ID_KEY: identifier}
+            told = str(stored) == identifier
+            content = payload if told else {**payload, ID_KEY: identifier}
             vector = dict(zip(self.vectors, row, strict=True))
             structs.append(
                 built(models.PointStruct, {"id": stored, "vector": vector, "payload": content})

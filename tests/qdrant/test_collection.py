@@ -122,7 +122,7 @@ def test_payload_and_vectors_come_as_asked_for(
     ]
     answers = drive(docs.search(searches))
     plain, bare, parts, whole = (hits[0] for hits in answers)
-    assert plain.payload == {"at": 0, "even": True, "_mrl_id": "0"}
+    assert plain.payload == {"at": 0, "even": True}
     assert not plain.vector
     assert not bare.payload
     assert parts.payload == {"even": True}
@@ -376,7 +376,7 @@ def test_the_same_id_again_replaces(
 ) -> None:
     drive(docs.add(["7"], documents(1, seed=9), [{"new": True}]))
     (record,) = drive(docs.get(["7"]))
-    assert record.payload == {"new": True, "_mrl_id": "7"}
+    assert record.payload == {"new": True}
     assert drive(docs.count()) == COUNT
 
 

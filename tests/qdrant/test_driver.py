@@ -216,7 +216,7 @@ async def test_concurrent_coroutines_get_their_own_answers(
     found = await asyncio.gather(
         *(driver.arun(docs.search([Search(vector, 1)])) for vector in vectors)
     )
-    assert [hits[0][0].payload["_mrl_id"] for hits in found] == [str(each) for each in range(40)]
+    assert [hits[0][0].id for hits in found] == list(range(40))
 
 
 # The methods that flows use

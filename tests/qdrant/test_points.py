@@ -13,16 +13,13 @@ from qdrant_client.http.api.points_api import jsonable_encoder
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
 from mrl_adapters.qdrant import CollectionLayout
+from mrl_adapters.qdrant.ids import ID_KEY
 from mrl_adapters.qdrant.points import (
-    ID_KEY,
     PointBatch,
     check_query,
     checked_vectors,
     columns,
     derive,
-    original_id,
-    point_id,
-    stored_ids,
 )
 from mrl_adapters.vectors import truncate
 
@@ -42,66 +39,6 @@ def documents(count: int, dimensions: int, seed: int = 0) -> np.ndarray:
 def body(points: list[models.PointStruct]) -> bytes:
     """The bytes that the client sends for these points."""
     return jsonable_encoder(models.PointsList(points=points)).encode()
-
-
-# Ids
-
-
-def test_a_canonical_uuid_is_its_own_point_id() -> None:
-    assert point_id(CANONICAL) == CANONICAL
-
-
-@pytest.mark.parametrize(
-    "identifier",
-    [CANONICAL.upper(), CANONICAL.replace("-", ""), f"{{{CANONICAL}}}", "7", "", "é", "a" * 5000],
-)
-def test_any_other_string_becomes_a_uuid_of_version_5(identifier: str) -> None:
-    made = point_id(identifier)
-    assert made != identifier
-    assert uuid.UUID(made).version == 5
-    assert str(uuid.UUID(made)) == made
-
-
-def test_the_ids_of_collections_already_written_do_not_change() -> None:
-    assert point_id("doc-1") == "6177c2b9-056d-59f6-8851-148051264439"
-
-
-@given(st.text(), st.text())
-def test_different_strings_get_different_points(one: str, other: str) -> None:
-    assert (point_id(one) == point_id(other)) == (one == other)
-
-
-@given(st.text() | st.uuids().map(str) | st.integers(0, 2**70).map(str))
-def test_the_caller_gets_back_the_id_that_it_gave(identifier: str) -> None:
-    batch = PointBatch([identifier], {"full": np.ones((1, 2), np.float32)}, [{"a": 1}])
-    point = batch.requests(arrays=True)[0][0]
-    assert original_id(point.id, point.payload) == identifier
-
-
-def test_the_payload_holds_the_original_only_where_it_is_needed() -> None:
-    payload: dict[str, Any] = {"a": 1}
-    batch = PointBatch(
-        [CANONICAL, "mine"], {"full": np.ones((2, 2), np.float32)}, [payload, payload]
-    )
-    kept, replaced = batch.requests(arrays=True)[0]
-    assert kept.payload == {"a": 1}
-    assert replaced.payload == {"a": 1, ID_KEY: "mine"}
-    assert payload == {"a": 1}
-
-
-def test_integers_written_by_others_are_looked_for_too() -> None:
-    assert stored_ids(["7"]) == [point_id("7"), 7]
-    assert original_id(7, {}) == "7"
-    assert original_id(7, None) == "7"
-
-
-@pytest.mark.parametrize("identifier", ["07", "-1", "1.0", " 7", str(2**64), "٣", CANONICAL])
-def test_what_is_not_an_integer_of_qdrants_is_not_looked_for_as_one(identifier: str) -> None:
-    assert stored_ids([identifier]) == [point_id(identifier)]
-
-
-def test_the_largest_integer_is_looked_for() -> None:
-    assert stored_ids([str(2**64 - 1)])[1] == 2**64 - 1
 
 
 # Short vectors
@@ -261,9 +198,7 @@ def test_every_request_stays_below_the_limit_and_is_well_filled(
     sizes = [len(body(points)) for points in requests]
     assert max(sizes) < LIMIT_BYTES
     assert min(sizes[:-1]) > LIMIT_BYTES / 3
-    assert [point.payload[ID_KEY] for points in requests for point in points if point.payload] == [
-        str(index) for index in range(400)
-    ]
+    assert [point.id for points in requests for point in points] == list(range(400))
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32), min_size=8, max_size=8))

@@ -1,0 +1,187 @@
+"""Ids: which point a caller's id stands for, however it is spelled.
+
+==================================================  ==============================================
+The caller's id                                     The point's id
+==================================================  ==============================================
+A UUID, as an object or in any spelling that        That UUID
+Qdrant reads: hyphenated, 32 digits, in braces,
+after ``urn:uuid:``, in either case
+An integer from 0 to 2**64 - 1, or its decimal      That integer
+digits as ``str()`` writes them
+Any other string ("doc-1", "007", " 7", "-1")       A UUIDv5 of it
+==================================================  ==============================================
+
+So every spelling that Qdrant itself takes is the point that Qdrant takes it for, whoever wrote it.
+The caller's own spelling is kept in the payload under :data:`ID_KEY` where the point's id does
+not say it. An integer is one id with its digits: 7 and "7", but also -1 and "-1".
+
+The first versions knew canonical UUIDs only, and stored "7", or 32 hex digits, under a UUIDv5 of
+the spelling. Such points are looked for as well, and replaced where they are: see
+:func:`earlier_ids`. Only adding by a canonical UUID looks for none, since that is how most ids are
+spelled: a document that a first version stored under another spelling of a UUID is replaced by
+adding it under that spelling.
+
+Source:
+    https://qdrant.tech/documentation/concepts/points/#point-ids
+    RFC 9562, section 5.5 (UUIDv5)
+"""
+
+import hashlib
+import numbers
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from qdrant_client import models
+
+from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.lists import require_list
+
+DocumentId: TypeAlias = str | int | uuid.UUID
+PointId: TypeAlias = models.ExtendedPointId
+
+# Where the caller's id is kept when the point's own id does not say it.
+ID_KEY = "_mrl_id"
+_NAMESPACE = uuid.UUID("6d726c5f-6164-5074-8572-735f69647300").bytes
+_HYPHENATED = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_CANONICAL_UUID = re.compile(_HYPHENATED)
+_UUID = re.compile(
+    rf"[0-9a-f]{{32}}|{_HYPHENATED}|\{{{_HYPHENATED}\}}|urn:uuid:{_HYPHENATED}", re.IGNORECASE
+)
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,19}")
+_LARGEST_INTEGER = 2**64 - 1
+
+
+def id_text(identifier: object, name: str) -> str:
+    """Check a caller's id, and give it as text.
+
+    Args:
+        identifier: A string, an integer (NumPy's too) or a UUID.
+        name: What to call it in a message, such as ``ids[3]``.
+
+    Returns:
+        The string as it is, the integer's digits, or the UUID's canonical form.
+
+    Raises:
+        ConfigurationError: It is something else, or a string that UTF-8 cannot hold.
+    """
+    if isinstance(identifier, str):
+        text = str.__str__(identifier)  # of a member of a string enumeration: its value
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                msg = f"{name} is {text!r}: half a surrogate pair is no text. Mend that id."
+                raise ConfigurationError(msg) from None
+        return text
+    if isinstance(identifier, uuid.UUID):
+        return str(identifier)
+    if isinstance(identifier, numbers.Integral) and not isinstance(identifier, bool):
+        return str(int(identifier))
+    msg = (
+        f"{name} is {identifier!r} ({type(identifier).__name__}), expected a string, an integer or "
+        "a UUID."
+    )
+    raise ConfigurationError(msg)
+
+
+def id_texts(identifiers: Iterable[object], name: str = "ids") -> list[str]:
+    """Check a list of ids, and give them as text.
+
+    Args:
+        identifiers: Strings, integers or UUIDs.
+        name: What the list is called in a message.
+
+    Raises:
+        ConfigurationError: It is one id and no list of them, or holds something that is no id.
+    """
+    given = require_list(identifiers, name, "ids")
+    return [id_text(each, f"{name}[{place}]") for place, each in enumerate(given)]
+
+
+def point_id(text: str) -> PointId:
+    """Say under which id a document is stored.
+
+    Args:
+        text: The caller's id, as :func:`id_text` gives it.
+
+    Returns:
+        An integer, or a UUID in canonical form; the same for every spelling of one id.
+    """
+    if _CANONICAL_UUID.fullmatch(text):
+        return text
+    if _is_integer(text):
+        return int(text)
+    if _UUID.fullmatch(text):
+        return str(uuid.UUID(text.lower()))
+    return _derived(text)
+
+
+def earlier_ids(text: str) -> list[PointId]:
+    """List the other ids under which the first versions may have stored a document.
+
+    Args:
+        text: The caller's id, as :func:`id_text` gives it.
+
+    Returns:
+        None for most strings. A UUID may have been stored under each of its usual spellings.
+    """
+    if _is_integer(text):
+        return [_derived(text)]
+    if not _UUID.fullmatch(text):
+        return []
+    canonical = str(point_id(text))
+    digits = canonical.replace("-", "")
+    spellings = [digits, digits.upper(), canonical.upper(), f"{{{canonical}}}"]
+    spellings += [f"urn:uuid:{canonical}", text]
+    return [_derived(each) for each in dict.fromkeys(spellings) if each != canonical]
+
+
+def spelled_otherwise(text: str) -> bool:
+    """Tell whether an earlier version would have stored this very spelling elsewhere."""
+    return not _CANONICAL_UUID.fullmatch(text) and (
+        _is_integer(text) or _UUID.fullmatch(text) is not None
+    )
+
+
+def stored_ids(texts: Iterable[str]) -> list[PointId]:
+    """List every point id under which documents may be stored, as they are spelled here.
+
+    Args:
+        texts: The callers' ids, as :func:`id_text` gives them.
+
+    Returns:
+        Of each its point id; and, where an earlier version stored this spelling elsewhere, those
+        ids before it.
+    """
+    found: list[PointId] = []
+    for text in texts:
+        if spelled_otherwise(text):
+            found += earlier_ids(text)
+        found.append(point_id(text))
+    return found
+
+
+def original_id(stored: PointId, payload: Mapping[str, Any] | None) -> str:
+    """Give back the id that the caller chose.
+
+    Args:
+        stored: The point's id.
+        payload: The point's payload.
+    """
+    return str((payload or {}).get(ID_KEY, stored))
+
+
+def _is_integer(text: str) -> bool:
+    return _INTEGER.fullmatch(text) is not None and int(text) <= _LARGEST_INTEGER
+
+
+def _derived(text: str) -> str:
+    """Give the UUIDv5 of a string, in canonical form: uuid.uuid5 at a quarter of its cost."""
+    digest = hashlib.sha1(_NAMESPACE + text.encode(), usedforsecurity=False).digest()
+    number = int.from_bytes(digest[:16], "big")
+    number = number & ~(0xF000 << 64) | (5 << 76)  # version
+    number = number & ~(0xC000 << 48) | (0x8000 << 48)  # variant
+    digits = f"{number:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

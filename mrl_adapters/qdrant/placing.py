@@ -1,0 +1,107 @@
+"""Find the points of callers' ids, also those that earlier versions stored elsewhere."""
+
+from collections.abc import Sequence
+
+from qdrant_client import models
+
+from mrl_adapters.qdrant.flow import Flow, ask
+from mrl_adapters.qdrant.ids import (
+    PointId,
+    earlier_ids,
+    original_id,
+    point_id,
+    spelled_otherwise,
+    stored_ids,
+)
+
+
+def places_of(
+    collection_name: str, texts: Sequence[str]
+) -> Flow[tuple[list[PointId], list[PointId]]]:
+    """Say where documents are to be stored so that none is there twice.
+
+    That takes a look into the collection only for ids that an earlier version stored elsewhere:
+    integers, and UUIDs that are not in canonical form.
+
+    Args:
+        collection_name: The collection, which exists.
+        texts: The callers' ids.
+
+    Returns:
+        A point id for each; and points to delete afterwards, which hold the same documents.
+    """
+    places = [point_id(text) for text in texts]
+    elsewhere = {
+        text: [*earlier_ids(text), place]
+        for text, place in zip(texts, places, strict=True)
+        if spelled_otherwise(text)
+    }
+    if not elsewhere:
+        return places, []
+    wanted = [each for candidates in elsewhere.values() for each in candidates]
+    records = yield from ask(
+        lambda c: c.retrieve(collection_name, ids=wanted, with_payload=False, with_vectors=False)
+    )
+    there = {record.id for record in records}
+    # By point: several spellings of one id come to lie in one place.
+    found: dict[PointId, list[PointId]] = {}
+    for candidates in elsewhere.values():
+        known = found.setdefault(candidates[-1], [])
+        known += [each for each in candidates if each in there and each not in known]
+    surplus = [each for known in found.values() for each in known[1:]]
+    return [(found.get(place) or [place])[0] for place in places], surplus
+
+
+def read_by_ids(
+    collection_name: str, texts: Sequence[str], with_vectors: models.WithVector
+) -> Flow[list[models.Record]]:
+    """Fetch documents by id.
+
+    Args:
+        collection_name: The collection, which exists.
+        texts: The callers' ids, at least one; those that are not there are left out.
+        with_vectors: Whether, or which, vectors are returned.
+
+    Returns:
+        The points found, in the order of ``texts``, each once.
+    """
+
+    def read(ids: list[PointId]) -> Flow[list[models.Record]]:
+        return ask(
+            lambda c: c.retrieve(
+                collection_name, ids=ids, with_payload=True, with_vectors=with_vectors
+            )
+        )
+
+    places = dict.fromkeys(point_id(text) for text in texts)
+    found = _by_place((yield from read(stored_ids(texts))))
+    # Under a canonical UUID an earlier version stored just what is spelled so.
+    missing = [text for text in texts if point_id(text) not in found]
+    if others := [
+        each for text in missing if not spelled_otherwise(text) for each in earlier_ids(text)
+    ]:
+        found |= _by_place((yield from read(others)))
+    return [found[place] for place in places if place in found]
+
+
+def every_id(texts: Sequence[str]) -> list[PointId]:
+    """List every point id that holds, or may hold, one of some documents.
+
+    Args:
+        texts: The callers' ids.
+    """
+    return [each for text in texts for each in (*earlier_ids(text), point_id(text))]
+
+
+def _by_place(records: Sequence[models.Record]) -> dict[PointId, models.Record]:
+    """Sort points by the id that their documents have; what an earlier version wrote goes first.
+
+    Where a point has a twin, it was made by an earlier version that did not recognise the other
+    program's spelling, and is the newer one.
+    """
+    found: dict[PointId, models.Record] = {}
+    for record in records:
+        place = point_id(original_id(record.id, record.payload))
+        if place != record.id or place not in found:
+            found[place] = record
+    return found
