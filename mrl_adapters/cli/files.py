@@ -1,22 +1,20 @@
-"""Turn files into passages: what is found below the given paths, cut where texts divide."""
+"""Turn files into passages, cut where texts divide."""
 
 import bisect
 import hashlib
-import os
 import re
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mrl_adapters.errors import ConfigurationError, MissingExtraError
-from mrl_adapters.evaluation import load_jsonl
+from mrl_adapters.evaluation.records import number_lines, read_records
 
 if TYPE_CHECKING:
     from langchain_text_splitters import RecursiveCharacterTextSplitter
-
-SUFFIXES = (".txt", ".md", ".jsonl")
 
 _PASSAGE_CHARACTERS = 800  # about 200 tokens: a few paragraphs that speak of one thing
 _OVERLAP_CHARACTERS = 80
@@ -56,33 +54,6 @@ class SourceFile:
     passages: tuple[Passage, ...]
 
 
-def find_files(paths: Iterable[Path]) -> list[Path]:
-    """List the files to read: those given, and those with a known suffix in folders given.
-
-    Args:
-        paths: Files and folders; hidden files and folders are passed over unless given.
-
-    Returns:
-        Absolute paths, each once, sorted.
-
-    Raises:
-        ConfigurationError: A path does not exist, or a file given has another suffix.
-    """
-    found: set[Path] = set()
-    for path in paths:
-        if path.is_dir():
-            found.update(_walk(path.resolve()))
-        elif not path.exists():
-            msg = f"{path} does not exist. Pass files ({', '.join(SUFFIXES)}) or folders of them."
-            raise ConfigurationError(msg)
-        elif path.suffix.lower() not in SUFFIXES:
-            msg = f"{path} is not a text that can be indexed. Expected {', '.join(SUFFIXES)}."
-            raise ConfigurationError(msg)
-        else:
-            found.add(path.resolve())
-    return sorted(found)
-
-
 def read_file(path: Path) -> SourceFile:
     """Read a file and cut it into passages.
 
@@ -95,7 +66,7 @@ def read_file(path: Path) -> SourceFile:
     text = read_text(path)
     suffix = path.suffix.lower()
     passages = (
-        _records(path)
+        _records(text, path)
         if suffix == ".jsonl"
         else _passages(text, path.name, markdown=suffix == ".md")
     )
@@ -113,25 +84,21 @@ def read_text(path: Path) -> str:
         ConfigurationError: It cannot be read.
     """
     try:
+        # Opening a pipe would wait for somebody to write into it.
+        if not stat.S_ISREG(path.stat().st_mode):
+            msg = f"{path} is no regular file. Leave it out."
+            raise ConfigurationError(msg)
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{path} cannot be read as UTF-8 text: {error}. Convert it, or leave it out."
         raise ConfigurationError(msg) from error
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    for folder, subfolders, names in os.walk(root):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
-                yield Path(folder, name)
-
-
-def _records(path: Path) -> Iterator[Passage]:
-    """Take each line of a JSON lines file as a document of its own."""
-    for key, text in load_jsonl(path).documents.items():
-        for piece, _ in _pieces(text, markdown=False):
-            yield Passage(piece, key, None)
+def _records(text: str, path: Path) -> Iterator[Passage]:
+    """Take each line of a JSON lines file as a document of its own, whatever it is called."""
+    for record in read_records(number_lines(text.split("\n")), path):
+        for piece, _ in _pieces(record.text, markdown=False):
+            yield Passage(piece, record.id, None)
 
 
 def _passages(text: str, name: str, *, markdown: bool) -> Iterator[Passage]:

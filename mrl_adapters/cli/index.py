@@ -16,10 +16,15 @@ from mrl_adapters.cli.options import (
     UrlOption,
     parse_sizes,
 )
-from mrl_adapters.cli.terminal import output, progress_bar
+from mrl_adapters.cli.terminal import output, progress_bar, tell
 
 if TYPE_CHECKING:
     from mrl_adapters.cli.indexing import Outcome
+
+_KEPT = (
+    "what came from {}, which holds no file to index now. Is it mounted? If they are gone, "
+    "pass --remove-emptied."
+)
 
 
 def index(  # noqa: PLR0913 - one argument an option
@@ -42,32 +47,47 @@ def index(  # noqa: PLR0913 - one argument an option
             "--remove-missing", help="Delete what came from files below PATH that are gone."
         ),
     ] = False,
+    remove_emptied: Annotated[
+        bool,
+        typer.Option(
+            "--remove-emptied",
+            help="The same, also in folders that are empty now: those may be not mounted.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Cut files into passages, embed them and store them; unchanged files are skipped.
+    """Cut files into passages, embed them and store them; unchanged files are left alone.
 
     JSON lines: each line a string, or an object with "text" and perhaps "title" and "id".
+    Files that cannot be read are skipped and named, and the exit code is then 1.
     """
     sizes = parse_sizes(stages) if stages else None
     # Imported here, so that the other commands need no framework.
     from mrl_adapters.cli.engines import open_client
-    from mrl_adapters.cli.files import find_files
     from mrl_adapters.cli.indexing import PAYLOAD_INDEXES, FileIndex
     from mrl_adapters.cli.stores import open_or_prepare
+    from mrl_adapters.cli.walking import find_files
 
     found = find_files(paths)
     with open_client(path, url, api_key) as client:
         store = open_or_prepare(client, collection, model, sizes, PAYLOAD_INDEXES)
         files = FileIndex(store)
-        with progress_bar("Indexing files", len(found)) as advance:
-            outcome = files.update(found, advance)
-        if remove_missing:
-            folders = [each.resolve() for each in paths if each.is_dir()]
-            outcome.removed = files.remove_missing(folders, found)
+        with progress_bar("Indexing files", len(found.files)) as advance:
+            outcome = files.update(found.files, advance)
+        outcome.skipped += found.skipped
+        if remove_missing or remove_emptied:
+            found.skipped = outcome.skipped
+            files.remove_missing(found, outcome, emptied=remove_emptied)
     if as_json:
         output.print_json(json.dumps(outcome.as_dict()))
     else:
-        output.print(_told(outcome, collection), highlight=False)
+        output.print(_told(outcome, collection), highlight=False, soft_wrap=True)
+    for skipped in outcome.skipped:
+        tell("Skipped", "bold yellow", str(skipped))
+    for folder in outcome.kept:
+        tell("Kept", "bold yellow", _KEPT.format(folder))
+    if outcome.skipped or outcome.kept:
+        raise typer.Exit(1)
 
 
 def _told(outcome: "Outcome", collection: str) -> str:
@@ -76,6 +96,7 @@ def _told(outcome: "Outcome", collection: str) -> str:
         "changed": len(outcome.changed),
         "unchanged": len(outcome.unchanged),
         "removed": len(outcome.removed),
+        "skipped": len(outcome.skipped),
     }
     files = ", ".join(f"[bold]{count}[/] {what}" for what, count in counts.items() if count)
     return (

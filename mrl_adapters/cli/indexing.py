@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mrl_adapters.cli.files import SourceFile, read_file
+from mrl_adapters.cli.walking import Found, Skipped, emptied_above, is_gone
+from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.langchain.filters import to_filter
 
@@ -18,6 +20,8 @@ PAYLOAD_INDEXES = {"metadata.source": "keyword", "metadata.passage": "integer"}
 """Without them every question about a file would read every point."""
 
 _BATCH_PASSAGES = 256
+# Others' documents may name the same source: what has no such marks was not stored by this.
+_OURS = {"digest": {"$exists": True}, "passage": {"$gte": 0}}
 
 
 @dataclass
@@ -29,6 +33,8 @@ class Outcome:
         changed: Files whose passages were replaced.
         unchanged: Files that were left alone.
         removed: Files whose passages were deleted, since they are gone.
+        skipped: Files and folders that could not be read; what was stored of them stays.
+        kept: Folders that are empty now; what was stored of their files stays.
         passages: How many passages were embedded and stored.
     """
 
@@ -36,6 +42,8 @@ class Outcome:
     changed: list[Path] = field(default_factory=list)
     unchanged: list[Path] = field(default_factory=list)
     removed: list[Path] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    kept: list[Path] = field(default_factory=list)
     passages: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -45,6 +53,8 @@ class Outcome:
             "changed": [str(path) for path in self.changed],
             "unchanged": [str(path) for path in self.unchanged],
             "removed": [str(path) for path in self.removed],
+            "skipped": [{"path": str(each.path), "reason": each.reason} for each in self.skipped],
+            "kept": [str(path) for path in self.kept],
             "passages": self.passages,
         }
 
@@ -65,16 +75,18 @@ class FileIndex:
         """Bring files in; those that the collection holds as they are stay untouched.
 
         Args:
-            paths: Absolute paths.
+            paths: Absolute paths. One that cannot be read is skipped: what is held of it stays.
             advance: Called with the number of files that are done, time after time.
-
-        Raises:
-            ConfigurationError: A file cannot be read; those before it may be stored already.
         """
         outcome = Outcome()
         waiting: list[SourceFile] = []
         for path in paths:
-            file = read_file(path)
+            try:
+                file = read_file(path)
+            except ConfigurationError as error:
+                outcome.skipped.append(Skipped(path, str(error)))
+                advance(1)
+                continue
             held = self._count(source=str(path))
             current = self._count(source=str(path), digest=file.digest) if held else 0
             if held == current == len(file.passages):
@@ -85,33 +97,63 @@ class FileIndex:
             waiting.append(file)
             # Many small files share a batch: the model is called for each batch, not each file.
             if sum(len(each.passages) for each in waiting) >= _BATCH_PASSAGES:
-                outcome.passages += self._replace(waiting)
+                self._put(waiting, outcome)
                 advance(len(waiting))
                 waiting = []
-        outcome.passages += self._replace(waiting)
+        self._put(waiting, outcome)
         advance(len(waiting))
         return outcome
 
-    def remove_missing(self, folders: Sequence[Path], present: Iterable[Path]) -> list[Path]:
-        """Delete the passages of files that are gone.
+    def remove_missing(self, found: Found, outcome: Outcome, *, emptied: bool = False) -> None:
+        """Delete the passages of files that are gone for certain.
 
         Args:
-            folders: Absolute paths; files elsewhere are none of this run's business.
-            present: The files that are there.
-
-        Returns:
-            The files whose passages were deleted, sorted.
+            found: What lies below the given folders; files elsewhere are none of this run's
+                business.
+            outcome: Told which files' passages were deleted, and which folders were left alone.
+            emptied: Whether to believe a folder that is empty now, though an unmounted one looks
+                the same.
         """
-        there = set(present)
         # Every file that has passages has a first one.
-        firsts = self._store.driver.run(self._store.collection.scroll(to_filter({"passage": 0})))
-        held = {Path(record.payload["metadata"]["source"]) for record in firsts if record.payload}
-        gone = sorted(
-            path for path in held - there if any(path.is_relative_to(folder) for folder in folders)
+        firsts = self._store.driver.run(
+            self._store.collection.scroll(to_filter({**_OURS, "passage": 0}))
         )
-        for path in gone:
+        held = {Path(record.payload["metadata"]["source"]) for record in firsts if record.payload}
+        unread = [each.path for each in found.skipped]
+        barren = {
+            folder
+            for folder in found.folders
+            if not any(each.is_relative_to(folder) for each in found.files)
+        }
+        kept: set[Path] = set()
+        for path in sorted(held.difference(found.files)):
+            roots = [folder for folder in found.folders if path.is_relative_to(folder)]
+            if not roots or any(path.is_relative_to(each) for each in unread) or not is_gone(path):
+                continue
+            folder = next((root for root in roots if root in barren), None)
+            if not emptied and (folder := folder or emptied_above(path, roots)) is not None:
+                kept.add(folder)
+                continue
             self._delete(source=str(path))
-        return gone
+            outcome.removed.append(path)
+        outcome.kept = sorted(kept)
+
+    def _put(self, files: Sequence[SourceFile], outcome: Outcome) -> None:
+        """Store files; where the model refuses some texts, the files without those."""
+        try:
+            outcome.passages += self._replace(files)
+        except EmbeddingError as error:
+            if len(files) == 1:
+                self._refused(files[0], error, outcome)
+                return
+            for file in files:
+                self._put([file], outcome)
+
+    def _refused(self, file: SourceFile, error: EmbeddingError, outcome: Outcome) -> None:
+        for names in (outcome.added, outcome.changed):
+            if file.path in names:
+                names.remove(file.path)
+        outcome.skipped.append(Skipped(file.path, str(error)))
 
     def _replace(self, files: Sequence[SourceFile]) -> int:
         """Store the files' passages, then delete what earlier versions left behind.
@@ -135,11 +177,13 @@ class FileIndex:
                 ids.append(str(uuid.uuid5(uuid.NAMESPACE_URL, f"{file.path.as_uri()}#{number}")))
         self._store.add_texts(texts, metadatas, ids=ids, batch_size=_BATCH_PASSAGES)
         for file in files:
-            self._delete(source=str(file.path), digest={"$ne": file.digest})
+            self._delete(source=str(file.path), digest={"$exists": True, "$ne": file.digest})
         return len(texts)
 
     def _count(self, **metadata: Any) -> int:
-        return self._store.driver.run(self._store.collection.count(to_filter(metadata)))
+        query_filter = to_filter({**_OURS, **metadata})
+        return self._store.driver.run(self._store.collection.count(query_filter))
 
     def _delete(self, **metadata: Any) -> None:
-        self._store.driver.run(self._store.collection.delete(query_filter=to_filter(metadata)))
+        query_filter = to_filter({**_OURS, **metadata})
+        self._store.driver.run(self._store.collection.delete(query_filter=query_filter))

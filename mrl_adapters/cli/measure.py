@@ -171,11 +171,12 @@ def read_dataset(data: Path | None) -> "Dataset":
 
 def _questions(file: Path) -> list[str]:
     from mrl_adapters.cli.files import read_text
-    from mrl_adapters.evaluation import load_jsonl
+    from mrl_adapters.evaluation.records import number_lines, read_records
 
+    lines = number_lines(read_text(file).split("\n"))
     if file.suffix.lower() == ".jsonl":
-        return list(load_jsonl(file).documents.values())
-    return [line.strip() for line in read_text(file).splitlines() if line.strip()]
+        return [record.text for record in read_records(lines, file)]
+    return [line.strip() for _, line in lines]
 
 
 def show_result(result: Shown, plot: Path | None, *, as_json: bool) -> None:

@@ -4,16 +4,13 @@ LangChain documents and LlamaIndex nodes are recognised by their attributes: not
 framework is imported.
 """
 
-import gzip
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mrl_adapters.errors import ConfigurationError
-
-_ID_FIELDS = ("_id", "id", "doc_id")
+from mrl_adapters.evaluation.records import file_lines, read_records
 
 
 @dataclass(frozen=True)
@@ -64,14 +61,15 @@ def load_beir(folder: str | Path, *, split: str = "test") -> Dataset:
         The dataset, named after the folder.
 
     Raises:
-        ConfigurationError: A file is missing or a line cannot be read; the message names both.
+        ConfigurationError: A file is missing, a line cannot be read or has the id of another; the
+            message names both.
 
     Source:
         Thakur et al. 2021, arXiv:2104.08663; file layout: github.com/beir-cellar/beir.
     """
     folder = Path(folder)
-    documents = dict(_texts(_plain_or_gz(folder / "corpus.jsonl")))
-    queries = dict(_texts(_plain_or_gz(folder / "queries.jsonl")))
+    documents = _texts(_plain_or_gz(folder / "corpus.jsonl"))
+    queries = _texts(_plain_or_gz(folder / "queries.jsonl"))
     qrels = load_qrels(_plain_or_gz(folder / "qrels" / f"{split}.tsv"))
     return Dataset(
         documents=documents,
@@ -99,12 +97,13 @@ def load_jsonl(
         The dataset, named after the documents' file.
 
     Raises:
-        ConfigurationError: A file is missing or a line cannot be read; the message names both.
+        ConfigurationError: A file is missing, a line cannot be read or has the id of another; the
+            message names both.
     """
     path = Path(documents)
     return Dataset(
-        documents=dict(_texts(path)),
-        queries={} if queries is None else dict(_texts(Path(queries))),
+        documents=_texts(path),
+        queries={} if queries is None else _texts(Path(queries)),
         qrels={} if qrels is None else load_qrels(Path(qrels)),
         name=path.name.partition(".")[0],
     )
@@ -120,24 +119,26 @@ def load_qrels(path: str | Path) -> dict[str, dict[str, int]]:
         Grade by query id and document id.
 
     Raises:
-        ConfigurationError: The file is missing or a line has another form.
+        ConfigurationError: The file is missing, a line has another form, or two disagree.
     """
     path = Path(path)
     qrels: dict[str, dict[str, int]] = {}
-    for number, line in _lines(path):
+    for number, line in file_lines(path):
         cells = line.split("\t")
         try:
             query, document, grade = cells
-            qrels.setdefault(query, {})[document] = int(grade)
+            judged = int(grade)
         except ValueError as error:
             if number == 1:
-                qrels.clear()  # a header: its grade column is a word
-                continue
+                continue  # a header: its grade column is a word
             msg = (
                 f"{path}, line {number}: expected query id, document id and a whole number "
                 f"between tabs, found {line[:80]!r}."
             )
             raise ConfigurationError(msg) from error
+        if qrels.setdefault(query, {}).setdefault(document, judged) != judged:
+            msg = f"{path}, line {number} grades {document!r} for {query!r} otherwise than before."
+            raise ConfigurationError(msg)
     return qrels
 
 
@@ -192,37 +193,18 @@ def _read(document: Any) -> tuple[str | None, str]:
     raise ConfigurationError(msg)
 
 
-def _texts(path: Path) -> Iterator[tuple[str, str]]:
-    """Read id and text of each line of a JSON lines file."""
-    for number, line in _lines(path):
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            msg = f"{path}, line {number} is not JSON: {error}."
-            raise ConfigurationError(msg) from error
-        if isinstance(record, str):
-            record = {"text": record}
-        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+def _texts(path: Path) -> dict[str, str]:
+    """Read the text of each line of a JSON lines file by its id."""
+    texts: dict[str, str] = {}
+    for record in read_records(file_lines(path), path):
+        if record.id in texts:
             msg = (
-                f"{path}, line {number}: expected a string or an object with a string 'text', "
-                f"found {line[:80]!r}."
+                f"{path}, line {record.line} has the id {record.id!r} of an earlier line. Ids must "
+                "be unique; a line without one is called by its number."
             )
             raise ConfigurationError(msg)
-        key = next((record[name] for name in _ID_FIELDS if name in record), number)
-        yield str(key), f"{record.get('title') or ''} {record['text']}".strip()
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Read the non-empty lines of a plain or compressed file, numbered from 1."""
-    if not path.is_file():
-        msg = f"{path} does not exist. Pass the path of a file, plain or ending in .gz."
-        raise ConfigurationError(msg)
-    open_text = gzip.open if path.suffix == ".gz" else open
-    # utf-8-sig: files that passed through a spreadsheet begin with a byte order mark.
-    with open_text(path, "rt", encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            if stripped := line.strip("\r\n"):
-                yield number, stripped
+        texts[record.id] = record.text
+    return texts
 
 
 def _plain_or_gz(path: Path) -> Path:

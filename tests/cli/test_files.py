@@ -1,5 +1,8 @@
+import json
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -7,46 +10,13 @@ from hypothesis import strategies as st
 
 from mrl_adapters import ConfigurationError, MissingExtraError
 from mrl_adapters.cli import files
-from mrl_adapters.cli.files import find_files, read_file
+from mrl_adapters.cli.files import read_file
 
 
 def write(folder: Path, name: str, text: str) -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def test_folders_give_their_texts_and_nothing_hidden(notes: Path) -> None:
-    write(notes, ".draft.txt", "hidden")
-    write(notes, "program.py", "code")
-    (notes / ".git").mkdir()
-    write(notes / ".git", "log.txt", "hidden")
-    assert [path.name for path in find_files([notes])] == [
-        "animals.txt",
-        "trains.md",
-        "records.jsonl",
-    ]
-
-
-def test_a_path_given_twice_counts_once(notes: Path) -> None:
-    assert len(find_files([notes, notes / "animals.txt", notes / "deep"])) == 3
-
-
-def test_suffixes_may_be_upper_case(tmp_path: Path) -> None:
-    path = write(tmp_path, "README.MD", "# Title\n\ntext")
-    assert find_files([tmp_path]) == [path]
-    assert read_file(path).passages[0].title == "Title"
-
-
-@pytest.mark.parametrize(
-    ("name", "complaint"), [("gone.txt", "does not exist"), ("a.pdf", "not a text")]
-)
-def test_files_that_cannot_be_indexed_are_refused(
-    tmp_path: Path, name: str, complaint: str
-) -> None:
-    write(tmp_path, "a.pdf", "")
-    with pytest.raises(ConfigurationError, match=complaint):
-        find_files([tmp_path / name])
 
 
 def test_a_passage_knows_its_line(tmp_path: Path) -> None:
@@ -129,6 +99,80 @@ def test_the_digest_follows_the_content(tmp_path: Path) -> None:
     first = read_file(write(tmp_path, "a.txt", "one")).digest
     assert read_file(write(tmp_path, "a.txt", "two")).digest != first
     assert read_file(write(tmp_path, "a.txt", "one")).digest == first
+
+
+_LINES = {
+    "no object": "12",
+    "a list": '["text"]',
+    "no text": '{"body": "x"}',
+    "text that is null": '{"text": null}',
+    "text that is a list": '{"text": ["a"]}',
+    "text that is not a number": '{"text": NaN}',
+    "a title that is a list": '{"text": "x", "title": ["y"]}',
+    "an id that is a list": '{"text": "x", "id": [1]}',
+    "an id that is not a number": '{"text": "x", "id": NaN}',
+    "an id that is a truth": '{"text": "x", "id": true}',
+    "half a surrogate pair": '{"text": "\\ud800"}',
+    "half a pair as id": '{"text": "x", "id": "\\udc00"}',
+    "no JSON": "{text: x}",
+    "nested too deeply": "[" * 100_000,
+    "more digits than Python reads": "1" * 5_000,
+}
+
+
+@pytest.mark.parametrize("line", _LINES.values(), ids=_LINES)
+def test_a_line_that_is_no_document_is_named_with_its_file(tmp_path: Path, line: str) -> None:
+    path = write(tmp_path, "a.jsonl", f'"good"\n{line}\n')
+    with pytest.raises(ConfigurationError, match=r"a\.jsonl, line 2") as caught:
+        read_file(path)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ['"guide"', '"guide"'],
+        ["1", '"1"', "1.0"],
+        ['"00000000-0000-0000-0000-00000000000A"', '"0000000000000000000000000000000a"'],
+        ["null", "null"],
+        ["2", "null"],
+    ],
+)
+def test_lines_that_share_an_id_are_kept_apart(tmp_path: Path, ids: list[str]) -> None:
+    lines = [f'{{"id": {key}, "text": "text {n}"}}' for n, key in enumerate(ids)]
+    passages = read_file(write(tmp_path, "a.jsonl", "\n".join(lines))).passages
+    assert [each.text for each in passages] == [f"text {n}" for n in range(len(ids))]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    ids=st.lists(st.none() | st.integers(0, 3) | st.sampled_from(["", "0", "1", "2", "a"])),
+    end=st.sampled_from(["\n", "\r\n", "\n\n", "\n \n"]),
+    mark=st.sampled_from(["", "\ufeff"]),
+)
+def test_no_line_is_lost_whatever_the_ids_and_ends_of_lines(
+    tmp_path_factory: pytest.TempPathFactory, ids: list[str | int | None], end: str, mark: str
+) -> None:
+    lines = [json.dumps({"id": key, "text": f"text {n}"}) for n, key in enumerate(ids)]
+    path = tmp_path_factory.mktemp("lines") / "a.jsonl"
+    path.write_bytes((mark + end.join(lines)).encode())
+    assert [each.text for each in read_file(path).passages] == [
+        f"text {n}" for n in range(len(ids))
+    ]
+
+
+def test_a_huge_line_is_cut_like_any_text(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.jsonl", json.dumps({"id": "big", "text": "word " * 200_000}))
+    passages = read_file(path).passages
+    assert len(passages) > 1_000
+    assert {each.title for each in passages} == {"big"}
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path, make: Any) -> None:
+    make(tmp_path / "a.txt")
+    with pytest.raises(ConfigurationError, match="no regular file"):
+        read_file(tmp_path / "a.txt")
 
 
 _WORDS = st.lists(st.sampled_from(["bee", "cow\n", "# dog\n", "\n\n", "```\n", "- ", "x" * 900]))

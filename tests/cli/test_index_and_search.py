@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from mrl_adapters import ConfigurationError
+from mrl_adapters import EmbeddingError
 from mrl_adapters.cli.indexing import PAYLOAD_INDEXES, FileIndex
+from mrl_adapters.cli.walking import find_files
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.qdrant import CollectionLayout, connect
@@ -103,6 +104,101 @@ def test_removing_looks_below_the_given_folders_only(
     assert json.loads(result.stdout)["removed"] == []
 
 
+@pytest.fixture
+def skipping(run: Any, notes: Path, tmp_path: Path) -> Any:
+    """Run the command where not all can be read; return exit code, what it did, what it said."""
+
+    def invoke(*arguments: object) -> tuple[int, dict[str, Any], str]:
+        place = ("--collection", "notes", "--path", tmp_path / "vectors", "--json")
+        result = run("index", notes, *place, *arguments)
+        return result.exit_code, json.loads(result.stdout), result.stderr
+
+    return invoke
+
+
+_UNREADABLE = {
+    "latin.txt": "Käse".encode("latin-1"),
+    "wide.md": "Käse".encode("utf-16"),
+    "broken.jsonl": b'{"text": "good"}\n{"text": \n',
+    "no text.jsonl": b'{"title": "no text"}\n',
+}
+
+
+def test_files_that_cannot_be_read_are_skipped_counted_and_named(
+    skipping: Any, index: Any, notes: Path
+) -> None:
+    for name, content in _UNREADABLE.items():
+        (notes / name).write_bytes(content)
+    code, done, told = skipping()
+    assert code == 1
+    assert done["passages"] == 4, "the readable files are in"
+    assert {Path(each["path"]).name for each in done["skipped"]} == set(_UNREADABLE)
+    assert all(name in told for name in _UNREADABLE)
+    assert told.count("Skipped: ") == told.count("\n") == len(_UNREADABLE)
+    for name in _UNREADABLE:
+        (notes / name).unlink()
+    assert index()["skipped"] == []
+
+
+@pytest.mark.parametrize("name", ["animals.txt", "records.jsonl"])
+def test_what_was_stored_of_a_file_that_cannot_be_read_now_stays(
+    index: Any, skipping: Any, search: Any, notes: Path, name: str
+) -> None:
+    index()
+    (notes / name).write_bytes(b"\xff\xff")
+    code, done, _ = skipping("--remove-missing")
+    assert (code, done["removed"]) == (1, [])
+    assert len(search("honey", "-k", 10)) == 4
+    (notes / name).unlink()
+    (notes / name).symlink_to("nowhere")
+    code, done, _ = skipping("--remove-missing")
+    assert (code, done["removed"]) == (1, [])
+    assert len(search("honey", "-k", 10)) == 4
+
+
+@pytest.mark.parametrize("emptied", ["deep", "."])
+def test_an_empty_folder_may_be_one_that_is_not_mounted(
+    index: Any, skipping: Any, search: Any, notes: Path, emptied: str
+) -> None:
+    index()
+    for path in (notes / emptied).rglob("*"):
+        if path.is_file():
+            path.unlink()
+    code, done, told = skipping("--remove-missing")
+    assert (code, done["removed"], done["kept"]) == (1, [], [str((notes / emptied).resolve())])
+    assert "--remove-emptied" in told
+    assert len(search("honey", "-k", 10)) == 4
+    code, done, told = skipping("--remove-emptied")
+    assert (code, told, done["kept"]) == (0, "", [])
+    assert len(done["removed"]) == (1 if emptied == "deep" else 3)
+
+
+def test_a_folder_that_does_not_exist_removes_nothing(
+    index: Any, run: Any, search: Any, notes: Path, tmp_path: Path
+) -> None:
+    index()
+    notes.rename(tmp_path / "elsewhere")
+    place = ("--collection", "notes", "--path", tmp_path / "vectors")
+    result = run("index", notes, *place, "--remove-missing")
+    assert result.exit_code == 1
+    assert "does not exist" in result.stderr
+    assert len(search("honey", "-k", 10)) == 4
+
+
+def test_lines_that_share_an_id_are_stored_as_often_as_they_are_counted(
+    index: Any, search: Any, notes: Path
+) -> None:
+    lines = [json.dumps({"id": key, "text": f"text {n}"}) for n, key in enumerate([1, "1", 1, "x"])]
+    for name in ("records.jsonl", "more.jsonl"):
+        (notes / name).write_text("\n".join(lines))
+    assert index()["passages"] == 2 + 4 + 4
+    assert len(search("text", "-k", 20)) == 10
+    (notes / "more.jsonl").write_text("\n".join(lines[:3]))
+    assert index()["passages"] == 3
+    assert len(search("text", "-k", 20)) == 9
+    assert len(index()["unchanged"]) == 4
+
+
 def test_stages_and_k_are_chosen_by_options(
     index: Any, search: Any, run: Any, tmp_path: Path
 ) -> None:
@@ -183,6 +279,9 @@ class _CountingEmbedder(WordLlamaEmbedder):
         self.calls += 1
         if self.calls == self.breaks_at:
             raise InterruptedError
+        if "refuse me" in texts:
+            message = "This text has no embedding."
+            raise EmbeddingError(message)
         return super().embed_array(texts)
 
 
@@ -242,13 +341,32 @@ def test_old_passages_that_an_interrupted_replacement_left_are_deleted_by_the_ne
     assert store.driver.run(store.collection.count()) == 1
 
 
-def test_a_file_that_cannot_be_read_stops_the_run_with_its_name(
+def test_a_text_that_the_model_refuses_costs_its_own_file_only(
+    store: MatryoshkaVectorStore, embedder: _CountingEmbedder, tmp_path: Path
+) -> None:
+    for name, text in {"a.txt": "Bees.", "bad.txt": "refuse me", "c.txt": "Cows."}.items():
+        (tmp_path / name).write_text(text)
+    outcome = FileIndex(store).update(sorted(tmp_path.glob("*.txt")))
+    assert [path.name for path in outcome.added] == ["a.txt", "c.txt"]
+    assert [each.path.name for each in outcome.skipped] == ["bad.txt"]
+    assert store.driver.run(store.collection.count()) == outcome.passages == 2
+
+
+def test_documents_that_others_stored_of_the_same_file_stay(
     store: MatryoshkaVectorStore, tmp_path: Path
 ) -> None:
-    path = tmp_path / "bad.txt"
-    path.write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(ConfigurationError, match=r"bad\.txt"):
+    path = tmp_path / "a.txt"
+    store.add_texts(["theirs", "and this"], [{"source": str(path)}, {"source": str(path)}])
+    for text in ("ours", "ours, changed"):
+        path.write_text(text)
         FileIndex(store).update([path])
+    path.unlink()
+    (tmp_path / "b.txt").write_text("other")
+    found, outcome = find_files([tmp_path]), FileIndex(store).update([tmp_path / "b.txt"])
+    FileIndex(store).remove_missing(found, outcome)
+    assert outcome.removed == [path]
+    texts = {each.page_content for each in store.similarity_search("ours", 10)}
+    assert texts == {"theirs", "and this", "other"}
 
 
 def _interrupt(*_: object, **__: object) -> None:

@@ -84,6 +84,31 @@ def test_a_bad_line_is_named_by_file_and_number(tmp_path: Path, line: str) -> No
         load_jsonl(path)
 
 
+@pytest.mark.parametrize("ids", [["a", "a"], [1, "1"], [2, None]])
+def test_two_lines_of_one_id_are_an_error(tmp_path: Path, ids: list[object]) -> None:
+    path = tmp_path / "notes.jsonl"
+    path.write_text("\n".join(json.dumps({"id": key, "text": "x"}) for key in ids))
+    with pytest.raises(ConfigurationError, match=r"notes\.jsonl, line 2 has the id"):
+        load_jsonl(path)
+
+
+def test_two_grades_of_one_document_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "qrels.tsv"
+    path.write_text(f"{QRELS}q1\td1\t2\n")
+    assert load_qrels(path) == {"q1": {"d1": 2, "d2": 0}}
+    path.write_text(f"{QRELS}q1\td1\t1\n")
+    with pytest.raises(ConfigurationError, match=r"qrels\.tsv, line 4 grades 'd1' for 'q1'"):
+        load_qrels(path)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"\x1f\x8b broken"])
+@pytest.mark.parametrize("name", ["notes.jsonl", "notes.jsonl.gz"])
+def test_a_file_that_is_no_text_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"notes\.jsonl.* cannot be read"):
+        load_jsonl(tmp_path / name)
+
+
 def test_a_bad_judgement_is_named_by_file_and_number(tmp_path: Path) -> None:
     path = tmp_path / "qrels.tsv"
     path.write_text(f"{QRELS}q1 d2 1\n")
