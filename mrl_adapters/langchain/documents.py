@@ -7,9 +7,9 @@ what the other wrote. Payloads of LlamaIndex stores (``_node_content``) are read
 import itertools
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from langchain_core.documents import Document
 from qdrant_client import models
@@ -17,11 +17,13 @@ from qdrant_client import models
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.building import built
 from mrl_adapters.qdrant.ids import DocumentId, id_text, original_id
+from mrl_adapters.qdrant.payload import PlainPayloads, plain_payload
 
 CONTENT_KEY = "page_content"
 METADATA_KEY = "metadata"
 _NODE_KEY = "_node_content"
 _ENDED: Any = object()
+_Row: TypeAlias = tuple[str, str, dict[str, Any]]
 _EMPTY = Document(page_content="").__dict__
 
 
@@ -62,7 +64,7 @@ class DocumentBatch:
 
     ids: list[str]
     texts: list[str]
-    payloads: list[dict[str, Any]]
+    payloads: PlainPayloads
 
 
 def batches_of(
@@ -80,8 +82,9 @@ def batches_of(
         batch_size: Texts a batch.
 
     Raises:
-        ConfigurationError: The columns differ in length, a text is not a string, or an id is no
-            string, integer or UUID. Lists are compared before the first batch is made.
+        ConfigurationError: The columns differ in length, a text is not a string, an id is none, or
+            metadata cannot be stored. A list of texts is checked whole, with all that belongs to
+            it, before the first batch is made; a generator batch by batch.
     """
     for name, column in (("metadatas", metadatas), ("ids", ids)):
         if isinstance(column, Sized) and isinstance(texts, Sized) and len(column) != len(texts):
@@ -89,45 +92,46 @@ def batches_of(
     if batch_size < 1:
         msg = f"batch_size is {batch_size}, expected at least 1."
         raise ConfigurationError(msg)
-    return _batches(_rows(texts, metadatas, ids), batch_size)
+    rows = _rows(texts, metadatas, ids)
+    return _batches(iter(list(rows)) if isinstance(texts, Sized) else rows, batch_size)
 
 
 def _rows(
     texts: Iterable[str],
     metadatas: Iterable[dict[str, Any] | None] | None,
     ids: Iterable[DocumentId | None] | None,
-) -> Iterator[tuple[str, dict[str, Any], str]]:
+) -> Iterator[_Row]:
     given_metadata = None if metadatas is None else iter(metadatas)
     given_ids = None if ids is None else iter(ids)
     position = -1
     for position, text in enumerate(texts):
-        if not isinstance(text, str):
-            msg = f"Text {position} is {type(text).__name__}, expected str. Leave it out."
-            raise ConfigurationError(msg)
         metadata = None if given_metadata is None else next(given_metadata, _ENDED)
         identifier = None if given_ids is None else next(given_ids, _ENDED)
         if metadata is _ENDED or identifier is _ENDED:
             raise _uneven("metadatas" if metadata is _ENDED else "ids", position, "more texts")
         chosen = uuid.uuid4() if identifier is None else identifier
-        yield text, metadata or {}, id_text(chosen, f"ids[{position}]")
+        yield _row(position, text, metadata, id_text(chosen, f"ids[{position}]"))
     for name, rest in (("metadatas", given_metadata), ("ids", given_ids)):
         if rest is not None and next(rest, _ENDED) is not _ENDED:
             raise _uneven(name, f"more than {position + 1}", f"{position + 1} texts")
 
 
-def _batches(
-    rows: Iterator[tuple[str, dict[str, Any], str]], batch_size: int
-) -> Iterator[DocumentBatch]:
+def _row(position: int, text: Any, metadata: Any, identifier: str) -> _Row:
+    owner = f"Document {position} ({identifier!r})"
+    if not isinstance(text, str):
+        msg = f"Text {position} is {type(text).__name__}, expected str. Leave it out."
+        raise ConfigurationError(msg)
+    if metadata is not None and not isinstance(metadata, Mapping):
+        msg = f"{owner}: its metadata is {type(metadata).__name__}, expected a dict."
+        raise ConfigurationError(msg)
+    payload = plain_payload({CONTENT_KEY: text, METADATA_KEY: metadata or {}}, owner)
+    return identifier, text, payload
+
+
+def _batches(rows: Iterator[_Row], batch_size: int) -> Iterator[DocumentBatch]:
     while batch := list(itertools.islice(rows, batch_size)):
-        texts, metadatas, ids = map(list, zip(*batch, strict=True))
-        yield DocumentBatch(
-            ids,
-            texts,
-            [
-                {CONTENT_KEY: text, METADATA_KEY: metadata}
-                for text, metadata in zip(texts, metadatas, strict=True)
-            ],
-        )
+        ids, texts, payloads = zip(*batch, strict=True)
+        yield DocumentBatch([*ids], [*texts], PlainPayloads(payloads))
 
 
 def _uneven(name: str, found: object, expected: object) -> ConfigurationError:

@@ -11,7 +11,9 @@ from llama_index.core.schema import BaseNode, ImageNode, IndexNode, Node, TextNo
 from pydantic_core import from_json
 from qdrant_client import models
 
+from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.ids import ID_KEY, original_id
+from mrl_adapters.qdrant.payload import plain_payload
 
 DOCUMENT_KEY = "doc_id"
 _CONTENT_KEY = "_node_content"
@@ -33,10 +35,24 @@ def to_payload(node: BaseNode) -> dict[str, Any]:
     Returns:
         The metadata, the whole node as JSON, and the id of the document that it came from; its
         own id where it came from none, so that it can be deleted by it.
+
+    Raises:
+        ConfigurationError: The node holds something that cannot be stored: see
+            :mod:`mrl_adapters.qdrant.payload`.
     """
-    # The embedding alone would cost more than all the rest.
-    content = node.model_dump_json(exclude={"embedding"})
-    metadata: dict[str, Any] = from_json(content).get("metadata", {})
+    owner = f"Node {node.node_id!r}"
+    metadata = _plain_metadata(node.metadata, owner, "metadata")
+    changed: dict[str, Any] = {} if metadata is node.metadata else {"metadata": metadata}
+    relationships = {kind: _plain_related(each, owner) for kind, each in node.relationships.items()}
+    if any(each is not node.relationships[kind] for kind, each in relationships.items()):
+        changed["relationships"] = relationships
+    written = node.model_copy(update=changed) if changed else node
+    try:
+        # The embedding alone would cost more than all the rest.
+        content = written.model_dump_json(exclude={"embedding"})
+    except ValueError as error:
+        msg = f"{owner} cannot be written as JSON: {error}. Nothing of it was written."
+        raise ConfigurationError(msg) from error
     document_id = node.ref_doc_id or node.node_id
     return {
         **metadata,
@@ -46,6 +62,21 @@ def to_payload(node: BaseNode) -> dict[str, Any]:
         DOCUMENT_KEY: document_id,
         "ref_doc_id": document_id,
     }
+
+
+def _plain_metadata(metadata: dict[str, Any], owner: str, name: str) -> dict[str, Any]:
+    plain: dict[str, Any] = plain_payload({name: metadata}, owner)[name]
+    return plain
+
+
+def _plain_related(related: Any, owner: str) -> Any:
+    """Convert the metadata that a node keeps of the nodes around it."""
+    if isinstance(related, list):
+        converted = [_plain_related(each, owner) for each in related]
+        same = all(one is other for one, other in zip(converted, related, strict=True))
+        return related if same else converted
+    plain = _plain_metadata(related.metadata, owner, "relationships")
+    return related if plain is related.metadata else related.model_copy(update={"metadata": plain})
 
 
 def to_node(point: models.Record | models.ScoredPoint, vector_name: str | None = None) -> BaseNode:

@@ -13,6 +13,7 @@ from mrl_adapters.qdrant import MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.load import Load
+from mrl_adapters.qdrant.payload import PlainPayloads
 from mrl_adapters.qdrant.points import checked_vectors
 
 _BATCH = 1_024
@@ -34,16 +35,16 @@ def add_nodes(
     Returns:
         The nodes' ids.
     """
-    ids = [node.node_id for node in nodes]
+    ids = id_texts(node.node_id for node in nodes)
     if not ids:
         return ids
     names = [f"node {identifier!r}" for identifier in ids]
     full = checked_vectors([_embedding(node) for node in nodes], names, None)
+    payloads = [to_payload(node) for node in nodes]
     load = Load(collection, shard_key=shard_key)
     for start in range(0, len(ids), _BATCH):
         rows = slice(start, start + _BATCH)
-        payloads = [to_payload(node) for node in nodes[rows]]
-        yield from load.add(ids[rows], full[rows], payloads)
+        yield from load.add(ids[rows], full[rows], PlainPayloads(payloads[rows]))
     yield from load.finish()
     return ids
 

@@ -12,6 +12,7 @@ from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.opening import Opening
 from mrl_adapters.qdrant.paging import read_pages
+from mrl_adapters.qdrant.payload import plain_payloads
 from mrl_adapters.qdrant.placing import every_id, places_of, read_by_ids
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.points import (
@@ -118,14 +119,16 @@ class MatryoshkaCollection:
             ids: The callers' ids, n of them; one that is there already is replaced, and of those
                 that are there twice the last counts (see :mod:`mrl_adapters.qdrant.ids`).
             vectors: Full vectors, shape (n, d).
-            payloads: One a point. Nothing is done for an empty batch.
+            payloads: One a point, converted as :mod:`mrl_adapters.qdrant.payload` says. Nothing
+                is done for an empty batch.
             shard_key: Custom shard to write to.
 
         Returns:
             How many points were stored.
 
         Raises:
-            ConfigurationError: An id is no string, integer or UUID.
+            ConfigurationError: An id is no string, integer or UUID, or a payload holds something
+                that cannot be stored.
             DimensionsError: The vectors' size is not the collection's.
             EmbeddingError: A vector holds NaN, infinity or only zeros.
             CollectionMismatchError: The collection differs from what was asked for.
@@ -134,6 +137,7 @@ class MatryoshkaCollection:
         if not len(vectors):  # type: ignore[arg-type] # ArrayLike admits a number, which is no batch
             return 0
         names = [f"document {identifier!r}" for identifier in texts]
+        payloads = plain_payloads(payloads, names)
         expected = self.layout.dimensions if self.layout else None
         full = checked_vectors(vectors, names, expected)
         layout = yield from self.ensure(full.shape[1], [full])

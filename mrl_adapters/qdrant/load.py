@@ -8,11 +8,12 @@ from numpy.typing import ArrayLike
 from mrl_adapters.qdrant.collection import MatryoshkaCollection, ShardKey
 from mrl_adapters.qdrant.first_load import FIRST_LOAD
 from mrl_adapters.qdrant.flow import Flow
-from mrl_adapters.qdrant.ids import DocumentId
+from mrl_adapters.qdrant.ids import DocumentId, id_texts
+from mrl_adapters.qdrant.payload import plain_payloads
 from mrl_adapters.qdrant.points import checked_vectors
 from mrl_adapters.vectors import FloatArray
 
-_Batch: TypeAlias = tuple[Sequence[DocumentId], FloatArray, Sequence[dict[str, Any]]]
+_Batch: TypeAlias = tuple[Sequence[str], FloatArray, Sequence[dict[str, Any]]]
 
 
 class Load:
@@ -58,9 +59,10 @@ class Load:
             return (
                 yield from self._collection.add(ids, vectors, payloads, shard_key=self._shard_key)
             )
-        names = [f"document {identifier!r}" for identifier in ids]
+        texts = id_texts(ids)
+        names = [f"document {identifier!r}" for identifier in texts]
         full = checked_vectors(vectors, names, wanted.dimensions)
-        self._waiting.append((ids, full, payloads))
+        self._waiting.append((texts, full, plain_payloads(payloads, names)))
         if sum(len(each) for each, _, _ in self._waiting) < FIRST_LOAD:
             return 0
         return (yield from self.finish())
