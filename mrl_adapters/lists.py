@@ -30,6 +30,6 @@ def require_list(values: Iterable[T], name: str, kind: str) -> Iterable[T]:
         shown = repr(given)
         if len(shown) > _SHOWN:
             shown = f"{shown[:_SHOWN]}..."
-        msg = f"{name} is {shown} ({type(given).__name__}), expected {kind}: pass a list of them."
+        msg = f"{name} is {shown} ({type(given).__name__}), expected a list of {kind}: pass a list."
         raise ConfigurationError(msg)
     return values

@@ -3,7 +3,7 @@
 import abc
 import asyncio
 
-from mrl_adapters.embeddings.recipe import as_lists, require_list
+from mrl_adapters.embeddings.recipe import as_lists, text_list
 from mrl_adapters.vectors import FloatArray
 
 
@@ -37,7 +37,7 @@ class LocalEmbedder(abc.ABC):
 
     def embed_array(self, texts: list[str]) -> FloatArray:
         """Embed n texts into one float32 array of shape (n, dimensions)."""
-        return self._embed(require_list(texts), query=False)
+        return self._embed(text_list(texts), query=False)
 
     async def aembed_array(self, texts: list[str]) -> FloatArray:
         """Embed as :meth:`embed_array` does, in a thread."""

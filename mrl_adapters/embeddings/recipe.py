@@ -1,6 +1,9 @@
 """What happens between a model's answer and the vectors that an embedder gives."""
 
-from mrl_adapters.errors import ConfigurationError, DimensionsError
+from collections.abc import Iterable
+
+from mrl_adapters.errors import DimensionsError
+from mrl_adapters.lists import require_list
 from mrl_adapters.registry import ModelSpec
 from mrl_adapters.vectors import FloatArray, Reduction, truncate
 
@@ -38,19 +41,13 @@ def shorten(
     return truncate(vectors, dimensions, reduction=reduction)
 
 
-def require_list(texts: list[str] | str) -> list[str]:
+def text_list(texts: Iterable[str]) -> list[str]:
     """Return the texts as a list; refuse a lone string, which would be embedded letter by letter.
 
     Raises:
         ConfigurationError: ``texts`` is a string.
     """
-    if isinstance(texts, str):
-        msg = (
-            f"embed_documents got one string of {len(texts)} characters, expected a list of "
-            "strings. Pass [text], or call embed_query for a question."
-        )
-        raise ConfigurationError(msg)
-    return list(texts)
+    return list(require_list(texts, "texts", "strings (embed_query takes one)"))
 
 
 def as_lists(vectors: FloatArray) -> list[list[float]]:

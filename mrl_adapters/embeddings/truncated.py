@@ -6,7 +6,7 @@ from mrl_adapters import registry
 from mrl_adapters.embeddings.adopt import adocument_array, adopt, document_array
 from mrl_adapters.embeddings.model_names import model_name
 from mrl_adapters.embeddings.prompts import applies_prompts, prefix
-from mrl_adapters.embeddings.recipe import as_lists, require_list, shorten
+from mrl_adapters.embeddings.recipe import as_lists, shorten, text_list
 from mrl_adapters.errors import DimensionsError
 from mrl_adapters.vectors import FloatArray, as_vectors
 
@@ -88,15 +88,15 @@ class TruncatedEmbedder:
             DimensionsError: The base gave fewer dimensions than asked for.
             EmbeddingError: The base gave NaN, infinity or the wrong number of vectors.
         """
-        if not texts:
+        if not (documents := self._documents(texts)):
             return self._nothing()
-        return self._shorten(document_array(self._embedder, self._documents(texts)))
+        return self._shorten(document_array(self._embedder, documents))
 
     async def aembed_array(self, texts: list[str]) -> FloatArray:
         """Embed as :meth:`embed_array` does, with the base's own async method."""
-        if not texts:
+        if not (documents := self._documents(texts)):
             return self._nothing()
-        return self._shorten(await adocument_array(self._embedder, self._documents(texts)))
+        return self._shorten(await adocument_array(self._embedder, documents))
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed n texts into n lists of Python floats."""
@@ -115,7 +115,7 @@ class TruncatedEmbedder:
         return self._answer(await self._embedder.aembed_query(self._question(text)))
 
     def _documents(self, texts: list[str]) -> list[str]:
-        return prefix(require_list(texts), self._document_prompt)
+        return prefix(text_list(texts), self._document_prompt)
 
     def _question(self, text: str) -> str:
         return prefix([text], self._query_prompt)[0]

@@ -15,6 +15,7 @@ from langchain_core.documents import Document
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.lists import require_list
 from mrl_adapters.qdrant.building import built
 from mrl_adapters.qdrant.ids import DocumentId, id_text, original_id
 from mrl_adapters.qdrant.payload import PlainPayloads, plain_payload
@@ -86,7 +87,10 @@ def batches_of(
             metadata cannot be stored. A list of texts is checked whole, with all that belongs to
             it, before the first batch is made; a generator batch by batch.
     """
-    for name, column in (("metadatas", metadatas), ("ids", ids)):
+    require_list(texts, "texts", "strings")
+    for name, column, kind in (("metadatas", metadatas, "dicts"), ("ids", ids, "ids")):
+        if column is not None:
+            require_list(column, name, kind)
         if isinstance(column, Sized) and isinstance(texts, Sized) and len(column) != len(texts):
             raise _uneven(name, len(column), f"{len(texts)} texts")
     if batch_size < 1:
@@ -149,6 +153,7 @@ def columns_of(documents: Iterable[Document]) -> dict[str, Any]:
     Returns:
         ``texts``, ``metadatas`` and ``ids``.
     """
+    require_list(documents, "documents", "documents")
     if isinstance(documents, Sized):
         return {
             "texts": [each.page_content for each in documents],

@@ -156,6 +156,22 @@ class MatryoshkaVectorStore(SearchingStore):
         return store
 
     @classmethod
+    @override
+    def from_documents(
+        cls, documents: Iterable[Document], embedding: Embeddings | Embedder, **kwargs: Any
+    ) -> Self:
+        """Make a store and add documents, as :meth:`from_texts` does; their own ids are kept."""
+        return cls.from_texts(embedding=embedding, **{**columns_of(documents), **kwargs})
+
+    @classmethod
+    @override
+    async def afrom_documents(
+        cls, documents: Iterable[Document], embedding: Embeddings | Embedder, **kwargs: Any
+    ) -> Self:
+        """Make a store and add documents, as :meth:`from_documents` does."""
+        return await cls.afrom_texts(embedding=embedding, **{**columns_of(documents), **kwargs})
+
+    @classmethod
     def from_existing_collection(
         cls, embedding: Embeddings | Embedder, collection_name: str, **kwargs: Any
     ) -> Self:

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from mrl_adapters.embeddings import Embedder, adopt, model_name
 from mrl_adapters.embeddings.prompts import applies_prompts
+from mrl_adapters.embeddings.recipe import text_list
 from mrl_adapters.vectors import as_vectors, normalize
 
 # LlamaIndex's default of 10 texts a batch would waste most of a request.
@@ -18,17 +19,33 @@ _BATCH_SIZE = 512
 class UnitEmbedding(BaseEmbedding):
     """An embed_model whose vectors have unit length, and so has the mean of several questions."""
 
+    # A lone string would be embedded letter by letter.
+
+    @override
+    def get_text_embedding_batch(
+        self, texts: list[str], *args: Any, **kwargs: Any
+    ) -> list[Embedding]:
+        return super().get_text_embedding_batch(text_list(texts), *args, **kwargs)
+
+    @override
+    async def aget_text_embedding_batch(
+        self, texts: list[str], *args: Any, **kwargs: Any
+    ) -> list[Embedding]:
+        return await super().aget_text_embedding_batch(text_list(texts), *args, **kwargs)
+
     @override
     def get_agg_embedding_from_queries(
         self, queries: list[str], agg_fn: Callable[..., Embedding] | None = None
     ) -> Embedding:
-        return super().get_agg_embedding_from_queries(queries, agg_fn or unit_mean)
+        return super().get_agg_embedding_from_queries(text_list(queries), agg_fn or unit_mean)
 
     @override
     async def aget_agg_embedding_from_queries(
         self, queries: list[str], agg_fn: Callable[..., Embedding] | None = None
     ) -> Embedding:
-        return await super().aget_agg_embedding_from_queries(queries, agg_fn or unit_mean)
+        return await super().aget_agg_embedding_from_queries(
+            text_list(queries), agg_fn or unit_mean
+        )
 
 
 class EmbedderEmbedding(UnitEmbedding):

@@ -8,6 +8,7 @@ from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
+from mrl_adapters.lists import require_list
 from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher, listened
 from mrl_adapters.llama_index.filters import to_filter
 from mrl_adapters.llama_index.nodes import DOCUMENT_KEY, to_node
@@ -36,6 +37,7 @@ def answer(
     Returns:
         One result a query.
     """
+    require_list(queries, "queries", "queries")
     layout = yield from collection.open()
     indexes = layout.payload_indexes if layout else {}
     searches = [_search(query, options, to_filter(query.filters, indexes)) for query in queries]
@@ -119,6 +121,7 @@ def of_documents(ids: list[str]) -> models.Filter:
     Args:
         ids: The documents' ids, at least one.
     """
+    require_list(ids, "doc_ids", "ids")
     match = models.MatchValue(value=ids[0]) if len(ids) == 1 else models.MatchAny(any=ids)
     return models.Filter(must=[models.FieldCondition(key=DOCUMENT_KEY, match=match)])
 

@@ -21,6 +21,7 @@ from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from typing_extensions import override
 
 from mrl_adapters.embeddings import model_name
+from mrl_adapters.lists import require_list
 from mrl_adapters.llama_index.adopted import unit_mean
 from mrl_adapters.llama_index.events import dispatcher, span
 from mrl_adapters.llama_index.vector_store import MatryoshkaVectorStore
@@ -147,6 +148,7 @@ class MatryoshkaRetriever(BaseRetriever):
 
 
 def _started(queries: Sequence[QueryType]) -> list[QueryBundle]:
+    require_list(queries, "queries", "questions")
     for query in queries:
         dispatcher.event(RetrievalStartEvent(str_or_query_bundle=query))
     return [QueryBundle(query) if isinstance(query, str) else query for query in queries]

@@ -6,6 +6,7 @@ from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores import MetadataFilters
 
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
+from mrl_adapters.lists import require_list
 from mrl_adapters.llama_index.filters import to_filter
 from mrl_adapters.llama_index.nodes import to_node, to_payload
 from mrl_adapters.llama_index.queries import join, of_nodes
@@ -35,7 +36,7 @@ def add_nodes(
     Returns:
         The nodes' ids.
     """
-    ids = id_texts(node.node_id for node in nodes)
+    ids = id_texts(node.node_id for node in require_list(nodes, "nodes", "nodes"))
     if not ids:
         return ids
     names = [f"node {identifier!r}" for identifier in ids]

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from numpy.typing import ArrayLike
 from qdrant_client import QdrantClient, models
 
+from mrl_adapters.lists import require_list
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, ask, retry_delay
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
@@ -196,6 +197,7 @@ class MatryoshkaCollection:
             DimensionsError: A query vector's size is not the collection's.
             EmbeddingError: A query vector holds NaN, infinity or only zeros.
         """
+        require_list(searches, "searches", "searches")
         layout = yield from self.open()
         if layout is None or not searches:
             return [[] for _ in searches]

@@ -31,6 +31,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.lists import require_list
 from mrl_adapters.qdrant.conversion import (
     INTEGERS,
     MAX_BYTES,
@@ -64,6 +65,7 @@ def plain_payloads(payloads: Sequence[Mapping[str, Any]], owners: Sequence[str])
     """
     if isinstance(payloads, PlainPayloads):
         return payloads
+    require_list(payloads, "payloads", "dicts")
     return PlainPayloads(map(plain_payload, payloads, owners))
 
 

@@ -75,7 +75,7 @@ def test_a_text_without_a_token_is_an_error_that_gives_its_place(wordllama: Word
 
 
 def test_a_lone_string_is_not_embedded_letter_by_letter(wordllama: WordLlamaEmbedder):
-    with pytest.raises(ConfigurationError, match=r"one string of 5 characters.*\[text\]"):
+    with pytest.raises(ConfigurationError, match=r"texts is .hello.*pass a list"):
         wordllama.embed_documents("hello")  # type: ignore[arg-type]  # the mistake
 
 

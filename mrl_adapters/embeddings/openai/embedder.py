@@ -15,7 +15,7 @@ from mrl_adapters.embeddings.openai.options import OpenAIOptions
 from mrl_adapters.embeddings.openai.packing import Piece, assemble, cut, pack
 from mrl_adapters.embeddings.openai.tokens import Ruler, load_encoding
 from mrl_adapters.embeddings.openai.usage import Meter, Usage
-from mrl_adapters.embeddings.recipe import as_lists, require_list, shorten
+from mrl_adapters.embeddings.recipe import as_lists, shorten, text_list
 from mrl_adapters.errors import DimensionsError, EmbeddingError, MissingExtraError
 from mrl_adapters.vectors import FloatArray
 
@@ -106,11 +106,11 @@ class OpenAIEmbedder:
             DimensionsError: The server gave vectors of another size than asked for.
             openai.OpenAIError: The request failed, after the retries.
         """
-        return self._embed(require_list(texts), query=False)
+        return self._embed(text_list(texts), query=False)
 
     async def aembed_array(self, texts: list[str]) -> FloatArray:
         """Embed as :meth:`embed_array` does, without blocking the event loop."""
-        return await self._aembed(require_list(texts), query=False)
+        return await self._aembed(text_list(texts), query=False)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed n texts into n lists of Python floats."""
