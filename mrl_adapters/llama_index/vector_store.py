@@ -24,6 +24,7 @@ from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, 
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
+from mrl_adapters.qdrant.load import Load
 
 _EXACT_INDEXES = {"keyword", "integer", "float", "bool", "datetime", "uuid"}
 
@@ -122,13 +123,23 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
             EmbeddingError: A node has no embedding, or one with NaN, infinity or only zeros.
                 Nothing was written.
             DimensionsError: The embeddings' size is not the collection's.
+
+        Whatever ends the call says what became of it: the error's ``stored_ids`` and
+        ``missing_ids``. The same call again completes it.
         """
-        return self._driver.run(add_nodes(self._collection, nodes, **kwargs))
+        load = self._load(**kwargs)
+        with load.told():
+            return self._driver.run(add_nodes(load, nodes))
 
     @override
     async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         """Store nodes, as :meth:`add` does."""
-        return await self._driver.arun(add_nodes(self._collection, nodes, **kwargs))
+        load = self._load(**kwargs)
+        with load.told():
+            return await self._driver.arun(add_nodes(load, nodes))
+
+    def _load(self, *, shard_key: str | int | None = None) -> Load:
+        return Load(self._collection, shard_key=shard_key)
 
     @override
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
