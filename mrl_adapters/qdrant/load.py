@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from numpy.typing import ArrayLike
 
 from mrl_adapters.qdrant.collection import MatryoshkaCollection, ShardKey
+from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.first_load import FIRST_LOAD
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.generated_ids import GeneratedIds
@@ -117,6 +118,9 @@ class Load:
         texts = id_texts(ids)
         names = [f"document {identifier!r}" for identifier in texts]
         full = checked_vectors(vectors, names, wanted.dimensions)
+        if not self._waiting:
+            # Refuses somebody else's collection under its name before more texts are embedded.
+            yield from find_companion(self._collection.name)
         self._waiting.append((texts, full, plain_payloads(payloads, names)))
         if sum(len(each) for each, _, _ in self._waiting) < FIRST_LOAD:
             return 0

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout, short_name
@@ -101,13 +102,15 @@ def refit(
     Raises:
         ConfigurationError: The collection holds fewer points than its longest stage has
             dimensions, or the rotation does not fit it.
-        CollectionMismatchError: It has no short vectors and no stages are given.
+        CollectionMismatchError: It has no short vectors and no stages are given; or somebody
+            else's collection has the name that the rotation is to be kept under.
         MigrationError: The collection does not exist, or the engine cannot add vectors.
     """
     began_s = time.monotonic()
     driver = Driver(client)
     source = read_source(driver, collection_name, full_name)
     check_engine(driver, source.name)
+    driver.run(find_companion(source.name))  # refuses a stranger under that name
     replaced = active_rotation(source.info)
     begun = _begun(driver, source)
     if begun is not None:

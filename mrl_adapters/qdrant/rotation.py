@@ -6,10 +6,10 @@ collection's metadata, so that they cannot be searched with another one, nor wit
 
 Deleting a collection leaves its companion behind; delete that too, or keep it: the next
 collection of that name does not mistake it for its own. Opened by an alias, a collection's
-companion is looked for under the collection's own name.
+companion is looked for under the collection's own name. Somebody else's collection under the
+companion's name is never touched (see :mod:`mrl_adapters.qdrant.companion`).
 """
 
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +18,18 @@ from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.aliases import collection_behind
+from mrl_adapters.qdrant.companion import (
+    ROW,
+    companion_name,
+    companion_page,
+    drop_companion,
+    find_companion,
+    has_companion,
+    is_row,
+    owned_by,
+    owner_of,
+    row_ids,
+)
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.layout import CollectionLayout
@@ -25,19 +37,7 @@ from mrl_adapters.qdrant.points import PointBatch
 from mrl_adapters.qdrant.reading import active_rotation, dense_vectors, read_layout
 from mrl_adapters.vectors import Rotation
 
-_NAMESPACE = uuid.UUID("6d726c5f-726f-5461-8169-6f6e726f7773")
-_ROW = "row"  # name of the companion's vector
 _PAGE = 128  # rows fetched at a time: a few MB
-_IDS = 1_000
-
-
-def companion_name(name: str) -> str:
-    """Name the collection that holds a collection's rotation.
-
-    Args:
-        name: The collection that is rotated.
-    """
-    return f"{name}__rotation"
 
 
 def open_layout(name: str) -> Flow[CollectionLayout]:
@@ -83,18 +83,21 @@ def store_rotation(name: str, rotation: Rotation) -> Flow[None]:
     Args:
         name: The collection; it need not exist yet.
         rotation: What its short vectors are, or will be, made with.
+
+    Raises:
+        CollectionMismatchError: Somebody else's collection has the companion's name.
     """
     companion = companion_name(name)
-    exists = yield from ask(lambda c: c.collection_exists(companion))
-    if exists:
-        info = yield from ask(lambda c: c.get_collection(companion))
-        row = dense_vectors(info).get(_ROW)
-        if row is None or row.size != rotation.full_dimensions:
-            # Left behind by a deleted collection of another model.
-            yield from ask(lambda c: c.delete_collection(companion))
-            exists = False
-    if not exists:
-        yield from _create_companion(companion, rotation.full_dimensions)
+    info = yield from find_companion(name)
+    if info is not None and dense_vectors(info)[ROW].size != rotation.full_dimensions:
+        # Left behind by a deleted collection of another model.
+        yield from drop_companion(name)
+        info = None
+    if info is None:
+        yield from _create_companion(name, rotation.full_dimensions)
+    elif owner_of(info) != name:
+        # Of an earlier version, or restored from a backup under another name.
+        yield from ask(lambda c: c.update_collection(companion, metadata=owned_by(name)))
     payloads = [
         {
             "rotation": rotation.id,
@@ -105,7 +108,7 @@ def store_rotation(name: str, rotation: Rotation) -> Flow[None]:
         }
         for row, energy in enumerate(rotation.energies.tolist())
     ]
-    batch = PointBatch(_row_ids(rotation.id, range(len(payloads))), {_ROW: rotation.rows}, payloads)
+    batch = PointBatch(row_ids(rotation.id, range(len(payloads))), {ROW: rotation.rows}, payloads)
     requests = yield from ask(lambda c: batch.requests(arrays=engine_of(c) is not Engine.SERVER))
     for points in requests:
         yield from _upsert(companion, points)
@@ -137,18 +140,20 @@ def _read(name: str, rotation_id: str) -> Flow[Rotation]:
     companion = companion_name(name)
     if not (yield from ask(lambda c: c.collection_exists(companion))):
         raise _lost(name, rotation_id, "does not exist")
-    records = yield from _fetch(companion, _row_ids(rotation_id, [0]))
+    if ROW not in dense_vectors((yield from ask(lambda c: c.get_collection(companion)))):
+        raise _lost(name, rotation_id, "is somebody else's")
+    records = yield from _fetch(companion, row_ids(rotation_id, [0]))
     if not records:
         raise _lost(name, rotation_id, "does not hold it")
     first = records[0].payload or {}
-    ids = _row_ids(rotation_id, range(int(first.get("rows", 1))))
+    ids = row_ids(rotation_id, range(int(first.get("rows", 1))))
     for start in range(1, len(ids), _PAGE):
         records += yield from _fetch(companion, ids[start : start + _PAGE])
     places = {each: place for place, each in enumerate(ids)}
     rows: list[Any] = []
     energies: list[float] = []
     for record in sorted(records, key=lambda each: places[str(each.id)]):
-        rows.append((record.vector or {}).get(_ROW, []))  # type: ignore[union-attr] # named
+        rows.append((record.vector or {}).get(ROW, []))  # type: ignore[union-attr] # named
         energies.append((record.payload or {}).get("energy", 0.0))
     flatten = first.get("flatten", 0.0)
     try:
@@ -169,10 +174,10 @@ def holds_rotation(name: str, rotation_id: str) -> Flow[bool]:
         name: The collection's own name; it need not exist any more.
         rotation_id: Which rotation.
     """
-    companion = companion_name(name)
-    if not (yield from ask(lambda c: c.collection_exists(companion))):
+    if not (yield from has_companion(name)):
         return False
-    ids = _row_ids(rotation_id, [0])
+    companion = companion_name(name)
+    ids = row_ids(rotation_id, [0])
     return bool((yield from ask(lambda c: c.retrieve(companion, ids=ids, with_payload=False))))
 
 
@@ -187,9 +192,11 @@ def forget_others(name: str, kept: str) -> Flow[None]:
     others: list[models.ExtendedPointId] = []
     offset: models.ExtendedPointId | None = None
     while True:
-        records, offset = yield from _page(companion, offset)
+        records, offset = yield from companion_page(companion, offset)
         others += [
-            record.id for record in records if (record.payload or {}).get("rotation") != kept
+            record.id
+            for record in records
+            if is_row(record) and (record.payload or {}).get("rotation") != kept
         ]
         if offset is None:
             break
@@ -199,7 +206,7 @@ def forget_others(name: str, kept: str) -> Flow[None]:
         yield from ask(lambda c: c.delete(companion, selector, wait=True))
 
 
-def _create_companion(companion: str, width: int) -> Flow[None]:
+def _create_companion(name: str, width: int) -> Flow[None]:
     rows = models.VectorParams(
         size=width,
         # Dot stores numbers as they are; nothing ever searches among them.
@@ -208,10 +215,14 @@ def _create_companion(companion: str, width: int) -> Flow[None]:
         hnsw_config=models.HnswConfigDiff(m=0),
     )
     try:
-        yield from ask(lambda c: c.create_collection(companion, vectors_config={_ROW: rows}))
+        yield from ask(
+            lambda c: c.create_collection(
+                companion_name(name), vectors_config={ROW: rows}, metadata=owned_by(name)
+            )
+        )
     except Exception:
-        # Another writer may have created it in the meantime.
-        if not (yield from ask(lambda c: c.collection_exists(companion))):
+        # Another writer may have created it in the meantime; then it is looked at like any.
+        if (yield from find_companion(name)) is None:
             raise
 
 
@@ -219,24 +230,12 @@ def _upsert(companion: str, points: list[models.PointStruct]) -> Flow[None]:
     yield from ask(lambda c: c.upsert(companion, points=points, wait=True))
 
 
-def _page(
-    companion: str, offset: models.ExtendedPointId | None
-) -> Flow[tuple[list[models.Record], models.ExtendedPointId | None]]:
-    return (
-        yield from ask(lambda c: c.scroll(companion, limit=_IDS, offset=offset, with_payload=True))
-    )
-
-
 def _fetch(companion: str, ids: Sequence[str]) -> Flow[list[models.Record]]:
     return (
         yield from ask(
-            lambda c: c.retrieve(companion, ids=ids, with_payload=True, with_vectors=[_ROW])
+            lambda c: c.retrieve(companion, ids=ids, with_payload=True, with_vectors=[ROW])
         )
     )
-
-
-def _row_ids(rotation_id: str, rows: Sequence[int]) -> list[str]:
-    return [str(uuid.uuid5(_NAMESPACE, f"{rotation_id}/{row}")) for row in rows]
 
 
 def _lost(name: str, rotation_id: str, what: str) -> CollectionMismatchError:

@@ -6,6 +6,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, MigrationError
 from mrl_adapters.qdrant.aliases import aliases
+from mrl_adapters.qdrant.companion import drop_companion, has_companion
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
@@ -13,7 +14,6 @@ from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.carrier import Carrier
 from mrl_adapters.qdrant.migration.source import Source
 from mrl_adapters.qdrant.reading import active_rotation
-from mrl_adapters.qdrant.rotation import companion_name
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def switch(driver: Driver, source: Source, destination: Destination) -> None:
         # Engines refuse an alias of a living collection's name, and delete collections by a request
         # of their own: whoever is killed right here is helped by ``remainder``.
         point_alias(target, alias, destination.name)
-    if active_rotation(source.info) is not None:
-        driver.run(ask(lambda c: c.delete_collection(companion_name(name))))
+    if active_rotation(source.info) is not None and driver.run(has_companion(name)):
+        driver.run(drop_companion(name))
 
 
 def refuse_changed(carrier: Carrier, source: Source, name: str) -> None:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from mrl_adapters.errors import ConfigurationError, MigrationError
 from mrl_adapters.qdrant.aliases import is_gone
+from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
@@ -72,6 +73,8 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
     Raises:
         ConfigurationError: The arguments contradict each other.
         MigrationError: The collection, the engine or the target cannot do it.
+        CollectionMismatchError: Somebody else's collection has the name that the rotation is to
+            be kept under.
     """
     if mode not in {"in_place", "copy"}:
         msg = f"migrate(mode={mode!r}): expected 'in_place' or 'copy'."
@@ -100,6 +103,8 @@ def prepare(  # noqa: PLR0913 - migrate's own arguments
         earlier = _unfinished(target_driver, name)
     else:
         check_engine(driver, source.name)
+    if rotation is not None or (existing is not None and existing.rotation is not None):
+        target_driver.run(find_companion(name))  # refuses a stranger under that name
     chosen = choose_rotation(
         driver, source, existing, stages, rotation, (target_driver, name, earlier), report
     )

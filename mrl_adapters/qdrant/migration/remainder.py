@@ -10,6 +10,7 @@ from typing import Literal
 
 from mrl_adapters.errors import MigrationError
 from mrl_adapters.qdrant.aliases import aliases, collection_behind, is_gone
+from mrl_adapters.qdrant.companion import companion_name, drop_companion
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
@@ -18,7 +19,7 @@ from mrl_adapters.qdrant.migration.destination import check_alias, point_alias
 from mrl_adapters.qdrant.migration.pages import count_points
 from mrl_adapters.qdrant.migration.result import CopyTarget, MigrationPlan, MigrationResult
 from mrl_adapters.qdrant.paging import without
-from mrl_adapters.qdrant.rotation import companion_name, holds_rotation, open_layout
+from mrl_adapters.qdrant.rotation import holds_rotation, open_layout
 from mrl_adapters.vectors import Rotation
 
 
@@ -79,9 +80,8 @@ class Remainder:
         """Switch the alias, and delete the old collection's rotation."""
         began_s = time.monotonic()
         point_alias(self.target, self.alias, self.name)
-        companion = self.companion
-        if companion is not None:
-            self.driver.run(ask(lambda c: c.delete_collection(companion)))
+        if self.companion is not None:
+            self.driver.run(drop_companion(self.source_name))
         return MigrationResult(
             mode="copy",
             collection_name=self.source_name,

@@ -58,6 +58,8 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
         ConfigurationError: The arguments contradict each other, or the model cannot be sliced.
         DimensionsError: A stage does not fit the vectors.
         MigrationError: The collection, the engine or the target cannot do it.
+        CollectionMismatchError: Somebody else's collection has the name that the rotation is to
+            be kept under.
     """
     job = prepare(
         client,

@@ -7,6 +7,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import MigrationError
 from mrl_adapters.qdrant.aliases import collection_behind
+from mrl_adapters.qdrant.companion import owner_of
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, ask
@@ -155,6 +156,13 @@ def find_full(name: str, info: models.CollectionInfo, wanted: str | None) -> str
 
 
 def _check_full(source: Source) -> None:
+    owner = owner_of(source.info)
+    if owner is not None:
+        msg = (
+            f"Collection {source.name!r} holds the rotation of {owner!r}, it is nothing to search. "
+            f"Use {owner!r}."
+        )
+        raise MigrationError(msg, collection=source.name)
     full = source.full
     what = None
     if full.multivector_config is not None:
