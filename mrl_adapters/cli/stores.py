@@ -7,7 +7,7 @@ from mrl_adapters import registry
 from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, read_collection
 from mrl_adapters.embeddings import Embedder, model_name
 from mrl_adapters.langchain import MatryoshkaVectorStore
-from mrl_adapters.qdrant import CollectionLayout, SearchPlan
+from mrl_adapters.qdrant import CollectionLayout
 from mrl_adapters.qdrant.driver import Client
 
 _STAGE = 256  # of models that the registry does not hold
@@ -28,7 +28,7 @@ def open_existing(
         CollectionMismatchError: It does not exist, or was written by another model.
     """
     layout = read_collection(client, name)
-    plan = SearchPlan(stages=stages) if stages else None
+    plan = {"stages": stages} if stages else None
     embedder = make_embedder(model or (layout.model if layout else None) or WORDLLAMA)
     return MatryoshkaVectorStore.from_existing_collection(embedder, name, client=client, plan=plan)
 

@@ -12,18 +12,25 @@ from langchain_core.callbacks import (
 )
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
-from pydantic import ConfigDict
-from typing_extensions import override
+from pydantic import ConfigDict, SkipValidation, model_validator
+from typing_extensions import Self, override
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.filters import MetadataFilter
-from mrl_adapters.langchain.searching import Plan
+from mrl_adapters.langchain.options import (
+    SEARCH_OPTIONS,
+    SearchOptions,
+    for_search_type,
+    known_options,
+    overridden,
+)
 from mrl_adapters.langchain.vector_store import MatryoshkaVectorStore
 from mrl_adapters.qdrant.engine import engine_of
+from mrl_adapters.qdrant.options import refuse_unknown
+from mrl_adapters.qdrant.plan import Plan
 from mrl_adapters.qdrant.query import chosen_stages
 
 SEARCH_EVENT = "matryoshka_search"
-_OPTIONS = ("k", "filter", "score_threshold", "search_type", "fetch_k", "lambda_mult", "plan")
 
 
 class MatryoshkaRetriever(BaseRetriever):
@@ -40,6 +47,7 @@ class MatryoshkaRetriever(BaseRetriever):
         vectorstore: A :class:`MatryoshkaVectorStore`.
         k: Documents wanted.
         filter: A dict over metadata or a Qdrant Filter.
+        offset: Documents skipped before them.
         score_threshold: Scores must exceed it (distances stay below it).
         search_type: ``similarity``, or ``mmr`` for diverse results.
         fetch_k: Candidates that ``mmr`` chooses from.
@@ -67,13 +75,28 @@ class MatryoshkaRetriever(BaseRetriever):
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     vectorstore: MatryoshkaVectorStore
-    k: int = 4
-    filter: MetadataFilter | None = None
-    score_threshold: float | None = None
+    # Checked below, as a call's options are: pydantic would make 1 of True, a Filter of a dict over
+    # metadata, and a whole plan of the few knobs that a dict changes.
+    k: SkipValidation[int] = 4
+    filter: SkipValidation[MetadataFilter | None] = None
+    offset: SkipValidation[int] = 0
+    score_threshold: SkipValidation[float | None] = None
     search_type: Literal["similarity", "mmr"] = "similarity"
-    fetch_k: int = 20
-    lambda_mult: float = 0.5
-    plan: Plan | None = None
+    fetch_k: SkipValidation[int] = 20
+    lambda_mult: SkipValidation[float] = 0.5
+    plan: SkipValidation[Plan | None] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, given: Any) -> Any:
+        if isinstance(given, Mapping):
+            refuse_unknown(cls.__name__, given, tuple(cls.model_fields))
+        return given
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        SearchOptions(**self._own()).check()
+        return self
 
     @override
     def _get_relevant_documents(
@@ -105,33 +128,32 @@ class MatryoshkaRetriever(BaseRetriever):
             )
         return documents
 
-    def _options(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
-        """Merge the fields with one call's overrides into the store's own options."""
-        if unknown := sorted(overrides.keys() - set(_OPTIONS)):
-            msg = f"Retriever has no option {unknown[0]!r}. It has: {', '.join(_OPTIONS)}."
-            raise ConfigurationError(msg)
-        options: dict[str, Any] = {name: getattr(self, name) for name in _OPTIONS}
-        options.update(overrides)
-        search_type = options.pop("search_type")
-        if search_type == "similarity":
-            del options["fetch_k"], options["lambda_mult"]
-        elif search_type != "mmr":
+    def _own(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in SEARCH_OPTIONS}
+
+    def _options(self, call: Mapping[str, Any]) -> dict[str, Any]:
+        """Merge the fields with one call's options into the store's own."""
+        known = known_options(type(self.vectorstore))
+        refuse_unknown("The retriever", call, (*known, "search_type"))
+        options = overridden(self._own(), call)
+        search_type = options.pop("search_type", self.search_type)
+        if search_type not in {"similarity", "mmr"}:
             msg = f"search_type is {search_type!r}, expected 'similarity' or 'mmr'."
-            raise ConfigurationError(msg)
-        return options
+            raise ConfigurationError(msg, found=search_type, expected=("similarity", "mmr"))
+        return for_search_type(search_type, options)
 
     def _facts(self, options: Mapping[str, Any], started: float) -> dict[str, Any]:
         return {**self._stages(options), "search_s": time.perf_counter() - started}
 
     def _stages(self, options: Mapping[str, Any]) -> dict[str, Any]:
         store = self.vectorstore
-        plan = store.plan.merge(options.get("plan", self.plan))
+        plan = store.plan.merge(options["plan"])
         layout = store.collection.layout
         engine = engine_of(store.driver.client or store.driver.async_client)
         stages = chosen_stages(layout, plan, engine) if layout else ()
         return {
             "stages": list(stages),
-            "shortlists": plan.shortlists(len(stages), max(options.get("k", self.k), 1)),
+            "shortlists": plan.shortlists(len(stages), options["k"], options["offset"]),
         }
 
     @override

@@ -1,9 +1,8 @@
 """Every way in which a LangChain store is searched, in both colours."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any
 
-import numpy as np
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
@@ -12,14 +11,13 @@ from typing_extensions import override
 
 from mrl_adapters.embeddings import Embedder
 from mrl_adapters.langchain.documents import to_document
-from mrl_adapters.langchain.filters import MetadataFilter, to_filter
+from mrl_adapters.langchain.options import SearchOptions
 from mrl_adapters.langchain.relevance import relevance
+from mrl_adapters.langchain.store_retriever import StoreRetriever, retriever_of
 from mrl_adapters.qdrant import Driver, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
-from mrl_adapters.qdrant.query import Search
-
-Plan: TypeAlias = SearchPlan | Mapping[str, Any]
+from mrl_adapters.qdrant.query import diversity
 
 
 class SearchingStore(VectorStore):
@@ -51,7 +49,11 @@ class SearchingStore(VectorStore):
             k: Documents wanted.
             **kwargs: ``filter`` (see :func:`~mrl_adapters.langchain.filters.to_filter`),
                 ``offset``, ``score_threshold`` (scores must exceed it; distances stay below),
-                ``plan`` (a SearchPlan, or a dict of the knobs to change for this call).
+                ``plan`` (a SearchPlan, or a dict of the knobs to change for this call). The whole
+                list: :class:`~mrl_adapters.langchain.options.SearchOptions`.
+
+        Raises:
+            ConfigurationError: An option does not exist, or a number is outside its range.
         """
         return _documents(self.similarity_search_with_score(query, k, **kwargs))
 
@@ -136,7 +138,7 @@ class SearchingStore(VectorStore):
         lambda_mult: float = 0.5,
         **kwargs: Any,
     ) -> list[Document]:
-        mmr = {"fetch_k": fetch_k, "lambda_mult": lambda_mult}
+        mmr = {"fetch_k": fetch_k, "lambda_mult": diversity("lambda_mult", lambda_mult)}
         return self.similarity_search_by_vector(embedding, k, **mmr, **kwargs)
 
     @override
@@ -148,7 +150,7 @@ class SearchingStore(VectorStore):
         lambda_mult: float = 0.5,
         **kwargs: Any,
     ) -> list[Document]:
-        mmr = {"fetch_k": fetch_k, "lambda_mult": lambda_mult}
+        mmr = {"fetch_k": fetch_k, "lambda_mult": diversity("lambda_mult", lambda_mult)}
         return await self.asimilarity_search_by_vector(embedding, k, **mmr, **kwargs)
 
     @override
@@ -156,28 +158,26 @@ class SearchingStore(VectorStore):
         # Read when a score is there: only then is the collection open and its distance known.
         return lambda score: relevance(score, self._collection.layout)
 
+    @override
+    def as_retriever(self, **kwargs: Any) -> StoreRetriever:
+        """Make a retriever of LangChain's own kind.
+
+        Args:
+            **kwargs: Options of :meth:`similarity_search`, here or in ``search_kwargs``;
+                ``search_type`` (``similarity``, ``mmr``, ``similarity_score_threshold``);
+                ``tags``, ``metadata`` and ``name`` of the retriever. All but the last three can
+                be given for one call as well: ``retriever.invoke(question, k=10)``.
+
+        Raises:
+            ConfigurationError: An option does not exist, or is given twice.
+        """
+        return retriever_of(self, {"tags": [*self._get_retriever_tags()], **kwargs})
+
     def _search(
-        self,
-        embedding: Sequence[float],
-        k: int,
-        *,
-        filter: MetadataFilter | None = None,  # noqa: A002 - LangChain's word
-        offset: int = 0,
-        score_threshold: float | None = None,
-        plan: Plan | None = None,
-        fetch_k: int = 20,
-        lambda_mult: float | None = None,
+        self, embedding: Sequence[float], k: int, **kwargs: Any
     ) -> Flow[list[list[models.ScoredPoint]]]:
-        search = Search(
-            np.asarray(embedding, dtype=np.float32),
-            k,
-            offset=offset,
-            query_filter=to_filter(filter),
-            score_threshold=score_threshold,
-            mmr_lambda=lambda_mult,
-            fetch_k=fetch_k,
-        )
-        return self._collection.search([search], plan)
+        options = SearchOptions.read({"k": k, **kwargs})
+        return self._collection.search([options.search(embedding)], options.plan)
 
 
 def _scored(answers: list[list[models.ScoredPoint]]) -> list[tuple[Document, float]]:

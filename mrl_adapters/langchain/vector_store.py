@@ -1,6 +1,6 @@
 """The vector store for LangChain: converts, and leaves the work to the core."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from langchain_core.documents import Document
@@ -11,15 +11,17 @@ from typing_extensions import Self, override
 
 from mrl_adapters.embeddings import ArrayEmbedder, Embedder, model_name
 from mrl_adapters.langchain.documents import batches_of, columns_of
-from mrl_adapters.langchain.filters import MetadataFilter, to_filter
-from mrl_adapters.langchain.options import refuse_unknown, sorted_options
+from mrl_adapters.langchain.filters import to_filter
+from mrl_adapters.langchain.options import ADDING_OPTIONS, existing_options, sorted_options
 from mrl_adapters.langchain.progress import Progress, reporting
 from mrl_adapters.langchain.searching import SearchingStore
-from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, SearchPlan
+from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.load import Load
+from mrl_adapters.qdrant.options import refuse_unknown
+from mrl_adapters.qdrant.plan import Plan
 
 _BATCH_SIZE = 256
 
@@ -38,7 +40,7 @@ class MatryoshkaVectorStore(SearchingStore):
         collection_name: Name of the collection.
         embedding: Any LangChain Embeddings, at its full size.
         layout: How a new collection is laid out; None takes the stage from the model registry.
-        plan: How it is searched.
+        plan: How it is searched: a SearchPlan, or a dict of the knobs to change.
         async_client: Used by the async methods; None derives one from ``client``.
 
     Instantiate:
@@ -81,7 +83,7 @@ class MatryoshkaVectorStore(SearchingStore):
         embedding: Embeddings | Embedder,
         *,
         layout: CollectionLayout | None = None,
-        plan: SearchPlan | None = None,
+        plan: Plan | None = None,
         async_client: AsyncQdrantClient | None = None,
     ) -> None:
         self._driver = Driver(client, async_client)
@@ -186,7 +188,7 @@ class MatryoshkaVectorStore(SearchingStore):
         Raises:
             CollectionMismatchError: It does not exist, or was written by another model.
         """
-        own, _ = sorted_options({**kwargs, "collection_name": collection_name})
+        own = existing_options({**kwargs, "collection_name": collection_name})
         store = cls(embedding=embedding, **own)
         store.driver.run(store.collection.open(must_exist=True))
         return store
@@ -196,7 +198,7 @@ class MatryoshkaVectorStore(SearchingStore):
         cls, embedding: Embeddings | Embedder, collection_name: str, **kwargs: Any
     ) -> Self:
         """Open a collection that exists, as :meth:`from_existing_collection` does."""
-        own, _ = sorted_options({**kwargs, "collection_name": collection_name})
+        own = existing_options({**kwargs, "collection_name": collection_name})
         store = cls(embedding=embedding, **own)
         await store.driver.arun(store.collection.open(must_exist=True))
         return store
@@ -230,25 +232,22 @@ class MatryoshkaVectorStore(SearchingStore):
             The ids, as given; integers and UUIDs as strings.
 
         Raises:
-            ConfigurationError: Texts, metadatas and ids differ in number, or something of them
-                cannot be stored.
+            ConfigurationError: Texts, metadatas and ids differ in number.
             EmbeddingError: A vector holds NaN, infinity or only zeros. Nothing of its batch was
-                written.
-
-        Whatever ends the call says what became of it: the error's ``stored_ids`` and
-        ``missing_ids`` (see :meth:`mrl_adapters.qdrant.load.Load.told`). The same call again
-        completes it, without storing anything twice.
+                written; earlier batches are stored, unless they were kept back for
+                ``rotation="auto"`` (see ``mrl_adapters.qdrant.load``).
         """
-        refuse_unknown(kwargs, set())
+        refuse_unknown("add_texts()", kwargs, ADDING_OPTIONS)
+        stored: list[str] = []
         load = Load(self._collection, shard_key=shard_key)
-        with load.told(), reporting(progress, texts) as report:
+        with reporting(progress, texts) as report:
             for batch in batches_of(texts, metadatas, ids, batch_size):
-                named = self._driver.run(load.name(batch.ids, batch.payloads, whole=batch.whole))
-                for part, some, payloads in batch.portions(named, batch_size):
-                    report(self._driver.run(load.add(part, self._embed(some), payloads)))
+                flow = load.add(batch.ids, self._embed(batch.texts), batch.payloads)
+                report(self._driver.run(flow))
+                stored += batch.ids
             if kept := self._driver.run(load.finish()):
                 report(kept)
-        return load.ids
+        return stored
 
     @override
     async def aadd_texts(
@@ -263,18 +262,18 @@ class MatryoshkaVectorStore(SearchingStore):
         **kwargs: Any,
     ) -> list[str]:
         """Embed and store texts, as :meth:`add_texts` does."""
-        refuse_unknown(kwargs, set())
+        refuse_unknown("add_texts()", kwargs, ADDING_OPTIONS)
+        stored: list[str] = []
         load = Load(self._collection, shard_key=shard_key)
-        with load.told(), reporting(progress, texts) as report:
+        with reporting(progress, texts) as report:
             for batch in batches_of(texts, metadatas, ids, batch_size):
-                flow = load.name(batch.ids, batch.payloads, whole=batch.whole)
-                named = await self._driver.arun(flow)
-                for part, some, payloads in batch.portions(named, batch_size):
-                    vectors = await self._aembed(some)
-                    report(await self._driver.arun(load.add(part, vectors, payloads)))
+                vectors = await self._aembed(batch.texts)
+                flow = load.add(batch.ids, vectors, batch.payloads)
+                report(await self._driver.arun(flow))
+                stored += batch.ids
             if kept := await self._driver.arun(load.finish()):
                 report(kept)
-        return load.ids
+        return stored
 
     @override
     def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
@@ -309,17 +308,14 @@ class MatryoshkaVectorStore(SearchingStore):
                 passed over.
             **kwargs: ``filter`` deletes only documents that pass it as well.
         """
-        self._driver.run(self._delete(ids, **kwargs))
+        self._driver.run(self._delete(ids, kwargs))
         return True
 
     @override
     async def adelete(self, ids: Sequence[DocumentId] | None = None, **kwargs: Any) -> bool:
-        await self._driver.arun(self._delete(ids, **kwargs))
+        await self._driver.arun(self._delete(ids, kwargs))
         return True
 
-    def _delete(
-        self,
-        ids: Sequence[DocumentId] | None,
-        filter: MetadataFilter | None = None,  # noqa: A002 - LangChain's word
-    ) -> Flow[None]:
-        return self._collection.delete(ids, to_filter(filter))
+    def _delete(self, ids: Sequence[DocumentId] | None, options: Mapping[str, Any]) -> Flow[None]:
+        refuse_unknown("delete()", options, ("filter",))
+        return self._collection.delete(ids, to_filter(options.get("filter")))

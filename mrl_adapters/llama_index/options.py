@@ -7,8 +7,9 @@ from typing import Any
 from qdrant_client import models
 from typing_extensions import Self
 
-from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant import SearchPlan
+from mrl_adapters.qdrant.options import refuse_unknown
+from mrl_adapters.qdrant.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class QueryOptions:
             the nodes wanted, at least 20.
     """
 
-    plan: SearchPlan | Mapping[str, Any] | None = None
+    plan: Plan | None = None
     exact: bool | None = None
     shard_key: str | int | list[str | int] | None = None
     score_threshold: float | None = None
@@ -44,10 +45,7 @@ class QueryOptions:
         Raises:
             ConfigurationError: An option does not exist.
         """
-        known = [field.name for field in fields(cls)]
-        if unknown := sorted(given.keys() - set(known)):
-            msg = f"A query has no option {unknown[0]!r}. It has: {', '.join(known)}."
-            raise ConfigurationError(msg)
+        refuse_unknown("A query", given, [field.name for field in fields(cls)])
         return cls(**given)
 
     def plan_over(self, plan: SearchPlan) -> SearchPlan:

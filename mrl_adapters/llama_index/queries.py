@@ -17,7 +17,8 @@ from mrl_adapters.qdrant import MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.ids import DocumentId, id_texts, stored_ids
-from mrl_adapters.qdrant.query import Search, chosen_stages
+from mrl_adapters.qdrant.options import whole
+from mrl_adapters.qdrant.query import Search, chosen_stages, diversity
 
 _MIN_MMR_CANDIDATES = 20
 
@@ -85,7 +86,8 @@ def _search(
     if query.query_embedding is None:
         msg = "The query has no embedding. Set query_embedding, or use a retriever."
         raise EmbeddingError(msg)
-    k = query.similarity_top_k
+    k = whole("similarity_top_k", query.similarity_top_k)
+    fetch_k = options.mmr_prefetch_k
     documents = of_documents(query.doc_ids) if query.doc_ids else None
     return Search(
         vector=np.asarray(query.query_embedding, dtype=np.float32),
@@ -95,14 +97,16 @@ def _search(
         ),
         score_threshold=options.score_threshold,
         mmr_lambda=threshold,
-        fetch_k=options.mmr_prefetch_k or max(_MIN_MMR_CANDIDATES, 4 * k),
+        fetch_k=(
+            max(_MIN_MMR_CANDIDATES, 4 * k) if fetch_k is None else whole("mmr_prefetch_k", fetch_k)
+        ),
     )
 
 
 def _mmr_threshold(query: VectorStoreQuery, options: QueryOptions) -> float | None:
     threshold = query.mmr_threshold if options.mmr_threshold is None else options.mmr_threshold
     if query.mode == VectorStoreQueryMode.MMR:
-        return 0.5 if threshold is None else threshold
+        return 0.5 if threshold is None else diversity("mmr_threshold", threshold)
     if query.mode != VectorStoreQueryMode.DEFAULT:
         msg = (
             f"Query mode {query.mode.name}: this store holds dense vectors only. Use mode DEFAULT "

@@ -27,6 +27,8 @@ from mrl_adapters.llama_index.events import dispatcher, span
 from mrl_adapters.llama_index.vector_store import MatryoshkaVectorStore
 from mrl_adapters.qdrant import SearchPlan
 from mrl_adapters.qdrant.matching import check_model
+from mrl_adapters.qdrant.options import whole
+from mrl_adapters.qdrant.plan import Plan
 
 
 class MatryoshkaRetriever(BaseRetriever):
@@ -40,7 +42,7 @@ class MatryoshkaRetriever(BaseRetriever):
         embed_model: Any embed_model, at the full size that the store was written with.
         similarity_top_k: Nodes wanted.
         filters: Metadata filters.
-        plan: How to search, if not by the store's own plan.
+        plan: A SearchPlan instead of the store's own, or a dict of its knobs to change.
         score_threshold: Scores must exceed it (distances stay below it).
         mmr_threshold: 1 ranks by similarity alone, 0 by diversity alone; None does not diversify.
         callback_manager: LlamaIndex's callbacks.
@@ -57,7 +59,7 @@ class MatryoshkaRetriever(BaseRetriever):
         embed_model: BaseEmbedding,
         similarity_top_k: int = 10,
         filters: MetadataFilters | None = None,
-        plan: SearchPlan | None = None,
+        plan: Plan | None = None,
         *,
         score_threshold: float | None = None,
         mmr_threshold: float | None = None,
@@ -67,7 +69,8 @@ class MatryoshkaRetriever(BaseRetriever):
         self._store = store
         self._embed_model = embed_model
         self._model = model_name(embed_model)
-        self.similarity_top_k = similarity_top_k
+        SearchPlan().merge(plan)  # a misspelt knob is told now, not at the first search
+        self.similarity_top_k = whole("similarity_top_k", similarity_top_k)
         self._filters = filters
         self._mmr_threshold = mmr_threshold
         options = {"plan": plan, "score_threshold": score_threshold}

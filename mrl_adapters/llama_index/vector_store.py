@@ -14,17 +14,17 @@ from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from qdrant_client import AsyncQdrantClient
 from typing_extensions import override
 
-from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.llama_index.events import span
 from mrl_adapters.llama_index.nodes import DOCUMENT_KEY
 from mrl_adapters.llama_index.options import QueryOptions
 from mrl_adapters.llama_index.queries import answer, of_documents
 from mrl_adapters.llama_index.storing import add_nodes, delete_nodes, read_nodes
-from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, SearchPlan
+from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
-from mrl_adapters.qdrant.load import Load
+from mrl_adapters.qdrant.options import refuse_unknown
+from mrl_adapters.qdrant.plan import Plan
 
 _EXACT_INDEXES = {"keyword", "integer", "float", "bool", "datetime", "uuid"}
 
@@ -44,7 +44,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
             alone only the async methods work.
         layout: How a new collection is laid out; None takes the first embedding's size, and the
             stage from the model registry.
-        plan: How it is searched.
+        plan: How it is searched: a SearchPlan, or a dict of the knobs to change.
         model: Name of the embedding model, kept with the collection; opening it with another is
             an error.
 
@@ -71,7 +71,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         aclient: AsyncQdrantClient | None = None,
         *,
         layout: CollectionLayout | None = None,
-        plan: SearchPlan | None = None,
+        plan: Plan | None = None,
         model: str | None = None,
     ) -> None:
         fields: dict[str, Any] = {"collection_name": collection_name}
@@ -123,23 +123,17 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
             EmbeddingError: A node has no embedding, or one with NaN, infinity or only zeros.
                 Nothing was written.
             DimensionsError: The embeddings' size is not the collection's.
-
-        Whatever ends the call says what became of it: the error's ``stored_ids`` and
-        ``missing_ids``. The same call again completes it.
         """
-        load = self._load(**kwargs)
-        with load.told():
-            return self._driver.run(add_nodes(load, nodes))
+        return self._driver.run(self._add(nodes, kwargs))
 
     @override
     async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         """Store nodes, as :meth:`add` does."""
-        load = self._load(**kwargs)
-        with load.told():
-            return await self._driver.arun(add_nodes(load, nodes))
+        return await self._driver.arun(self._add(nodes, kwargs))
 
-    def _load(self, *, shard_key: str | int | None = None) -> Load:
-        return Load(self._collection, shard_key=shard_key)
+    def _add(self, nodes: Sequence[BaseNode], options: dict[str, Any]) -> Flow[list[str]]:
+        refuse_unknown("add()", options, ("shard_key",))
+        return add_nodes(self._collection, nodes, shard_key=options.get("shard_key"))
 
     @override
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
@@ -149,13 +143,13 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
             ref_doc_id: The document's id; for a node that came from none, the node's own.
             **delete_kwargs: None are known.
         """
-        _refuse(delete_kwargs)
+        refuse_unknown("delete()", delete_kwargs, ())
         self._driver.run(self._collection.delete(query_filter=of_documents([ref_doc_id])))
 
     @override
     async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Delete the nodes of one document, as :meth:`delete` does."""
-        _refuse(delete_kwargs)
+        refuse_unknown("delete()", delete_kwargs, ())
         await self._driver.arun(self._collection.delete(query_filter=of_documents([ref_doc_id])))
 
     @override
@@ -175,7 +169,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         Raises:
             ConfigurationError: Neither ids nor filters are given.
         """
-        _refuse(delete_kwargs)
+        refuse_unknown("delete_nodes()", delete_kwargs, ())
         self._driver.run(delete_nodes(self._collection, node_ids, filters))
 
     @override
@@ -186,7 +180,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         **delete_kwargs: Any,
     ) -> None:
         """Delete nodes, as :meth:`delete_nodes` does."""
-        _refuse(delete_kwargs)
+        refuse_unknown("delete_nodes()", delete_kwargs, ())
         await self._driver.arun(delete_nodes(self._collection, node_ids, filters))
 
     @override
@@ -302,9 +296,3 @@ def _own_indexes(layout: CollectionLayout | None) -> dict[str, str]:
         wanted[layout.tenant_field] = "keyword"
     members = {f"{key}[]": kind for key, kind in wanted.items() if kind in _EXACT_INDEXES}
     return {DOCUMENT_KEY: "keyword", **members}
-
-
-def _refuse(options: dict[str, Any]) -> None:
-    if options:
-        msg = f"There is no option {min(options)!r} here. Leave it out."
-        raise ConfigurationError(msg)

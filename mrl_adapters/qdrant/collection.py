@@ -9,13 +9,13 @@ from qdrant_client import QdrantClient, models
 from mrl_adapters.lists import require_list
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, ask, retry_delay
-from mrl_adapters.qdrant.ids import DocumentId, id_texts, original_id
+from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.opening import Opening
 from mrl_adapters.qdrant.paging import read_pages
 from mrl_adapters.qdrant.payload import plain_payloads
 from mrl_adapters.qdrant.placing import every_id, places_of, read_by_ids
-from mrl_adapters.qdrant.plan import SearchPlan
+from mrl_adapters.qdrant.plan import Plan, SearchPlan
 from mrl_adapters.qdrant.points import (
     PointBatch,
     check_query,
@@ -38,7 +38,7 @@ class MatryoshkaCollection:
         layout: What to create, or what to expect; None reads an existing collection and derives
             a new one's layout from its first vectors and the registry.
         plan: How it is searched unless a call says otherwise; None takes the plan saved with the
-            collection, or the defaults.
+            collection, or the defaults, and a dict changes the knobs of these that it names.
         model: Name of the embedding model, to be stored with a new collection and compared with
             an existing one's.
         payload_indexes: Payload field to index type, as in the layout: indexes that a new
@@ -50,11 +50,12 @@ class MatryoshkaCollection:
         name: str,
         *,
         layout: CollectionLayout | None = None,
-        plan: SearchPlan | None = None,
+        plan: Plan | None = None,
         model: str | None = None,
         payload_indexes: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
+        _DEFAULT_PLAN.merge(plan)  # refuses unknown knobs now; what it changes may be saved
         self._plan = plan
         self._opening = Opening(name, layout, model, payload_indexes)
 
@@ -71,7 +72,9 @@ class MatryoshkaCollection:
     @property
     def plan(self) -> SearchPlan:
         """How the collection is searched; one saved with it is known once it is open."""
-        return self._plan or self._opening.saved_plan or _DEFAULT_PLAN
+        if isinstance(self._plan, SearchPlan):
+            return self._plan
+        return (self._opening.saved_plan or _DEFAULT_PLAN).merge(self._plan)
 
     def save_plan(self, plan: SearchPlan) -> Flow[None]:
         """Store a plan with the collection: see :func:`mrl_adapters.evaluation.save_plan`."""
@@ -113,7 +116,6 @@ class MatryoshkaCollection:
         payloads: Sequence[dict[str, Any]],
         *,
         shard_key: ShardKey | None = None,
-        acknowledged: set[str] | None = None,
     ) -> Flow[int]:
         """Store a batch: everything is checked before anything is written.
 
@@ -124,7 +126,6 @@ class MatryoshkaCollection:
             payloads: One a point, converted as :mod:`mrl_adapters.qdrant.payload` says. Nothing
                 is done for an empty batch.
             shard_key: Custom shard to write to.
-            acknowledged: Gets the ids of each request as soon as the engine has confirmed it.
 
         Returns:
             How many points were stored.
@@ -154,20 +155,12 @@ class MatryoshkaCollection:
         try:
             for points in requests:
                 yield from self._upsert(points, layout, shard_key)
-                if acknowledged is not None:
-                    acknowledged.update(original_id(each.id, each.payload) for each in points)
         except Exception as error:
             if not (yield from self._outdated(error)):
                 raise
-            return (
-                yield from self.add(
-                    texts, vectors, payloads, shard_key=shard_key, acknowledged=acknowledged
-                )
-            )
+            return (yield from self.add(texts, vectors, payloads, shard_key=shard_key))
         if surplus:
             yield from ask(lambda c: c.delete(self.name, surplus, ordering=layout.ordering()))
-        if acknowledged is not None:
-            acknowledged.update(texts)  # also those that a later one in the batch replaces
         return len(batch.ids)
 
     def _outdated(self, error: Exception) -> Flow[bool]:
@@ -191,7 +184,7 @@ class MatryoshkaCollection:
     def search(
         self,
         searches: Sequence[Search],
-        plan: SearchPlan | Mapping[str, Any] | None = None,
+        plan: Plan | None = None,
     ) -> Flow[list[list[models.ScoredPoint]]]:
         """Answer several searches in one request.
 

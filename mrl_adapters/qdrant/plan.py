@@ -1,15 +1,17 @@
 """How a collection is searched: every knob of a query, validated once."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.qdrant.options import MOST, flag, number, refuse_unknown, whole
 
 _MIN_EF = 128
+_GREATEST_FACTOR = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -52,19 +54,10 @@ class SearchPlan:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
-        _require(self.oversampling >= 1, "oversampling", self.oversampling, "a number >= 1")
-        _require(math.isfinite(self.oversampling), "oversampling", self.oversampling, "finite")
-        _require(self.min_candidates >= 1, "min_candidates", self.min_candidates, "at least 1")
-        _require(self.hnsw_ef is None or self.hnsw_ef >= 1, "hnsw_ef", self.hnsw_ef, "at least 1")
-        _require(
-            1 <= self.funnel_factor < math.inf, "funnel_factor", self.funnel_factor, "finite, >= 1"
-        )
-        _require(
-            self.timeout_s is None or self.timeout_s >= 1, "timeout_s", self.timeout_s, "at least 1"
-        )
-        if self.stages is not None:
-            object.__setattr__(self, "stages", tuple(sorted(set(self.stages))))
-            _require(bool(self.stages), "stages", (), "at least one stage (or exact=True)")
+        for name, read in _KNOBS.items():
+            value = getattr(self, name)
+            if value is not None or name not in _OPTIONAL:
+                object.__setattr__(self, name, read(f"SearchPlan's {name}", value))
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, Any]) -> "SearchPlan":
@@ -77,22 +70,23 @@ class SearchPlan:
         return cls(**{name: value for name, value in stored.items() if name in known})
 
     def merge(self, overrides: "SearchPlan | Mapping[str, Any] | None") -> "SearchPlan":
-        """Return this plan with some knobs changed for one call.
+        """Return this plan with some knobs changed, as for one call.
 
         Args:
             overrides: Another plan (replaces this one), a mapping of knob to value, or None.
 
         Raises:
-            ConfigurationError: The mapping names a knob that does not exist.
+            ConfigurationError: The mapping names a knob that does not exist, or it is neither a
+                plan nor a mapping.
         """
         if overrides is None:
             return self
         if isinstance(overrides, SearchPlan):
             return overrides
-        known = [field.name for field in fields(self)]
-        if unknown := sorted(set(overrides) - set(known)):
-            msg = f"SearchPlan has no option {unknown[0]!r}. It has: {', '.join(known)}."
-            raise ConfigurationError(msg)
+        if not isinstance(overrides, Mapping):
+            msg = f"plan is {overrides!r}, expected a SearchPlan, or a dict of the knobs to change."
+            raise ConfigurationError(msg, found=overrides, expected=SearchPlan)
+        refuse_unknown("SearchPlan", overrides, [field.name for field in fields(self)])
         return replace(self, **overrides)
 
     def candidates(self, k: int, offset: int = 0) -> int:
@@ -105,7 +99,7 @@ class SearchPlan:
         Returns:
             max(oversampling * (k + offset), min_candidates).
         """
-        return max(math.ceil(self.oversampling * (k + offset)), self.min_candidates)
+        return min(MOST, max(math.ceil(self.oversampling * (k + offset)), self.min_candidates))
 
     def shortlists(self, stages: int, k: int, offset: int = 0) -> list[int]:
         """Count the candidates that each stage hands on, shortest stage first.
@@ -119,7 +113,8 @@ class SearchPlan:
             One count a stage, falling; the last is :meth:`candidates`.
         """
         last = self.candidates(k, offset)
-        return [math.ceil(last * self.funnel_factor**depth) for depth in reversed(range(stages))]
+        widths = (last * self.funnel_factor**depth for depth in reversed(range(stages)))
+        return [min(MOST, math.ceil(width)) for width in widths]
 
     def beam(self, shortlist: int) -> int:
         """Size the graph search's beam for a shortlist.
@@ -130,7 +125,53 @@ class SearchPlan:
         return self.hnsw_ef or max(_MIN_EF, shortlist)
 
 
-def _require(holds: bool, name: str, found: object, expected: str) -> None:  # noqa: FBT001 - a predicate
-    if not holds:
-        msg = f"SearchPlan({name}={found!r}): expected {expected}."
-        raise ConfigurationError(msg)
+def _stages(name: str, value: object) -> tuple[int, ...]:
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        msg = f"{name} is {value!r}, expected a tuple of sizes, such as (64, 256)."
+        raise ConfigurationError(msg, found=value, expected="a tuple of sizes")
+    sizes = {whole(name, size) for size in value}
+    if not sizes:
+        msg = f"{name} is empty, expected at least one stage (or exact=True)."
+        raise ConfigurationError(msg, found=(), expected="at least one stage")
+    return tuple(sorted(sizes))
+
+
+def _factor(name: str, value: object) -> float:
+    return number(name, value, f"a number from 1 to {_GREATEST_FACTOR:,}", 1, _GREATEST_FACTOR)
+
+
+# How each knob's value is read; the client checks the rest.
+_KNOBS: Mapping[str, Callable[[str, object], object]] = {
+    "oversampling": _factor,
+    "min_candidates": whole,
+    "hnsw_ef": whole,
+    "exact": flag,
+    "stages": _stages,
+    "funnel_factor": _factor,
+    "rescore": flag,
+    "timeout_s": whole,
+}
+_OPTIONAL = {"hnsw_ef", "stages", "timeout_s"}
+
+# What takes a plan: another one in its place, or the knobs to change.
+Plan: TypeAlias = SearchPlan | Mapping[str, Any]
+
+
+def layered(*changes: Plan | None) -> Plan | None:
+    """Put changes of a plan over each other, whatever plan they will be applied to.
+
+    Args:
+        *changes: As :meth:`SearchPlan.merge` takes them, the first ones first.
+
+    Returns:
+        One change that does the same.
+    """
+    whole_change: Plan | None = None
+    for each in changes:
+        if isinstance(whole_change, SearchPlan):
+            whole_change = whole_change.merge(each)
+        elif isinstance(each, Mapping) and whole_change:
+            whole_change = {**whole_change, **each}
+        elif each is not None:
+            whole_change = each
+    return whole_change

@@ -7,10 +7,11 @@ from typing import Any
 
 from qdrant_client import models
 
-from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
+from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.building import built
 from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.options import number, whole
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.points import derive
 from mrl_adapters.vectors import FloatArray, normalize
@@ -52,20 +53,33 @@ class Search:
 
     def __post_init__(self) -> None:
         """Refuse what the engines would each answer in their own way."""
-        _require(self.k >= 1, "k", self.k, "at least 1")
-        _require(self.offset >= 0, "offset", self.offset, "0 or more")
-        _require(self.fetch_k >= 1, "fetch_k", self.fetch_k, "at least 1")
-        _require(
-            self.mmr_lambda is None or 0 <= self.mmr_lambda <= 1,
-            "mmr_lambda",
-            self.mmr_lambda,
-            "a number from 0 (diverse) to 1 (similar)",
-        )
+        put = object.__setattr__
+        put(self, "k", whole("k", self.k))
+        put(self, "offset", whole("offset", self.offset, 0))
+        put(self, "fetch_k", whole("fetch_k", self.fetch_k))
+        if self.score_threshold is not None:
+            threshold = number("score_threshold", self.score_threshold, "a finite number")
+            put(self, "score_threshold", threshold)
+        if self.mmr_lambda is not None:
+            put(self, "mmr_lambda", diversity("mmr_lambda", self.mmr_lambda))
 
     @property
     def reach(self) -> int:
         """Count the results that the full vectors must rank."""
         return self.k if self.mmr_lambda is None else max(self.k, self.fetch_k)
+
+
+def diversity(name: str, value: object) -> float:
+    """Read how much a search diversifies.
+
+    Args:
+        name: The option, as its caller calls it.
+        value: What was given.
+
+    Raises:
+        ConfigurationError: It is no number from 0 to 1.
+    """
+    return number(name, value, "a number from 0 (diverse) to 1 (similar)", least=0, most=1)
 
 
 def search_request(
@@ -218,9 +232,3 @@ def _as_is(vector: FloatArray) -> FloatArray:
 def _as_list(vector: FloatArray) -> list[float]:
     values: list[float] = vector.tolist()
     return values
-
-
-def _require(holds: bool, name: str, found: object, expected: str) -> None:  # noqa: FBT001 - a predicate
-    if not holds:
-        msg = f"Search({name}={found!r}): expected {expected}."
-        raise ConfigurationError(msg)

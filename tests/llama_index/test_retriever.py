@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from llama_index.core import VectorStoreIndex
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import RetrieverQueryEngine
@@ -243,10 +244,28 @@ def test_a_dispatcher_that_keeps_to_itself_hears_only_its_own(events, monkeypatc
 
 
 def test_a_failing_search_drops_its_span(store, embed_model, spans):
-    retriever = MatryoshkaRetriever(store, embed_model, 0)
-    with pytest.raises(ValueError, match="k"):
+    retriever = MatryoshkaRetriever(store, embed_model)
+    retriever.similarity_top_k = 0  # as a framework sets it later
+    with pytest.raises(ValueError, match="similarity_top_k is 0"):
         retriever.retrieve("copy")
     assert any("MatryoshkaVectorStore.query" in span.id_ for span in spans.dropped_spans)
+
+
+def test_a_wrong_number_or_knob_is_refused_when_the_retriever_is_made(store, embed_model):
+    for wrong in (0, True, 2.0, "3"):
+        with pytest.raises(ValueError, match=f"similarity_top_k is {wrong!r}, expected a whole"):
+            MatryoshkaRetriever(store, embed_model, wrong)
+    with pytest.raises(ValueError, match="SearchPlan has no option 'exakt'"):
+        MatryoshkaRetriever(store, embed_model, plan={"exakt": True})
+
+
+def test_an_indexs_retriever_refuses_a_misspelt_query_option(store, embed_model, call):
+    index = VectorStoreIndex.from_vector_store(store, embed_model=embed_model)
+    retriever = index.as_retriever(vector_store_kwargs={"score_treshold": 0.5})
+    with pytest.raises(ValueError, match=r"no option 'score_treshold'.*'score_threshold'.*It has"):
+        call(retriever, "retrieve", "copy")
+    with pytest.raises(ValueError, match=r"add\(\) has no option 'shard'.*It has: shard_key"):
+        index.insert_nodes([TextNode(text="one")], shard=1)
 
 
 def test_any_embed_model_will_do(store, embed_model):

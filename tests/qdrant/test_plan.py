@@ -2,33 +2,71 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant import SearchPlan
+from mrl_adapters.qdrant.plan import Plan, layered
+
+WRONG = {
+    "oversampling": [0.5, math.nan, math.inf, True, "8", None, 10**400],
+    "min_candidates": [0, -1, 2.5, True, "100", None, 2**31],
+    "hnsw_ef": [0, 1.0, False, "128"],
+    "exact": [1, "yes", None],
+    "stages": [(), 64, "64", (0,), (64.0,), (True,), {64: 1}],
+    "funnel_factor": [0.9, math.inf, None],
+    "rescore": ["no", 0],
+    "timeout_s": [0, 0.5, True],
+}
 
 
 @pytest.mark.parametrize(
-    ("knob", "value", "expected"),
-    [
-        ("oversampling", 0.5, "a number >= 1"),
-        ("oversampling", math.nan, "a number >= 1"),
-        ("oversampling", math.inf, "finite"),
-        ("min_candidates", 0, "at least 1"),
-        ("hnsw_ef", 0, "at least 1"),
-        ("funnel_factor", 0.9, "finite, >= 1"),
-        ("funnel_factor", math.inf, "finite, >= 1"),
-        ("timeout_s", 0, "at least 1"),
-    ],
+    ("knob", "value"), [(knob, value) for knob in WRONG for value in WRONG[knob]], ids=repr
 )
-def test_values_outside_their_range_are_refused_by_name(
-    knob: str, value: float, expected: str
+def test_values_that_a_knob_cannot_have_are_refused_by_name(knob: str, value: object) -> None:
+    for make in (lambda: SearchPlan(**{knob: value}), lambda: SearchPlan().merge({knob: value})):  # type: ignore[arg-type] # wrong on purpose
+        with pytest.raises(ConfigurationError, match=f"^SearchPlan's {knob} is .*expected"):
+            make()
+
+
+def test_numpys_numbers_are_read_as_pythons() -> None:
+    plan = SearchPlan(
+        oversampling=np.float32(4),
+        min_candidates=np.int64(50),
+        exact=np.True_,
+        stages=np.array([64, 256]),  # type: ignore[arg-type] # as a caller may have it
+    )
+    assert plan == SearchPlan(oversampling=4.0, min_candidates=50, exact=True, stages=(64, 256))
+    assert [type(each) for each in (plan.oversampling, plan.min_candidates, plan.exact)] == [
+        float,
+        int,
+        bool,
+    ]
+
+
+PLANS = st.one_of(
+    st.none(),
+    st.builds(SearchPlan, min_candidates=st.integers(1, 9), exact=st.booleans()),
+    st.dictionaries(st.sampled_from(["min_candidates", "hnsw_ef", "timeout_s"]), st.integers(1, 9)),
+)
+
+
+@given(st.lists(PLANS, max_size=4), PLANS)
+def test_layered_changes_do_what_they_do_one_after_the_other(
+    changes: list[Plan | None], base: Plan | None
 ) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        SearchPlan(**{knob: value})
-    assert str(caught.value) == f"SearchPlan({knob}={value!r}): expected {expected}."
+    expected = start = SearchPlan().merge(base)
+    for each in changes:
+        expected = expected.merge(each)
+    assert start.merge(layered(*changes)) == expected
+
+
+def test_a_change_that_is_neither_plan_nor_dict_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="plan is 'exact', expected a SearchPlan"):
+        SearchPlan().merge("exact")  # type: ignore[arg-type] # wrong on purpose
 
 
 def test_no_stage_at_all_is_refused_with_the_way_to_say_it() -> None:
