@@ -6,7 +6,6 @@ what the other wrote. Payloads of LlamaIndex stores (``_node_content``) are read
 
 import itertools
 import json
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -24,7 +23,7 @@ CONTENT_KEY = "page_content"
 METADATA_KEY = "metadata"
 _NODE_KEY = "_node_content"
 _ENDED: Any = object()
-_Row: TypeAlias = tuple[str, str, dict[str, Any]]
+_Row: TypeAlias = tuple[str | None, str, dict[str, Any]]
 _EMPTY = Document(page_content="").__dict__
 
 
@@ -58,14 +57,32 @@ class DocumentBatch:
     """Texts to embed and store together.
 
     Args:
-        ids: One id a text, chosen here where the caller gave none.
+        ids: The callers' ids, None where there is none.
         texts: What is embedded.
         payloads: What is stored beside the vectors.
+        whole: Whether these are all the texts of the call.
     """
 
-    ids: list[str]
+    ids: list[str | None]
     texts: list[str]
     payloads: PlainPayloads
+    whole: bool
+
+    def portions(
+        self, ids: list[str], size: int
+    ) -> Iterator[tuple[list[str], list[str], PlainPayloads]]:
+        """Cut it into smaller batches.
+
+        Args:
+            ids: One id a text.
+            size: Texts a batch.
+
+        Yields:
+            Ids, texts and payloads.
+        """
+        for start in range(0, len(ids), size):
+            rows = slice(start, start + size)
+            yield ids[rows], self.texts[rows], PlainPayloads(self.payloads[rows])
 
 
 def batches_of(
@@ -80,12 +97,12 @@ def batches_of(
         texts: The texts; a generator is read once.
         metadatas: One mapping a text; None for empty ones.
         ids: One id a text, None entries (or none at all) for new ids.
-        batch_size: Texts a batch.
+        batch_size: Texts a batch of a generator; a list is one batch.
 
     Raises:
         ConfigurationError: The columns differ in length, a text is not a string, an id is none, or
             metadata cannot be stored. A list of texts is checked whole, with all that belongs to
-            it, before the first batch is made; a generator batch by batch.
+            it, before anything is embedded; a generator batch by batch.
     """
     require_list(texts, "texts", "strings")
     for name, column, kind in (("metadatas", metadatas, "dicts"), ("ids", ids, "ids")):
@@ -97,7 +114,7 @@ def batches_of(
         msg = f"batch_size is {batch_size}, expected at least 1."
         raise ConfigurationError(msg)
     rows = _rows(texts, metadatas, ids)
-    return _batches(iter(list(rows)) if isinstance(texts, Sized) else rows, batch_size)
+    return _batches(rows, None if isinstance(texts, Sized) else batch_size)
 
 
 def _rows(
@@ -113,15 +130,17 @@ def _rows(
         identifier = None if given_ids is None else next(given_ids, _ENDED)
         if metadata is _ENDED or identifier is _ENDED:
             raise _uneven("metadatas" if metadata is _ENDED else "ids", position, "more texts")
-        chosen = uuid.uuid4() if identifier is None else identifier
-        yield _row(position, text, metadata, id_text(chosen, f"ids[{position}]"))
+        chosen = None if identifier is None else id_text(identifier, f"ids[{position}]")
+        yield _row(position, text, metadata, chosen)
     for name, rest in (("metadatas", given_metadata), ("ids", given_ids)):
         if rest is not None and next(rest, _ENDED) is not _ENDED:
             raise _uneven(name, f"more than {position + 1}", f"{position + 1} texts")
 
 
-def _row(position: int, text: Any, metadata: Any, identifier: str) -> _Row:
-    owner = f"Document {position} ({identifier!r})"
+def _row(position: int, text: Any, metadata: Any, identifier: str | None) -> _Row:
+    owner = (
+        f"Document {position}" if identifier is None else f"Document {position} ({identifier!r})"
+    )
     if not isinstance(text, str):
         msg = f"Text {position} is {type(text).__name__}, expected str. Leave it out."
         raise ConfigurationError(msg)
@@ -132,10 +151,10 @@ def _row(position: int, text: Any, metadata: Any, identifier: str) -> _Row:
     return identifier, text, payload
 
 
-def _batches(rows: Iterator[_Row], batch_size: int) -> Iterator[DocumentBatch]:
+def _batches(rows: Iterator[_Row], batch_size: int | None) -> Iterator[DocumentBatch]:
     while batch := list(itertools.islice(rows, batch_size)):
         ids, texts, payloads = zip(*batch, strict=True)
-        yield DocumentBatch([*ids], [*texts], PlainPayloads(payloads))
+        yield DocumentBatch([*ids], [*texts], PlainPayloads(payloads), batch_size is None)
 
 
 def _uneven(name: str, found: object, expected: object) -> ConfigurationError:

@@ -232,22 +232,25 @@ class MatryoshkaVectorStore(SearchingStore):
             The ids, as given; integers and UUIDs as strings.
 
         Raises:
-            ConfigurationError: Texts, metadatas and ids differ in number.
+            ConfigurationError: Texts, metadatas and ids differ in number, or something of them
+                cannot be stored.
             EmbeddingError: A vector holds NaN, infinity or only zeros. Nothing of its batch was
-                written; earlier batches are stored, unless they were kept back for
-                ``rotation="auto"`` (see ``mrl_adapters.qdrant.load``).
+                written.
+
+        Whatever ends the call says what became of it: the error's ``stored_ids`` and
+        ``missing_ids`` (see :meth:`mrl_adapters.qdrant.load.Load.told`). The same call again
+        completes it, without storing anything twice.
         """
         refuse_unknown("add_texts()", kwargs, ADDING_OPTIONS)
-        stored: list[str] = []
         load = Load(self._collection, shard_key=shard_key)
-        with reporting(progress, texts) as report:
+        with load.told(), reporting(progress, texts) as report:
             for batch in batches_of(texts, metadatas, ids, batch_size):
-                flow = load.add(batch.ids, self._embed(batch.texts), batch.payloads)
-                report(self._driver.run(flow))
-                stored += batch.ids
+                named = self._driver.run(load.name(batch.ids, batch.payloads, whole=batch.whole))
+                for part, some, payloads in batch.portions(named, batch_size):
+                    report(self._driver.run(load.add(part, self._embed(some), payloads)))
             if kept := self._driver.run(load.finish()):
                 report(kept)
-        return stored
+        return load.ids
 
     @override
     async def aadd_texts(
@@ -263,17 +266,17 @@ class MatryoshkaVectorStore(SearchingStore):
     ) -> list[str]:
         """Embed and store texts, as :meth:`add_texts` does."""
         refuse_unknown("add_texts()", kwargs, ADDING_OPTIONS)
-        stored: list[str] = []
         load = Load(self._collection, shard_key=shard_key)
-        with reporting(progress, texts) as report:
+        with load.told(), reporting(progress, texts) as report:
             for batch in batches_of(texts, metadatas, ids, batch_size):
-                vectors = await self._aembed(batch.texts)
-                flow = load.add(batch.ids, vectors, batch.payloads)
-                report(await self._driver.arun(flow))
-                stored += batch.ids
+                flow = load.name(batch.ids, batch.payloads, whole=batch.whole)
+                named = await self._driver.arun(flow)
+                for part, some, payloads in batch.portions(named, batch_size):
+                    vectors = await self._aembed(some)
+                    report(await self._driver.arun(load.add(part, vectors, payloads)))
             if kept := await self._driver.arun(load.finish()):
                 report(kept)
-        return stored
+        return load.ids
 
     @override
     def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:

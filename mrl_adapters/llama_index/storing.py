@@ -21,28 +21,25 @@ _BATCH = 1_024
 
 
 def add_nodes(
-    collection: MatryoshkaCollection,
+    load: Load,
     nodes: Sequence[BaseNode],
-    *,
-    shard_key: str | int | None = None,
 ) -> Flow[list[str]]:
     """Store nodes: every embedding is checked before anything is written.
 
     Args:
-        collection: The collection.
+        load: Where to write.
         nodes: Nodes with embeddings of full size.
-        shard_key: Custom shard to write to.
 
     Returns:
         The nodes' ids.
     """
     ids = id_texts(node.node_id for node in require_list(nodes, "nodes", "nodes"))
+    load.ids += ids
     if not ids:
         return ids
     names = [f"node {identifier!r}" for identifier in ids]
     full = checked_vectors([_embedding(node) for node in nodes], names, None)
     payloads = [to_payload(node) for node in nodes]
-    load = Load(collection, shard_key=shard_key)
     for start in range(0, len(ids), _BATCH):
         rows = slice(start, start + _BATCH)
         yield from load.add(ids[rows], full[rows], PlainPayloads(payloads[rows]))

@@ -23,6 +23,7 @@ from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
+from mrl_adapters.qdrant.load import Load
 from mrl_adapters.qdrant.options import refuse_unknown
 from mrl_adapters.qdrant.plan import Plan
 
@@ -123,17 +124,24 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
             EmbeddingError: A node has no embedding, or one with NaN, infinity or only zeros.
                 Nothing was written.
             DimensionsError: The embeddings' size is not the collection's.
+
+        Whatever ends the call says what became of it: the error's ``stored_ids`` and
+        ``missing_ids``. The same call again completes it.
         """
-        return self._driver.run(self._add(nodes, kwargs))
+        load = self._load(kwargs)
+        with load.told():
+            return self._driver.run(add_nodes(load, nodes))
 
     @override
     async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         """Store nodes, as :meth:`add` does."""
-        return await self._driver.arun(self._add(nodes, kwargs))
+        load = self._load(kwargs)
+        with load.told():
+            return await self._driver.arun(add_nodes(load, nodes))
 
-    def _add(self, nodes: Sequence[BaseNode], options: dict[str, Any]) -> Flow[list[str]]:
+    def _load(self, options: dict[str, Any]) -> Load:
         refuse_unknown("add()", options, ("shard_key",))
-        return add_nodes(self._collection, nodes, shard_key=options.get("shard_key"))
+        return Load(self._collection, shard_key=options.get("shard_key"))
 
     @override
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:

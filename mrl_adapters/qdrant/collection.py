@@ -9,7 +9,7 @@ from qdrant_client import QdrantClient, models
 from mrl_adapters.lists import require_list
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, ask, retry_delay
-from mrl_adapters.qdrant.ids import DocumentId, id_texts
+from mrl_adapters.qdrant.ids import DocumentId, id_texts, original_id
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.opening import Opening
 from mrl_adapters.qdrant.paging import read_pages
@@ -116,6 +116,7 @@ class MatryoshkaCollection:
         payloads: Sequence[dict[str, Any]],
         *,
         shard_key: ShardKey | None = None,
+        acknowledged: set[str] | None = None,
     ) -> Flow[int]:
         """Store a batch: everything is checked before anything is written.
 
@@ -126,6 +127,7 @@ class MatryoshkaCollection:
             payloads: One a point, converted as :mod:`mrl_adapters.qdrant.payload` says. Nothing
                 is done for an empty batch.
             shard_key: Custom shard to write to.
+            acknowledged: Gets the ids of each request as soon as the engine has confirmed it.
 
         Returns:
             How many points were stored.
@@ -155,12 +157,20 @@ class MatryoshkaCollection:
         try:
             for points in requests:
                 yield from self._upsert(points, layout, shard_key)
+                if acknowledged is not None:
+                    acknowledged.update(original_id(each.id, each.payload) for each in points)
         except Exception as error:
             if not (yield from self._outdated(error)):
                 raise
-            return (yield from self.add(texts, vectors, payloads, shard_key=shard_key))
+            return (
+                yield from self.add(
+                    texts, vectors, payloads, shard_key=shard_key, acknowledged=acknowledged
+                )
+            )
         if surplus:
             yield from ask(lambda c: c.delete(self.name, surplus, ordering=layout.ordering()))
+        if acknowledged is not None:
+            acknowledged.update(texts)  # also those that a later one in the batch replaces
         return len(batch.ids)
 
     def _outdated(self, error: Exception) -> Flow[bool]:

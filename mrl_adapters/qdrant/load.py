@@ -1,6 +1,7 @@
 """Load a collection batch by batch, keeping back what its rotation is fitted on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from numpy.typing import ArrayLike
@@ -9,6 +10,7 @@ from mrl_adapters.qdrant.collection import MatryoshkaCollection, ShardKey
 from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.first_load import FIRST_LOAD
 from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.generated_ids import GeneratedIds
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.payload import plain_payloads
 from mrl_adapters.qdrant.points import checked_vectors
@@ -36,6 +38,61 @@ class Load:
         self._collection = collection
         self._shard_key = shard_key
         self._waiting: list[_Batch] = []
+        self._generated = GeneratedIds(collection)
+        self._acknowledged: set[str] = set()
+        self.ids: list[str] = []
+        """Those of the call's documents so far, stored or not."""
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Let an error that ends the call say which of its documents are stored.
+
+        Whatever is raised gets three attributes: ``ids``, those of the call's documents as far as
+        they are known, in their order; ``stored_ids``, those that the engine has confirmed; and
+        ``missing_ids``, the others. Of these the last request's may be in, if its answer was lost.
+        The same call again replaces what is there and adds what is missing.
+        """
+        try:
+            yield
+        except BaseException as error:
+            self._generated.end(failed=True)
+            self._tell(error)
+            raise
+        self._generated.end(failed=False)
+
+    def _tell(self, error: BaseException) -> None:
+        if not self.ids:
+            return
+        stored = self._acknowledged
+        missing = [each for each in self.ids if each not in stored]
+        known = {
+            "ids": list(self.ids),
+            "stored_ids": [each for each in self.ids if each in stored],
+            "missing_ids": missing,
+        }
+        vars(error).update(known)
+        if hasattr(error, "add_note"):  # since Python 3.11
+            error.add_note(
+                f"{len(self.ids) - len(missing)} of {len(self.ids)} documents are stored: see this "
+                "error's stored_ids and missing_ids. The same call again completes it."
+            )
+
+    def name(
+        self, ids: Sequence[str | None], payloads: Sequence[dict[str, Any]], *, whole: bool
+    ) -> Flow[list[str]]:
+        """Take note of the next documents of the call, and give ids to those that have none.
+
+        Args:
+            ids: The callers' ids, None where there is none.
+            payloads: What is to be stored, as many.
+            whole: Whether these are all the documents of the call.
+
+        Returns:
+            One id a document.
+        """
+        named = yield from self._generated.complete(ids, payloads, whole=whole)
+        self.ids += named
+        return named
 
     def add(
         self, ids: Sequence[DocumentId], vectors: ArrayLike, payloads: Sequence[dict[str, Any]]
@@ -57,9 +114,7 @@ class Load:
         """
         wanted = self._collection.layout
         if wanted is None or wanted.rotation != "auto" or (yield from self._collection.open()):
-            return (
-                yield from self._collection.add(ids, vectors, payloads, shard_key=self._shard_key)
-            )
+            return (yield from self._store(ids, vectors, payloads))
         texts = id_texts(ids)
         names = [f"document {identifier!r}" for identifier in texts]
         full = checked_vectors(vectors, names, wanted.dimensions)
@@ -83,7 +138,16 @@ class Load:
             yield from self._collection.ensure(first_load[0].shape[1], first_load)
         stored = 0
         for ids, vectors, payloads in waiting:
-            stored += yield from self._collection.add(
-                ids, vectors, payloads, shard_key=self._shard_key
-            )
+            stored += yield from self._store(ids, vectors, payloads)
         return stored
+
+    def _store(
+        self, ids: Sequence[DocumentId], vectors: ArrayLike, payloads: Sequence[dict[str, Any]]
+    ) -> Flow[int]:
+        return self._collection.add(
+            ids,
+            vectors,
+            payloads,
+            shard_key=self._shard_key,
+            acknowledged=self._acknowledged,
+        )
