@@ -18,7 +18,7 @@ class Model(BaseModel):
 
 @pytest.mark.parametrize(
     "lone",
-    ["", "text", "é" * 1000, b"text", bytearray(b"a"), {"a": 1}, 3, None, Model(), 0.5],
+    ["", "text", "é" * 1000, b"text", bytearray(b"a"), 3, None, Model(), 0.5],
     ids=lambda each: repr(each)[:20],
 )
 def test_one_thing_is_refused_in_one_sentence_that_shows_it(lone: Any) -> None:
@@ -31,7 +31,18 @@ def test_one_thing_is_refused_in_one_sentence_that_shows_it(lone: Any) -> None:
 
 @pytest.mark.parametrize(
     "several",
-    [[], ["a"], ("a",), {"a"}, frozenset("a"), deque("a"), np.array(["a"]), iter("a"), {}.keys()],
+    [
+        [],
+        ["a"],
+        ("a",),
+        {"a"},
+        frozenset("a"),
+        deque("a"),
+        np.array(["a"]),
+        iter("a"),
+        {}.keys(),
+        {"a": 1},
+    ],
     ids=lambda each: type(each).__name__,
 )
 def test_whatever_is_read_one_by_one_is_taken_as_it_is(several: Any) -> None:
@@ -44,3 +55,8 @@ def test_a_generator_is_not_read() -> None:
         yield
 
     assert isinstance(require_list(never(), "things", "things"), types.GeneratorType)
+
+
+def test_one_of_what_the_list_should_hold_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"things is .*dict.*pass a list"):
+        require_list({"a": 1}, "things", "dicts", one=dict)

@@ -105,9 +105,11 @@ def batches_of(
             it, before anything is embedded; a generator batch by batch.
     """
     require_list(texts, "texts", "strings")
-    for name, column, kind in (("metadatas", metadatas, "dicts"), ("ids", ids, "ids")):
-        if column is not None:
-            require_list(column, name, kind)
+    if metadatas is not None:
+        require_list(metadatas, "metadatas", "dicts", one=Mapping)
+    if ids is not None:
+        require_list(ids, "ids", "ids")
+    for name, column in (("metadatas", metadatas), ("ids", ids)):
         if isinstance(column, Sized) and isinstance(texts, Sized) and len(column) != len(texts):
             raise _uneven(name, len(column), f"{len(texts)} texts")
     if batch_size < 1:

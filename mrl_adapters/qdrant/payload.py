@@ -65,7 +65,7 @@ def plain_payloads(payloads: Sequence[Mapping[str, Any]], owners: Sequence[str])
     """
     if isinstance(payloads, PlainPayloads):
         return payloads
-    require_list(payloads, "payloads", "dicts")
+    require_list(payloads, "payloads", "dicts", one=Mapping)
     return PlainPayloads(map(plain_payload, payloads, owners))
 
 
