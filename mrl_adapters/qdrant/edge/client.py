@@ -1,14 +1,16 @@
 """The embedded engine behind the interface of `qdrant_client.QdrantClient`."""
 
-from typing import Any
+from typing import Any, NoReturn
 
+from qdrant_client import QdrantClient
+
+from mrl_adapters.qdrant.edge.exploring import Exploring
 from mrl_adapters.qdrant.edge.managing import Managing
-from mrl_adapters.qdrant.edge.reading import Reading
 from mrl_adapters.qdrant.edge.schema import Schema
 from mrl_adapters.qdrant.edge.writing import Writing
 
 
-class EdgeClient(Managing, Schema, Reading, Writing):
+class EdgeClient(Managing, Schema, Exploring, Writing):
     """Use Qdrant's engine in this process, over a folder, with QdrantClient's methods.
 
     Persistent and crash-safe: what a call has written survives the death of the process. HNSW and
@@ -25,6 +27,16 @@ class EdgeClient(Managing, Schema, Reading, Writing):
     Raises:
         EngineError: Another client, here or in another process, has the path open.
     """
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say of QdrantClient's other methods what they would need."""
+        message = f"{type(self).__name__!r} object has no attribute {name!r}"
+        if callable(getattr(QdrantClient, name, None)):
+            message = (
+                f"EdgeClient has no {name}(): the embedded engine is one shard in this process. "
+                "For it, run a Qdrant server: mrl_adapters.qdrant.connect(url=...)."
+            )
+        raise AttributeError(message, name=name, obj=self)
 
     def close(self, grpc_grace: float | None = None, **kwargs: Any) -> None:
         """Write everything down and let others open the path; twice is harmless.

@@ -23,6 +23,10 @@ INDEXING_THRESHOLD_KB = 10_000
 # first: up to a tenth sooner just before that build.
 _SEARCH_THREADS = 1
 
+# The engine keeps no collection without a vector. One that is made so gets this sparse vector,
+# which no point ever has and no description shows.
+_NO_VECTOR = {"_none": models.SparseVectorParams()}
+
 _LONGEST_NAME = 200
 _UNFIT = frozenset('/\\:*?"<>|\0')
 
@@ -35,6 +39,19 @@ def dense_vectors(settings: models.CreateCollection) -> dict[str, models.VectorP
     if isinstance(vectors, models.VectorParams):
         return {"": vectors}
     return dict(vectors or {})
+
+
+def with_some_vector(settings: models.CreateCollection) -> models.CreateCollection:
+    """Give a collection of payloads alone the vector that the engine insists on."""
+    if dense_vectors(settings) or settings.sparse_vectors:
+        return settings
+    return settings.model_copy(update={"sparse_vectors": dict(_NO_VECTOR)})
+
+
+def shown_sparse(settings: models.CreateCollection) -> dict[str, models.SparseVectorParams] | None:
+    """Give the sparse vectors that the collection was made with; None for none."""
+    given = settings.sparse_vectors or {}
+    return {name: params for name, params in given.items() if name not in _NO_VECTOR} or None
 
 
 def edge_config(settings: models.CreateCollection) -> edge.EdgeConfig:

@@ -2,7 +2,13 @@
 
 from types import TracebackType
 
-from mrl_adapters.errors import EngineError
+from mrl_adapters.errors import ConfigurationError, DimensionsError, EngineError, MRLError
+
+# What the engine says of a request that does not fit the collection, and what that is.
+_REFUSALS: dict[str, type[MRLError]] = {
+    "Vector dimension error": DimensionsError,
+    "Not existing vector name error": ConfigurationError,
+}
 
 
 class EngineErrors:
@@ -29,4 +35,5 @@ class EngineErrors:
         # The binding raises bare Exception for everything that goes wrong inside the engine.
         if kind is Exception:
             message = f"Collection {self._name!r}: {error}"
-            raise EngineError(message, collection=self._name) from error
+            kinds = (kind for start, kind in _REFUSALS.items() if str(error).startswith(start))
+            raise next(kinds, EngineError)(message, collection=self._name) from error

@@ -17,6 +17,8 @@ import qdrant_edge as edge
 from pydantic import BaseModel
 from qdrant_client import models
 
+from mrl_adapters.qdrant.edge.parsing import parsed
+
 _Presence: TypeAlias = edge.IsEmptyCondition | edge.IsNullCondition
 
 
@@ -35,8 +37,29 @@ def edge_filter(condition: models.Filter | None) -> edge.Filter | None:
     """
     if condition is None:
         return None
+    if isinstance(condition, dict):
+        condition = parsed(models.Filter, condition)
     _check(condition)
     return _filter(condition)
+
+
+def edge_condition(condition: Any) -> Any:
+    """Convert a single condition, such as one that a formula counts with.
+
+    Args:
+        condition: One of the conditions of qdrant_client.models.
+
+    Returns:
+        The engine's condition.
+
+    Raises:
+        NotImplementedError: A condition or a field that the engine does not have.
+        ValueError: A condition that says nothing, or two things at once.
+    """
+    if not isinstance(condition, BaseModel):
+        raise _unknown(condition)
+    _check(condition)
+    return _condition(condition)
 
 
 def _filter(given: models.Filter) -> edge.Filter:

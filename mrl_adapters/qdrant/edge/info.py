@@ -10,6 +10,7 @@ from mrl_adapters.qdrant.edge.config import (
     HNSW_DEFAULTS,
     INDEXING_THRESHOLD_KB,
     edge_enum,
+    shown_sparse,
 )
 from mrl_adapters.qdrant.edge.filters import set_fields
 
@@ -37,7 +38,7 @@ def collection_info(
         config=models.CollectionConfig(
             params=models.CollectionParams(
                 vectors=settings.vectors,
-                sparse_vectors=settings.sparse_vectors,
+                sparse_vectors=shown_sparse(settings),
                 on_disk_payload=settings.on_disk_payload is not False,
                 payload=settings.payload,
                 id_tracker=settings.id_tracker,

@@ -3,11 +3,13 @@
 # ruff: noqa: FBT001, PLR0913, PLR0917 - the signatures are those of QdrantClient
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 from qdrant_client import models
 
 from mrl_adapters.qdrant.edge.changes import changed_settings
+from mrl_adapters.qdrant.edge.config import with_some_vector
 from mrl_adapters.qdrant.edge.info import collection_info
 from mrl_adapters.qdrant.edge.opened import OpenPath
 from mrl_adapters.qdrant.edge.shard import Collection
@@ -76,7 +78,7 @@ class Managing(OpenPath):
                 raise ValueError(message)
             folder = storage.fresh_folder(collection_name)
             self._collections[collection_name] = Collection.create(
-                collection_name, folder, settings
+                collection_name, folder, with_some_vector(settings)
             )
         return True
 
@@ -160,6 +162,10 @@ class Managing(OpenPath):
             if metadata is not None:
                 collection.set_metadata(metadata)
         return True
+
+    def info(self) -> models.VersionInfo:
+        """Say which engine answers, and its version."""
+        return models.VersionInfo(title="Qdrant Edge", version=version("qdrant-edge-py"))
 
     def optimize(self, collection_name: str) -> bool:
         """Build the index over all points now instead of at a later query.

@@ -13,8 +13,11 @@ import qdrant_edge as edge
 from qdrant_client import models
 
 from mrl_adapters.errors import EmbeddingError
+from mrl_adapters.qdrant.edge.averages import average
 from mrl_adapters.qdrant.edge.config import edge_enum
 from mrl_adapters.qdrant.edge.filters import refuse_fields, set_fields
+from mrl_adapters.qdrant.edge.formulas import edge_formula
+from mrl_adapters.qdrant.edge.parsing import parsed
 from mrl_adapters.qdrant.edge.points import PointId
 
 # How to find the vector of a stored point: (id, vector name) -> vector.
@@ -62,6 +65,8 @@ class QueryIntake:
             return _FIXED[kind](query)
         if kind in _SEARCHES:
             return _SEARCHES[kind](self, query)
+        if kind == "dict":
+            return self.convert(parsed(models.QueryInterface, query))
         return edge.Query.Nearest(self.vector(query), self._using)
 
     def vector(self, value: Any) -> Any:
@@ -111,10 +116,7 @@ class QueryIntake:
         if not positive:
             message = "RecommendQuery by average vector has no positive example. Pass at least one."
             raise ValueError(message)
-        average = np.mean(np.array(positive, dtype=np.float32), axis=0)
-        if negative:
-            average = 2 * average - np.mean(np.array(negative, dtype=np.float32), axis=0)
-        return edge.Query.Nearest(average.astype(np.float32).data, self._using)
+        return edge.Query.Nearest(average(positive, negative), self._using)
 
     def discover(self, query: models.DiscoverQuery) -> Any:
         """Convert a search for a target within a context."""
@@ -125,6 +127,27 @@ class QueryIntake:
     def context(self, query: models.ContextQuery) -> Any:
         """Convert a search by context alone."""
         return edge.Query.Context(edge.ContextQuery(self._pairs(query.context)), self._using)
+
+    def feedback(self, query: models.RelevanceFeedbackQuery) -> Any:
+        """Convert a search for a target that earlier results, scored by somebody, correct."""
+        given = query.relevance_feedback
+        items = [
+            edge.FeedbackItem(self.vector(each.example), each.score) for each in given.feedback
+        ]
+        strategy = edge.NaiveFeedbackStrategy(**set_fields(given.strategy.naive))
+        target = self.vector(given.target)
+        return edge.Query.FeedbackNaive(
+            edge.FeedbackNaiveQuery(target, items, strategy), self._using
+        )
+
+    def text(self, query: models.TextQuery) -> Any:
+        """Convert a search by BM25 over the text index of the payload field that `using` names."""
+        given = query.text
+        if isinstance(given, str):
+            return edge.TextQuery(self._using, given)
+        scoring = getattr(given.scoring, "bm25", given.scoring)
+        params = None if scoring is None else edge.Bm25Params(**set_fields(scoring))
+        return edge.TextQuery(self._using, given.query, params)
 
     def _pairs(self, given: Any) -> list[edge.ContextPair]:
         pairs = given if isinstance(given, list) else [given]
@@ -167,6 +190,7 @@ def _rrf(given: models.RrfQuery) -> Any:
 _FIXED: dict[str, Callable[[Any], Any]] = {
     "FusionQuery": _fusion,
     "RrfQuery": _rrf,
+    "FormulaQuery": edge_formula,
     "OrderByQuery": lambda given: edge_order_by(given.order_by),
     "SampleQuery": lambda _: edge.Sample.Random,
 }
@@ -176,4 +200,6 @@ _SEARCHES: dict[str, Callable[[QueryIntake, Any], Any]] = {
     "RecommendQuery": QueryIntake.recommend,
     "DiscoverQuery": QueryIntake.discover,
     "ContextQuery": QueryIntake.context,
+    "RelevanceFeedbackQuery": QueryIntake.feedback,
+    "TextQuery": QueryIntake.text,
 }

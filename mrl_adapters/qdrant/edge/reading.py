@@ -11,6 +11,7 @@ from qdrant_client import models
 from qdrant_client.http import models as rest
 
 from mrl_adapters.qdrant.building import built
+from mrl_adapters.qdrant.edge.diversity import candidates_request, chosen, needs_own_diversity
 from mrl_adapters.qdrant.edge.filters import edge_filter
 from mrl_adapters.qdrant.edge.opened import OpenPath
 from mrl_adapters.qdrant.edge.points import PointId
@@ -20,7 +21,7 @@ from mrl_adapters.qdrant.edge.requests import (
     edge_request,
     edge_vector_selector,
 )
-from mrl_adapters.qdrant.edge.results import plain_id, record, scored_point
+from mrl_adapters.qdrant.edge.results import plain_id, record, scored_point, spelled
 
 
 class Reading(OpenPath):
@@ -110,6 +111,9 @@ class Reading(OpenPath):
         """
         del consistency, timeout, kwargs
         collection = self._collection(collection_name)
+        sparse = collection.settings.sparse_vectors
+        if sparse and any(needs_own_diversity(each, sparse) for each in requests):
+            return [self._diverse(collection_name, each, sparse) for each in requests]
         answers = collection.query([edge_request(each, collection.vector) for each in requests])
         responses = []
         for request, answer in zip(requests, answers, strict=True):
@@ -117,6 +121,25 @@ class Reading(OpenPath):
             points = [scored_point(each, wanted) for each in answer]
             responses.append(built(rest.QueryResponse, {"points": points}))
         return responses
+
+    def _diverse(
+        self, collection_name: str, request: models.QueryRequest, sparse: Any
+    ) -> rest.QueryResponse:
+        """Answer a request that may ask for diversity among sparse vectors."""
+        if not needs_own_diversity(request, sparse):
+            return self.query_batch_points(collection_name, [request])[0]
+        [found] = self.query_batch_points(collection_name, [candidates_request(request)])
+        points = chosen(request, found.points)
+        wanted = edge_vector_selector(request.with_vector)
+        vectors = {}
+        if wanted:
+            ids = [each.id for each in points]
+            records = self.retrieve(
+                collection_name, ids, with_payload=False, with_vectors=request.with_vector or False
+            )
+            vectors = {each.id: each.vector for each in records}
+        given = [each.model_copy(update={"vector": vectors.get(each.id)}) for each in points]
+        return rest.QueryResponse(points=given)
 
     def retrieve(
         self,
@@ -129,13 +152,18 @@ class Reading(OpenPath):
         timeout: int | None = None,
         **kwargs: Any,
     ) -> list[models.Record]:
-        """Give points by id; unknown ids are left out."""
+        """Give points by id, in the order of the ids; unknown ones are left out."""
         del consistency, shard_key_selector, timeout, kwargs
         with self._collection(collection_name).engine() as shard:
             found = shard.retrieve(
                 list(ids), edge_payload_selector(with_payload), edge_vector_selector(with_vectors)
             )
-        return [record(each) for each in found]
+        records = [record(each) for each in found]
+        if len(records) == len(ids):
+            return records
+        # The engine gives a point once, however often it is asked for.
+        by_id = {each.id: each for each in records}
+        return [by_id[same] for each in ids if (same := spelled(each)) in by_id]
 
     def scroll(
         self,
@@ -157,6 +185,9 @@ class Reading(OpenPath):
             The points, and the offset of the next page or None.
         """
         del consistency, shard_key_selector, timeout, kwargs
+        if limit < 1:
+            message = f"limit is {limit}. Ask for at least 1 point."
+            raise ValueError(message)
         request = edge.ScrollRequest(
             offset=offset,
             limit=limit,

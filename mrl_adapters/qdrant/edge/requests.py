@@ -7,6 +7,7 @@ import qdrant_edge as edge
 from qdrant_client import models
 
 from mrl_adapters.qdrant.edge.filters import edge_filter, refuse_fields, set_fields
+from mrl_adapters.qdrant.edge.parsing import parsed
 from mrl_adapters.qdrant.edge.queries import Lookup, QueryIntake
 
 _DEFAULT_LIMIT = 10
@@ -47,6 +48,8 @@ def _prefetches(given: Any, lookup: Lookup) -> list[edge.Prefetch]:
 
 
 def _prefetch(given: models.Prefetch, lookup: Lookup) -> edge.Prefetch:
+    if isinstance(given, dict):
+        given = parsed(models.Prefetch, given)
     limit, query, query_filter = _core(given, lookup)
     return edge.Prefetch(
         limit=limit,
@@ -81,7 +84,7 @@ def edge_params(given: models.SearchParams | None) -> edge.SearchParams | None:
     """Convert search parameters.
 
     Args:
-        given: hnsw_ef, exact, indexed_only, quantization, acorn.
+        given: hnsw_ef, exact, indexed_only, quantization, acorn, idf.
 
     Returns:
         The engine's parameters or None.
@@ -91,6 +94,8 @@ def edge_params(given: models.SearchParams | None) -> edge.SearchParams | None:
     """
     if given is None:
         return None
+    if isinstance(given, dict):
+        given = parsed(models.SearchParams, given)
     fields = set_fields(given)
     refuse_fields(given, fields.keys() - _PARAMS)
     for name, part in _PARTS.items():

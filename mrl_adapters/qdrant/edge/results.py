@@ -1,6 +1,7 @@
 """Give what the engine found as the models of qdrant-client."""
 
 from typing import Any
+from uuid import UUID
 
 import qdrant_edge as edge
 from qdrant_client import models
@@ -12,6 +13,11 @@ from mrl_adapters.qdrant.edge.points import PointId
 def plain_id(point_id: PointId) -> int | str:
     """Give an id as the client gives it: an int, or a UUID's canonical string."""
     return point_id if isinstance(point_id, int) else str(point_id)
+
+
+def spelled(point_id: PointId) -> int | str:
+    """Give any spelling of an id as `plain_id` gives it."""
+    return point_id if isinstance(point_id, int) else str(UUID(str(point_id)))
 
 
 def plain_vector(vector: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from qdrant_client import QdrantClient, models
 
-from mrl_adapters.errors import EngineError
+from mrl_adapters.errors import ConfigurationError, EngineError
 from mrl_adapters.qdrant.edge import EdgeClient
 
 Points = Callable[..., list[models.PointStruct]]
@@ -53,17 +53,27 @@ def test_the_methods_that_the_stores_use_are_there() -> None:
         "facet",
         "get_collection",
         "get_collections",
+        "info",
         "overwrite_payload",
         "query_batch_points",
         "query_points",
+        "query_points_groups",
         "retrieve",
         "scroll",
+        "search_matrix_offsets",
+        "search_matrix_pairs",
         "set_payload",
         "update_collection",
         "update_vectors",
         "upload_points",
         "upsert",
     ]
+
+
+def test_other_methods_are_refused_by_name(client: EdgeClient) -> None:
+    with pytest.raises(AttributeError, match="no create_shard_key.*connect.url="):
+        client.create_shard_key("docs", "a")
+    assert not hasattr(client, "no_such_method")
 
 
 def test_a_collection_is_described_as_it_was_created(
@@ -225,7 +235,7 @@ def test_a_forked_child_is_told_to_open_its_own(
 
 def test_errors_of_the_engine_name_the_collection(client: EdgeClient) -> None:
     client.create_collection("docs", models.VectorParams(size=2, distance="Dot"))
-    with pytest.raises(EngineError, match="Collection 'docs': Not existing vector name"):
+    with pytest.raises(ConfigurationError, match="Collection 'docs': Not existing vector name"):
         client.query_points("docs", query=[1.0, 2.0], using="short")
 
 

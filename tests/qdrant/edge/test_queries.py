@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from qdrant_client import QdrantClient, models
 
-from mrl_adapters.errors import EmbeddingError, EngineError
+from mrl_adapters.errors import DimensionsError, EmbeddingError
 from mrl_adapters.qdrant.edge import EdgeClient
 
 ROWS = np.random.default_rng(3).standard_normal((80, 16)).astype(np.float32)
@@ -277,6 +277,14 @@ def test_retrieving_keeps_the_order_and_leaves_out_unknown_ids(
     ]
 
 
+def test_an_id_that_is_asked_for_twice_is_given_twice(
+    pair: tuple[EdgeClient, QdrantClient],
+) -> None:
+    asked = [5, 999, 1, 5]
+    found, expected = ([each.id for each in client.retrieve("docs", asked)] for client in pair)
+    assert found == expected == [5, 1, 5]
+
+
 def test_facets_count_values(pair: tuple[EdgeClient, QdrantClient]) -> None:
     embedded = pair[0]
     embedded.create_payload_index("docs", "odd", models.PayloadSchemaType.BOOL)
@@ -310,8 +318,12 @@ def test_other_mistakes_are_errors_not_empty_answers(
     pair: tuple[EdgeClient, QdrantClient],
 ) -> None:
     embedded = pair[0]
-    with pytest.raises(EngineError, match="expected dim: 16, got 3"):
+    with pytest.raises(DimensionsError, match="expected dim: 16, got 3"):
         embedded.query_points("docs", query=[1.0, 2.0, 3.0], using="full")
+    with pytest.raises(ValueError, match="Not existing vector name error: nope"):
+        embedded.query_points("docs", query=[1.0], using="nope")
+    with pytest.raises(ValueError, match="limit is 0"):
+        embedded.scroll("docs", limit=0)
     with pytest.raises(ValueError, match="point 999 has no vector 'full'"):
         embedded.query_points("docs", query=999, using="full")
     with pytest.raises(ValueError, match="limit 0"):
@@ -324,7 +336,6 @@ def test_other_mistakes_are_errors_not_empty_answers(
 @pytest.mark.parametrize(
     ("request_", "named"),
     [
-        ({"query": models.FormulaQuery(formula="n")}, "FormulaQuery"),
         ({"query": models.Document(text="x", model="y"), "using": "full"}, "Document"),
         (
             {"query": QUERY, "using": "full", "lookup_from": models.LookupLocation(collection="x")},
