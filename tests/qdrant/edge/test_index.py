@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from qdrant_client import models
 
-from mrl_adapters.errors import EngineError
+from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.edge import EdgeClient
 
 Points = Callable[..., list[models.PointStruct]]
@@ -230,5 +230,5 @@ def test_a_vector_added_later_gets_its_own_index_settings(
         client.delete_vector_name("docs", "short_4")
         assert set(client.get_collection("docs").config.params.vectors) == {"full", "short_8"}
         assert set(client.retrieve("docs", [1], with_vectors=True)[0].vector) == {"full", "short_8"}
-        with pytest.raises(EngineError):
+        with pytest.raises(ConfigurationError):
             overlap(client)
