@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import platformdirs
 
@@ -12,6 +13,7 @@ from mrl_adapters.embeddings import Embedder, OpenAIEmbedder, WordLlamaEmbedder
 from mrl_adapters.errors import ConfigurationError, UnknownModelError
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, connect
 from mrl_adapters.qdrant.driver import Client
+from mrl_adapters.qdrant.edge import store_at
 
 WORDLLAMA = "wordllama"
 """The model of a new collection unless another is asked for."""
@@ -20,21 +22,25 @@ _WORDLLAMA_MODEL = "dleemiller/word-llama-l2-supercat"
 
 
 @contextmanager
-def open_client(path: Path | None, url: str | None, api_key: str | None) -> Iterator[Client]:
+def open_client(
+    path: Path | None, url: str | None, api_key: str | None, *, make: bool = False
+) -> Iterator[Client]:
     """Open an engine for the length of a block.
 
     Args:
         path: Folder of the embedded engine; None takes the user's data folder.
         url: Address of a server, instead.
         api_key: The server's key; of no use with a path, where it may come from the environment.
+        make: Whether the folder may be made: only what puts a first document into it may.
 
     Raises:
         ConfigurationError: Both path and url are given.
-        EngineError: Another process has the path open.
+        EngineError: Another process has the path open, it holds something that is not ours, or
+            nothing is there.
     """
     if url is None:
         folder = path or platformdirs.user_data_path("mrl-adapters") / "collections"
-        client: Client = connect(path=str(folder))
+        client: Client = connect(path=folder, must_exist=not make)
     elif path is not None:
         msg = f"--path {path} and --url {url} are two places. Pass one of them."
         raise ConfigurationError(msg)
@@ -46,6 +52,26 @@ def open_client(path: Path | None, url: str | None, api_key: str | None) -> Iter
         # The embedded engine builds its index now, if much was written.
         with waiting("Closing the collections, indexing what was written"):
             client.close()
+
+
+@contextmanager
+def open_target(
+    path: Path | None, url: str | None, api_key: str | None, *, dry_run: bool
+) -> Iterator[Client]:
+    """Open the engine that a copy goes to; a dry run makes no folder there.
+
+    Args:
+        path: Folder of the embedded engine.
+        url: Address of a server, instead.
+        api_key: The server's key.
+        dry_run: Whether nothing is to be written.
+    """
+    if dry_run and path is not None and url is None and not store_at(path):
+        with TemporaryDirectory() as nothing, connect(path=nothing) as empty:
+            yield empty
+    else:
+        with open_client(path, url, api_key, make=True) as client:
+            yield client
 
 
 def make_embedder(name: str) -> Embedder:

@@ -69,7 +69,7 @@ def index(  # noqa: PLR0913 - one argument an option
     from mrl_adapters.cli.walking import find_files
 
     found = find_files(paths)
-    with open_client(path, url, api_key) as client:
+    with open_client(path, url, api_key, make=True) as client:
         store = open_or_prepare(client, collection, model, sizes, PAYLOAD_INDEXES)
         files = FileIndex(store)
         with progress_bar("Indexing files", len(found.files)) as advance:

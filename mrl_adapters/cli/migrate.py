@@ -83,7 +83,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
     if not copies and (alias or delete_source):
         msg = "belongs to a copy: pass --copy-to, --to-path or --to-url with it"
         raise typer.BadParameter(msg, param_hint="--alias" if alias else "--delete-source")
-    from mrl_adapters.cli.engines import open_client
+    from mrl_adapters.cli.engines import open_client, open_target
     from mrl_adapters.qdrant import CopyTarget, plan_migration
     from mrl_adapters.qdrant import migrate as run
 
@@ -91,7 +91,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
         client = opened.enter_context(open_client(path, url, api_key))
         other = None
         if to_path or to_url:
-            other = opened.enter_context(open_client(to_path, to_url, to_api_key))
+            other = opened.enter_context(open_target(to_path, to_url, to_api_key, dry_run=dry_run))
         what = _Options(
             stages=sizes,
             mode="copy" if copies else "in_place",

@@ -19,7 +19,7 @@ from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.query import Search, diversity
 
 _STORE = ("collection_name", "client", "layout", "plan", "async_client")
-_PLACE = ("path", "url", "api_key", "location", "prefer_grpc", "timeout")
+_PLACE = ("path", "url", "api_key", "location", "prefer_grpc", "timeout", "must_exist")
 ADDING_OPTIONS = ("ids", "batch_size", "progress", "shard_key")
 
 
@@ -180,9 +180,12 @@ def existing_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         ConfigurationError: As :func:`sorted_options` does.
+        EngineError: Nothing is at the path.
     """
     whose = "from_existing_collection()"
     refuse_unknown(whose, options, (*_STORE, *_PLACE))
+    if "path" in options or "location" in options:
+        options = {"must_exist": True, **options}  # opening makes no folder
     return store_options(whose, options)
 
 

@@ -1,40 +1,43 @@
 """Get the right client for where the vectors live."""
 
+from pathlib import Path
 from typing import overload
 
 from qdrant_client import QdrantClient
 
-from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.edge import EdgeClient
+from mrl_adapters.errors import ConfigurationError, EngineError
+from mrl_adapters.qdrant.edge import AnyPath, EdgeClient, absolute_path, is_address, store_at
 
 # qdrant-client's own default of 5 s is too short for bulk writes.
 _TIMEOUT_S = 60
 
 
 @overload
-def connect(*, path: str) -> EdgeClient: ...
+def connect(*, path: AnyPath, must_exist: bool = False) -> EdgeClient: ...
 
 
 @overload
 def connect(
     *,
-    path: str | None = None,
+    path: AnyPath | None = None,
     url: str | None = None,
     api_key: str | None = None,
-    location: str | None = None,
+    location: AnyPath | None = None,
     prefer_grpc: bool = False,
     timeout: int | None = None,
+    must_exist: bool = False,
 ) -> EdgeClient | QdrantClient: ...
 
 
 def connect(
     *,
-    path: str | None = None,
+    path: AnyPath | None = None,
     url: str | None = None,
     api_key: str | None = None,
-    location: str | None = None,
+    location: AnyPath | None = None,
     prefer_grpc: bool = False,
     timeout: int | None = None,
+    must_exist: bool = False,
 ) -> EdgeClient | QdrantClient:
     """Connect to one of the engines.
 
@@ -42,9 +45,11 @@ def connect(
         path: Folder of the embedded engine (Qdrant Edge), made if it does not exist.
         url: Address of a Qdrant server or cluster.
         api_key: The server's key.
-        location: ``:memory:`` or a folder of qdrant-client's local mode, for those who have one.
+        location: ``:memory:`` or a folder of qdrant-client's local mode, for those who have one;
+            an address goes to the server, as qdrant-client takes it.
         prefer_grpc: Use gRPC where the client can, faster for bulk writes.
         timeout: Limit for one request to a server, seconds; 60 if None.
+        must_exist: Make no folder: an error if there is none. Nothing else has a use for it.
 
     Returns:
         An EdgeClient for ``path``, a QdrantClient otherwise.
@@ -52,7 +57,8 @@ def connect(
     Raises:
         ConfigurationError: Not exactly one of path, url and location is given, or options of a
             server come with an embedded engine.
-        EngineError: The path is in use by another process.
+        EngineError: The path is in use by another process, holds something that is not ours, or
+            does not exist and must.
     """
     places = {"path": path, "url": url, "location": location}
     given = [name for name, place in places.items() if place is not None]
@@ -62,6 +68,8 @@ def connect(
             "path= (embedded), url= (server) or location= (qdrant-client's local mode)."
         )
         raise ConfigurationError(msg)
+    if isinstance(location, str) and is_address(location):
+        url = location
     if url is not None:
         return QdrantClient(
             url=url, api_key=api_key, prefer_grpc=prefer_grpc, timeout=timeout or _TIMEOUT_S
@@ -73,7 +81,24 @@ def connect(
         )
         raise ConfigurationError(msg)
     if path is not None:
-        return EdgeClient(path)
-    if location == ":memory:":
-        return QdrantClient(location)
-    return QdrantClient(path=location)
+        return EdgeClient(path, must_exist=must_exist)
+    if location is None or location == ":memory:":
+        return QdrantClient(":memory:")
+    return QdrantClient(path=str(_local_folder(location, must_exist=must_exist)))
+
+
+def _local_folder(location: AnyPath, *, must_exist: bool) -> Path:
+    """Give a folder to qdrant-client's local mode only if it has one there, or nothing."""
+    folder = absolute_path(location, "location")
+    if (folder / "meta.json").is_file():
+        return folder
+    if store_at(folder):
+        msg = (
+            f"{folder} is a store of the embedded engine, not of qdrant-client's local mode. "
+            f"Pass path={str(folder)!r}."
+        )
+        raise EngineError(msg, path=folder)
+    if must_exist:
+        msg = f"No collections of qdrant-client's local mode at {folder}. Check location=."
+        raise EngineError(msg, path=folder)
+    return folder

@@ -11,6 +11,7 @@ import pytest
 import mrl_adapters
 from mrl_adapters import MissingExtraError, UnknownModelError
 from mrl_adapters.cli import main
+from mrl_adapters.qdrant import connect
 
 _SECRET = "key-that-nobody-may-see"  # noqa: S105 - it opens nothing
 
@@ -101,6 +102,7 @@ def test_a_wrong_call_exits_with_2(run: Any, arguments: list[str]) -> None:
 
 
 def test_an_error_of_ours_is_one_line_and_exits_with_1(run: Any, tmp_path: Path) -> None:
+    connect(path=tmp_path).close()
     result = run("search", "nothing", "question", "--path", tmp_path)
     assert result.exit_code == 1
     assert result.stdout == ""

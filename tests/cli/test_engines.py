@@ -1,7 +1,9 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
+from typer.testing import Result
 
 from mrl_adapters import CollectionMismatchError, ConfigurationError, UnknownModelError
 from mrl_adapters.cli import stores
@@ -9,6 +11,8 @@ from mrl_adapters.cli.engines import make_embedder, open_client
 from mrl_adapters.cli.stores import open_existing, open_or_prepare
 from mrl_adapters.embeddings import OpenAIEmbedder, WordLlamaEmbedder
 from mrl_adapters.qdrant import EdgeClient, connect
+
+Run = Callable[..., Result]
 
 
 @pytest.mark.parametrize("name", ["wordllama", WordLlamaEmbedder().model])
@@ -41,9 +45,58 @@ def test_without_a_place_the_users_data_folder_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platformdirs.user_data_path", lambda name: tmp_path / name)
-    with open_client(None, None, "a key from the environment") as client:
+    with open_client(None, None, "a key from the environment", make=True) as client:
         assert isinstance(client, EdgeClient)
     assert (tmp_path / "mrl-adapters" / "collections").is_dir()
+
+
+READING = {
+    "search": ("search", "docs", "a question"),
+    "audit": ("audit", "docs"),
+    "repair": ("repair", "docs"),
+    "tune": ("tune", "docs"),
+    "rotate": ("rotate", "docs"),
+    "migrate": ("migrate", "docs"),
+    "migrate --dry-run": ("migrate", "docs", "--dry-run"),
+    "migrate to a copy": ("migrate", "docs", "--copy-to", "copy"),
+}
+
+
+@pytest.mark.parametrize("command", READING.values(), ids=READING.keys())
+def test_a_mistyped_path_is_an_error_that_names_it_and_makes_no_folder(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*command, "--path", "vectros")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: No collections at {tmp_path / 'vectros'}: there is no")
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [*READING.values(), ("index", ".", "-c", "docs")])
+def test_a_folder_of_others_is_an_error_that_names_it_and_leaves_it_as_it_is(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "collections" / "ansible").mkdir(parents=True)
+    (tmp_path / "notes.txt").write_text("mine")
+    result = run(*command, "--path", tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {tmp_path} is not empty, and not ours: it holds coll")
+    assert {each.name for each in tmp_path.rglob("*")} == {"collections", "ansible", "notes.txt"}
+
+
+def test_a_dry_run_of_a_copy_makes_no_folder_for_it(run: Run, tmp_path: Path) -> None:
+    with connect(path=tmp_path / "old") as client:
+        open_or_prepare(client, "docs", "wordllama", None, {}).add_texts(["Bees make honey."])
+    to = ("--to-path", tmp_path / "new", "--stages", 64)
+    result = run("migrate", "docs", "--path", tmp_path / "old", *to, "--dry-run")
+    assert "Nothing was written" in " ".join(result.stdout.split())
+    assert not (tmp_path / "new").exists()
+    run("migrate", "docs", "--path", tmp_path / "old", *to)
+    with connect(path=tmp_path / "new", must_exist=True) as client:
+        assert client.count("docs").count == 1
 
 
 def test_sentence_transformers_models_are_made_by_prefix(monkeypatch: pytest.MonkeyPatch) -> None:

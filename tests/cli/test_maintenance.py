@@ -272,6 +272,7 @@ def test_vectors_without_meaning_are_counted(run: Any, two_stage: Path) -> None:
 def test_a_collection_that_does_not_exist_is_one_line(
     run: Any, tmp_path: Path, command: str
 ) -> None:
+    connect(path=tmp_path).close()
     result = run(command, "nothing", "--path", tmp_path)
     assert result.exit_code == 1
     assert "'nothing' does not exist" in result.stderr

@@ -1,5 +1,7 @@
 """The embedded engine: Qdrant Edge behind the methods of `QdrantClient`."""
 
 from mrl_adapters.qdrant.edge.client import EdgeClient
+from mrl_adapters.qdrant.edge.ownership import store_at
+from mrl_adapters.qdrant.edge.paths import AnyPath, absolute_path, is_address
 
-__all__ = ["EdgeClient"]
+__all__ = ["AnyPath", "EdgeClient", "absolute_path", "is_address", "store_at"]

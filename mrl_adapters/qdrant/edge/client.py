@@ -22,10 +22,13 @@ class EdgeClient(Managing, Schema, Exploring, Writing):
             client.create_collection("docs", models.VectorParams(size=256, distance="Cosine"))
 
     Args:
-        path: The folder; created if absent.
+        path: The folder; made absolute, ``~`` being the home folder, and created if absent.
+        must_exist: Create nothing.
 
     Raises:
-        EngineError: Another client, here or in another process, has the path open.
+        ConfigurationError: The path is empty, or the address of a server.
+        EngineError: Another client, here or in another process, has the path open; it holds
+            something that is not ours; or nothing is there and something must be.
     """
 
     def __getattr__(self, name: str) -> NoReturn:

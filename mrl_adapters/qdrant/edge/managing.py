@@ -76,10 +76,9 @@ class Managing(OpenPath):
             if storage.exists(collection_name):
                 message = f"Collection {collection_name} already exists"
                 raise ValueError(message)
-            folder = storage.fresh_folder(collection_name)
-            self._collections[collection_name] = Collection.create(
-                collection_name, folder, with_some_vector(settings)
-            )
+            with storage.making(collection_name) as folder:
+                Collection.make(collection_name, folder, with_some_vector(settings))
+            self._collection(collection_name)
         return True
 
     def collection_exists(self, collection_name: str, **kwargs: Any) -> bool:

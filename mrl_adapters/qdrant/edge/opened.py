@@ -2,13 +2,13 @@
 
 import os
 import threading
-from pathlib import Path
 from types import TracebackType
 
 from qdrant_client import models
 from typing_extensions import Self
 
 from mrl_adapters.errors import EngineError
+from mrl_adapters.qdrant.edge.paths import AnyPath, absolute_path
 from mrl_adapters.qdrant.edge.shard import Collection
 from mrl_adapters.qdrant.edge.storage import Storage
 
@@ -20,15 +20,18 @@ class OpenPath:
     """Open a folder of collections; each one is loaded when it is first used.
 
     Args:
-        path: The folder; created if absent.
+        path: The folder; made absolute, ``~`` being the home folder, and created if absent.
+        must_exist: Create nothing.
 
     Raises:
-        EngineError: Another client, here or in another process, has the path open.
+        ConfigurationError: The path is empty, or the address of a server.
+        EngineError: Another client, here or in another process, has the path open; it holds
+            something that is not ours; or nothing is there and something must be.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path)
-        self._storage: Storage | None = Storage(self._path)
+    def __init__(self, path: AnyPath, *, must_exist: bool = False) -> None:
+        self._path = absolute_path(path)
+        self._storage: Storage | None = Storage(self._path, must_exist=must_exist)
         self._collections: dict[str, Collection] = {}
         self._lock = threading.RLock()
         self._process = os.getpid()

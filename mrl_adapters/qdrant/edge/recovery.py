@@ -13,8 +13,8 @@ import qdrant_edge as edge
 from qdrant_client import models
 
 from mrl_adapters.qdrant.edge.config import edge_config
+from mrl_adapters.qdrant.edge.files import read_json, write_json
 from mrl_adapters.qdrant.edge.heap import give_back
-from mrl_adapters.qdrant.edge.storage import read_json, write_json
 
 logger = logging.getLogger(__name__)
 

@@ -26,16 +26,11 @@ from mrl_adapters.qdrant.edge.config import (
     vector_creation,
 )
 from mrl_adapters.qdrant.edge.failures import EngineErrors
+from mrl_adapters.qdrant.edge.files import read_json, write_json
 from mrl_adapters.qdrant.edge.heap import give_back
+from mrl_adapters.qdrant.edge.names import PENDING_FILE, SETTINGS_FILE, SHARD_FOLDER
 from mrl_adapters.qdrant.edge.points import PointId, VectorIntake
 from mrl_adapters.qdrant.edge.recovery import load_interrupted, load_shard
-from mrl_adapters.qdrant.edge.storage import (
-    PENDING_FILE,
-    SETTINGS_FILE,
-    SHARD_FOLDER,
-    read_json,
-    write_json,
-)
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +40,7 @@ _KB = 1024
 
 
 class Collection:
-    """One open collection. Use `create` or `open`.
+    """One open collection. Use `open`, for a new one after `make`.
 
     Thread-safe: every call takes the collection's lock. The engine holds the interpreter's lock
     anyway, so that nothing is lost.
@@ -62,17 +57,15 @@ class Collection:
         self._build_from = _build_from(settings)
         self._pending = self._pending_saved = _saved_pending(folder)
 
-    @classmethod
-    def create(cls, name: str, folder: Path, settings: models.CreateCollection) -> "Collection":
-        """Create a collection in an empty folder; `collection.json`, written last, commits it."""
+    @staticmethod
+    def make(name: str, folder: Path, settings: models.CreateCollection) -> None:
+        """Write a new collection into a folder; open it where it is to stay."""
         config = edge_config(settings)
         path = folder / SHARD_FOLDER
-        path.mkdir(parents=True)
+        path.mkdir()
         with EngineErrors(name):
-            shard = edge.EdgeShard.create(str(path), config)
-        collection = cls(name, folder, settings, shard)
-        collection._save()
-        return collection
+            edge.EdgeShard.create(str(path), config).close()
+        write_json(folder / SETTINGS_FILE, _stored(name, settings))
 
     @classmethod
     def open(cls, name: str, folder: Path) -> "Collection":
@@ -265,13 +258,19 @@ class Collection:
         self._pending_saved = self._pending
 
     def _save(self, change: dict[str, Any] | None = None) -> None:
-        content = {
-            "format": _FORMAT,
-            "name": self.name,
-            "settings": self.settings.model_dump(mode="json", exclude_none=True),
-            "change": change,
-        }
-        write_json(self._folder / SETTINGS_FILE, content)
+        write_json(self._folder / SETTINGS_FILE, _stored(self.name, self.settings, change))
+
+
+def _stored(
+    name: str, settings: models.CreateCollection, change: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Say what a collection's settings file holds."""
+    return {
+        "format": _FORMAT,
+        "name": name,
+        "settings": settings.model_dump(mode="json", exclude_none=True),
+        "change": change,
+    }
 
 
 def _saved_pending(folder: Path) -> int:

@@ -1,178 +1,169 @@
 """Keep the folder of an `EdgeClient`: one process at a time, one sub-folder for each collection.
 
     path/
+      mrl-adapters.json         says that the folder is ours
       .lock                     held while a client has the path open
       collections/<name>/
-        collection.json         settings and metadata; its presence makes the collection exist
+        collection.json         settings and metadata
         pending.json            about how many points the index does not hold yet
         shard/                  the engine's own files
+      collections/.mrl-new-*    a collection that is being made
+      collections/.mrl-gone-*   a collection that is being deleted
 
-A collection is created shard first and `collection.json` last, deleted the other way round: a
-process killed in between leaves a folder without `collection.json`, which the next one sweeps.
+A collection comes and goes by one rename. What a killed process leaves under the names of those on
+their way is removed at the next opening; nothing else ever is.
 """
 
 import contextlib
-import hashlib
-import json
-import os
+import logging
 import shutil
-import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
-from urllib.parse import quote
 
 from mrl_adapters.errors import EngineError
+from mrl_adapters.qdrant.edge.files import sync_folder
+from mrl_adapters.qdrant.edge.lock import PathLock
+from mrl_adapters.qdrant.edge.names import (
+    COLLECTIONS_FOLDER,
+    OWN,
+    folder_name,
+    is_passing,
+    passing_name,
+    stored_name,
+)
+from mrl_adapters.qdrant.edge.ownership import examine, mark, unusable
 
-SETTINGS_FILE = "collection.json"
-PENDING_FILE = "pending.json"
-SHARD_FOLDER = "shard"
-
-_PLAIN = "abcdefghijklmnopqrstuvwxyz0123456789_-"
-_LONGEST_NAME = 200
+logger = logging.getLogger(__name__)
 
 
 class Storage:
     """Own a folder of collections.
 
     Args:
-        path: The folder; created if absent.
+        path: The folder, absolute; made if there is none.
+        must_exist: Make nothing.
 
     Raises:
-        EngineError: Another client, here or in another process, has it open.
+        EngineError: Another client has it open; it is not a store of ours; there is none and
+            there must be; or it cannot be read or written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, must_exist: bool = False) -> None:
         self.path = path
-        self._root = path / "collections"
-        self._root.mkdir(parents=True, exist_ok=True)
-        self._lock = _acquire(path)
-        for folder in self._root.iterdir():
-            if folder.is_dir() and not (folder / SETTINGS_FILE).exists():
-                shutil.rmtree(folder)
+        self._root = path / COLLECTIONS_FOLDER
+        with unusable(path):
+            if not examine(path):
+                if must_exist:
+                    raise _missing(path)
+                path.mkdir(parents=True, exist_ok=True)
+            mark(path)
+            self._root.mkdir(exist_ok=True)
+            self._lock = PathLock(path)
+        self._sweep()
 
     def close(self) -> None:
         """Let others open the path."""
-        self._lock.close()
+        self._lock.release()
 
     def folder(self, name: str) -> Path:
         """Give the folder of a collection, whether it exists or not."""
         return self._root / folder_name(name)
 
-    def fresh_folder(self, name: str) -> Path:
-        """Give the folder for a new collection, emptied of what a failed creation left."""
-        folder = self.folder(name)
-        if folder.exists():
-            shutil.rmtree(folder)
-        return folder
-
     def exists(self, name: str) -> bool:
-        """Tell whether a collection is there."""
-        return (self.folder(name) / SETTINGS_FILE).exists()
+        """Tell whether a collection is there.
+
+        Raises:
+            EngineError: A shard is there whose settings cannot be read.
+        """
+        return stored_name(self.folder(name)) == name
 
     def names(self) -> list[str]:
         """List the collections by name, sorted."""
-        return sorted(
-            read_json(folder / SETTINGS_FILE)["name"]
-            for folder in self._root.iterdir()
-            if (folder / SETTINGS_FILE).exists()
-        )
+        found = (stored_name(folder) for folder in self._root.iterdir())
+        return sorted(name for name in found if name is not None)
+
+    @contextlib.contextmanager
+    def making(self, name: str) -> Iterator[Path]:
+        """Give a folder to build a collection in; it becomes the collection when the block ends.
+
+        Raises:
+            EngineError: Something that is not ours has the collection's place.
+        """
+        target = self.folder(name)
+        self._check_free(name, target)
+        folder = self._root / passing_name("new")
+        folder.mkdir()
+        try:
+            yield folder
+            folder.rename(target)
+        except BaseException:
+            _clear(folder)
+            raise
+        sync_folder(self._root)
 
     def remove(self, name: str) -> None:
-        """Delete a collection that nobody holds open."""
+        """Delete a collection that nobody holds open; what others put into its folder stays."""
         folder = self.folder(name)
-        (folder / SETTINGS_FILE).unlink()
-        _sync_folder(folder)
-        shutil.rmtree(folder)
+        if folder.is_symlink():
+            logger.warning("Collection %r: %s stays, only the link to it goes", name, folder)
+            folder.unlink()
+            sync_folder(self._root)
+            return
+        gone = folder.rename(self._root / passing_name("gone"))
+        sync_folder(self._root)
+        if not _clear(gone):
+            logger.warning("Collection %r: %s holds files that are not ours: kept", name, folder)
+            gone.rename(folder)
 
+    def _sweep(self) -> None:
+        """Remove what killed processes left on its way, and tell of folders that nobody knows."""
+        for folder in self._root.iterdir():
+            if folder.is_symlink() or not folder.is_dir():
+                continue
+            if is_passing(folder.name):
+                _clear(folder)
+            elif not any(folder.glob("collection.json")):
+                logger.warning("%s is no collection: left as it is", folder)
 
-def folder_name(name: str) -> str:
-    """Encode a collection name for every file system, those that ignore case included.
-
-    Args:
-        name: Any name.
-
-    Returns:
-        Lower-case letters, digits, '_', '-' and %XX; a digest for very long names.
-    """
-    encoded = "".join(char if char in _PLAIN else _percent(char) for char in name)
-    if len(encoded) <= _LONGEST_NAME:
-        return encoded
-    return f"%long-{hashlib.sha256(name.encode()).hexdigest()}"
-
-
-def _percent(char: str) -> str:
-    quoted = quote(char, safe="")
-    return f"%{ord(char):02x}" if quoted == char else quoted.lower()
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        EngineError: It is unreadable; names the file.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        message = f"Cannot read {path}: {error}. Restore it from a backup."
-        raise EngineError(message, path=path) from error
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file so that a crash leaves the old or the new one, never a part."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename or a removal durable; Windows has no such call and needs none."""
-    if sys.platform == "win32":  # pragma: no cover  # coverage is measured on Linux
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _acquire(path: Path) -> IO[str]:
-    """Lock the path for this client; the system lets go of it when the process dies."""
-    lock = (path / ".lock").open("a+", encoding="utf-8")
-    try:
-        _lock_file(lock)
-    except OSError as error:
-        lock.seek(0)
-        holder = lock.read().strip() or "unknown"
-        lock.close()
+    def _check_free(self, name: str, target: Path) -> None:
+        """Make sure that nothing of anybody's has the place of a new collection."""
+        if not target.exists() and not target.is_symlink():
+            return
+        with contextlib.suppress(OSError):
+            target.rmdir()  # an empty folder says nothing
+            return
         message = (
-            f"{path} is open in another EdgeClient (process {holder}). Close that one first, "
-            "share one client, or use a Qdrant server for several processes."
+            f"Collection {name!r} cannot be made: {target} is there already and is no collection. "
+            "It may be what a killed process of an earlier version left, a collection that lost "
+            "its collection.json, or not ours at all. Move it away, or delete it if nobody needs "
+            "it."
         )
-        raise EngineError(message, found=holder, path=path) from error
-    lock.seek(0)
-    lock.truncate()
-    with contextlib.suppress(OSError):
-        lock.write(str(os.getpid()))
-        lock.flush()
-    return lock
+        raise EngineError(message, collection=name, path=target)
 
 
-if sys.platform == "win32":  # pragma: no cover  # coverage is measured on Linux
+def _missing(path: Path) -> EngineError:
+    what = "the folder is empty" if path.exists() else "there is no such folder"
+    message = (
+        f"No collections at {path}: {what}. Check the path; "
+        "reading makes nothing, the first writing does."
+    )
+    return EngineError(message, path=path)
 
-    def _lock_file(lock: IO[str]) -> None:
-        import msvcrt
 
-        lock.seek(1 << 20)  # beyond the process id, so that others can read it
-        msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+def _clear(folder: Path) -> bool:
+    """Remove a collection's folder on its way; tell whether nothing of others' was in it.
 
-else:
-
-    def _lock_file(lock: IO[str]) -> None:
-        import fcntl
-
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    What cannot be removed now is left to the next opening.
+    """
+    for entry in folder.iterdir():
+        if entry.name not in OWN:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+    if all(entry.name in OWN for entry in folder.iterdir()):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        return True
+    return False

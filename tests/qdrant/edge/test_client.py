@@ -139,7 +139,11 @@ def test_any_name_will_do(tmp_path: Path, name: str) -> None:
     with EdgeClient(tmp_path) as client:
         assert {each.name for each in client.get_collections().collections} == {name, "other"}
         assert client.get_collection(name).config.params.vectors.size == 2
-    assert {each.name for each in tmp_path.iterdir()} == {".lock", "collections"}
+    assert {each.name for each in tmp_path.iterdir()} == {
+        ".lock",
+        "collections",
+        "mrl-adapters.json",
+    }
 
 
 def test_names_that_differ_in_case_are_different_folders(client: EdgeClient) -> None:

@@ -1,0 +1,50 @@
+"""Read and write small files so that a crash leaves the old or the new one, never a part."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from mrl_adapters.errors import EngineError
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        EngineError: It is unreadable; names the file.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        message = f"Cannot read {path}: {error}. Restore it from a backup."
+        raise EngineError(message, path=path) from error
+
+
+def write_json(path: Path, content: Any, temporary: Path | None = None) -> None:
+    """Write a JSON file so that a crash leaves the old or the new one, never a part.
+
+    Args:
+        path: The file.
+        content: What it is to hold.
+        temporary: Where it is written before it takes its name; None takes ``.tmp`` for its ending.
+    """
+    temporary = temporary or path.with_suffix(".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(content, file, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename or a removal durable; Windows has no such call and needs none."""
+    if sys.platform == "win32":  # pragma: no cover  # coverage is measured on Linux
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,74 @@
+"""Name what a store has on disk: its folders, its files, and those on their way in or out."""
+
+import hashlib
+import json
+import re
+import uuid
+from pathlib import Path
+from urllib.parse import quote
+
+from mrl_adapters.qdrant.edge.files import read_json
+
+COLLECTIONS_FOLDER = "collections"
+SETTINGS_FILE = "collection.json"
+PENDING_FILE = "pending.json"
+SHARD_FOLDER = "shard"
+
+OWN = frozenset({SETTINGS_FILE, "collection.tmp", PENDING_FILE, "pending.tmp", SHARD_FOLDER})
+"""All that the folder of a collection ever holds of ours: only this is ever removed from it."""
+
+_PLAIN = "abcdefghijklmnopqrstuvwxyz0123456789_-"
+_LONGEST_NAME = 200
+_PASSING = re.compile(r"\.mrl-(?:new|gone)-[0-9a-f]{32}")
+
+
+def folder_name(name: str) -> str:
+    """Encode a collection name for every file system, those that ignore case included.
+
+    Args:
+        name: Any name.
+
+    Returns:
+        Lower-case letters, digits, '_', '-' and %XX; a digest for very long names.
+    """
+    encoded = "".join(char if char in _PLAIN else _percent(char) for char in name)
+    if len(encoded) <= _LONGEST_NAME:
+        return encoded
+    return f"%long-{hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def _percent(char: str) -> str:
+    quoted = quote(char, safe="")
+    return f"%{ord(char):02x}" if quoted == char else quoted.lower()
+
+
+def passing_name(purpose: str) -> str:
+    """Make a name that nobody else uses, for what is on its way in (``new``) or out (``gone``)."""
+    return f".mrl-{purpose}-{uuid.uuid4().hex}"
+
+
+def is_passing(name: str) -> bool:
+    """Tell whether a name is one that :func:`passing_name` makes."""
+    return _PASSING.fullmatch(name) is not None
+
+
+def stored_name(folder: Path) -> str | None:
+    """Give the name of the collection that lies in a folder; None if the folder is not ours.
+
+    Raises:
+        EngineError: A shard lies there, and its settings cannot be read.
+    """
+    file = folder / SETTINGS_FILE
+    if not file.is_file():
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        if (folder / SHARD_FOLDER).is_dir():
+            read_json(file)
+        return None
+    if not isinstance(content, dict) or not content.keys() >= {"format", "name", "settings"}:
+        return None
+    name = content["name"]
+    # A copy that somebody keeps under another name is theirs.
+    return name if isinstance(name, str) and folder_name(name) == folder.name else None
