@@ -16,7 +16,7 @@ import pytest
 from qdrant_client import models
 
 from mrl_adapters.errors import EngineError
-from mrl_adapters.qdrant.edge import EdgeClient, shard, storage
+from mrl_adapters.qdrant.edge import EdgeClient, files, shard, storage
 
 # The child imports once and forks for each run: importing costs more than the run itself.
 PARENT = """
@@ -417,7 +417,7 @@ def test_half_a_settings_file_never_replaces_a_whole_one(
 ) -> None:
     client = EdgeClient(tmp_path)
     client.create_collection("docs", PARAMS, metadata={"a": 1})
-    monkeypatch.setattr(storage.os, "fsync", dying)
+    monkeypatch.setattr(files.os, "fsync", dying)
     with pytest.raises(Death):
         client.update_collection("docs", metadata={"a": 2})
     monkeypatch.undo()
