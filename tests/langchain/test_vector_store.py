@@ -12,6 +12,7 @@ from mrl_adapters.errors import (
     ConfigurationError,
     DimensionsError,
     EmbeddingError,
+    EngineError,
 )
 from mrl_adapters.evaluation import save_plan
 from mrl_adapters.langchain import MatryoshkaVectorStore
@@ -284,3 +285,9 @@ async def test_two_retrievals_at_once_open_the_collection_and_take_its_plan(
     monkeypatch.setattr(type(client), "query_batch_points", note)
     await asyncio.gather(*(opened.asimilarity_search("files", k=2) for _ in range(2)))
     assert limits == [3, 3]
+
+
+def test_opening_at_a_mistyped_path_makes_no_folder(tmp_path, embeddings):
+    with pytest.raises(EngineError, match=rf"No collections at {tmp_path}/typo: there is no such"):
+        MatryoshkaVectorStore.from_existing_collection(embeddings, "docs", path=tmp_path / "typo")
+    assert list(tmp_path.iterdir()) == []
