@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from qdrant_client import models
 
+from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant import CollectionLayout, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.query import Search
 
@@ -183,10 +184,12 @@ def test_numbers_that_json_lacks_never_leave(
     stand_in: Any,
     documents: Callable[..., np.ndarray],
 ) -> None:
-    # NaN is refused in vectors; in payloads, which are the caller's, the client writes null.
-    over_rest(docs.add(["n"], documents(1), [{"score": float("nan"), "top": float("inf")}]))
-    (point,) = stand_in.bodies("PUT", "/docs/points")[-1]["points"]
-    assert point["payload"] == {"score": None, "top": None, "_mrl_id": "n"}
+    over_rest(docs.add(["n"], documents(1), [{"score": None}]))
+    before = len(stand_in.requests)
+    for number in (float("nan"), float("inf")):
+        with pytest.raises(ConfigurationError, match="Document 'n', score"):
+            over_rest(docs.add(["n"], documents(1), [{"score": number}]))
+    assert len(stand_in.requests) == before
 
 
 def test_the_check_itself_refuses_a_misspelt_field(contract: Any) -> None:
