@@ -8,7 +8,7 @@ from qdrant_client import QdrantClient, models
 
 from mrl_adapters.lists import require_list
 from mrl_adapters.qdrant.engine import Engine, engine_of
-from mrl_adapters.qdrant.flow import Flow, ask, retry_delay
+from mrl_adapters.qdrant.flow import Flow, ask, change, retry_delay
 from mrl_adapters.qdrant.ids import DocumentId, id_texts, original_id
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.opening import Opening
@@ -168,7 +168,7 @@ class MatryoshkaCollection:
                 )
             )
         if surplus:
-            yield from ask(lambda c: c.delete(self.name, surplus, ordering=layout.ordering()))
+            yield from change(lambda c: c.delete(self.name, surplus, ordering=layout.ordering()))
         if acknowledged is not None:
             acknowledged.update(texts)  # also those that a later one in the batch replaces
         return len(batch.ids)
@@ -181,7 +181,7 @@ class MatryoshkaCollection:
     def _upsert(
         self, points: list[models.PointStruct], layout: CollectionLayout, shard_key: ShardKey | None
     ) -> Flow[None]:
-        yield from ask(
+        yield from change(
             lambda c: c.upsert(
                 self.name,
                 points=points,
@@ -276,7 +276,7 @@ class MatryoshkaCollection:
         if texts is not None:
             must.append(models.HasIdCondition(has_id=every_id(texts)))
         selector = models.FilterSelector(filter=models.Filter(must=must or None))
-        yield from ask(
+        yield from change(
             lambda c: c.delete(self.name, selector, wait=True, ordering=layout.ordering())
         )
 

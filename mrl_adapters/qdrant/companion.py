@@ -12,7 +12,7 @@ from typing import Any
 from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
-from mrl_adapters.qdrant.flow import Flow, ask
+from mrl_adapters.qdrant.flow import Flow, ask, change
 from mrl_adapters.qdrant.reading import active_rotation, dense_vectors
 
 ROW = "row"
@@ -109,7 +109,7 @@ def drop_companion(name: str) -> Flow[None]:
         return
     if not (yield from _holds_rows_only(companion)):
         raise _taken(name, _OTHER_POINTS)
-    yield from ask(lambda c: c.delete_collection(companion))
+    yield from change(lambda c: c.delete_collection(companion))
 
 
 def has_companion(name: str) -> Flow[bool]:

@@ -1,10 +1,8 @@
 """Run flows on the client that the user has, in either colour."""
 
-import asyncio
 import threading
 import weakref
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 from qdrant_client import AsyncQdrantClient, QdrantClient
 
@@ -12,15 +10,17 @@ from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.edge import EdgeClient
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, arun, run
+from mrl_adapters.qdrant.turns import Turns
+from mrl_adapters.qdrant.twins import twin_of, writes_of
 
 T = TypeVar("T")
 
 Client: TypeAlias = QdrantClient | EdgeClient
 
-# qdrant-client's local mode corrupts its arrays under concurrent calls (qdrant-client#1193).
-_LOCAL_LOCKS: "weakref.WeakKeyDictionary[QdrantClient, AbstractContextManager[Any]]" = (
-    weakref.WeakKeyDictionary()
-)
+# Also because qdrant-client's local mode corrupts its arrays under concurrent calls
+# (qdrant-client#1193).
+_TURNS: "weakref.WeakKeyDictionary[Client, Turns]" = weakref.WeakKeyDictionary()
+_TURNS_LOCK = threading.Lock()
 
 
 class Driver:
@@ -29,6 +29,11 @@ class Driver:
     With a blocking client of a server alone, coroutines get an asynchronous twin made from the
     same options, one an event loop; embedded engines run in a thread instead, since only one
     client may own their files.
+
+    The operations of one embedded client go one at a time, in the order in which they were handed
+    in (see :mod:`mrl_adapters.qdrant.turns`). Those of a server's client go side by side. With
+    both, a cancelled operation has either happened before the next one begins, or never does (with
+    a server: see :mod:`mrl_adapters.qdrant.landing` for how long that is waited for).
 
     Args:
         client: Blocking client.
@@ -46,8 +51,7 @@ class Driver:
             raise ConfigurationError(msg)
         self.client = client
         self.async_client = async_client
-        self._lock = local_lock(client)
-        self._twins: dict[asyncio.AbstractEventLoop, AsyncQdrantClient] = {}
+        self._turns = turns_of(client)
 
     def run(self, flow: Flow[T]) -> T:
         """Drive a flow and wait for its result.
@@ -65,8 +69,11 @@ class Driver:
             )
             raise ConfigurationError(msg)
         # EdgeClient has the same methods as far as flows use them; a test compares them.
-        with self._lock or nullcontext():
-            return run(flow, cast(QdrantClient, self.client))
+        client = cast(QdrantClient, self.client)
+        if self._turns is None:
+            return run(flow, client)
+        with self._turns:
+            return run(flow, client, self._turns.rest)
 
     async def arun(self, flow: Flow[T]) -> T:
         """Drive a flow from a coroutine without blocking its event loop.
@@ -74,35 +81,24 @@ class Driver:
         Args:
             flow: What to do.
         """
-        twin = self.async_client or self._twin()
-        if twin is not None:
-            return await arun(flow, cast(QdrantClient, twin))
-        return await asyncio.to_thread(self.run, flow)
-
-    def _twin(self) -> AsyncQdrantClient | None:
-        if not isinstance(self.client, QdrantClient) or engine_of(self.client) is Engine.LOCAL:
-            return None
-        loop = asyncio.get_running_loop()
-        twin = self._twins.get(loop)
-        if twin is None:
-            # A client's connections hold on to their loop, so that no weak key would ever go.
-            for ended in [each for each in self._twins if each.is_closed()]:
-                del self._twins[ended]
-            # The blocking client has compared versions already; here it would block the loop.
-            options = {**self.client.init_options, "check_compatibility": False}
-            twin = self._twins[loop] = AsyncQdrantClient(**options)
-        return twin
+        if self.async_client is None and self._turns is not None:
+            return await self._turns.carry_out(flow, cast(QdrantClient, self.client))
+        twin = self.async_client or twin_of(cast(QdrantClient, self.client))
+        writes = writes_of(twin)
+        await writes.settle()
+        return await arun(flow, cast(QdrantClient, twin), writes)
 
 
-def local_lock(client: Client | None) -> AbstractContextManager[Any] | None:
-    """Give the lock under which a client of the local mode must be called.
+def turns_of(client: Client | None) -> Turns | None:
+    """Give the turns that the operations of an embedded client take.
 
     Args:
         client: Any blocking client.
 
     Returns:
-        One lock a client; None for the engines that need none.
+        One object a client, whatever stores use it; None for a server's, which needs none.
     """
-    if isinstance(client, QdrantClient) and engine_of(client) is Engine.LOCAL:
-        return _LOCAL_LOCKS.setdefault(client, threading.RLock())
-    return None
+    if client is None or (isinstance(client, QdrantClient) and engine_of(client) is Engine.SERVER):
+        return None
+    with _TURNS_LOCK:
+        return _TURNS.setdefault(client, Turns())

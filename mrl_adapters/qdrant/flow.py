@@ -8,9 +8,9 @@ their awaits. The pattern is that of httpx's ``auth_flow``.
 import asyncio
 import inspect
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from qdrant_client import QdrantClient
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
@@ -29,7 +29,40 @@ class Pause:
     delay_s: float
 
 
-Flow: TypeAlias = Generator[Request | Pause, Any, T]
+@dataclass(frozen=True)
+class Rest:
+    """Let the operations of others go first, where they go one at a time: between two pages."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A request that writes: from here on a cancelled operation is carried through."""
+
+    request: Request
+
+    def __call__(self, client: QdrantClient) -> Any:
+        """Carry it out as any request."""
+        return self.request(client)
+
+
+Flow: TypeAlias = Generator[Request | Pause | Rest, Any, T]
+
+
+class Landing(Protocol):
+    """Sees to it that what has begun to write is carried through."""
+
+    async def carry_through(self, rest: Coroutine[Any, Any, T]) -> T:
+        """Await the rest of an operation, whatever becomes of the one who waits."""
+        ...
+
+
+class Interrupt(Protocol):
+    """Stops an operation before a request, by raising."""
+
+    def __call__(self, request: Request | Pause) -> None:
+        """Raise if the operation is not to go on."""
+        ...
+
 
 _ATTEMPTS = 5
 _FIRST_DELAY_S = 0.2
@@ -65,6 +98,19 @@ def ask(request: Callable[[QdrantClient], R]) -> Flow[R]:
     return last
 
 
+def change(request: Callable[[QdrantClient], R]) -> Flow[R]:
+    """Ask the client for something that writes, as :func:`ask` does.
+
+    Args:
+        request: A function of the client that makes one call.
+
+    Returns:
+        The call's answer.
+    """
+    answer: R = yield from ask(Change(request))
+    return answer
+
+
 def retry_delay(error: Exception, attempt: int) -> float | None:
     """Say how long to wait before the same request is made again.
 
@@ -93,16 +139,36 @@ def _grpc_code(error: Exception) -> str | None:
     return str(getattr(code(), "name", None)) if callable(code) else None
 
 
-def run(flow: Flow[T], client: QdrantClient) -> T:
+def run(flow: Flow[T], client: QdrantClient, rest: Callable[[], None] | None = None) -> T:
     """Drive a flow with a blocking client.
 
     Args:
         flow: What to do.
         client: The client that does it.
+        rest: Lets others go first.
+    """
+    while isinstance(result := proceed(flow, client), Rest):
+        if rest is not None:
+            rest()
+    return result
+
+
+def proceed(flow: Flow[T], client: QdrantClient, interrupt: Interrupt | None = None) -> T | Rest:
+    """Drive a flow with a blocking client until it ends, or rests.
+
+    Args:
+        flow: What to do; one that has rested goes on.
+        client: The client that does it.
+        interrupt: Asked before each request.
+
+    Returns:
+        The flow's result, or that it rests.
     """
     try:
         request = next(flow)
-        while True:
+        while not isinstance(request, Rest):
+            if interrupt is not None:
+                interrupt(request)
             try:
                 value = _carry_out(request, client, time.sleep)
             except Exception as error:  # noqa: BLE001 - the flow decides
@@ -112,19 +178,36 @@ def run(flow: Flow[T], client: QdrantClient) -> T:
     except StopIteration as end:  # the flow's own: one from a call was thrown into it
         result: T = end.value
         return result
+    return request
 
 
-async def arun(flow: Flow[T], client: QdrantClient) -> T:
+async def arun(flow: Flow[T], client: QdrantClient, landing: Landing | None = None) -> T:
     """Drive a flow with an asynchronous client.
 
     Args:
         flow: What to do.
         client: The client that does it, passed under the blocking one's type: a test compares
             every method that flows use.
+        landing: Carries it through from its first change on; None leaves it to the caller.
     """
     try:
         request = next(flow)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    return await _arun_from(request, flow, client, landing)
+
+
+async def _arun_from(
+    request: Request | Pause | Rest, flow: Flow[T], client: QdrantClient, landing: Landing | None
+) -> T:
+    try:
         while True:
+            if landing is not None and isinstance(request, Change):
+                return await landing.carry_through(_arun_from(request, flow, client, None))
+            if isinstance(request, Rest):
+                request = next(flow)
+                continue
             try:
                 value = _carry_out(request, client, asyncio.sleep)
                 if inspect.isawaitable(value):

@@ -11,7 +11,7 @@ from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.first_load import fit_auto
-from mrl_adapters.qdrant.flow import Flow, ask
+from mrl_adapters.qdrant.flow import Flow, ask, change
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.matching import check_layout, check_model
 from mrl_adapters.qdrant.paging import without
@@ -99,7 +99,9 @@ class Opening:
         info = yield from ask(lambda c: c.get_collection(self.name))
         metadata = dict((info.config.metadata or {}).get(METADATA_KEY) or {})
         metadata[PLAN_KEY] = asdict(plan)
-        yield from ask(lambda c: c.update_collection(self.name, metadata={METADATA_KEY: metadata}))
+        yield from change(
+            lambda c: c.update_collection(self.name, metadata={METADATA_KEY: metadata})
+        )
         self.saved_plan = plan
 
     def changed(self) -> Flow[bool]:
@@ -148,7 +150,7 @@ class Opening:
             yield from store_rotation(self.name, layout.rotation)
         layout = replace(layout, payload_indexes={**self._indexes, **layout.payload_indexes})
         try:
-            yield from ask(
+            yield from change(
                 lambda c: c.create_collection(
                     self.name,
                     vectors_config=layout.vectors_config(),
@@ -172,7 +174,7 @@ class Opening:
     def _index_payload(
         self, field: str, schema: models.PayloadSchemaType | models.KeywordIndexParams
     ) -> Flow[None]:
-        yield from ask(
+        yield from change(
             lambda c: c.create_payload_index(self.name, field, field_schema=schema, wait=True)
         )
 

@@ -2,7 +2,7 @@
 
 from qdrant_client import models
 
-from mrl_adapters.qdrant.flow import Flow, ask
+from mrl_adapters.qdrant.flow import Flow, Rest, ask
 
 _PAGE = 1_000
 
@@ -41,6 +41,7 @@ def read_pages(
         records += page
         if offset is None:
             break
+        yield Rest()
     return records
 
 

@@ -31,7 +31,7 @@ from mrl_adapters.qdrant.companion import (
     row_ids,
 )
 from mrl_adapters.qdrant.engine import Engine, engine_of
-from mrl_adapters.qdrant.flow import Flow, ask
+from mrl_adapters.qdrant.flow import Flow, ask, change
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import PointBatch
 from mrl_adapters.qdrant.reading import active_rotation, dense_vectors, read_layout
@@ -97,7 +97,7 @@ def store_rotation(name: str, rotation: Rotation) -> Flow[None]:
         yield from _create_companion(name, rotation.full_dimensions)
     elif owner_of(info) != name:
         # Of an earlier version, or restored from a backup under another name.
-        yield from ask(lambda c: c.update_collection(companion, metadata=owned_by(name)))
+        yield from change(lambda c: c.update_collection(companion, metadata=owned_by(name)))
     payloads = [
         {
             "rotation": rotation.id,
@@ -203,7 +203,7 @@ def forget_others(name: str, kept: str) -> Flow[None]:
     if others:
         # By id, not by filter: a server in strict mode refuses filters on fields without an index.
         selector = models.PointIdsList(points=others)
-        yield from ask(lambda c: c.delete(companion, selector, wait=True))
+        yield from change(lambda c: c.delete(companion, selector, wait=True))
 
 
 def _create_companion(name: str, width: int) -> Flow[None]:
@@ -215,7 +215,7 @@ def _create_companion(name: str, width: int) -> Flow[None]:
         hnsw_config=models.HnswConfigDiff(m=0),
     )
     try:
-        yield from ask(
+        yield from change(
             lambda c: c.create_collection(
                 companion_name(name), vectors_config={ROW: rows}, metadata=owned_by(name)
             )
@@ -227,7 +227,7 @@ def _create_companion(name: str, width: int) -> Flow[None]:
 
 
 def _upsert(companion: str, points: list[models.PointStruct]) -> Flow[None]:
-    yield from ask(lambda c: c.upsert(companion, points=points, wait=True))
+    yield from change(lambda c: c.upsert(companion, points=points, wait=True))
 
 
 def _fetch(companion: str, ids: Sequence[str]) -> Flow[list[models.Record]]:

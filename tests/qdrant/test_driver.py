@@ -108,6 +108,24 @@ def test_each_event_loop_has_a_twin_of_its_own_and_ended_ones_are_let_go(
     assert sum(each() is not None for each in twins) == 1
 
 
+def test_loops_of_many_threads_get_one_twin_each_shared_by_the_clients_stores(
+    server: QdrantClient,
+) -> None:
+    barrier = threading.Barrier(8)
+
+    async def both() -> tuple[int, int]:
+        barrier.wait()
+        first, _ = await Driver(server).arun(which())
+        second, _ = await Driver(server).arun(which())
+        barrier.wait()  # none is let go before all are there
+        return id(first), id(second)
+
+    with ThreadPoolExecutor(8) as pool:
+        twins = [each.result() for each in [pool.submit(asyncio.run, both()) for _ in range(8)]]
+    assert all(first == second for first, second in twins)
+    assert len(set(twins)) == 8
+
+
 @pytest.mark.parametrize(
     ("make", "engine"),
     [
@@ -253,6 +271,19 @@ def test_the_methods_that_flows_use_are_found() -> None:
         "scroll",
         "upsert",
     } <= set(methods_used())
+
+
+def test_what_writes_is_asked_for_as_a_change() -> None:
+    # A cancelled operation is carried through from its first change on.
+    flows = "\n".join(
+        (CORE / f"{module}.py").read_text(encoding="utf-8")
+        for module in ("collection", "opening", "rotation", "companion", "load")
+    )
+    reads = {"collection_exists", "count", "get_collection", "query_batch_points", "retrieve"}
+    asked = set(re.findall(r"ask\(\s*lambda c: c\.([a-z_]+)\(", flows))
+    changed = set(re.findall(r"change\(\s*lambda c: c\.([a-z_]+)\(", flows))
+    assert asked <= {*reads, "scroll"}
+    assert {"upsert", "delete", "create_collection", "create_payload_index"} <= changed
 
 
 @pytest.mark.parametrize("method", methods_used())

@@ -1,0 +1,274 @@
+"""The order of one client's operations: a cancelled one has happened, or never does."""
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from qdrant_client import QdrantClient
+
+from mrl_adapters.qdrant import CollectionLayout, Driver, EdgeClient, MatryoshkaCollection, paging
+from mrl_adapters.qdrant.driver import Client, turns_of
+from mrl_adapters.qdrant.flow import Flow, ask, change
+from mrl_adapters.qdrant.turns import Turns
+
+DIMENSIONS = 16
+LAYOUT = CollectionLayout(DIMENSIONS, (4,))
+
+
+@pytest.fixture(params=["edge", "local"])
+def embedded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
+    if request.param == "edge":
+        with EdgeClient(str(tmp_path / "vectors")) as client:
+            yield client
+    else:
+        local = QdrantClient(":memory:")
+        yield local
+        local.close()
+
+
+def note(said: list[str], word: str, *, begun: threading.Event | None = None) -> Flow[None]:
+    """An operation of one request that says a word, after a while where it says it has begun."""
+
+    def say(_: object) -> None:
+        if begun is not None:
+            begun.set()
+            time.sleep(0.05)
+        said.append(word)
+
+    yield from ask(say)
+
+
+def add(docs: MatryoshkaCollection, ids: list[str]) -> Flow[int]:
+    vectors = np.random.default_rng(0).normal(size=(len(ids), DIMENSIONS)).astype(np.float32)
+    return docs.add(ids, vectors, [{} for _ in ids])
+
+
+# Cancelled operations
+
+
+@pytest.mark.parametrize("awaited", [True, False], ids=["awaited", "not awaited"])
+async def test_a_cancelled_add_does_not_land_after_a_delete(
+    embedded: Client, awaited: bool
+) -> None:
+    # Each operation through a store of its own, as a web application has them.
+    def store() -> tuple[Driver, MatryoshkaCollection]:
+        return Driver(embedded), MatryoshkaCollection("docs", layout=LAYOUT)
+
+    async def run(make: Callable[[MatryoshkaCollection], Flow[Any]]) -> Any:
+        driver, docs = store()
+        return await driver.arun(make(docs))
+
+    await run(lambda docs: add(docs, ["seed"]))
+    rng = random.Random(0)
+    outcomes = set()
+    for turn in range(25):
+        ids = [f"{turn}-{row}" for row in range(100)]
+        adding = asyncio.create_task(run(lambda docs, ids=ids: add(docs, ids)))
+        await asyncio.sleep(rng.random() * 0.015)
+        adding.cancel()
+        if awaited:
+            await asyncio.gather(adding, return_exceptions=True)
+        await run(lambda docs, ids=ids: docs.delete(ids))
+        left = await run(lambda docs, ids=ids: docs.get(ids))
+        await asyncio.sleep(0.01)
+        assert left == await run(lambda docs, ids=ids: docs.get(ids)) == []
+        await asyncio.gather(adding, return_exceptions=True)
+        outcomes.add(adding.cancelled())
+    assert True in outcomes
+    assert embedded.count("docs").count == 1
+
+
+async def test_what_was_cancelled_before_its_turn_never_runs(embedded: Client) -> None:
+    driver, said, begun = Driver(embedded), list[str](), threading.Event()
+    first = asyncio.create_task(driver.arun(note(said, "first", begun=begun)))
+    await asyncio.to_thread(begun.wait)
+    waiting = [asyncio.create_task(driver.arun(note(said, "never"))) for _ in range(3)]
+    last = asyncio.create_task(driver.arun(note(said, "last")))
+    await asyncio.sleep(0)
+    for each in waiting:
+        each.cancel()
+    await asyncio.gather(first, last, *waiting, return_exceptions=True)
+    assert said == ["first", "last"]
+    assert all(each.cancelled() for each in waiting)
+
+
+@pytest.mark.parametrize(("first", "expected"), [(ask, ["a"]), (change, ["a", "b"])])
+async def test_what_was_cancelled_is_carried_through_only_if_it_has_changed_something(
+    embedded: Client, first: Callable[[Any], Flow[Any]], expected: list[str]
+) -> None:
+    driver, said, begun = Driver(embedded), list[str](), threading.Event()
+
+    def slow(_: object) -> None:
+        begun.set()
+        time.sleep(0.05)
+        said.append("a")
+
+    def both() -> Flow[None]:
+        yield from first(slow)
+        yield from change(lambda _: said.append("b"))
+
+    running = asyncio.create_task(driver.arun(both()))
+    await asyncio.to_thread(begun.wait)
+    running.cancel()
+    # Handed in by another store, and by a thread, before the cancellation arrives.
+    await Driver(embedded).arun(note(said, "next"))
+    Driver(embedded).run(note(said, "last"))
+    assert said == [*expected, "next", "last"]
+    assert running.cancelled()
+
+
+async def test_an_error_reaches_the_one_who_waits_and_the_next_one_goes_on(
+    embedded: Client,
+) -> None:
+    driver, said = Driver(embedded), list[str]()
+
+    class PanicError(BaseException):
+        """As the engine's own: no Exception."""
+
+    def fail(error: BaseException) -> Flow[None]:
+        def raising(_: object) -> None:
+            raise error
+
+        yield from ask(raising)
+
+    for error in (KeyError("x"), PanicError("y"), StopIteration()):
+        with pytest.raises((KeyError, PanicError, RuntimeError)):
+            await driver.arun(fail(error))
+        with pytest.raises((KeyError, PanicError, RuntimeError)):
+            driver.run(fail(error))
+    driver.run(note(said, "sync"))
+    await driver.arun(note(said, "async"))
+    assert said == ["sync", "async"]
+
+
+# Order
+
+
+async def test_operations_go_in_the_order_in_which_they_were_handed_in(embedded: Client) -> None:
+    said, begun = list[str](), threading.Event()
+    expected = ["held"]
+    with ThreadPoolExecutor(20) as pool:
+        held = pool.submit(Driver(embedded).run, note(said, "held", begun=begun))
+        begun.wait()
+        handed = [held]
+        coroutines = []
+        for number in range(20):
+            expected.append(str(number))
+            if number % 2:
+                flow = Driver(embedded).arun(note(said, str(number)))
+                coroutines.append(asyncio.create_task(flow))
+                await asyncio.sleep(0)
+            else:
+                waiting = len(turns_of(embedded)._waiting)
+                handed.append(pool.submit(Driver(embedded).run, note(said, str(number))))
+                while held.running() and len(turns_of(embedded)._waiting) == waiting:  # noqa: ASYNC110 - nothing tells
+                    await asyncio.sleep(0.0001)
+        await asyncio.gather(*coroutines)
+        for each in handed:
+            each.result()
+    assert said == expected
+
+
+@pytest.mark.parametrize("limit", [None, 350])
+async def test_a_long_read_lets_others_go_between_its_pages(
+    embedded: Client, monkeypatch: pytest.MonkeyPatch, limit: int | None
+) -> None:
+    monkeypatch.setattr(paging, "_PAGE", 10)
+    driver, docs = Driver(embedded), MatryoshkaCollection("docs", layout=LAYOUT)
+    await driver.arun(add(docs, [str(row) for row in range(400)]))
+    said: list[str] = []
+    turns = turns_of(embedded)
+    assert turns is not None
+
+    async def read(drive: Callable[[Flow[Any]], Any]) -> None:
+        assert len(await drive(docs.scroll(limit=limit))) == (limit or 400)
+        said.append("read")
+
+    for drive in (driver.arun, lambda flow: asyncio.to_thread(driver.run, flow)):
+        said.clear()
+        with turns:
+            work = [asyncio.create_task(read(drive))]
+            while not turns._waiting:  # noqa: ASYNC110 - nothing tells when it waits
+                await asyncio.sleep(0.0001)
+            work += [asyncio.create_task(driver.arun(note(said, "asked"))) for _ in range(5)]
+            await asyncio.sleep(0)
+        await asyncio.gather(*work)
+        assert said == [*["asked"] * 5, "read"]
+
+
+# No deadlock
+
+
+async def test_a_full_thread_pool_blocks_nobody(embedded: Client) -> None:
+    said: list[str] = []
+    driver = Driver(embedded)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    work = [
+        driver.arun(note(said, "async"))
+        if number % 3 == 0
+        else asyncio.to_thread(driver.run, note(said, "sync"))
+        for number in range(60)
+    ]
+    await asyncio.wait_for(asyncio.gather(*work), 30)
+    assert len(said) == 60
+
+
+def test_several_event_loops_and_threads_share_a_client(embedded: Client) -> None:
+    def loop(number: int) -> int:
+        async def go() -> int:
+            driver, docs = Driver(embedded), MatryoshkaCollection("docs", layout=LAYOUT)
+            for row in range(5):
+                driver.run(add(docs, [f"{number}-{row}-sync"]))
+                await asyncio.gather(
+                    *(driver.arun(add(docs, [f"{number}-{row}-{each}"])) for each in range(3))
+                )
+            return await driver.arun(docs.count())
+
+        return asyncio.run(asyncio.wait_for(go(), 60))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert max(pool.map(loop, range(4))) == 4 * 5 * 4
+
+
+def test_a_flow_may_use_the_client_that_carries_it_out(embedded: Client) -> None:
+    driver, said = Driver(embedded), list[str]()
+
+    def nested() -> Flow[None]:
+        yield from ask(lambda _: Driver(embedded).run(note(said, "inner")))
+        yield from note(said, "outer")
+
+    driver.run(nested())
+    asyncio.run(driver.arun(nested()))
+    assert said == ["inner", "outer"] * 2
+
+
+def test_who_gives_up_waiting_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns, said = Turns(), list[str]()
+
+    def interrupted(self: threading.Event, timeout: float | None = None) -> bool:
+        raise KeyboardInterrupt
+
+    with turns, monkeypatch.context() as patched, ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()  # a thread's start is waited for as well
+        patched.setattr(threading.Event, "wait", interrupted)
+        waiting = pool.submit(turns.__enter__)
+        with pytest.raises(KeyboardInterrupt):
+            waiting.result()
+    with turns:
+        said.append("next")
+    assert said == ["next"]
+
+
+def test_a_forked_process_begins_anew() -> None:
+    turns = Turns()
+    turns.__enter__()  # by a thread that the child does not have
+    turns.forget()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(turns.__enter__).result(timeout=10)
