@@ -247,8 +247,8 @@ def methods_used() -> list[str]:
     return sorted(set(re.findall(r"\b(?:c|client)\.([a-z_]+)\(", source)) - {"close"})
 
 
-# Only a server has a version to ask for, and aliases.
-ASKED_OF_SERVERS_ALONE = {"info", "get_aliases", "update_collection_aliases"}
+# Only a server has aliases.
+ASKED_OF_SERVERS_ALONE = {"get_aliases", "update_collection_aliases"}
 
 
 def parameters(client: type, method: str) -> list[tuple[str, Any, Any]]:
