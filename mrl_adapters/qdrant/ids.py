@@ -97,7 +97,11 @@ def id_texts(identifiers: Iterable[object], name: str = "ids") -> list[str]:
         ConfigurationError: It is one id and no list of them, or holds something that is no id.
     """
     given = require_list(identifiers, name, "ids")
-    return [id_text(each, f"{name}[{place}]") for place, each in enumerate(given)]
+    return [
+        # The usual id as it is: making the names of all of them costs more than checking them.
+        each if type(each) is str and each.isascii() else id_text(each, f"{name}[{place}]")
+        for place, each in enumerate(given)
+    ]
 
 
 def point_id(text: str) -> PointId:
