@@ -6,7 +6,7 @@ from typing import Any
 from qdrant_client import models
 
 from mrl_adapters.qdrant.edge.config import dense_vectors
-from mrl_adapters.qdrant.edge.filters import refuse_fields, set_fields
+from mrl_adapters.qdrant.edge.parsing import refuse_fields, set_fields
 
 _FIXED_AT_CREATION = ("size", "distance", "datatype", "multivector_config")
 

@@ -8,7 +8,7 @@ import qdrant_edge as edge
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.edge.filters import set_fields
+from mrl_adapters.qdrant.edge.parsing import set_fields
 
 EdgeEnum = TypeVar("EdgeEnum")
 

@@ -7,7 +7,7 @@ a wrong answer.
 Source: https://qdrant.tech/documentation/concepts/filtering/
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import date, datetime, timezone
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -17,7 +17,7 @@ import qdrant_edge as edge
 from pydantic import BaseModel
 from qdrant_client import models
 
-from mrl_adapters.qdrant.edge.parsing import parsed
+from mrl_adapters.qdrant.edge.parsing import parsed, refuse_fields, set_fields
 
 _Presence: TypeAlias = edge.IsEmptyCondition | edge.IsNullCondition
 
@@ -87,37 +87,6 @@ def _check(model: BaseModel) -> None:
                 _check(part)
             elif isinstance(part, dict):
                 raise _unknown(part)
-
-
-def set_fields(model: BaseModel) -> dict[str, Any]:
-    """Give the fields of a model that hold something, unknown extra ones included.
-
-    Args:
-        model: Any model of qdrant-client.
-
-    Returns:
-        Field names and values, None left out.
-    """
-    given = {**model.__dict__, **(model.__pydantic_extra__ or {})}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def refuse_fields(model: BaseModel, names: Iterable[str]) -> None:
-    """Refuse fields that nobody here knows how to convert.
-
-    Args:
-        model: The model they were found on.
-        names: Their names; none is fine.
-
-    Raises:
-        NotImplementedError: There are some.
-    """
-    if unknown := sorted(names):
-        message = (
-            f"The embedded engine has no {type(model).__name__}.{unknown[0]}. "
-            "Leave it out, or connect to a Qdrant server."
-        )
-        raise NotImplementedError(message)
 
 
 def _unknown(value: object) -> NotImplementedError:

@@ -9,7 +9,8 @@ from typing import Any
 import qdrant_edge as edge
 from qdrant_client import models
 
-from mrl_adapters.qdrant.edge.filters import edge_condition, set_fields
+from mrl_adapters.qdrant.edge.filters import edge_condition
+from mrl_adapters.qdrant.edge.parsing import set_fields
 
 
 def edge_formula(query: models.FormulaQuery) -> edge.Formula:

@@ -12,6 +12,8 @@ from typing import Any
 from qdrant_client import models
 from qdrant_client.local.payload_value_extractor import value_by_key
 
+from mrl_adapters.qdrant.edge.parsing import parsed
+
 _GROWTH = 4
 
 
@@ -66,7 +68,7 @@ def widened(prefetch: Any, group_size: int) -> Any:
         return None
     if isinstance(prefetch, list):
         return [widened(each, group_size) for each in prefetch]
-    given = models.Prefetch.model_validate(prefetch) if isinstance(prefetch, dict) else prefetch
+    given = parsed(models.Prefetch, prefetch) if isinstance(prefetch, dict) else prefetch
     return given.model_copy(
         update={
             "limit": (given.limit or 10) * group_size,

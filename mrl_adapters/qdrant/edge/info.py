@@ -12,7 +12,7 @@ from mrl_adapters.qdrant.edge.config import (
     edge_enum,
     shown_sparse,
 )
-from mrl_adapters.qdrant.edge.filters import set_fields
+from mrl_adapters.qdrant.edge.parsing import set_fields
 
 
 def collection_info(

@@ -1,9 +1,10 @@
-"""Read what QdrantClient takes as a dict as well as a model."""
+"""Read the models of qdrant-client: given as dicts, and which of their fields hold something."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mrl_adapters.errors import ConfigurationError
 
@@ -36,3 +37,34 @@ def parsed(kind: Any, given: Any) -> Any:
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
+
+
+def set_fields(model: BaseModel) -> dict[str, Any]:
+    """Give the fields of a model that hold something, unknown extra ones included.
+
+    Args:
+        model: Any model of qdrant-client.
+
+    Returns:
+        Field names and values, None left out.
+    """
+    given = {**model.__dict__, **(model.__pydantic_extra__ or {})}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def refuse_fields(model: BaseModel, names: Iterable[str]) -> None:
+    """Refuse fields that nobody here knows how to convert.
+
+    Args:
+        model: The model they were found on.
+        names: Their names; none is fine.
+
+    Raises:
+        NotImplementedError: There are some.
+    """
+    if unknown := sorted(names):
+        message = (
+            f"The embedded engine has no {type(model).__name__}.{unknown[0]}. "
+            "Leave it out, or connect to a Qdrant server."
+        )
+        raise NotImplementedError(message)

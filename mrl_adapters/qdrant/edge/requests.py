@@ -6,8 +6,8 @@ from typing import Any
 import qdrant_edge as edge
 from qdrant_client import models
 
-from mrl_adapters.qdrant.edge.filters import edge_filter, refuse_fields, set_fields
-from mrl_adapters.qdrant.edge.parsing import parsed
+from mrl_adapters.qdrant.edge.filters import edge_filter
+from mrl_adapters.qdrant.edge.parsing import parsed, refuse_fields, set_fields
 from mrl_adapters.qdrant.edge.queries import Lookup, QueryIntake
 
 _DEFAULT_LIMIT = 10
