@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from types import TracebackType
 
 from qdrant_client import models
@@ -35,6 +36,7 @@ class OpenPath:
         self._collections: dict[str, Collection] = {}
         self._lock = threading.RLock()
         self._process = os.getpid()
+        _OPEN.add(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._path)!r})"
@@ -51,8 +53,10 @@ class OpenPath:
         self._close()
 
     def _close(self) -> None:
+        if os.getpid() != self._process:  # the parent's, and so may be the lock's holder
+            return
         with self._lock:
-            if self._storage is None or os.getpid() != self._process:
+            if self._storage is None:
                 return
             try:
                 for collection in self._collections.values():
@@ -92,3 +96,22 @@ class OpenPath:
                     raise ValueError(message)
                 self._collections[name] = Collection.open(name, storage.folder(name))
             return self._collections[name]
+
+    def _leave_to_parent(self) -> None:
+        """Let go of the path in a forked child."""
+        if self._storage is not None:
+            self._storage.leave_to_parent()
+        for collection in self._collections.values():
+            collection.leave_to_parent()
+
+
+_OPEN: weakref.WeakSet[OpenPath] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for opened in _OPEN:
+        opened._leave_to_parent()  # noqa: SLF001 - of this module
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_after_fork)

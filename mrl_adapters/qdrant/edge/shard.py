@@ -27,6 +27,7 @@ from mrl_adapters.qdrant.edge.config import (
 )
 from mrl_adapters.qdrant.edge.failures import EngineErrors
 from mrl_adapters.qdrant.edge.files import read_json, write_json
+from mrl_adapters.qdrant.edge.forked import leave_to_parent
 from mrl_adapters.qdrant.edge.heap import give_back
 from mrl_adapters.qdrant.edge.names import PENDING_FILE, SETTINGS_FILE, SHARD_FOLDER
 from mrl_adapters.qdrant.edge.points import PointId, VectorIntake
@@ -237,6 +238,11 @@ class Collection:
             self._shard = None
             if index and self._pending != self._pending_saved:
                 self._save_pending()
+
+    def leave_to_parent(self) -> None:
+        """Let go of the shard in a forked child."""
+        if self._shard is not None:
+            leave_to_parent(self._shard, self._folder / SHARD_FOLDER / "wal")
 
     def _index_is_due(self, shard: edge.EdgeShard) -> bool:
         if self._pending < max(self._build_from, 1):

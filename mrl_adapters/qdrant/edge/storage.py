@@ -65,6 +65,10 @@ class Storage:
         """Let others open the path."""
         self._lock.release()
 
+    def leave_to_parent(self) -> None:
+        """Let go of the path in a forked child."""
+        self._lock.forget()
+
     def folder(self, name: str) -> Path:
         """Give the folder of a collection, whether it exists or not."""
         return self._root / folder_name(name)
