@@ -2,7 +2,9 @@
 
 import inspect
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
@@ -10,9 +12,9 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from qdrant_client import QdrantClient
+from qdrant_client import QdrantClient, models
 
-from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.errors import ConfigurationError, EngineError
 from mrl_adapters.qdrant import EdgeClient, connect
 from mrl_adapters.qdrant.engine import Engine, engine_of
 
@@ -101,3 +103,110 @@ def test_a_servers_options_are_refused_elsewhere(
 def test_every_argument_is_by_name() -> None:
     kinds = {each.kind for each in inspect.signature(connect).parameters.values()}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+
+
+# --- paths ----------------------------------------------------------------------------------------
+
+
+class Like:
+    """A path of somebody's own class."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+@pytest.mark.parametrize("spelt", [str, os.fsencode, Path, Like], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("place", ["path", "location"])
+def test_a_path_may_be_all_that_python_takes_for_one(
+    tmp_path: Path, place: str, spelt: Callable[[Path], Any]
+) -> None:
+    connect(**{place: spelt(tmp_path / "here")}).close()
+    assert (tmp_path / "here").is_dir()
+
+
+@pytest.mark.parametrize("place", ["path", "location"])
+@pytest.mark.parametrize(
+    "relative", ["vectors", "./vectors", "a/../vectors", "~/vectors", "../start/vectors"]
+)
+def test_no_chdir_moves_what_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, relative: str
+) -> None:
+    for name in ("start", "start/a", "other"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "start"))
+    monkeypatch.chdir(tmp_path / "start")
+    client = connect(**{place: relative})
+    monkeypatch.chdir(tmp_path / "other")
+    client.create_collection("docs", vectors_config=models.VectorParams(size=2, distance="Dot"))
+    client.upsert("docs", [models.PointStruct(id=1, vector=[1.0, 2.0])])
+    client.close()
+    assert list((tmp_path / "other").iterdir()) == []
+    with closing(connect(**{place: tmp_path / "start" / "vectors"}, must_exist=True)) as client:
+        assert client.count("docs").count == 1
+
+
+UNFIT = {
+    "": "is empty. Pass the path of a folder",
+    "  ": "is empty",
+    "http://localhost:6333": "is an address, not a folder. Pass url=",
+    "https://x.cloud.qdrant.io": "is an address",
+    "file:///tmp/vectors": "is an address",
+    "localhost:6333": r"is an address.*='./localhost:6333'",
+    "127.0.0.1:6333": "is an address",
+    "a\0b": "holds a null character",
+    "~nobody-of-that-name/vectors": "cannot be made absolute",
+    ":memory:": r"names no folder. Pass location=':memory:'",
+    3: "expected the path of a folder",
+}
+
+
+@pytest.mark.parametrize("given", UNFIT)
+def test_what_is_no_path_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for open_it in (lambda: connect(path=given), lambda: EdgeClient(given)):
+        with pytest.raises(ConfigurationError, match=UNFIT[given]):
+            open_it()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_url_that_became_a_path_object_is_known_still() -> None:
+    with pytest.raises(ConfigurationError, match="is an address"):
+        connect(path=Path("http://localhost:6333"))
+
+
+def test_a_location_that_is_a_url_goes_to_the_server(url: str) -> None:
+    client = connect(location=url, timeout=5)
+    assert engine_of(client) is Engine.SERVER
+    client.close()
+
+
+def test_a_name_that_is_too_long_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"x cannot be used as a store: File name too long"):
+        connect(path=tmp_path / ("x" * 300))
+
+
+def test_a_path_below_a_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EngineError, match=r"file/vectors cannot be used as a store: Not a dir"):
+        connect(path=tmp_path / "file" / "vectors")
+
+
+def test_each_engine_refuses_the_folder_of_the_other(tmp_path: Path) -> None:
+    connect(path=tmp_path / "edge").close()
+    connect(location=tmp_path / "local").close()
+    with pytest.raises(EngineError, match=r"is a store of the embedded.*Pass path='.*/edge'"):
+        connect(location=tmp_path / "edge")
+    with pytest.raises(EngineError, match=r"local mode. Open it as one: location='.*/local'"):
+        connect(path=tmp_path / "local")
+
+
+@pytest.mark.parametrize("place", ["path", "location"])
+def test_where_something_must_exist_nothing_is_made(tmp_path: Path, place: str) -> None:
+    with pytest.raises(EngineError, match=rf"No collections.* at {tmp_path}/typo"):
+        connect(**{place: tmp_path / "typo"}, must_exist=True)
+    assert list(tmp_path.iterdir()) == []

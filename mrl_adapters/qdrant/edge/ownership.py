@@ -123,7 +123,7 @@ def _is_unmarked_store(path: Path) -> bool:
     try:
         inside = list(collections.iterdir()) if collections.is_dir() else []
         return any(_is_collection(each) for each in inside) or (
-            {each.name for each in path.iterdir()} <= {LOCK_FILE, COLLECTIONS_FOLDER}
+            {each.name for each in path.iterdir()} == {LOCK_FILE, COLLECTIONS_FOLDER}
             and (path / LOCK_FILE).read_text(encoding="ascii").strip().isdigit()
             and all(_is_unfinished(each) for each in inside)
         )
