@@ -58,14 +58,16 @@ end = context.Event()
 children = [context.Process(target=end.wait) for _ in range(3)]
 for child in children:
     child.start()
-for count in (3, 4):
-    client.upsert("docs", points(count))
-    client.close()
-    client = EdgeClient(path)
-    expect(client, count)
-    assert client.collection_exists("others") and client.count("others").count == 0
-assert all(child.is_alive() for child in children)
-end.set()
+try:
+    for count in (3, 4):
+        client.upsert("docs", points(count))
+        client.close()
+        client = EdgeClient(path)
+        expect(client, count)
+        assert client.collection_exists("others") and client.count("others").count == 0
+    assert all(child.is_alive() for child in children)
+finally:
+    end.set()
 for child in children:
     child.join()
     assert child.exitcode == 0
