@@ -14,7 +14,14 @@ from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain import MatryoshkaVectorStore
 
 NewStore = Callable[..., MatryoshkaVectorStore]
-WRONG = [float("nan"), "\ud83d", 2**63, object(), b"\xff", {None: 1}]
+WRONG = {
+    "NaN": float("nan"),
+    "half a pair": "\ud83d",
+    "64 bits": 2**63,
+    "an object": object(),
+    "bytes": b"\xff",
+    "no key": {None: 1},
+}
 
 
 def test_values_come_back_as_the_table_says(new_store: NewStore) -> None:
@@ -29,7 +36,7 @@ def test_values_come_back_as_the_table_says(new_store: NewStore) -> None:
     }
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=repr)
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 @pytest.mark.parametrize("batch_size", [1, 10])
 def test_of_a_list_nothing_is_stored_if_one_document_cannot_be(
     new_store: NewStore, embeddings: Any, wrong: Any, batch_size: int
