@@ -1,6 +1,7 @@
 """What is searched: full vectors in files, so that every process maps the same ones."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -27,6 +28,8 @@ Mask: TypeAlias = NDArray[np.bool_]
 # decides which setting is chosen.
 _QUERIES = 4000
 _BATCH = 1024
+_MADE_BY = "mrl_adapters.bench"
+_FILES = ("data.json", "documents.npy", "queries.npy")
 _LARGEST_SHARE = 5  # of vectors that queries are drawn from, one in so many
 
 
@@ -106,6 +109,9 @@ def from_file(
     Raises:
         ConfigurationError: The file holds too few vectors, or none.
     """
+    if source.resolve() in {(folder / name).resolve() for name in _FILES}:
+        msg = f"{source} would be written over while it is read. Pass another folder than {folder}."
+        raise ConfigurationError(msg, path=source)
     total, blocks = open_vectors(source)
     is_query = _draw(source.name, total, points, queries, seed)
     return _write(folder, source.name, map(normalize, blocks), is_query, progress)
@@ -199,7 +205,10 @@ def _write(
 ) -> BenchData:
     """Part a stream of vectors into queries and documents; what comes after the mask is left."""
     report = progress or (lambda *_: None)
+    _refuse_others(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    # First of all: from here on the other files are this module's.
+    _describe(folder, name)
     stream = iter(blocks)
     first = next(stream)
     points = int((~is_query).sum())
@@ -220,5 +229,27 @@ def _write(
     documents.flush()
     np.save(folder / "queries.npy", np.concatenate(asked))
     name = f"{name}, {points:,} x {first.shape[1]:,}"
-    (folder / "data.json").write_text(json.dumps({"name": name}), encoding="utf-8")
+    _describe(folder, name)
     return BenchData.open(folder)
+
+
+def _refuse_others(folder: Path) -> None:
+    """Refuse to write over files that this module did not write."""
+    files = [folder / name for name in _FILES]
+    if not any(map(os.path.lexists, files)):
+        return
+    try:
+        ours = json.loads(files[0].read_text(encoding="utf-8"))["made_by"] == _MADE_BY
+    except (OSError, ValueError, TypeError, KeyError):
+        ours = False
+    if not ours or any(map(Path.is_symlink, files)):
+        msg = (
+            f"{folder} holds {', '.join(each.name for each in files if each.exists())}, which "
+            "would be written over. Pass an empty folder, or one that does not exist."
+        )
+        raise ConfigurationError(msg, path=folder)
+
+
+def _describe(folder: Path, name: str) -> None:
+    described = json.dumps({"made_by": _MADE_BY, "name": name})
+    (folder / _FILES[0]).write_text(described, encoding="utf-8")

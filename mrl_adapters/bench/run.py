@@ -2,9 +2,10 @@
 
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -50,7 +51,8 @@ def run(
     Args:
         data_folder: Vectors written by one of the functions of ``mrl_adapters.bench.data``.
         contenders: Who; the first one is what the others are compared with.
-        folder: Where the engine keeps its files; they are deleted afterwards.
+        folder: Where the engine keeps its files meanwhile: in a new folder below this one, which
+            alone is deleted afterwards.
         k: Results a query.
         repeats: Turns of timing: each contender searches a part of the queries, then the next.
         builds: How often each contender loads and builds from nothing, in turn as well.
@@ -70,7 +72,10 @@ def run(
             "chooses settings, the other reports."
         )
         raise ConfigurationError(msg)
-    bench = _Bench(data_folder, data, folder, k, progress or (lambda *_: None))
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    own = Path(tempfile.mkdtemp(prefix="engine-", dir=folder))
+    bench = _Bench(data_folder, data, own, k, progress or (lambda *_: None))
     try:
         loaded = bench.build(contenders, builds)
         compared_at, found = bench.search(contenders, repeats)
@@ -93,7 +98,10 @@ def run(
             for place, contender in enumerate(contenders)
         )
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(own, ignore_errors=True)
+        if made:
+            with suppress(OSError):  # somebody put something into it meanwhile
+                folder.rmdir()
     return BenchResult(
         data=data.name,
         machine=describe_machine(),

@@ -1,6 +1,5 @@
 """The quickstart's collection: the standard library's docstrings, indexed once and then reused."""
 
-import json
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
@@ -9,14 +8,17 @@ from typing import Any
 
 from mrl_adapters import __version__
 from mrl_adapters.embeddings import WordLlamaEmbedder
+from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.evaluation import Docstring, docstrings
 from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.qdrant import CollectionLayout, EdgeClient
 
 STAGES = (64, 128)
 
-_NAME = "docstrings"
-_MARK = "quickstart.json"
+NAME = "mrl-adapters-quickstart"
+"""The collection: a name that nobody else would choose, and a mark in its metadata besides."""
+
+_MARK = "mrl_adapters_quickstart"
 _WORDS = 5  # of a sentence that says enough to search with
 _FORMAT = 1  # raise it when what is stored of a docstring changes
 
@@ -25,18 +27,20 @@ class Corpus:
     """The standard library's docstrings in the embedded engine.
 
     Args:
-        client: The engine, open over ``folder``.
-        folder: Where it keeps its collections; a file beside them says what was indexed.
+        client: The engine. The collection's metadata say what was indexed.
         sources: Read the Python files of this folder instead of the standard library's.
+
+    Raises:
+        CollectionMismatchError: Somebody else's collection has the name of this one.
     """
 
-    def __init__(self, client: EdgeClient, folder: Path, sources: Path | None = None) -> None:
+    def __init__(self, client: EdgeClient, sources: Path | None = None) -> None:
         self.embedder = WordLlamaEmbedder()
-        self.layout = CollectionLayout(self.embedder.dimensions, STAGES)
+        self.layout = CollectionLayout(self.embedder.dimensions, STAGES, model=self.embedder.model)
         self._client = client
         self._sources = sources
         self.store = self._new_store()
-        self._mark = folder / _MARK
+        self._mark()
         # Everything that decides what the index holds, without reading the texts themselves.
         self._made_of: dict[str, object] = {
             "format": _FORMAT,
@@ -53,13 +57,9 @@ class Corpus:
 
     def is_current(self) -> bool:
         """Whether an earlier run indexed just this, to the end."""
-        try:
-            mark = json.loads(self._mark.read_text(encoding="utf-8"))
-            made_of, texts = mark["index"], mark["texts"]
-        except (OSError, ValueError, KeyError):
-            return False
+        mark = self._mark() or {}
         # In this order: a collection of another layout could not even be opened.
-        return bool(made_of == self._made_of and texts == len(self))
+        return mark.get("index") == self._made_of and mark.get("texts") == len(self)
 
     def read(self) -> list[Docstring]:
         """Read the docstrings from the source files."""
@@ -72,10 +72,13 @@ class Corpus:
             entries: The docstrings.
             advance: Called with how many more are indexed, batch after batch.
         """
-        self._mark.unlink(missing_ok=True)
-        if self._client.collection_exists(_NAME):
-            self._client.delete_collection(_NAME)
-            self.store = self._new_store()  # the old one knows a collection that is gone
+        if self._mark() is not None:
+            self._client.delete_collection(NAME)
+        # Made here, and not by the store: it bears the mark from its first moment.
+        self._client.create_collection(
+            NAME, self.layout.vectors_config(), metadata={**self.layout.metadata(), _MARK: {}}
+        )
+        self.store = self._new_store()  # the old one knows a collection that is gone
         self.store.add_texts(
             [f"{entry.id}: {entry.summary}" for entry in entries],
             [_metadata(entry) for entry in entries],
@@ -83,8 +86,8 @@ class Corpus:
             progress=advance,
         )
         # Written last: an index without it is not complete.
-        mark = json.dumps({"index": self._made_of, "texts": len(entries)}, indent=2)
-        self._mark.write_text(mark, encoding="utf-8")
+        mark = {"index": self._made_of, "texts": len(entries)}
+        self._client.update_collection(NAME, metadata={_MARK: mark})
 
     def sentences(self, count: int) -> list[str]:
         """Take sentences to search with: the first of the bodies, which are not indexed.
@@ -101,8 +104,22 @@ class Corpus:
         sentences = [paragraph.partition(". ")[0] for paragraph in paragraphs]
         return [each for each in sentences if len(each.split()) >= _WORDS][:count]
 
+    def _mark(self) -> dict[str, Any] | None:
+        """Read what an earlier run says of the collection; None where there is none."""
+        if not self._client.collection_exists(NAME):
+            return None
+        metadata = self._client.get_collection(NAME).config.metadata or {}
+        mark = metadata.get(_MARK)
+        if not isinstance(mark, dict):
+            msg = (
+                f"Collection {NAME!r} of {self._client!r} was not made by quickstart, which "
+                "would replace it. Pass another folder: mrl-adapters quickstart --path FOLDER"
+            )
+            raise CollectionMismatchError(msg, collection=NAME)
+        return mark
+
     def _new_store(self) -> MatryoshkaVectorStore:
-        return MatryoshkaVectorStore(self._client, _NAME, self.embedder, layout=self.layout)
+        return MatryoshkaVectorStore(self._client, NAME, self.embedder, layout=self.layout)
 
 
 def _metadata(entry: Docstring) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def quickstart(
 
     folder = path or platformdirs.user_cache_path("mrl-adapters") / f"quickstart-{_PYTHON}"
     with connect(path=str(folder)) as client:
-        corpus = Corpus(client, folder, sources)
+        corpus = Corpus(client, sources)
         how = "indexed by an earlier run" if corpus.is_current() else _index(corpus)
         what = f"{len(corpus):,} docstrings of the Python {_PYTHON} standard library"
         output.print(Text(what, style="bold"))

@@ -156,3 +156,30 @@ def test_data_is_opened_by_its_folder(tmp_path: Path):
     opened = BenchData.open(tmp_path)
     assert opened.name == made.name
     assert isinstance(opened.documents, np.memmap)
+
+
+@pytest.mark.parametrize("name", ["data.json", "documents.npy", "queries.npy"])
+@pytest.mark.parametrize("content", [b"mine", b'{"name": "mine"}', b"[1]"])
+def test_files_of_others_are_not_written_over(tmp_path: Path, name: str, content: bytes):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigurationError, match=name):
+        synthetic(tmp_path, 20, 8, queries=4)
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [(name, content)]
+
+
+def test_a_link_to_a_file_of_others_is_not_followed(tmp_path: Path):
+    synthetic(tmp_path / "data", 20, 8, queries=4)
+    (tmp_path / "mine.npy").write_bytes(b"mine")
+    (tmp_path / "data" / "queries.npy").unlink()
+    (tmp_path / "data" / "queries.npy").symlink_to(tmp_path / "mine.npy")
+    with pytest.raises(ConfigurationError, match="empty folder"):
+        synthetic(tmp_path / "data", 20, 8, queries=4)
+    assert (tmp_path / "mine.npy").read_bytes() == b"mine"
+
+
+def test_what_was_written_before_is_written_over_but_is_no_source_meanwhile(tmp_path: Path):
+    synthetic(tmp_path, 200, 8, queries=4)
+    assert synthetic(tmp_path, 100, 8, queries=4).documents.shape == (100, 8)
+    with pytest.raises(ConfigurationError, match="while it is read"):
+        from_file(tmp_path, tmp_path / "documents.npy", queries=4)
+    assert BenchData.open(tmp_path).documents.shape == (100, 8)

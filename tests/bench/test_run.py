@@ -68,6 +68,16 @@ def test_files_are_removed_and_progress_is_reported(data_folder: Path, tmp_path:
     ]
 
 
+def test_what_lies_in_the_folder_that_is_given_stays(data_folder: Path, tmp_path: Path):
+    """Also what has the name that an engine's folder would have had."""
+    for name in ("thesis.txt", "full-HNSW-f32/notes.txt", "engine/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    run(data_folder, [FullGraph()], tmp_path, repeats=1)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_too_few_queries_are_refused(tmp_path: Path):
     synthetic(tmp_path / "data", 50, 8, queries=19)
     with pytest.raises(ConfigurationError, match="at least 20"):

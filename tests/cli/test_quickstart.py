@@ -1,17 +1,18 @@
-import json
 import re
 import shutil
-import sysconfig
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from qdrant_client import models
 from typer.testing import CliRunner
 
 from mrl_adapters.cli.app import app
-from mrl_adapters.cli.corpus import Corpus
+from mrl_adapters.cli.corpus import NAME, Corpus
 from mrl_adapters.cli.quickstart import QUESTIONS
+from mrl_adapters.embeddings import WordLlamaEmbedder
+from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.qdrant import connect
 
 
@@ -69,19 +70,14 @@ def test_the_second_run_reuses_the_index_and_says_the_same(quickstart: Any, tmp_
     assert titles(first) == titles(second)
 
 
-@pytest.mark.parametrize("damage", ["missing", "other version", "not JSON", "of an older form"])
+@pytest.mark.parametrize(
+    "made_of", [{}, {"index": {"package": "0.0.0"}, "texts": 1}, {"index": None, "texts": None}]
+)
 def test_an_index_that_is_not_known_to_be_complete_is_made_anew(
-    quickstart: Any, tmp_path: Path, damage: str
+    quickstart: Any, tmp_path: Path, made_of: dict[str, Any]
 ) -> None:
-    mark = tmp_path / "index" / "quickstart.json"
-    if damage == "missing":
-        mark.unlink()
-    elif damage == "other version":
-        made_of = json.loads(mark.read_text())
-        made_of["index"]["package"] = "0.0.0"
-        mark.write_text(json.dumps(made_of))
-    else:
-        mark.write_text("{" if damage == "not JSON" else "{}")
+    with connect(path=str(tmp_path / "index")) as client:
+        client.update_collection(NAME, metadata={"mrl_adapters_quickstart": made_of})
     assert "embedded and indexed in" in quickstart("copy")
     assert "indexed by an earlier run" in quickstart("copy")
 
@@ -90,8 +86,40 @@ def test_an_index_that_lost_points_is_made_anew(
     quickstart: Any, library: Path, tmp_path: Path
 ) -> None:
     with connect(path=str(tmp_path / "index")) as client:
-        Corpus(client, tmp_path / "index", library).store.delete(["shutil.copytree"])
+        Corpus(client, library).store.delete(["shutil.copytree"])
     assert titles(quickstart("copy a directory tree"))[0] == "shutil.copytree"
+
+
+def test_collections_of_the_user_in_the_same_folder_stay(
+    run: Any, library: Path, tmp_path: Path
+) -> None:
+    names = ("docstrings", "docs", "quickstart")
+    with connect(path=str(tmp_path)) as client:
+        for name in names:
+            store = MatryoshkaVectorStore(client, name, WordLlamaEmbedder())
+            store.add_texts(["mine"], ids=["mine"])
+    for _ in range(2):
+        command = ("quickstart", "copy", "--path", tmp_path, "--sources", library)
+        assert run(*command).exit_code == 0
+    with connect(path=str(tmp_path)) as client:
+        assert [client.count(name).count for name in names] == [1, 1, 1]
+        assert client.count(NAME).count > 1
+
+
+@pytest.mark.parametrize("metadata", [None, {"mrl_adapters_quickstart": "yes"}, {"of": "others"}])
+def test_a_strangers_collection_of_that_name_is_refused(
+    run: Any, library: Path, tmp_path: Path, metadata: dict[str, Any] | None
+) -> None:
+    with connect(path=str(tmp_path)) as client:
+        params = models.VectorParams(size=4, distance=models.Distance.COSINE)
+        client.create_collection(NAME, params, metadata=metadata)
+        client.upsert(NAME, [models.PointStruct(id=1, vector=[1.0, 2.0, 3.0, 4.0])])
+    result = run("quickstart", "copy", "--path", tmp_path, "--sources", library)
+    assert result.exit_code == 1
+    assert "was not made by quickstart" in result.stderr
+    assert result.stderr.count("\n") == 1
+    with connect(path=str(tmp_path)) as client:
+        assert client.count(NAME).count == 1
 
 
 def test_the_table_counts_the_bytes_of_each_layout(quickstart: Any) -> None:
@@ -132,4 +160,3 @@ def test_the_whole_library_is_indexed_and_answers_within_a_minute(run: Any, tmp_
     assert found[0] == "shutil.copytree"
     assert {"tempfile.TemporaryDirectory", "textwrap.dedent"} <= set(found)
     assert "indexed by an earlier run" in run("quickstart", "--path", tmp_path / "index").stdout
-    assert sysconfig.get_paths()["stdlib"] in (tmp_path / "index" / "quickstart.json").read_text()
