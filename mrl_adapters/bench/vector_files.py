@@ -1,12 +1,13 @@
 """Read full vectors from files, block by block."""
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mrl_adapters.errors import ConfigurationError, MissingExtraError
+from mrl_adapters.errors import ConfigurationError, MissingExtraError, MRLError
 from mrl_adapters.vectors import FloatArray
 
 _BLOCK = 4096
@@ -30,7 +31,17 @@ def open_vectors(source: Path) -> tuple[int, Iterator[FloatArray]]:
     if source.suffix.lower() not in kinds:
         msg = f"{source} is no file of vectors. Expected {' or '.join(kinds)}."
         raise ConfigurationError(msg)
-    return kinds[source.suffix.lower()](source)
+    if not source.is_file():
+        what = "is no regular file" if source.exists() else "does not exist"
+        msg = f"{source} {what}. Pass a file of vectors."
+        raise ConfigurationError(msg)
+    try:
+        return kinds[source.suffix.lower()](source)
+    except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        if isinstance(error, MRLError):
+            raise
+        msg = f"{source} cannot be read as {source.suffix.lower()}: {error}. Write it anew."
+        raise ConfigurationError(msg) from error
 
 
 def _open_npy(source: Path) -> tuple[int, Iterator[FloatArray]]:

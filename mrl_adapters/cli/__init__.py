@@ -8,6 +8,7 @@ import sys
 
 from mrl_adapters.errors import MissingExtraError
 
+_INTERRUPTED = 130  # as shells count it: 128 and the signal's number
 _PACKAGES = frozenset({"platformdirs", "rich", "typer"})
 
 
@@ -15,6 +16,8 @@ def main() -> None:
     """Run the command line; say what to install where its packages are missing."""
     try:
         from mrl_adapters.cli.app import app
+    except KeyboardInterrupt:  # later ones are the command's own to end
+        sys.exit(_INTERRUPTED)
     except ModuleNotFoundError as error:
         # A module of our own that cannot be found is a defect, which no extra mends.
         if error.name is None or error.name.partition(".")[0] not in _PACKAGES:

@@ -1,5 +1,6 @@
 """The commands, and how their errors look: one line and exit code 1 instead of a traceback."""
 
+import os
 import warnings
 from collections.abc import Callable
 from typing import Annotated, Any, NoReturn, TextIO
@@ -13,7 +14,12 @@ from mrl_adapters.cli.terminal import output, tell
 
 # What a server, or the network on the way to it, may answer. Told by name: none of these packages
 # is imported for it.
-_REMOTE = frozenset({"grpc", "httpcore", "httpx", "httpx2", "openai", "qdrant_client"})
+_REMOTE = frozenset(
+    {
+        *("grpc", "httpcore", "httpx", "httpx2", "openai", "qdrant_client"),
+        *("huggingface_hub", "requests", "urllib3"),
+    }
+)
 
 
 class _OneLineErrors(TyperGroup):
@@ -27,6 +33,12 @@ class _OneLineErrors(TyperGroup):
                 return super().invoke(ctx)
             except MRLError as error:
                 _fail(str(error))
+            except BrokenPipeError:
+                raise  # whoever read the output has had enough: click's to end quietly
+            except OSError as error:
+                if type(error).__module__ == "builtins" and error.errno is not None:
+                    _fail(_of_the_system(error))
+                _fail(f"{_told(error)}. Check the address, the name and the connection.")
             except Exception as error:
                 if type(error).__module__.partition(".")[0] not in _REMOTE:
                     raise
@@ -86,6 +98,13 @@ def _show_warning(
     """Show a warning as :func:`warnings.showwarning` does, without the place in the code."""
     del category, filename, lineno, file, line
     tell("Warning", "bold yellow", str(message))
+
+
+def _of_the_system(error: OSError) -> str:
+    """Say what the system refused, and of which file."""
+    names = [repr(os.fsdecode(each)) for each in (error.filename, error.filename2) if each]
+    where = f"{' and '.join(names)}: " if names else ""
+    return f"{where}{error.strerror}. Check that it exists, may be used, and has room."
 
 
 def _told(error: Exception) -> str:

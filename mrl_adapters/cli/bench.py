@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mrl_adapters.cli.measure import read_dataset, show_result
+from mrl_adapters.cli.measure import check_plot, read_dataset, show_result
 from mrl_adapters.cli.options import (
     CountedOption,
     JsonOption,
     PlotOption,
     SeedOption,
     parse_sizes,
+    some,
+    some_path,
 )
 from mrl_adapters.cli.terminal import errors, phases, tables
 
@@ -29,6 +31,7 @@ def bench(  # noqa: PLR0913 - one argument an option
     data: Annotated[
         Path | None,
         typer.Argument(
+            parser=some_path,
             metavar="[DATA]",
             help="Vectors (.npy, .parquet), texts (.jsonl) or a folder in BEIR's layout. "
             "Default: synthetic nested vectors.",
@@ -54,7 +57,12 @@ def bench(  # noqa: PLR0913 - one argument an option
         ),
     ] = None,
     model: Annotated[
-        str, typer.Option(help="For texts: wordllama, openai:NAME or sentence-transformers:NAME.")
+        str,
+        typer.Option(
+            parser=some,
+            metavar="TEXT",
+            help="For texts: wordllama, openai:NAME or sentence-transformers:NAME.",
+        ),
     ] = "wordllama",
     queries: Annotated[
         int | None,
@@ -84,6 +92,8 @@ def bench(  # noqa: PLR0913 - one argument an option
         Path | None,
         typer.Option(
             help="Where files are kept while it runs. Default: the system's temporary folder.",
+            parser=some_path,
+            metavar="PATH",
             show_default=False,
         ),
     ] = None,
@@ -91,7 +101,8 @@ def bench(  # noqa: PLR0913 - one argument an option
     as_json: JsonOption = False,
 ) -> None:
     """Measure two stages beside other ways to search: memory, disk, builds, matched latency."""
-    sizes = sorted(set(parse_sizes(points, "--points"))) if points else []
+    sizes = [] if points is None else sorted(set(parse_sizes(points, "--points")))
+    check_plot(plot)
     from mrl_adapters.bench import grow, line_up, run
 
     if folder is not None:

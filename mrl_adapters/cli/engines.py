@@ -10,7 +10,7 @@ import platformdirs
 from mrl_adapters import registry
 from mrl_adapters.cli.terminal import waiting
 from mrl_adapters.embeddings import Embedder, OpenAIEmbedder, WordLlamaEmbedder
-from mrl_adapters.errors import ConfigurationError, UnknownModelError
+from mrl_adapters.errors import ConfigurationError, MRLError, UnknownModelError
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, connect
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.edge import store_at
@@ -45,7 +45,13 @@ def open_client(
         msg = f"--path {path} and --url {url} are two places. Pass one of them."
         raise ConfigurationError(msg)
     else:
-        client = connect(url=url, api_key=api_key)
+        try:
+            client = connect(url=url, api_key=api_key)
+        except ValueError as error:
+            if isinstance(error, MRLError):
+                raise
+            msg = f"--url {url!r} is no server's address ({error}). Expected http://HOST:6333"
+            raise ConfigurationError(msg) from error
     try:
         yield client
     finally:

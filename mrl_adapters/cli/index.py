@@ -15,6 +15,8 @@ from mrl_adapters.cli.options import (
     StagesOption,
     UrlOption,
     parse_sizes,
+    some,
+    some_path,
 )
 from mrl_adapters.cli.terminal import output, progress_bar, tell
 
@@ -31,10 +33,17 @@ def index(  # noqa: PLR0913 - one argument an option
     *,
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="Files (.txt, .md, .jsonl) or folders of them."),
+        typer.Argument(
+            parser=some_path,
+            metavar="PATH...",
+            help="Files (.txt, .md, .jsonl) or folders of them.",
+        ),
     ],
     collection: Annotated[
-        str, typer.Option("--collection", "-c", help="Collection to put them into.")
+        str,
+        typer.Option(
+            "--collection", "-c", parser=some, metavar="NAME", help="Collection to put them into."
+        ),
     ],
     path: PathOption = None,
     url: UrlOption = None,
@@ -61,7 +70,7 @@ def index(  # noqa: PLR0913 - one argument an option
     JSON lines: each line a string, or an object with "text" and perhaps "title" and "id".
     Files that cannot be read are skipped and named, and the exit code is then 1.
     """
-    sizes = parse_sizes(stages) if stages else None
+    sizes = parse_sizes(stages) if stages is not None else None
     # Imported here, so that the other commands need no framework.
     from mrl_adapters.cli.engines import open_client
     from mrl_adapters.cli.indexing import PAYLOAD_INDEXES, FileIndex

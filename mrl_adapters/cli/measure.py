@@ -16,7 +16,11 @@ from mrl_adapters.cli.options import (
     PlotOption,
     SeedOption,
     UrlOption,
+    number,
     parse_sizes,
+    share,
+    some,
+    some_path,
 )
 from mrl_adapters.cli.terminal import errors, output, phases, tables
 
@@ -45,6 +49,7 @@ def curve(  # noqa: PLR0913 - one argument an option
     data: Annotated[
         Path | None,
         typer.Argument(
+            parser=some_path,
             metavar="[DATA]",
             help="A folder in BEIR's layout, or a .jsonl file of texts. "
             "Default: the standard library's docstrings, summaries asking for bodies.",
@@ -53,7 +58,11 @@ def curve(  # noqa: PLR0913 - one argument an option
     ] = None,
     model: Annotated[
         str,
-        typer.Option(help="wordllama, openai:NAME or sentence-transformers:NAME."),
+        typer.Option(
+            parser=some,
+            metavar="TEXT",
+            help="wordllama, openai:NAME or sentence-transformers:NAME.",
+        ),
     ] = "wordllama",
     dimensions: Annotated[
         str | None,
@@ -64,7 +73,12 @@ def curve(  # noqa: PLR0913 - one argument an option
     ] = None,
     k: CountedOption = 10,
     oversampling: Annotated[
-        float, typer.Option(min=1, help="Two-stage search re-ranks so many times k candidates.")
+        float,
+        typer.Option(
+            parser=number,
+            metavar="NUMBER",
+            help="Two-stage search re-ranks so many times k candidates.",
+        ),
     ] = 8.0,
     rotated: Annotated[
         bool, typer.Option("--rotated", help="Measure a learnt rotation beside plain slices.")
@@ -74,7 +88,8 @@ def curve(  # noqa: PLR0913 - one argument an option
     as_json: JsonOption = False,
 ) -> None:
     """Measure what search loses at each size, with one stage and with two."""
-    sizes = parse_sizes(dimensions, "--dimensions") if dimensions else None
+    sizes = None if dimensions is None else parse_sizes(dimensions, "--dimensions")
+    check_plot(plot)
     from mrl_adapters.cli.engines import make_embedder
     from mrl_adapters.evaluation import curve as run
 
@@ -100,17 +115,26 @@ def tune(  # noqa: PLR0913 - one argument an option
     collection: CollectionArgument,
     target_overlap: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Share of the exact search's results to find, on average."),
+        typer.Option(
+            parser=share,
+            metavar="NUMBER",
+            help="Share of the exact search's results to find, on average.",
+        ),
     ] = 0.99,
     k: CountedOption = 10,
     confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="How sure to be that the plan reaches it.")
+        float,
+        typer.Option(
+            parser=share, metavar="NUMBER", help="How sure to be that the plan reaches it."
+        ),
     ] = 0.95,
     questions: Annotated[
         Path | None,
         typer.Option(
             help="Real questions, one a line (.txt) or JSON lines (.jsonl). "
             "Default: a sample of the stored points, which is kinder than real questions.",
+            parser=some_path,
+            metavar="FILE",
             show_default=False,
         ),
     ] = None,
@@ -127,6 +151,8 @@ def tune(  # noqa: PLR0913 - one argument an option
     as_json: JsonOption = False,
 ) -> None:
     """Find the fastest way to search a collection that finds what the exact search finds."""
+    check_plot(plot)
+    real = None if questions is None else _questions(questions)
     from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, open_client, read_collection
     from mrl_adapters.evaluation import OpenCollection, save_plan
     from mrl_adapters.evaluation import tune as run
@@ -135,10 +161,10 @@ def tune(  # noqa: PLR0913 - one argument an option
     with open_client(path, url, api_key) as client:
         store = OpenCollection(MatryoshkaCollection(collection), Driver(client))
         asked = None
-        if questions is not None:
+        if real is not None:
             layout = read_collection(client, collection)
             embedder = make_embedder(model or (layout and layout.model) or WORDLLAMA)
-            asked = [embedder.embed_query(each) for each in _questions(questions)]
+            asked = [embedder.embed_query(each) for each in real]
         with phases() as report:
             result = run(
                 store,
@@ -177,6 +203,18 @@ def _questions(file: Path) -> list[str]:
     if file.suffix.lower() == ".jsonl":
         return [record.text for record in read_records(lines, file)]
     return [line.strip() for _, line in lines]
+
+
+def check_plot(plot: Path | None) -> None:
+    """Refuse a picture that could not be drawn, before anything is measured.
+
+    Args:
+        plot: Where to draw; None draws nothing.
+    """
+    if plot is not None:
+        from mrl_adapters.evaluation.pictures import check_picture
+
+        check_picture(plot)
 
 
 def show_result(result: Shown, plot: Path | None, *, as_json: bool) -> None:

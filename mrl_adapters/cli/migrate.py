@@ -16,7 +16,10 @@ from mrl_adapters.cli.options import (
     PathOption,
     StagesOption,
     UrlOption,
+    key,
     parse_sizes,
+    some,
+    some_path,
 )
 from mrl_adapters.cli.terminal import output, point_phases, wrapped
 
@@ -40,20 +43,37 @@ def migrate(  # noqa: PLR0913 - one argument an option
     ] = "256",
     copy_to: Annotated[
         str | None,
-        typer.Option(help="Write a copy of this name, and leave the collection as it is."),
+        typer.Option(
+            parser=some,
+            metavar="NAME",
+            help="Write a copy of this name, and leave the collection as it is.",
+        ),
     ] = None,
     to_path: Annotated[
-        Path | None, typer.Option(help="Write the copy to the embedded engine in this folder.")
+        Path | None,
+        typer.Option(
+            parser=some_path,
+            metavar="PATH",
+            help="Write the copy to the embedded engine in this folder.",
+        ),
     ] = None,
     to_url: Annotated[
-        str | None, typer.Option(help="Write the copy to the Qdrant server at this address.")
+        str | None,
+        typer.Option(
+            parser=some, metavar="TEXT", help="Write the copy to the Qdrant server at this address."
+        ),
     ] = None,
     to_api_key: Annotated[
         str | None,
-        typer.Option(envvar="QDRANT_TARGET_API_KEY", help="That server's key."),
+        typer.Option(
+            envvar="QDRANT_TARGET_API_KEY", parser=key, metavar="TEXT", help="That server's key."
+        ),
     ] = None,
     alias: Annotated[
-        str | None, typer.Option(help="Alias to switch to the copy once it is verified.")
+        str | None,
+        typer.Option(
+            parser=some, metavar="NAME", help="Alias to switch to the copy once it is verified."
+        ),
     ] = None,
     delete_source: Annotated[
         bool,
@@ -63,7 +83,10 @@ def migrate(  # noqa: PLR0913 - one argument an option
         bool, typer.Option("--rotate", help="Learn a rotation first: for models that do not nest.")
     ] = False,
     model: Annotated[
-        str | None, typer.Option(help="The model that wrote it: its recipe is then used.")
+        str | None,
+        typer.Option(
+            parser=some, metavar="TEXT", help="The model that wrote it: its recipe is then used."
+        ),
     ] = None,
     full_name: FullNameOption = None,
     dry_run: Annotated[
@@ -124,7 +147,7 @@ def rotate(
 
     Searches go on meanwhile. It may be interrupted at any moment: run it again.
     """
-    sizes = parse_sizes(stages) if stages else None
+    sizes = None if stages is None else parse_sizes(stages)
     from mrl_adapters.cli.engines import open_client
     from mrl_adapters.qdrant import refit
 

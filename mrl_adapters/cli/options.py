@@ -1,29 +1,89 @@
-"""Options that several commands take."""
+"""Options that several commands take; what none of them could mean is refused here."""
 
+import math
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
+_MOST = 1_000_000  # results of one search
+_SHOWN = 80  # characters of a wrong value
+
+
+def some(text: str) -> str:
+    """Refuse what is no text, and an empty one: mostly a variable of the shell that is not set."""
+    if not text.strip():
+        msg = "it is empty. Is a variable of the shell not set?"
+        raise typer.BadParameter(msg)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        msg = "it holds bytes that are not UTF-8. Write it anew, or set the terminal to UTF-8."
+        raise typer.BadParameter(msg) from None
+    return text
+
+
+def some_path(text: str) -> Path:
+    """Read a path, of whatever bytes; an empty one would mean the current folder."""
+    return Path(text if text.strip() else some(text))
+
+
+def number(text: str) -> float:
+    """Read a number that is one."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        msg = f"expected a number, found {text!r}"
+        raise typer.BadParameter(msg)
+    return found
+
+
+def share(text: str) -> float:
+    """Read a number between 0 and 1."""
+    if not 0 < (found := number(text)) < 1:
+        msg = f"expected a number between 0 and 1 such as 0.99, found {text!r}"
+        raise typer.BadParameter(msg)
+    return found
+
+
+def key(text: str) -> str:
+    """Read a server's key; the message never shows it."""
+    if not some(text).isascii() or not text.isprintable():
+        msg = "a key is of ASCII letters. Was it copied with something else?"
+        raise typer.BadParameter(msg)
+    return text
+
+
 CollectionArgument: TypeAlias = Annotated[
-    str, typer.Argument(metavar="NAME", help="The collection's name.")
+    str, typer.Argument(metavar="NAME", parser=some, help="The collection's name.")
 ]
 PathOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         help="Folder of the embedded engine. Default: a folder of your user's data.",
+        parser=some_path,
+        metavar="PATH",
         show_default=False,
     ),
 ]
 UrlOption: TypeAlias = Annotated[
     str | None,
-    typer.Option(help="Address of a Qdrant server, instead of --path.", show_default=False),
+    typer.Option(
+        help="Address of a Qdrant server, instead of --path.",
+        parser=some,
+        metavar="TEXT",
+        show_default=False,
+    ),
 ]
 ApiKeyOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
         envvar="QDRANT_API_KEY",
         help="The server's key. Better set in the environment: no shell history keeps it there.",
+        parser=key,
+        metavar="TEXT",
         show_default=False,
     ),
 ]
@@ -34,6 +94,8 @@ ModelOption: TypeAlias = Annotated[
             "wordllama (in this process, no download), openai:NAME or sentence-transformers:NAME. "
             "Default: the model that wrote the collection; wordllama for a new one."
         ),
+        parser=some,
+        metavar="TEXT",
         show_default=False,
     ),
 ]
@@ -43,17 +105,28 @@ StagesOption: TypeAlias = Annotated[
 ]
 FullNameOption: TypeAlias = Annotated[
     str | None,
-    typer.Option(help="Which vector is the full one, if several could be.", show_default=False),
+    typer.Option(
+        help="Which vector is the full one, if several could be.",
+        show_default=False,
+    ),
+]
+ResultsOption: TypeAlias = Annotated[
+    int, typer.Option("-k", min=1, max=_MOST, help="Results wanted.")
 ]
 CountedOption: TypeAlias = Annotated[
-    int, typer.Option("-k", min=1, help="Results of a search that count.")
+    int, typer.Option("-k", min=1, max=_MOST, help="Results of a search that count.")
 ]
 SeedOption: TypeAlias = Annotated[
-    int, typer.Option(help="Draws the samples: the same seed, the same result.")
+    int, typer.Option(min=0, help="Draws the samples: the same seed, the same result.")
 ]
 PlotOption: TypeAlias = Annotated[
     Path | None,
-    typer.Option(help="Draw it into this file: .png, .svg or .pdf.", show_default=False),
+    typer.Option(
+        help="Draw it into this file: .png, .svg or .pdf.",
+        parser=some_path,
+        metavar="FILE",
+        show_default=False,
+    ),
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -69,10 +142,13 @@ def parse_sizes(text: str, option: str = "--stages") -> tuple[int, ...]:
         The sizes, in the order given.
 
     Raises:
-        typer.BadParameter: It is no list of whole numbers.
+        typer.BadParameter: It is no list of whole numbers from 1 on.
     """
     try:
-        return tuple(int(each) for each in text.split(","))
+        sizes = tuple(int(each) for each in text.split(","))
     except ValueError:
-        msg = f"expected sizes between commas such as 64,256, found {text!r}"
-        raise typer.BadParameter(msg, param_hint=option) from None
+        sizes = (0,)
+    if min(sizes) < 1:
+        msg = f"expected sizes between commas such as 64,256, found {text[:_SHOWN]!r}"
+        raise typer.BadParameter(msg, param_hint=option)
+    return sizes

@@ -12,6 +12,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from mrl_adapters.cli.options import some, some_path
 from mrl_adapters.cli.results import Hit, answered
 from mrl_adapters.cli.terminal import errors, output, progress_bar
 
@@ -37,12 +38,18 @@ def quickstart(
     *,
     question: Annotated[
         str | None,
-        typer.Argument(help="What to look for. Default: some built-in questions."),
+        typer.Argument(
+            parser=some,
+            metavar="[QUESTION]",
+            help="What to look for. Default: some built-in questions.",
+        ),
     ] = None,
     path: Annotated[
         Path | None,
         typer.Option(
             help="Folder to keep the index in. Default: a folder of your user's cache.",
+            parser=some_path,
+            metavar="PATH",
             show_default=False,
         ),
     ] = None,

@@ -12,9 +12,11 @@ from mrl_adapters.cli.options import (
     JsonOption,
     ModelOption,
     PathOption,
+    ResultsOption,
     StagesOption,
     UrlOption,
     parse_sizes,
+    some,
 )
 from mrl_adapters.cli.results import Hit, answered
 from mrl_adapters.cli.terminal import output
@@ -28,8 +30,10 @@ _SNIPPET_LINES = 3
 def search(  # noqa: PLR0913 - one argument an option
     *,
     collection: CollectionArgument,
-    question: Annotated[str, typer.Argument(help="What to look for.")],
-    k: Annotated[int, typer.Option("-k", min=1, help="Results wanted.")] = 5,
+    question: Annotated[
+        str, typer.Argument(parser=some, metavar="QUESTION", help="What to look for.")
+    ],
+    k: ResultsOption = 5,
     path: PathOption = None,
     url: UrlOption = None,
     api_key: ApiKeyOption = None,
@@ -38,7 +42,7 @@ def search(  # noqa: PLR0913 - one argument an option
     as_json: JsonOption = False,
 ) -> None:
     """Find the passages nearest to a question, in two stages."""
-    sizes = parse_sizes(stages) if stages else None
+    sizes = parse_sizes(stages) if stages is not None else None
     # Imported here, so that the other commands need no framework.
     from mrl_adapters.cli.engines import open_client
     from mrl_adapters.cli.stores import open_existing

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mrl_adapters.errors import MissingExtraError
 from mrl_adapters.evaluation.curve_result import CurveResult, CurveRow
+from mrl_adapters.evaluation.pictures import check_picture
 from mrl_adapters.evaluation.report import Trial, TuningResult, describe
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ def tidy(axes: "Axes") -> None:
 
 def save_figure(figure: "Figure", path: Path, note: str) -> Path:
     """Write the figure with lines below that say what was measured."""
+    check_picture(path)
     width = int(figure.get_figwidth() * _LETTERS_AN_INCH)
     figure.supxlabel(textwrap.fill(note, width, break_on_hyphens=False), fontsize=7.5, color=INK)
     import matplotlib as mpl
