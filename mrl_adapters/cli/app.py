@@ -36,11 +36,14 @@ class _OneLineErrors(TyperGroup):
             except BrokenPipeError:
                 raise  # whoever read the output has had enough: click's to end quietly
             except OSError as error:
-                if type(error).__module__ == "builtins" and error.errno is not None:
+                if error.errno is not None:
                     _fail(_of_the_system(error))
+                # Model hubs say "not found" and "no connection" by a bare one.
+                if type(error) is not OSError and not _is_remote(error):
+                    raise
                 _fail(f"{_told(error)}. Check the address, the name and the connection.")
             except Exception as error:
-                if type(error).__module__.partition(".")[0] not in _REMOTE:
+                if not _is_remote(error):
                     raise
                 _fail(f"{_told(error)}. Check the server's address, its key and its state.")
 
@@ -98,6 +101,10 @@ def _show_warning(
     """Show a warning as :func:`warnings.showwarning` does, without the place in the code."""
     del category, filename, lineno, file, line
     tell("Warning", "bold yellow", str(message))
+
+
+def _is_remote(error: Exception) -> bool:
+    return type(error).__module__.partition(".")[0] in _REMOTE
 
 
 def _of_the_system(error: OSError) -> str:

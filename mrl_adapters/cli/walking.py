@@ -25,7 +25,8 @@ class Skipped:
 
     def __str__(self) -> str:
         """Say both in one line."""
-        return f"{self.path}: {' '.join(self.reason.split())}"
+        reason = " ".join(self.reason.split()).removeprefix(f"{self.path} ")
+        return f"{self.path}: {reason}"
 
 
 @dataclass

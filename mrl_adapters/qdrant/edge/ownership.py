@@ -6,6 +6,7 @@ write: the settings of a collection, or nothing but our lock and an empty folder
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -145,7 +146,8 @@ def _is_unfinished(folder: Path) -> bool:
 
 def _store_around(path: Path) -> Path | None:
     """Find the store inside whose collections a path lies."""
-    for folder in (resolved := path.resolve(), *resolved.parents):
+    # Unlike Path.resolve, realpath goes as far as it can where links lead in a circle.
+    for folder in (resolved := Path(os.path.realpath(path)), *resolved.parents):
         if folder.name == COLLECTIONS_FOLDER and is_store(folder.parent):
             return folder.parent
     return None
