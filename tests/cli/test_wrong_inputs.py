@@ -84,7 +84,18 @@ _WRONG: dict[str, tuple[str, ...]] = {
     "dimensions": _SIZES,
     "oversampling": ("", "0", "-1", "nan", "inf", "many"),
     "seed": ("", "-1", "nan", "many"),
-    "plot": ("", "{}/missing/a.png", "{}/a.txt", "{}/a", "{}/file/a.png", "{}", "/proc/a.png"),
+    "plot": (
+        "",
+        "{}/missing/a.png",
+        "{}/a.txt",
+        "{}/a",
+        "{}/file/a.png",
+        "{}",
+        "/proc/a.png",
+        "{}/pipe.png",
+        "{}/lost.png",
+        "{}/" + "x" * 300 + ".png",
+    ),
     "target_overlap": _SHARES,
     "confidence": _SHARES,
     "questions": _FILES,
@@ -160,6 +171,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, library: Path) -> Path:
     np.save(made / "vectors.npy", np.random.default_rng(1).standard_normal((400, 32)))
     (made / "file").write_text("a file")
     os.mkfifo(made / "pipe")
+    os.mkfifo(made / "pipe.png")
+    (made / "lost.png").symlink_to("nowhere/lost.png")
     (made / "loop").symlink_to("loop")
     (made / "broken.txt").symlink_to("nowhere")
     (made / "latin.txt").write_bytes(b"K\xe4se\xff")
