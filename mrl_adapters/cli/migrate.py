@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from mrl_adapters.qdrant.migration.checkpoint import Mode
 
 _AGAIN = "Others wrote meanwhile: run it again when they are done."
+_UNSETTLED_COPY = (
+    "No alias was switched and nothing was deleted: the copy did not come to equal its source."
+)
 _PLAN = (
     "The search plan that tune had saved is gone: it was measured on other short vectors. "
     "Make a new one with: mrl-adapters tune {} --save"
@@ -99,7 +102,8 @@ def migrate(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Give a collection short vectors, derived from its full ones: nothing is embedded again.
 
-    It may be interrupted at any moment: run it again, and it goes on where it stopped.
+    It may be interrupted at any moment: run it again, and it goes on where it stopped. Exit with 1
+    if others wrote meanwhile, so that it has to be run again.
     """
     sizes = parse_sizes(stages)
     copies = bool(copy_to or to_path or to_url)
@@ -123,14 +127,17 @@ def migrate(  # noqa: PLR0913 - one argument an option
             model=model,
             full_name=full_name,
         )
+        settled = True
         if dry_run:
             plan = plan_migration(client, collection, **what)
             plain, told = plan.to_dict(), _planned(plan)
         else:
             with point_phases() as report:
                 done = run(client, collection, **what, progress=report)
-            plain, told = done.to_dict(), _migrated(done)
+            plain, told, settled = done.to_dict(), _migrated(done), done.settled
     _print(plain, told, as_json=as_json)
+    if not settled:
+        raise typer.Exit(1)
 
 
 def rotate(
@@ -145,7 +152,8 @@ def rotate(
 ) -> None:
     """Learn a rotation from a collection, and derive its short vectors anew with it.
 
-    Searches go on meanwhile. It may be interrupted at any moment: run it again.
+    Searches go on meanwhile. It may be interrupted at any moment: run it again. Exit with 1 if
+    others wrote meanwhile, so that it has to be run again.
     """
     sizes = None if stages is None else parse_sizes(stages)
     from mrl_adapters.cli.engines import open_client
@@ -165,6 +173,8 @@ def rotate(
     if not done.settled:
         notes.append(_AGAIN)
     _print(done.to_dict(), _told(told, notes), as_json=as_json)
+    if not done.settled:
+        raise typer.Exit(1)
 
 
 class _Options(TypedDict):
@@ -201,7 +211,9 @@ def _migrated(done: "MigrationResult") -> Text:
     if done.unusable:
         told += f" {done.unusable:,} have no usable full vector, and so no short ones."
     notes = [_PLAN.format(done.target_name)] if done.dropped_plan else []
-    return _told(told, notes if done.settled else [*notes, _AGAIN])
+    if not done.settled:
+        notes += [_UNSETTLED_COPY, _AGAIN] if done.mode == "copy" else [_AGAIN]
+    return _told(told, notes)
 
 
 def _told(what: str, notes: list[str]) -> Text:

@@ -2,6 +2,7 @@
 
 import threading
 import weakref
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeAlias, TypeVar, cast
 
 from qdrant_client import AsyncQdrantClient, QdrantClient
@@ -74,6 +75,13 @@ class Driver:
             return run(flow, client)
         with self._turns:
             return run(flow, client, self._turns.rest)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other operations of an embedded client waiting for the length of a block.
+
+        A server's client is not the only one that writes: there it keeps nobody waiting.
+        """
+        return self._turns or nullcontext()
 
     async def arun(self, flow: Flow[T]) -> T:
         """Drive a flow from a coroutine without blocking its event loop.

@@ -1,5 +1,6 @@
 """Carry points from one collection into another, and tell whether they arrived."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from mrl_adapters.vectors import normalize
 
 _NUMBER_BYTES = 21
 _REQUEST_BYTES = 5_000_000
+_FLOAT_UNIT = 4e-16  # of 16 or 17 digits
 
 
 class Carrier:
@@ -148,7 +150,7 @@ class Carrier:
         return np.asarray(near | absent)
 
     def _same_rest(self, record: models.Record, copy: models.Record) -> bool:
-        if (record.payload or {}) != (copy.payload or {}):
+        if not same_value(record.payload or {}, copy.payload or {}):
             return False
         return all(_near(vector_of(record, name), vector_of(copy, name)) for name in self._others)
 
@@ -210,6 +212,30 @@ class Carrier:
         return self._driver.run(
             ask(lambda c: c.retrieve(self._name, ids=ids, with_payload=True, with_vectors=True))
         )
+
+
+def same_value(here: Any, there: Any) -> bool:
+    """Compare two payload values, as far as storing them again may change them.
+
+    Engines give about one float of 16 or 17 digits in ten back one unit off. True is not 1.
+
+    Args:
+        here: A value.
+        there: What it was stored as.
+    """
+    if isinstance(here, dict) and isinstance(there, dict):
+        return here.keys() == there.keys() and all(
+            same_value(value, there[key]) for key, value in here.items()
+        )
+    if isinstance(here, list) and isinstance(there, list):
+        return len(here) == len(there) and all(map(same_value, here, there))
+    if isinstance(here, bool) or isinstance(there, bool):
+        return here is there
+    if isinstance(here, float) and isinstance(there, float):
+        return math.isclose(here, there, rel_tol=_FLOAT_UNIT) or (
+            math.isnan(here) and math.isnan(there)
+        )
+    return bool(here == there)
 
 
 def _near(here: Any, there: Any) -> bool:

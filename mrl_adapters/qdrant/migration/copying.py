@@ -5,7 +5,9 @@ The old collection is only read. Three passes, each safe to be killed in and to 
 1. Every point is copied, page by page; the copy's metadata says how far.
 2. Every point of both is read and compared; what other writers added, changed or deleted in the
    old collection meanwhile is done in the new one. Repeated until nothing is found.
-3. An alias is switched, and the old collection deleted, where that was asked for.
+3. An alias is switched, and the old collection deleted, where that was asked for. Only to what has
+   settled, and only what was compared once more, right before, and found equal. A copy that has not
+   settled is compared again by the next run.
 """
 
 import time
@@ -26,7 +28,12 @@ from mrl_adapters.qdrant.migration.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from mrl_adapters.qdrant.migration.destination import Destination, refuse_changed, switch
+from mrl_adapters.qdrant.migration.destination import (
+    Destination,
+    difference,
+    refuse_changed,
+    switch,
+)
 from mrl_adapters.qdrant.migration.in_place import MAX_PASSES
 from mrl_adapters.qdrant.migration.pages import PointId, count_points, read_pages
 from mrl_adapters.qdrant.migration.progress import Meter, ProgressCallback
@@ -112,11 +119,17 @@ def migrate_by_copy(
             checkpoint = replace(checkpoint, state="verifying", offset=None)
             write_checkpoint(target, name, checkpoint)
         corrected, passes, settled = _verify_all(driver, carrier, source, destination, report)
-        checkpoint = replace(checkpoint, state="done")
-        write_checkpoint(target, name, checkpoint, destination.layout.metadata())
-    elif destination.delete_source:
-        refuse_changed(carrier, source, name)
-    switch(driver, source, destination)
+    with driver.alone():
+        if checkpoint.state == "done":
+            if destination.delete_source:
+                refuse_changed(carrier, source, destination)
+        elif settled and (destination.delete_source or destination.alias is not None):
+            settled = difference(carrier, source, destination) is None
+        if settled:
+            if checkpoint.state != "done":
+                checkpoint = replace(checkpoint, state="done")
+                write_checkpoint(target, name, checkpoint, destination.layout.metadata())
+            switch(driver, source, destination)
     return MigrationResult(
         mode="copy",
         collection_name=source.name,

@@ -12,6 +12,7 @@ from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.carrier import Carrier
+from mrl_adapters.qdrant.migration.pages import count_points
 from mrl_adapters.qdrant.migration.source import Source
 from mrl_adapters.qdrant.reading import active_rotation
 
@@ -57,26 +58,48 @@ def switch(driver: Driver, source: Source, destination: Destination) -> None:
         driver.run(drop_companion(name))
 
 
-def refuse_changed(carrier: Carrier, source: Source, name: str) -> None:
+def difference(carrier: Carrier, source: Source, destination: Destination) -> str | None:
+    """Compare a copy with the old collection, content and count, and write nothing.
+
+    Every point of the old collection is in the copy as it is, and there are as many: so there are
+    no others in the copy.
+
+    Args:
+        carrier: What carried the points over.
+        source: The old collection, or one that has its name by now.
+        destination: The copy.
+
+    Returns:
+        What differs; None if nothing does.
+    """
+    for records, _ in carrier.pages():
+        if differing := carrier.differing(records):
+            return f"as in point {differing[0].id!r}"
+    here = count_points(carrier.source_driver, source.name)
+    there = count_points(destination.driver, destination.name)
+    return None if here == there else f"in number: {here} points, {there} in the copy"
+
+
+def refuse_changed(carrier: Carrier, source: Source, destination: Destination) -> None:
     """Refuse to delete a collection that differs from the copy which an earlier run finished.
 
     Args:
         carrier: What carried its points over.
         source: The old collection, or one that has its name by now.
-        name: The copy.
+        destination: The copy.
 
     Raises:
-        MigrationError: It has points that the copy has not, or has otherwise.
+        MigrationError: They differ.
     """
-    for records, _ in carrier.pages():
-        if differing := carrier.differing(records):
-            msg = (
-                f"Collection {source.name!r} was not deleted: an earlier run finished its copy "
-                f"{name!r}, and by now they differ, as in point {differing[0].id!r}. Delete "
-                f"{source.name!r} yourself if {name!r} has what you want; if not, delete "
-                f"{name!r} and run this again."
-            )
-            raise MigrationError(msg, collection=source.name, found=differing[0].id)
+    differing = difference(carrier, source, destination)
+    if differing is not None:
+        name = destination.name
+        msg = (
+            f"Collection {source.name!r} was not deleted: an earlier run finished its copy "
+            f"{name!r}, and by now they differ, {differing}. Delete {source.name!r} yourself if "
+            f"{name!r} has what you want; if not, delete {name!r} and run this again."
+        )
+        raise MigrationError(msg, collection=source.name, found=differing)
 
 
 def check_alias(driver: Driver, alias: str | None, name: str) -> None:

@@ -16,11 +16,11 @@ class CopyTarget:
             client, the old one's name with ``_two_stage`` in the same.
         client: Another client to write to: server to embedded engine, embedded engine to server,
             local mode to either. None stays in the same one.
-        alias: Alias that is switched to the copy once it is verified. If the collection was
+        alias: Alias that is switched to the copy once it has settled. If the collection was
             named by an alias, that one is switched unless another is given. The embedded engine
             has no aliases.
         delete_source: Whether the old collection is deleted in the end, with its rotation if it has
-            one.
+            one: only if, compared once more right before, it equals the copy in content and count.
     """
 
     collection_name: str | None = None
@@ -101,7 +101,8 @@ class MigrationResult:
             copy: not carried over), since it was measured on other short vectors.
         passes: How often all points were compared.
         settled: Whether the last comparison found everything right. False: other writers changed
-            points all the time; run it again when they are done.
+            points all the time; run it again when they are done. Until then a copy's alias is not
+            switched, and its source not deleted.
         resumed: Whether it went on where an earlier run stopped.
         elapsed_s: Seconds it took.
     """

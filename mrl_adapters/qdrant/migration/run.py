@@ -37,9 +37,12 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
 
     ``mode="in_place"`` adds named vectors to the collection (embedded engine, local mode, servers
     from 1.18). ``mode="copy"`` writes a new collection with the ideal layout, in this client or
-    another one, and never touches the old one unless ``CopyTarget`` asks for it. In a copy,
-    points written to the old collection after the last comparison are not found, and a finished
-    copy is never written to again: let the writers rest for the end of it, then move them over.
+    another one, and never touches the old one unless ``CopyTarget`` asks for it. An alias is
+    switched only to a copy that has settled, and the old collection is deleted only if, compared
+    once more right before, it equals the copy in content and count. What is written to the old
+    collection behind that comparison is not found (on the embedded engine, this client's stores
+    wait), and a finished copy is never written to again: let the writers rest for the end of it,
+    then move them over.
 
     Args:
         client: Client that holds the collection.
