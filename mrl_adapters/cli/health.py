@@ -18,7 +18,7 @@ from mrl_adapters.cli.options import (
 from mrl_adapters.cli.terminal import output, point_phases, tell
 
 if TYPE_CHECKING:
-    from mrl_adapters.qdrant import AuditReport
+    from mrl_adapters.qdrant import AuditReport, RepairResult
 
 
 def audit(
@@ -56,7 +56,7 @@ def repair(
     api_key: ApiKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Derive again every short vector that is missing or wrong."""
+    """Derive again every short vector that is missing or wrong; exit with 1 if it has to go on."""
     from mrl_adapters.cli.engines import open_client
     from mrl_adapters.qdrant import repair as run
 
@@ -64,7 +64,13 @@ def repair(
         done = run(client, collection, full_name=full_name, progress=report)
     if as_json:
         output.print_json(json.dumps(done.to_dict()))
-        return
+    else:
+        _show_repair(done)
+    if not done.settled:
+        raise typer.Exit(1)
+
+
+def _show_repair(done: "RepairResult") -> None:
     told = f"{done.collection_name}: nothing to mend"
     if done.filled or done.corrected:
         told = (

@@ -197,7 +197,9 @@ def test_a_run_that_others_kept_from_settling_says_so(
 
     monkeypatch.setattr(mrl_adapters.qdrant, command, restless)
     options = ("old", "--stages", 8, "--path", place) if command == "migrate" else ()
-    told = " ".join(run(command, *(options or ("docs", "--path", two_stage))).stdout.split())
+    result = run(command, *(options or ("docs", "--path", two_stage)))
+    told = " ".join(result.stdout.split())
+    assert result.exit_code == 1
     assert "3 " in told
     assert told.endswith("Others wrote meanwhile: run it again when they are done.")
 
