@@ -3,6 +3,7 @@
 No framework is imported; what counts is which methods the object has.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,24 +13,32 @@ from mrl_adapters.vectors import FloatArray, as_vectors
 
 
 def adopt(embedder: object) -> Embedder:
-    """Return the embedder itself, or a thin shell around a LlamaIndex BaseEmbedding.
+    """Return the embedder itself, or a thin shell around one that lacks some of the four names.
 
     Args:
-        embedder: One of ours, a LangChain Embeddings or a LlamaIndex BaseEmbedding.
+        embedder: One of ours, a LangChain Embeddings, a LlamaIndex BaseEmbedding, or an object
+            with embed_documents and embed_query alone; its async twins then run in a thread.
 
     Raises:
         ConfigurationError: It is none of these.
     """
+    if isinstance(embedder, type):
+        msg = (
+            f"{embedder.__name__} is a class, expected an embedder. Pass {embedder.__name__}(...)."
+        )
+        raise ConfigurationError(msg, found=embedder)
     if isinstance(embedder, Embedder):
         return embedder
     if hasattr(embedder, "get_query_embedding") and hasattr(embedder, "get_text_embedding_batch"):
         return _LlamaIndexEmbedder(embedder)
+    if hasattr(embedder, "embed_query") and hasattr(embedder, "embed_documents"):
+        return _BlockingEmbedder(embedder)
     msg = (
         f"{type(embedder).__name__} is not an embedder: it has neither embed_documents and "
         "embed_query (LangChain) nor get_text_embedding_batch and get_query_embedding "
-        "(LlamaIndex), with their async twins. Pass an object, not a class, of one of these kinds."
+        "(LlamaIndex). Pass an object of one of these kinds."
     )
-    raise ConfigurationError(msg)
+    raise ConfigurationError(msg, found=type(embedder))
 
 
 def document_array(embedder: Embedder, texts: list[str]) -> FloatArray:
@@ -83,3 +92,24 @@ class _LlamaIndexEmbedder:
     async def aembed_query(self, text: str) -> Sequence[float]:
         vector: Sequence[float] = await self.base.aget_query_embedding(text)
         return vector
+
+
+class _BlockingEmbedder:
+    """Give an object with the two blocking names the other two."""
+
+    def __init__(self, base: Any) -> None:
+        self.base = base
+
+    def embed_documents(self, texts: list[str]) -> Sequence[Sequence[float]]:
+        vectors: Sequence[Sequence[float]] = self.base.embed_documents(texts)
+        return vectors
+
+    def embed_query(self, text: str) -> Sequence[float]:
+        vector: Sequence[float] = self.base.embed_query(text)
+        return vector
+
+    async def aembed_documents(self, texts: list[str]) -> Sequence[Sequence[float]]:
+        return await asyncio.to_thread(self.embed_documents, texts)
+
+    async def aembed_query(self, text: str) -> Sequence[float]:
+        return await asyncio.to_thread(self.embed_query, text)

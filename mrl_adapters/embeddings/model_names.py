@@ -3,8 +3,8 @@
 import enum
 
 from mrl_adapters import registry
+from mrl_adapters.embeddings.wrappers import layers
 
-_WRAPPED = ("base", "underlying_embeddings")  # ours, LangChain's CacheBackedEmbeddings
 _NAMES = ("model", "model_name", "model_id", "repo_id", "model_path")
 
 
@@ -16,8 +16,16 @@ def model_name(embedder: object) -> str | None:
             looked into.
 
     Returns:
-        The name as the embedder itself spells it, or None where it does not say.
+        The name as the outermost that says one spells it, or None where nobody does.
     """
+    found = list(layers(embedder))
+    # LlamaIndex's shell for LangChain calls the model by the class where that says no name.
+    classes = {type(each).__name__ for each in found}
+    names = (_own_name(each) for each in found)
+    return next((name for name in names if name and name not in classes), None)
+
+
+def _own_name(embedder: object) -> str | None:
     if deployment := _azure_deployment(embedder):
         # A deployment may have any name: only one that names a model says something.
         return deployment if registry.find(deployment) else None
@@ -27,12 +35,6 @@ def model_name(embedder: object) -> str | None:
             value = value.value
         if isinstance(value, str) and value not in {"", "unknown"} and "://" not in value:
             return value
-    for attribute in _WRAPPED:
-        inner = getattr(embedder, attribute, None)
-        if callable(getattr(inner, "embed_query", None)) or callable(
-            getattr(inner, "get_query_embedding", None)
-        ):
-            return model_name(inner)
     return None
 
 
@@ -41,8 +43,8 @@ def _azure_deployment(embedder: object) -> str | None:
 
     Its ``model`` says text-embedding-ada-002 unless set, whatever the deployment runs.
     """
-    given: set[str] = getattr(embedder, "model_fields_set", set())
-    if "deployment" in given and "model" not in given:
+    given = getattr(embedder, "model_fields_set", None)
+    if isinstance(given, set) and "deployment" in given and "model" not in given:
         deployment = getattr(embedder, "deployment", None)
         return deployment if isinstance(deployment, str) else None
     return None

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from mrl_adapters.embeddings.wrappers import layers
+
 # Classes of LangChain and LlamaIndex whose service or code tells queries from documents itself,
 # by a task or input type.
 _TASK_AWARE = frozenset(
@@ -35,14 +37,20 @@ def applies_prompts(embedder: object) -> bool:
     """Whether an embedder puts its model's prompts before the texts by itself.
 
     Ours say so (``applies_prompts``); of the frameworks' classes, those that send a task to their
-    service do, and those that were given an instruction or a prompt by the user.
+    service do, and those that were given an instruction or a prompt by the user. A wrapper does
+    what the one within does.
     """
+    return any(_own_word(each) for each in layers(embedder))
+
+
+def _own_word(embedder: object) -> bool:
     said = getattr(embedder, "applies_prompts", None)
     if isinstance(said, bool):
         return said
     if any(parent.__name__ in _TASK_AWARE for parent in type(embedder).__mro__):
         return True
-    if any(getattr(embedder, name, None) for name in _INSTRUCTIONS):
+    instructions = (getattr(embedder, name, None) for name in _INSTRUCTIONS)
+    if any(isinstance(each, str) and each for each in instructions):
         return True
     options = (getattr(embedder, name, None) for name in _ENCODE_OPTIONS)
     return any(

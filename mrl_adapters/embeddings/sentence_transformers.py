@@ -31,7 +31,9 @@ class SentenceTransformerEmbedder(LocalEmbedder):
         batch_size: Texts that are encoded at once.
         progress: Whether to show a progress bar.
         query_options: More arguments for ``encode`` with questions, such as
-            ``{"task": "retrieval.query"}`` for jina-embeddings-v3, or ``{"prompt": "..."}``.
+            ``{"task": "retrieval.query"}`` for jina-embeddings-v3. A ``prompt`` or
+            ``prompt_name`` among them takes the place of the registry's; ``{"prompt": ""}`` puts
+            none.
         document_options: The same for stored texts.
 
     Raises:
@@ -66,12 +68,12 @@ class SentenceTransformerEmbedder(LocalEmbedder):
         self._dimensions = full if dimensions is None else dimensions
         spec.check(self._dimensions)
         query, document = _prompts(spec, model)
-        # Names the side for models with one network a side; a prompt is put before the texts here.
-        shared = {"prompt": "", "batch_size": batch_size, "show_progress_bar": progress}
+        shared: dict[str, Any] = {"batch_size": batch_size, "show_progress_bar": progress}
         # However the model was loaded, it is asked for all of its dimensions.
         shared |= {"truncate_dim": sys.maxsize, **({"device": device} if device else {})}
-        self._query = query, {**shared, "task": "query", **(query_options or {})}
-        self._document = document, {**shared, "task": "document", **(document_options or {})}
+        # The task names the side, for models with one network a side.
+        self._query = _told(query, {**shared, "task": "query", **(query_options or {})})
+        self._document = _told(document, {**shared, "task": "document", **(document_options or {})})
 
     @property
     def dimensions(self) -> int:
@@ -87,8 +89,6 @@ class SentenceTransformerEmbedder(LocalEmbedder):
         if not texts:
             return np.empty((0, self._dimensions), dtype=np.float32)
         prompt, options = self._query if query else self._document
-        if options["prompt"]:
-            prompt = ""  # the user's own, applied by the model
         encoded = self._transformer.encode(prefix(texts, prompt), **options)
         giver = f"Model '{self._name}'"
         return shorten(as_vectors(encoded), self._dimensions, spec=self._spec, giver=giver)
@@ -130,3 +130,10 @@ def _prompts(spec: registry.ModelSpec, model: Any) -> tuple[str, str]:
     own = getattr(model, "prompts", None) or {}
     document = own.get("document") or own.get("passage") or ""
     return spec.query_prompt or own.get("query") or "", spec.document_prompt or document
+
+
+def _told(prompt: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Give the prompt that is put before the texts here, and the options of ``encode``."""
+    if options.get("prompt") is not None or options.get("prompt_name") is not None:
+        return "", options  # the user's own, put by the model
+    return prompt, {**options, "prompt": ""}  # lest the model puts its default as well

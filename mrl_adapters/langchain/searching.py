@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from langchain_core.documents import Document
-from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from qdrant_client import models
 from typing_extensions import override
@@ -25,7 +24,7 @@ class SearchingStore(VectorStore):
 
     _driver: Driver
     _collection: MatryoshkaCollection
-    _embedding: Embeddings | Embedder
+    _embedder: Embedder
 
     @property
     def plan(self) -> SearchPlan:
@@ -67,14 +66,14 @@ class SearchingStore(VectorStore):
     ) -> list[tuple[Document, float]]:
         """Find documents as :meth:`similarity_search` does, with the full vectors' scores."""
         return self.similarity_search_with_score_by_vector(
-            self._embedding.embed_query(query), k, **kwargs
+            self._embedder.embed_query(query), k, **kwargs
         )
 
     @override
     async def asimilarity_search_with_score(
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
-        vector = await self._embedding.aembed_query(query)
+        vector = await self._embedder.aembed_query(query)
         return await self.asimilarity_search_with_score_by_vector(vector, k, **kwargs)
 
     @override
@@ -117,14 +116,14 @@ class SearchingStore(VectorStore):
             **kwargs: Those of :meth:`similarity_search`.
         """
         return self.max_marginal_relevance_search_by_vector(
-            self._embedding.embed_query(query), k, fetch_k, lambda_mult, **kwargs
+            self._embedder.embed_query(query), k, fetch_k, lambda_mult, **kwargs
         )
 
     @override
     async def amax_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
-        vector = await self._embedding.aembed_query(query)
+        vector = await self._embedder.aembed_query(query)
         return await self.amax_marginal_relevance_search_by_vector(
             vector, k, fetch_k, lambda_mult, **kwargs
         )

@@ -1,32 +1,26 @@
 """The vector store for LangChain: converts, and leaves the work to the core."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
-from numpy.typing import ArrayLike
 from qdrant_client import AsyncQdrantClient
 from typing_extensions import Self, override
 
-from mrl_adapters.embeddings import ArrayEmbedder, Embedder, model_name
-from mrl_adapters.langchain.documents import batches_of, columns_of
-from mrl_adapters.langchain.filters import to_filter
-from mrl_adapters.langchain.options import ADDING_OPTIONS, existing_options, sorted_options
-from mrl_adapters.langchain.progress import Progress, reporting
+from mrl_adapters.embeddings import Embedder, adopt, model_name
+from mrl_adapters.langchain.adopted import as_embeddings
+from mrl_adapters.langchain.documents import columns_of
+from mrl_adapters.langchain.options import existing_options, sorted_options
 from mrl_adapters.langchain.searching import SearchingStore
+from mrl_adapters.langchain.writing import WritingStore
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.driver import Client
-from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
-from mrl_adapters.qdrant.load import Load
-from mrl_adapters.qdrant.options import refuse_unknown
 from mrl_adapters.qdrant.plan import Plan
 
-_BATCH_SIZE = 256
 
-
-class MatryoshkaVectorStore(SearchingStore):
+class MatryoshkaVectorStore(WritingStore, SearchingStore):
     """Search short vectors first, re-rank with full ones, in one Qdrant query.
 
     Every text is embedded once, at full size; the short vectors are derived. The collection is
@@ -38,7 +32,8 @@ class MatryoshkaVectorStore(SearchingStore):
     Key init args:
         client: EdgeClient or QdrantClient, from :func:`mrl_adapters.qdrant.connect`.
         collection_name: Name of the collection.
-        embedding: Any LangChain Embeddings, at its full size.
+        embedding: Any LangChain Embeddings, or an embedder of ``mrl_adapters.embeddings``, at its
+            full size.
         layout: How a new collection is laid out; None takes the stage from the model registry.
         plan: How it is searched: a SearchPlan, or a dict of the knobs to change.
         async_client: Used by the async methods; None derives one from ``client``.
@@ -87,7 +82,8 @@ class MatryoshkaVectorStore(SearchingStore):
         async_client: AsyncQdrantClient | None = None,
     ) -> None:
         self._driver = Driver(client, async_client)
-        self._embedding = embedding
+        self._embedder = adopt(embedding)
+        self._embeddings = as_embeddings(embedding)
         self._collection = MatryoshkaCollection(
             collection_name, layout=layout, plan=plan, model=model_name(embedding)
         )
@@ -110,8 +106,8 @@ class MatryoshkaVectorStore(SearchingStore):
     @property
     @override
     def embeddings(self) -> Embeddings:
-        # An Embedder has every method of Embeddings; LangChain only ever calls those.
-        return self._embedding  # type: ignore[return-value]
+        """What texts are embedded with; an embedder of another kind in LangChain's class."""
+        return self._embeddings
 
     @classmethod
     @override
@@ -202,123 +198,3 @@ class MatryoshkaVectorStore(SearchingStore):
         store = cls(embedding=embedding, **own)
         await store.driver.arun(store.collection.open(must_exist=True))
         return store
-
-    @override
-    def add_texts(
-        self,
-        texts: Iterable[str],
-        metadatas: Iterable[dict[str, Any] | None] | None = None,
-        *,
-        ids: Iterable[DocumentId | None] | None = None,
-        batch_size: int = _BATCH_SIZE,
-        progress: Progress = False,
-        shard_key: str | int | None = None,
-        **kwargs: Any,
-    ) -> list[str]:
-        """Embed texts, each once at full size, and store them batch by batch.
-
-        Args:
-            texts: The texts; a generator is read batch by batch.
-            metadatas: One mapping a text.
-            ids: One id a text: any string, integer or UUID; one that is there already, in any
-                spelling that Qdrant takes, is replaced. None entries get new ids.
-            batch_size: Texts that are embedded, checked and written together.
-            progress: True shows a bar; a function is called with the number of texts stored by
-                each batch.
-            shard_key: Custom shard to write to.
-            **kwargs: None are known; a misspelt option is an error.
-
-        Returns:
-            The ids, as given; integers and UUIDs as strings.
-
-        Raises:
-            ConfigurationError: Texts, metadatas and ids differ in number, or something of them
-                cannot be stored.
-            EmbeddingError: A vector holds NaN, infinity or only zeros. Nothing of its batch was
-                written.
-
-        Whatever ends the call says what became of it: the error's ``stored_ids`` and
-        ``missing_ids`` (see :meth:`mrl_adapters.qdrant.load.Load.told`). The same call again
-        completes it, without storing anything twice.
-        """
-        refuse_unknown("add_texts()", kwargs, ADDING_OPTIONS)
-        load = Load(self._collection, shard_key=shard_key)
-        with load.told(), reporting(progress, texts) as report:
-            for batch in batches_of(texts, metadatas, ids, batch_size):
-                named = self._driver.run(load.name(batch.ids, batch.payloads, whole=batch.whole))
-                for part, some, payloads in batch.portions(named, batch_size):
-                    report(self._driver.run(load.add(part, self._embed(some), payloads)))
-            if kept := self._driver.run(load.finish()):
-                report(kept)
-        return load.ids
-
-    @override
-    async def aadd_texts(
-        self,
-        texts: Iterable[str],
-        metadatas: Iterable[dict[str, Any] | None] | None = None,
-        *,
-        ids: Iterable[DocumentId | None] | None = None,
-        batch_size: int = _BATCH_SIZE,
-        progress: Progress = False,
-        shard_key: str | int | None = None,
-        **kwargs: Any,
-    ) -> list[str]:
-        """Embed and store texts, as :meth:`add_texts` does."""
-        refuse_unknown("add_texts()", kwargs, ADDING_OPTIONS)
-        load = Load(self._collection, shard_key=shard_key)
-        with load.told(), reporting(progress, texts) as report:
-            for batch in batches_of(texts, metadatas, ids, batch_size):
-                flow = load.name(batch.ids, batch.payloads, whole=batch.whole)
-                named = await self._driver.arun(flow)
-                for part, some, payloads in batch.portions(named, batch_size):
-                    vectors = await self._aembed(some)
-                    report(await self._driver.arun(load.add(part, vectors, payloads)))
-            if kept := await self._driver.arun(load.finish()):
-                report(kept)
-        return load.ids
-
-    @override
-    def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
-        """Embed and store documents, as :meth:`add_texts` does; their own ids are kept.
-
-        Args:
-            documents: Documents; a generator is read batch by batch.
-            **kwargs: Those of :meth:`add_texts`; ``ids`` go before the documents' own.
-        """
-        return self.add_texts(**{**columns_of(documents), **kwargs})
-
-    @override
-    async def aadd_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
-        return await self.aadd_texts(**{**columns_of(documents), **kwargs})
-
-    def _embed(self, texts: list[str]) -> ArrayLike:
-        if isinstance(self._embedding, ArrayEmbedder):
-            return self._embedding.embed_array(texts)
-        return self._embedding.embed_documents(texts)
-
-    async def _aembed(self, texts: list[str]) -> ArrayLike:
-        if isinstance(self._embedding, ArrayEmbedder):
-            return await self._embedding.aembed_array(texts)
-        return await self._embedding.aembed_documents(texts)
-
-    @override
-    def delete(self, ids: Sequence[DocumentId] | None = None, **kwargs: Any) -> bool:
-        """Delete documents.
-
-        Args:
-            ids: Which, in any spelling; None deletes every document. Those that are not there are
-                passed over.
-            **kwargs: ``filter`` deletes only documents that pass it as well.
-        """
-        self._driver.run(self._delete(ids, kwargs))
-        return True
-
-    @override
-    async def adelete(self, ids: Sequence[DocumentId] | None = None, **kwargs: Any) -> bool:
-        await self._driver.arun(self._delete(ids, kwargs))
-        return True
-
-    def _delete(self, ids: Sequence[DocumentId] | None, options: Mapping[str, Any]) -> Flow[None]:
-        refuse_unknown("delete()", options, ("filter",))
-        return self._collection.delete(ids, to_filter(options.get("filter")))

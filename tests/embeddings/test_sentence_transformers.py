@@ -80,6 +80,32 @@ def test_options_of_ones_own_win():
     assert (stored, document["prompt"], document["task"]) == (["two"], "mine: ", "document")
 
 
+@pytest.mark.parametrize(
+    ("given", "put", "asked"),
+    [
+        ({"prompt_name": "query"}, "", {"prompt_name": "query"}),
+        ({"prompt": "mine: "}, "", {"prompt": "mine: "}),
+        ({"prompt": ""}, "", {"prompt": ""}),
+        ({"prompt": "a", "prompt_name": "b"}, "", {"prompt": "a", "prompt_name": "b"}),
+        ({"prompt": None}, "search_query: ", {"prompt": ""}),
+        ({"prompt_name": None}, "search_query: ", {"prompt": "", "prompt_name": None}),
+        ({}, "search_query: ", {"prompt": ""}),
+    ],
+    ids=["a name", "a prompt", "none wanted", "both", "no prompt", "no name", "nothing"],
+)
+def test_a_prompt_or_its_name_given_for_one_side_wins(
+    given: dict[str, Any], put: str, asked: dict[str, Any]
+):
+    model = StandIn(768)
+    embedder = SentenceTransformerEmbedder(model, name="nomic-embed-text-v1.5", query_options=given)
+    embedder.embed_query("one")
+    embedder.embed_documents(["two"])
+    (questions, options), (documents, others) = model.calls
+    assert questions == [put + "one"]
+    assert {name: options[name] for name in options if name.startswith("prompt")} == asked
+    assert (documents, others["prompt"]) == (["search_document: two"], "")
+
+
 def test_a_wrapper_around_it_adds_no_second_prompt():
     model = StandIn(768)
     inner = SentenceTransformerEmbedder(model, name="nomic-embed-text-v1.5")

@@ -1,0 +1,61 @@
+"""Embedders that know no framework as LangChain's Embeddings.
+
+Parts of LangChain and LangGraph (EmbeddingsFilter, LangGraph's stores) take nothing else.
+"""
+
+from collections.abc import Sequence
+
+from langchain_core.embeddings import Embeddings
+from typing_extensions import override
+
+from mrl_adapters.embeddings import Embedder, OpenAIEmbedder, TruncatedEmbedder, adopt
+from mrl_adapters.embeddings.local import LocalEmbedder
+
+# Ours have each method of the class, and say nothing of it: they are made without LangChain.
+for _kind in (LocalEmbedder, OpenAIEmbedder, TruncatedEmbedder):
+    Embeddings.register(_kind)
+
+
+def as_embeddings(embedder: object) -> Embeddings:
+    """Return an embedder itself where it is LangChain's, else a thin shell around it.
+
+    Args:
+        embedder: A LangChain Embeddings, one of ours, any object with their methods, or a
+            LlamaIndex BaseEmbedding.
+
+    Raises:
+        ConfigurationError: It is none of these.
+    """
+    adopted = adopt(embedder)
+    return adopted if isinstance(adopted, Embeddings) else AdoptedEmbeddings(adopted)
+
+
+class AdoptedEmbeddings(Embeddings):
+    """Give an embedder the class that LangChain asks for, and its answers Python floats.
+
+    Args:
+        base: Anything with the four methods.
+    """
+
+    def __init__(self, base: Embedder) -> None:
+        self.base = base
+
+    @override
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [_floats(vector) for vector in self.base.embed_documents(texts)]
+
+    @override
+    def embed_query(self, text: str) -> list[float]:
+        return _floats(self.base.embed_query(text))
+
+    @override
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [_floats(vector) for vector in await self.base.aembed_documents(texts)]
+
+    @override
+    async def aembed_query(self, text: str) -> list[float]:
+        return _floats(await self.base.aembed_query(text))
+
+
+def _floats(vector: Sequence[float]) -> list[float]:
+    return [*map(float, vector)]

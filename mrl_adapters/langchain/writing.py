@@ -1,0 +1,150 @@
+"""How documents get into a LangChain store and out of it again, in both colours."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from langchain_core.documents import Document
+from langchain_core.vectorstores import VectorStore
+from numpy.typing import ArrayLike
+from typing_extensions import override
+
+from mrl_adapters.embeddings import ArrayEmbedder, Embedder
+from mrl_adapters.langchain.documents import batches_of, columns_of
+from mrl_adapters.langchain.filters import to_filter
+from mrl_adapters.langchain.options import ADDING_OPTIONS
+from mrl_adapters.langchain.progress import Progress, reporting
+from mrl_adapters.qdrant import Driver, MatryoshkaCollection
+from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.ids import DocumentId
+from mrl_adapters.qdrant.load import Load
+from mrl_adapters.qdrant.options import refuse_unknown
+
+_BATCH_SIZE = 256
+
+
+class WritingStore(VectorStore):
+    """The writing half of :class:`~mrl_adapters.langchain.MatryoshkaVectorStore`."""
+
+    _driver: Driver
+    _collection: MatryoshkaCollection
+    _embedder: Embedder
+
+    @override
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: Iterable[dict[str, Any] | None] | None = None,
+        *,
+        ids: Iterable[DocumentId | None] | None = None,
+        batch_size: int = _BATCH_SIZE,
+        progress: Progress = False,
+        shard_key: str | int | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Embed texts, each once at full size, and store them batch by batch.
+
+        Args:
+            texts: The texts; a generator is read batch by batch.
+            metadatas: One mapping a text.
+            ids: One id a text: any string, integer or UUID; one that is there already, in any
+                spelling that Qdrant takes, is replaced. None entries get new ids.
+            batch_size: Texts that are embedded, checked and written together.
+            progress: True shows a bar; a function is called with the number of texts stored by
+                each batch.
+            shard_key: Custom shard to write to.
+            **kwargs: None are known; a misspelt option is an error.
+
+        Returns:
+            The ids, as given; integers and UUIDs as strings.
+
+        Raises:
+            ConfigurationError: Texts, metadatas and ids differ in number, or something of them
+                cannot be stored.
+            EmbeddingError: A vector holds NaN, infinity or only zeros. Nothing of its batch was
+                written.
+
+        Whatever ends the call says what became of it: the error's ``stored_ids`` and
+        ``missing_ids`` (see :meth:`mrl_adapters.qdrant.load.Load.told`). The same call again
+        completes it, without storing anything twice.
+        """
+        refuse_unknown("add_texts()", kwargs, ADDING_OPTIONS)
+        load = Load(self._collection, shard_key=shard_key)
+        with load.told(), reporting(progress, texts) as report:
+            for batch in batches_of(texts, metadatas, ids, batch_size):
+                named = self._driver.run(load.name(batch.ids, batch.payloads, whole=batch.whole))
+                for part, some, payloads in batch.portions(named, batch_size):
+                    report(self._driver.run(load.add(part, self._embed(some), payloads)))
+            if kept := self._driver.run(load.finish()):
+                report(kept)
+        return load.ids
+
+    @override
+    async def aadd_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: Iterable[dict[str, Any] | None] | None = None,
+        *,
+        ids: Iterable[DocumentId | None] | None = None,
+        batch_size: int = _BATCH_SIZE,
+        progress: Progress = False,
+        shard_key: str | int | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Embed and store texts, as :meth:`add_texts` does."""
+        refuse_unknown("add_texts()", kwargs, ADDING_OPTIONS)
+        load = Load(self._collection, shard_key=shard_key)
+        with load.told(), reporting(progress, texts) as report:
+            for batch in batches_of(texts, metadatas, ids, batch_size):
+                flow = load.name(batch.ids, batch.payloads, whole=batch.whole)
+                named = await self._driver.arun(flow)
+                for part, some, payloads in batch.portions(named, batch_size):
+                    vectors = await self._aembed(some)
+                    report(await self._driver.arun(load.add(part, vectors, payloads)))
+            if kept := await self._driver.arun(load.finish()):
+                report(kept)
+        return load.ids
+
+    @override
+    def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
+        """Embed and store documents, as :meth:`add_texts` does; their own ids are kept.
+
+        Args:
+            documents: Documents; a generator is read batch by batch.
+            **kwargs: Those of :meth:`add_texts`; ``ids`` go before the documents' own.
+        """
+        return self.add_texts(**{**columns_of(documents), **kwargs})
+
+    @override
+    async def aadd_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
+        return await self.aadd_texts(**{**columns_of(documents), **kwargs})
+
+    def _embed(self, texts: list[str]) -> ArrayLike:
+        if isinstance(self._embedder, ArrayEmbedder):
+            return self._embedder.embed_array(texts)
+        return self._embedder.embed_documents(texts)
+
+    async def _aembed(self, texts: list[str]) -> ArrayLike:
+        if isinstance(self._embedder, ArrayEmbedder):
+            return await self._embedder.aembed_array(texts)
+        return await self._embedder.aembed_documents(texts)
+
+    @override
+    def delete(self, ids: Sequence[DocumentId] | None = None, **kwargs: Any) -> bool:
+        """Delete documents.
+
+        Args:
+            ids: Which, in any spelling; None deletes every document. Those that are not there are
+                passed over.
+            **kwargs: ``filter`` deletes only documents that pass it as well.
+        """
+        self._driver.run(self._delete(ids, kwargs))
+        return True
+
+    @override
+    async def adelete(self, ids: Sequence[DocumentId] | None = None, **kwargs: Any) -> bool:
+        await self._driver.arun(self._delete(ids, kwargs))
+        return True
+
+    def _delete(self, ids: Sequence[DocumentId] | None, options: Mapping[str, Any]) -> Flow[None]:
+        refuse_unknown("delete()", options, ("filter",))
+        return self._collection.delete(ids, to_filter(options.get("filter")))
