@@ -1,8 +1,15 @@
 """What tests of every room share."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mrl_adapters.registry import lookup
+
+# Time says nothing on a busy machine: what a property costs is for the benchmarks.
+settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy machine")
 
 
 @pytest.fixture

@@ -97,6 +97,7 @@ def _show(found: "AuditReport") -> None:
         (found.without_full, "have no full vector", "yellow"),
         (found.zero, "are all zeros", "yellow"),
         (found.padded, "end in many zeros: embedded at a smaller size", "yellow"),
+        (found.unreadable, "hold no text that can be read", "yellow"),
     ]
     for count, what, style in rows:
         table.add_row(f"{count:,}", what, style=style if count else "dim")

@@ -5,7 +5,6 @@ what the other wrote. Payloads of LlamaIndex stores (``_node_content``) are read
 """
 
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -16,40 +15,38 @@ from qdrant_client import models
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.lists import require_list
 from mrl_adapters.qdrant.building import built
+from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.ids import DocumentId, id_text, original_id
 from mrl_adapters.qdrant.payload import PlainPayloads, plain_payload
 
 CONTENT_KEY = "page_content"
 METADATA_KEY = "metadata"
-_NODE_KEY = "_node_content"
 _ENDED: Any = object()
 _Row: TypeAlias = tuple[str | None, str, dict[str, Any]]
 _EMPTY = Document(page_content="").__dict__
 
 
-def to_document(point: models.Record | models.ScoredPoint) -> Document:
+def to_document(point: models.Record | models.ScoredPoint, contents: Contents) -> Document:
     """Build the document that a point holds.
 
     Args:
         point: A point with its payload.
+        contents: Reads what this package did not write.
 
     Returns:
         The document with the id that its writer chose; nothing is added to its metadata.
+
+    Warns:
+        UnreadableContentWarning: Its text or metadata is missing or is none; once a collection.
     """
     payload = point.payload or {}
-    if CONTENT_KEY not in payload and _NODE_KEY in payload:
-        node = json.loads(payload[_NODE_KEY])
-        text, metadata = node.get("text"), node.get("metadata")
-    else:
-        text, metadata = payload.get(CONTENT_KEY), payload.get(METADATA_KEY)
-    content: dict[str, Any] = {
-        "id": original_id(point.id, payload),
-        "metadata": metadata or {},
-        "page_content": text or "",
-    }
-    if isinstance(content["metadata"], dict) and isinstance(content["page_content"], str):
-        return built(Document, {**_EMPTY, **content})
-    return Document(**content)  # says what is wrong with it
+    text, metadata = payload.get(CONTENT_KEY), payload.get(METADATA_KEY)
+    if metadata is None:
+        metadata = {}
+    if not (isinstance(text, str) and isinstance(metadata, dict)):
+        text, metadata = contents.text_and_metadata(payload, point.id)
+    content = {"id": original_id(point.id, payload), "metadata": metadata, "page_content": text}
+    return built(Document, {**_EMPTY, **content})
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,17 @@ class SearchingStore(VectorStore):
 
     @override
     def get_by_ids(self, ids: Sequence[DocumentId], /) -> list[Document]:
-        return [to_document(each) for each in self._driver.run(self._collection.get(ids))]
+        return [
+            to_document(each, self._collection.contents)
+            for each in self._driver.run(self._collection.get(ids))
+        ]
 
     @override
     async def aget_by_ids(self, ids: Sequence[DocumentId], /) -> list[Document]:
-        return [to_document(each) for each in await self._driver.arun(self._collection.get(ids))]
+        return [
+            to_document(each, self._collection.contents)
+            for each in await self._driver.arun(self._collection.get(ids))
+        ]
 
     @override
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
@@ -94,13 +100,13 @@ class SearchingStore(VectorStore):
         self, embedding: Sequence[float], k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         """Find documents by a full vector of shape (d,), as :meth:`similarity_search` does."""
-        return _scored(self._driver.run(self._search(embedding, k, **kwargs)))
+        return self._scored(self._driver.run(self._search(embedding, k, **kwargs)))
 
     async def asimilarity_search_with_score_by_vector(
         self, embedding: Sequence[float], k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         """Find documents by a full vector of shape (d,), as :meth:`similarity_search` does."""
-        return _scored(await self._driver.arun(self._search(embedding, k, **kwargs)))
+        return self._scored(await self._driver.arun(self._search(embedding, k, **kwargs)))
 
     @override
     def max_marginal_relevance_search(
@@ -178,9 +184,9 @@ class SearchingStore(VectorStore):
         options = SearchOptions.read({"k": k, **kwargs})
         return self._collection.search([options.search(embedding)], options.plan)
 
-
-def _scored(answers: list[list[models.ScoredPoint]]) -> list[tuple[Document, float]]:
-    return [(to_document(point), point.score) for point in answers[0]]
+    def _scored(self, answers: list[list[models.ScoredPoint]]) -> list[tuple[Document, float]]:
+        contents = self._collection.contents
+        return [(to_document(point, contents), point.score) for point in answers[0]]
 
 
 def _documents(scored: list[tuple[Document, float]]) -> list[Document]:

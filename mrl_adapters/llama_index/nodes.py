@@ -7,23 +7,28 @@ it), so that each store reads what the other wrote. Payloads of LangChain stores
 
 from typing import Any
 
-from llama_index.core.schema import BaseNode, ImageNode, IndexNode, Node, TextNode
+from llama_index.core.schema import (
+    BaseNode,
+    Document,
+    ImageDocument,
+    ImageNode,
+    IndexNode,
+    Node,
+    TextNode,
+)
 from pydantic_core import from_json
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.ids import ID_KEY, original_id
+from mrl_adapters.qdrant.contents import NODE_KEY, Contents, node_content
+from mrl_adapters.qdrant.ids import PointId, original_id
 from mrl_adapters.qdrant.payload import plain_payload
 
 DOCUMENT_KEY = "doc_id"
-_CONTENT_KEY = "_node_content"
-_LANGCHAIN_CONTENT_KEY = "page_content"
-_LANGCHAIN_METADATA_KEY = "metadata"
-_TEXT_KEY = "text"
-# Others, such as Document, are read as text nodes, as core's metadata_dict_to_node does.
 _KINDS: dict[str, type[BaseNode]] = {
-    each.class_name(): each for each in (Node, IndexNode, ImageNode, TextNode)
+    each.class_name(): each for each in (Node, IndexNode, ImageNode, TextNode, ImageDocument)
 }
+_RESOURCES = ("image_resource", "audio_resource", "video_resource")
 
 
 def to_payload(node: BaseNode) -> dict[str, Any]:
@@ -56,7 +61,7 @@ def to_payload(node: BaseNode) -> dict[str, Any]:
     document_id = node.ref_doc_id or node.node_id
     return {
         **metadata,
-        _CONTENT_KEY: content,
+        NODE_KEY: content,
         "_node_type": node.class_name(),
         "document_id": document_id,
         DOCUMENT_KEY: document_id,
@@ -79,31 +84,54 @@ def _plain_related(related: Any, owner: str) -> Any:
     return related if plain is related.metadata else related.model_copy(update={"metadata": plain})
 
 
-def to_node(point: models.Record | models.ScoredPoint, vector_name: str | None = None) -> BaseNode:
+def to_node(
+    point: models.Record | models.ScoredPoint, contents: Contents, vector_name: str | None = None
+) -> BaseNode:
     """Build the node that a point holds, whoever wrote it.
 
     Args:
         point: A point with its payload.
+        contents: Reads what is not as LlamaIndex writes it today.
         vector_name: Which of its vectors becomes the node's embedding; None leaves that empty.
+
+    Warns:
+        UnreadableContentWarning: Its content is missing or cannot be read as a node; what can be
+            read of it is given. Once a collection.
     """
     payload = point.payload or {}
-    if _CONTENT_KEY in payload:
-        kind = _KINDS.get(payload.get("_node_type", ""), TextNode)
-        node: BaseNode = kind.from_dict(from_json(payload[_CONTENT_KEY]))
-    elif _LANGCHAIN_CONTENT_KEY in payload:
-        node = TextNode(
-            id_=original_id(point.id, payload),
-            text=payload[_LANGCHAIN_CONTENT_KEY] or "",
-            metadata=payload.get(_LANGCHAIN_METADATA_KEY) or {},
-        )
-    else:
-        metadata = {key: payload[key] for key in payload.keys() - {_TEXT_KEY, ID_KEY}}
-        node = TextNode(
-            id_=original_id(point.id, payload),
-            text=str(payload.get(_TEXT_KEY, "")),
-            metadata=metadata,
-        )
+    node = _kept_node(payload, contents, point.id) if NODE_KEY in payload else None
+    if node is None:
+        text, metadata = contents.text_and_metadata(payload, point.id)
+        kept = node_content(payload) or {}
+        own_id = str(kept.get("id_") or original_id(point.id, payload))
+        node = TextNode(id_=own_id, text=text, metadata=metadata)
     if vector_name is not None:
         vector: Any = point.vector
         node.embedding = vector[vector_name] if isinstance(vector, dict) else vector
     return node
+
+
+def _kept_node(payload: dict[str, Any], contents: Contents, point: PointId) -> BaseNode | None:
+    """Give the node that LlamaIndex has kept, or None where it is none that this one can read."""
+    try:
+        fields = from_json(payload[NODE_KEY])
+        if "metadata" not in fields:  # LlamaIndex.TS keeps it beside the node alone
+            fields["metadata"] = contents.text_and_metadata(payload, point)[1]
+        if fields.get("text", "") is None:
+            fields["text"] = payload.get("text") or ""
+        return _kind(payload, fields).from_dict(fields)
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        reason = str(error).partition("\n")[0]
+        contents.tell(point, f"holds no node that can be read ({reason})")
+        return None
+
+
+def _kind(payload: dict[str, Any], fields: dict[str, Any]) -> type[BaseNode]:
+    """Choose a node's class: unknown ones are text nodes, as in core's metadata_dict_to_node.
+
+    A text node would lose images, sounds and films.
+    """
+    name = payload.get("_node_type", "")
+    if name in _KINDS:
+        return _KINDS[name]
+    return Document if any(fields.get(each) for each in _RESOURCES) else TextNode

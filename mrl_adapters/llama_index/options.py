@@ -20,7 +20,7 @@ class QueryOptions:
         plan: A SearchPlan, or a mapping of the knobs to change.
         exact: Compare with every full vector instead of searching the short ones.
         shard_key: Search only these custom shards.
-        score_threshold: Scores must exceed it (distances stay below it).
+        score_threshold: The engine's own scores must exceed it (distances stay below it).
         qdrant_filters: A Qdrant filter that nodes must pass as well.
         mmr_threshold: In mode MMR: 1 ranks by similarity alone, 0 by diversity alone; 0.5 if None.
         mmr_prefetch_k: In mode MMR: candidates that diversity chooses from; None takes four times

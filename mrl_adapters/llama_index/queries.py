@@ -14,6 +14,7 @@ from mrl_adapters.llama_index.filters import to_filter
 from mrl_adapters.llama_index.nodes import DOCUMENT_KEY, to_node
 from mrl_adapters.llama_index.options import QueryOptions
 from mrl_adapters.qdrant import MatryoshkaCollection, SearchPlan
+from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.ids import DocumentId, id_texts, stored_ids
@@ -21,6 +22,7 @@ from mrl_adapters.qdrant.options import whole
 from mrl_adapters.qdrant.query import Search, chosen_stages, diversity
 
 _MIN_MMR_CANDIDATES = 20
+_FARTHER_IS_HIGHER = frozenset({"Euclid", "Manhattan"})
 
 
 def answer(
@@ -48,7 +50,8 @@ def answer(
         engine = yield from ask(engine_of)
         stages = chosen_stages(layout, plan, engine) if layout else ()
         _tell(collection.name, stages, plan, searches, answers)
-    return [_result(points) for points in answers]
+    distance = layout.distance if layout else "Cosine"
+    return [_result(points, collection.contents, distance) for points in answers]
 
 
 def _tell(
@@ -70,13 +73,28 @@ def _tell(
         )
 
 
-def _result(points: Sequence[models.ScoredPoint]) -> VectorStoreQueryResult:
-    nodes = [to_node(point) for point in points]
+def _result(
+    points: Sequence[models.ScoredPoint], contents: Contents, distance: str
+) -> VectorStoreQueryResult:
+    nodes = [to_node(point, contents) for point in points]
     return VectorStoreQueryResult(
         nodes=nodes,
-        similarities=[point.score for point in points],
+        similarities=[similarity(point.score, distance) for point in points],
         ids=[node.node_id for node in nodes],
     )
+
+
+def similarity(score: float, distance: str) -> float:
+    """Give a score as LlamaIndex reads one: the higher, the nearer.
+
+    Args:
+        score: What the engine gives: a similarity, or a distance under Euclid and Manhattan.
+        distance: The collection's.
+
+    Returns:
+        The similarity; of a distance d it is 1 / (1 + d), so that d is ``1 / similarity - 1``.
+    """
+    return 1.0 / (1.0 + score) if distance in _FARTHER_IS_HIGHER else score
 
 
 def _search(

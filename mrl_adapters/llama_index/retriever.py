@@ -43,7 +43,7 @@ class MatryoshkaRetriever(BaseRetriever):
         similarity_top_k: Nodes wanted.
         filters: Metadata filters.
         plan: A SearchPlan instead of the store's own, or a dict of its knobs to change.
-        score_threshold: Scores must exceed it (distances stay below it).
+        score_threshold: The engine's own scores must exceed it (distances stay below it).
         mmr_threshold: 1 ranks by similarity alone, 0 by diversity alone; None does not diversify.
         callback_manager: LlamaIndex's callbacks.
 

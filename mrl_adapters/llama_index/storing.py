@@ -78,7 +78,7 @@ def read_nodes(
         wanted = join(condition, of_nodes(ids))
         records = yield from collection.scroll(wanted, limit=limit, with_vectors=vectors)
     named = layout.full_name if with_embeddings else None
-    return [to_node(record, named) for record in records]
+    return [to_node(record, collection.contents, named) for record in records]
 
 
 def delete_nodes(

@@ -244,7 +244,8 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """Find the nodes nearest to a query's embedding.
 
-        Scores are the full vectors' own: similarities, or distances under Euclid and Manhattan.
+        Scores are the full vectors' own similarities; under Euclid and Manhattan
+        1 / (1 + distance): the higher, the nearer, as LlamaIndex expects.
 
         Args:
             query: The query, in mode DEFAULT or MMR. Ids and filters all have to hold; empty

@@ -3,6 +3,7 @@
 from mrl_adapters.qdrant.audit import AuditReport, audit
 from mrl_adapters.qdrant.collection import MatryoshkaCollection
 from mrl_adapters.qdrant.connect import connect
+from mrl_adapters.qdrant.contents import UnreadableContentWarning
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.edge import EdgeClient
 from mrl_adapters.qdrant.layout import CollectionLayout
@@ -30,6 +31,7 @@ __all__ = [
     "MissingShortVectorsWarning",
     "RepairResult",
     "SearchPlan",
+    "UnreadableContentWarning",
     "audit",
     "connect",
     "migrate",

@@ -11,6 +11,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.advice import Advice, advise
+from mrl_adapters.qdrant.contents import CONTENT_KEYS, unreadable
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
@@ -30,6 +31,7 @@ from mrl_adapters.qdrant.reading import short_vectors
 from mrl_adapters.qdrant.rotation import rotated_layout
 
 _EXAMPLES = 10
+_COUNTED = ("stale", "without_full", "not_finite", "zero", "padded", "unreadable")
 _PADDED_SHARE = 0.25  # of a vector's numbers, at its end, all exactly zero
 
 
@@ -51,6 +53,8 @@ class AuditReport:
         zero: Points, of those checked, whose full vector is all zeros.
         padded: Points, of those checked, whose full vector ends in many zeros: embedded at a
             smaller size than the collection's.
+        unreadable: Points, of those checked, whose payload holds no text that the adapters can
+            read: searches give them as far as they can be read.
         examples: Ids of some points by what is wrong with them.
         problems: What keeps two-stage search from working as a whole, one sentence each.
         advice: What could be better.
@@ -67,6 +71,7 @@ class AuditReport:
     not_finite: int
     zero: int
     padded: int
+    unreadable: int
     examples: dict[str, list[PointId]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     advice: tuple[Advice, ...] = ()
@@ -161,7 +166,9 @@ def _records(
     names = [source.full_name, *(shorts.names if shorts else [])]
     size = page_points(source.full.size)
     if sample is None:
-        for records, _ in read_pages(driver, source.name, size, vectors=names):
+        for records, _ in read_pages(
+            driver, source.name, size, vectors=names, payload=CONTENT_KEYS
+        ):
             yield records
         return
     ids = _random_ids(driver, source.name, sample)
@@ -187,7 +194,9 @@ def _retrieve(
     driver: Driver, name: str, ids: list[PointId], names: list[str]
 ) -> list[models.Record]:
     return driver.run(
-        ask(lambda c: c.retrieve(name, ids=ids, with_payload=False, with_vectors=names))
+        ask(
+            lambda c: c.retrieve(name, ids=ids, with_payload=list(CONTENT_KEYS), with_vectors=names)
+        )
     )
 
 
@@ -199,7 +208,7 @@ class _Findings:
         self._shorts = shorts
         self.checked = 0
         self.examples: dict[str, list[PointId]] = {}
-        self.counts = dict.fromkeys(("stale", "without_full", "not_finite", "zero", "padded"), 0)
+        self.counts = dict.fromkeys(_COUNTED, 0)
 
     def add(self, records: Sequence[models.Record]) -> None:
         name, size = self._source.full_name, self._source.full.size
@@ -212,6 +221,8 @@ class _Findings:
         self._note("without_full", absent, records)
         self._note("not_finite", not_finite, records)
         self._note("zero", empty, records)
+        unread = np.array([unreadable(record.payload or {}) is not None for record in records])
+        self._note("unreadable", unread, records)
         self._note("padded", np.asarray(~full[:, -tail:].any(axis=1) & ~empty), records)
         if self._shorts is not None:
             verdict = self._shorts.judge(records)

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from qdrant_client import QdrantClient, models
 
 from mrl_adapters.lists import require_list
+from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, ask, change, retry_delay
 from mrl_adapters.qdrant.ids import DocumentId, id_texts, original_id
@@ -56,6 +57,7 @@ class MatryoshkaCollection:
     ) -> None:
         self.name = name
         _DEFAULT_PLAN.merge(plan)  # refuses unknown knobs now; what it changes may be saved
+        self.contents = Contents(name)
         self._plan = plan
         self._opening = Opening(name, layout, model, payload_indexes)
 

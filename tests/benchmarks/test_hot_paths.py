@@ -25,6 +25,7 @@ from mrl_adapters.llama_index import MatryoshkaRetriever as LlamaRetriever
 from mrl_adapters.llama_index import MatryoshkaVectorStore as LlamaStore
 from mrl_adapters.llama_index.nodes import to_node
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect
+from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.points import PointBatch, columns
 from mrl_adapters.qdrant.query import Search, search_request
@@ -102,8 +103,8 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, HotPat
                 Search(query, K), layout, plan, Engine.EDGE
             ),
             "build 256 points": build_points,
-            "read 10 documents": lambda: [to_document(point) for point in documents],
-            "read 10 nodes": lambda: [to_node(point) for point in written],
+            "read 10 documents": lambda: [to_document(point, Contents("n")) for point in documents],
+            "read 10 nodes": lambda: [to_node(point, Contents("n")) for point in written],
             "invoke LangChain's retriever": lambda: retriever.invoke("question"),
             "invoke LlamaIndex's retriever": lambda: other.retrieve("question"),
         }

@@ -5,11 +5,10 @@ import warnings
 import pytest
 from langchain_core.documents import Document
 from langchain_qdrant import QdrantVectorStore
-from pydantic import ValidationError
 from qdrant_client import models
 
 from mrl_adapters.langchain import MatryoshkaVectorStore
-from mrl_adapters.qdrant import MissingShortVectorsWarning
+from mrl_adapters.qdrant import MissingShortVectorsWarning, UnreadableContentWarning
 
 
 def stock(client, embeddings) -> QdrantVectorStore:
@@ -60,7 +59,9 @@ def test_documents_are_what_langchain_itself_makes(store, client):
 
 
 @pytest.mark.parametrize("wrong", [{"page_content": 5}, {"metadata": ["no", "mapping"]}])
-def test_langchain_says_what_is_wrong_with_somebody_elses_payload(store, client, wrong):
+def test_somebody_elses_payload_ends_no_search_and_is_told_of(store, client, wrong):
     client.set_payload("docs", wrong, points=models.Filter())
-    with pytest.raises(ValidationError, match=next(iter(wrong))):
-        store.similarity_search("files")
+    with pytest.warns(UnreadableContentWarning, match="'docs'"):
+        found = store.similarity_search("files")
+    assert all(isinstance(each.page_content, str) and each.metadata is not None for each in found)
+    assert found

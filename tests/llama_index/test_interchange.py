@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 from langchain_core.documents import Document
-from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+from llama_index.core.schema import Document as LlamaDocument
+from llama_index.core.schema import (
+    ImageDocument,
+    ImageNode,
+    MediaResource,
+    Node,
+    NodeRelationship,
+    RelatedNodeInfo,
+    TextNode,
+)
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, VectorStoreQuery
 from llama_index.core.vector_stores.utils import node_to_metadata_dict
 from qdrant_client import models
@@ -15,7 +24,8 @@ from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.langchain import MatryoshkaVectorStore as LangChainStore
 from mrl_adapters.llama_index import MatryoshkaVectorStore
 from mrl_adapters.llama_index.nodes import to_node, to_payload
-from mrl_adapters.qdrant import MissingShortVectorsWarning
+from mrl_adapters.qdrant import MissingShortVectorsWarning, UnreadableContentWarning
+from mrl_adapters.qdrant.contents import Contents
 
 qdrant = pytest.importorskip("llama_index.vector_stores.qdrant")
 
@@ -61,7 +71,9 @@ def test_a_node_from_no_document_differs_in_its_document_alone(node):
 
 def test_metadata_cannot_displace_the_keys_of_the_payload(node):
     node.metadata = {"_node_content": "x", "doc_id": "x"}
-    assert to_node(models.Record(id=node.node_id, payload=to_payload(node))) == bare(node)
+    assert to_node(
+        models.Record(id=node.node_id, payload=to_payload(node)), Contents("docs")
+    ) == bare(node)
 
 
 @on_qdrant_client
@@ -126,20 +138,41 @@ def test_our_langchain_store_reads_ours(store, client, name, node):
 
 
 def test_our_langchain_store_reads_documents_put_in_whole(new_store, client, name, embed_model):
-    from llama_index.core.schema import Document as LlamaDocument
-
     new_store().add(embed_model([LlamaDocument(id_="doc", text="Bake bread.", metadata={"n": 1})]))
     [read] = LangChainStore(client, name, WordLlamaEmbedder()).get_by_ids(["doc"])
     assert read == Document(id="doc", page_content="Bake bread.", metadata={"n": 1})
 
 
 def test_a_payload_of_nobody_we_know_becomes_a_text_node():
-    read = to_node(models.Record(id=7, payload={"text": "Hello.", "color": "red"}))
+    record = models.Record(id=7, payload={"text": "Hello.", "color": "red"})
+    read = to_node(record, Contents("docs"))
     assert (read.node_id, read.text, read.metadata) == ("7", "Hello.", {"color": "red"})
-    assert to_node(models.Record(id=7, payload=None)).text == ""
+    with pytest.warns(UnreadableContentWarning):
+        assert to_node(models.Record(id=7, payload=None), Contents("docs")).text == ""
 
 
 def test_payloads_are_plain_json(node):
     node.metadata = {"nested": {"deep": [1, {"a": None}]}}
     payload = to_payload(node)
     assert json.loads(json.dumps(payload)) == payload
+
+
+@pytest.mark.parametrize(
+    "put_in",
+    [
+        ImageDocument(image="aGk=", text="a picture"),
+        ImageNode(image="aGk=", text="a picture"),
+        ImageNode(image_url="https://example.org/a.png"),
+        Node(image_resource=MediaResource(data=b"aGk="), text_resource=MediaResource(text="hi")),
+        Node(audio_resource=MediaResource(data=b"aGk=")),
+        LlamaDocument(
+            text_resource=MediaResource(text="hi"),
+            image_resource=MediaResource(data=b"aGk="),
+        ),
+        LlamaDocument(video_resource=MediaResource(data=b"aGk=")),
+    ],
+    ids=lambda node: node.class_name(),
+)
+def test_pictures_sounds_and_films_come_back(put_in):
+    record = models.Record(id=put_in.node_id, payload=to_payload(put_in))
+    assert to_node(record, Contents("docs")).to_dict() == put_in.to_dict()

@@ -4,9 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from llama_index.core import VectorStoreIndex
+from llama_index.core import MockEmbedding, VectorStoreIndex
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms import MockLLM
+from llama_index.core.postprocessor import SimilarityPostprocessor
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.schema import IndexNode, QueryBundle, TextNode
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, VectorStoreQuery
@@ -280,3 +281,22 @@ def test_any_embed_model_will_do(store, embed_model):
             return embed_model.get_text_embedding(text)
 
     assert ids(MatryoshkaRetriever(store, Foreign(), 1).retrieve("use gzip")) == ["f"]
+
+
+@pytest.mark.parametrize("distance", ["Cosine", "Dot", "Euclid", "Manhattan"])
+def test_scores_are_similarities_under_every_distance(new_store, distance):
+    layout = CollectionLayout(8, stages=(4,), distance=distance)
+    store = new_store(layout=layout)
+    vectors = [[1.0] * 7 + [float(k)] for k in range(1, 6)]
+    store.add([TextNode(id_=str(k), text="t", embedding=each) for k, each in enumerate(vectors)])
+    query = QueryBundle("q", embedding=[1.0] * 7 + [1.0])
+
+    found = MatryoshkaRetriever(store, MockEmbedding(embed_dim=8), 5).retrieve(query)
+
+    scores = [each.score or 0.0 for each in found]
+    assert scores == sorted(scores, reverse=True)
+    if distance in {"Euclid", "Manhattan"}:
+        assert [each.node_id for each in found] == ["0", "1", "2", "3", "4"]
+        assert [1 / score - 1 for score in scores] == pytest.approx([0, 1, 2, 3, 4], abs=1e-5)
+        [kept] = SimilarityPostprocessor(similarity_cutoff=0.9).postprocess_nodes(found)
+        assert kept.node_id == "0"

@@ -69,9 +69,11 @@ def test_every_kind_of_wrong_point_is_counted_and_named(client, legacy, vectors)
         "without_full": [3, 4],
         "zero": [5],
         "padded": [6],
+        "unreadable": [1, 4, 5, 6],  # put in without their payloads
     }
     assert (report.missing, report.stale, report.without_full) == (3, 2, 2)
     assert (report.zero, report.padded, report.not_finite) == (1, 1, 0)
+    assert report.unreadable == 4
     assert (report.ok, report.exit_code) == (False, 1)
     assert json.loads(json.dumps(report.to_dict()))["missing"] == 3
 

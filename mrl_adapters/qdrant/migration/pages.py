@@ -34,7 +34,7 @@ def read_pages(
     size: int,
     *,
     vectors: Sequence[str] | bool = False,
-    payload: bool = False,
+    payload: Sequence[str] | bool = False,
     query_filter: models.Filter | None = None,
     offset: PointId | None = None,
 ) -> Iterator[tuple[list[models.Record], PointId | None]]:
@@ -45,7 +45,7 @@ def read_pages(
         collection_name: Which collection.
         size: Points a page.
         vectors: Names of the vectors to read; True reads all, False none.
-        payload: Whether payloads are read.
+        payload: Keys of the payloads to read; True reads all, False none.
         query_filter: Which points; None reads all.
         offset: Id to start from; None starts at the first.
 
@@ -67,7 +67,7 @@ def _page(
     collection_name: str,
     size: int,
     vectors: Sequence[str] | bool,  # noqa: FBT001 - as Qdrant has it
-    payload: bool,  # noqa: FBT001 - as Qdrant has it
+    payload: Sequence[str] | bool,  # noqa: FBT001 - as Qdrant has it
     query_filter: models.Filter | None,
     offset: PointId | None,
 ) -> tuple[list[models.Record], PointId | None]:
@@ -78,11 +78,15 @@ def _page(
                 scroll_filter=query_filter,
                 limit=size,
                 offset=offset,
-                with_payload=payload,
-                with_vectors=vectors if isinstance(vectors, bool) else list(vectors),
+                with_payload=_selector(payload),
+                with_vectors=_selector(vectors),
             )
         )
     )
+
+
+def _selector(names: Sequence[str] | bool) -> list[str] | bool:  # noqa: FBT001 - as Qdrant has it
+    return names if isinstance(names, bool) else list(names)
 
 
 def vector_of(record: models.Record | models.ScoredPoint, name: str) -> Any:
