@@ -12,6 +12,7 @@ from mrl_adapters.qdrant.edge.changes import changed_settings
 from mrl_adapters.qdrant.edge.config import with_some_vector
 from mrl_adapters.qdrant.edge.info import collection_info
 from mrl_adapters.qdrant.edge.opened import OpenPath
+from mrl_adapters.qdrant.edge.settings import Change
 from mrl_adapters.qdrant.edge.shard import Collection
 
 
@@ -114,10 +115,11 @@ class Managing(OpenPath):
         with self._lock:
             if not storage.exists(collection_name):
                 return False
-            opened = self._collections.pop(collection_name, None)
+            opened = self._collections.get(collection_name)
             if opened is not None:
-                opened.close(index=False)
+                opened.discard()  # used again before it is gone, it is loaded again
             storage.remove(collection_name)
+            self._collections.pop(collection_name, None)
         return True
 
     def update_collection(
@@ -157,7 +159,7 @@ class Managing(OpenPath):
                 sparse_vectors_config=sparse_vectors_config,
             )
             if new != collection.settings:
-                collection.apply(new)
+                collection.apply(Change(new))
             if metadata is not None:
                 collection.set_metadata(metadata)
         return True

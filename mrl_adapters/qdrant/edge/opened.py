@@ -58,13 +58,19 @@ class OpenPath:
         with self._lock:
             if self._storage is None:
                 return
-            try:
-                for collection in self._collections.values():
-                    collection.close()
-            finally:
-                self._collections.clear()
-                self._storage.close()
-                self._storage = None
+            failed: BaseException | None = None
+            for collection in self._collections.values():
+                try:
+                    # After a failure or Ctrl-C what is left is closed quickly, but it is closed.
+                    collection.close(index=failed is None)
+                except BaseException as error:  # noqa: BLE001  # raised when all are closed
+                    failed = failed or error
+                    collection.discard()
+            self._collections.clear()
+            self._storage.close()
+            self._storage = None
+            if failed is not None:
+                raise failed
 
     def _opened(self) -> Storage:
         """Give the storage, or say why it cannot be used."""
@@ -87,14 +93,14 @@ class OpenPath:
         """
         storage = self._opened()
         found = self._collections.get(name)
-        if found is not None:
+        if found is not None and not found.closed:
             return found
         with self._lock:
-            if name not in self._collections:
+            if name not in self._collections or self._collections[name].closed:
                 if not storage.exists(name):
                     message = f"Collection {name} not found"
                     raise ValueError(message)
-                self._collections[name] = Collection.open(name, storage.folder(name))
+                self._collections[name] = Collection(name, storage.folder(name))
             return self._collections[name]
 
     def _leave_to_parent(self) -> None:

@@ -14,7 +14,7 @@ from qdrant_client import models
 
 from mrl_adapters.qdrant.edge.config import edge_config
 from mrl_adapters.qdrant.edge.files import read_json, write_json
-from mrl_adapters.qdrant.edge.heap import give_back
+from mrl_adapters.qdrant.edge.settings import Change
 
 logger = logging.getLogger(__name__)
 
@@ -32,27 +32,22 @@ def load_shard(path: Path, settings: models.CreateCollection) -> edge.EdgeShard:
     # The engine's own copy of the settings goes first: the given ones say everything, and a copy
     # torn by a crash would stop the engine from loading.
     (path / "edge_config.json").unlink(missing_ok=True)
-    shard = edge.EdgeShard.load(str(path), edge_config(settings))
-    give_back()
-    return shard
+    # Nothing may come between the engine and whoever keeps the shard: a Ctrl-C there would leave
+    # it, and its lock, in the traceback.
+    return edge.EdgeShard.load(str(path), edge_config(settings))
 
 
 def load_interrupted(
     path: Path,
     old: models.CreateCollection,
-    new: models.CreateCollection,
-    *,
-    add: str | None,
-    drop: str | None,
+    change: Change,
 ) -> tuple[edge.EdgeShard, bool]:
     """Load a shard on its way from old to new settings.
 
     Args:
         path: The shard's folder.
         old: The settings before the change.
-        new: The settings after it.
-        add: The vector that was being added, if any.
-        drop: The vector that was being removed, if any.
+        change: The change that was under way.
 
     Returns:
         The shard, and whether its vectors are the new ones already.
@@ -60,16 +55,18 @@ def load_interrupted(
     Raises:
         Exception: The engine's own error, if the shard cannot be loaded either way.
     """
+    new, vector = change.settings, change.add if change.drop is None else change.drop
     for settings in (new, old):
         try:
             return load_shard(path, settings), settings is new
         except Exception as error:
-            name = add or drop
-            if type(error) is not Exception or (settings is old and name is None):
+            if type(error) is not Exception or (settings is old and vector is None):
                 raise
             logger.warning("Loading %s in the middle of a change: %s", path, error)
-    _take_out(path, add or drop or "")
-    return (load_shard(path, new), True) if drop else (load_shard(path, old), False)
+    if vector is not None:
+        _take_out(path, vector)
+    done = change.drop is not None
+    return load_shard(path, new if done else old), done
 
 
 def _take_out(path: Path, vector: str) -> None:

@@ -10,6 +10,7 @@ from qdrant_client import models
 from mrl_adapters.qdrant.edge.changes import added_vector, dropped_vector
 from mrl_adapters.qdrant.edge.info import edge_index_params
 from mrl_adapters.qdrant.edge.opened import COMPLETED, OpenPath
+from mrl_adapters.qdrant.edge.settings import Change
 
 
 class Schema(OpenPath):
@@ -40,7 +41,7 @@ class Schema(OpenPath):
         with collection.lock:
             new = added_vector(collection.settings, vector_name, vector_name_config)
             if new is not None:
-                collection.apply(new, add=vector_name)
+                collection.apply(Change(new, add=vector_name))
         return COMPLETED
 
     def delete_vector_name(
@@ -56,7 +57,8 @@ class Schema(OpenPath):
         del wait, ordering, timeout, kwargs
         collection = self._collection(collection_name)
         with collection.lock:
-            collection.apply(dropped_vector(collection.settings, vector_name), drop=vector_name)
+            new = dropped_vector(collection.settings, vector_name)
+            collection.apply(Change(new, drop=vector_name))
         return COMPLETED
 
     def create_payload_index(

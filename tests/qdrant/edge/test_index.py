@@ -10,6 +10,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.edge import EdgeClient
+from mrl_adapters.qdrant.edge.pending import build_from
 
 Points = Callable[..., list[models.PointStruct]]
 Vectors = dict[str, models.VectorParams]
@@ -114,7 +115,7 @@ def test_points_that_a_change_takes_out_of_the_index_come_back_into_it(
         docs.upsert("docs", nested_points(200))
     search(docs)
     assert indexed(docs) == 200
-    assert docs._collection("docs")._pending == 0
+    assert docs._collection("docs")._pending.count == 0
 
 
 def test_optimize_builds_however_few_points_there_are(
@@ -174,7 +175,7 @@ def test_threshold_zero_switches_automatic_building_off(
 
 def test_the_default_threshold_is_the_servers(client: EdgeClient, nested_vectors: Vectors) -> None:
     client.create_collection("docs", nested_vectors)
-    assert client._collection("docs")._build_from == 10_000 * 1024 / 64
+    assert build_from(client._collection("docs").settings) == 10_000 * 1024 / 64
 
 
 def test_a_vector_added_later_gets_its_own_index_settings(
