@@ -27,6 +27,8 @@ class Loopback:
             fewer than asked for).
         floats: Whether it ignores encoding_format and answers with numbers.
         shuffle: Whether the vectors come in another order than the texts.
+        refusal: Gives a status and a body for a request that is refused, else None.
+        reshape: Changes an answer before it is sent.
         faults: What goes wrong with the next requests, one each: an HTTP status, or drop, nan,
             missing, twice (an index), html.
         delay_s: How long each answer takes.
@@ -40,6 +42,8 @@ class Loopback:
         self.embed: Embed = wordllama.embed_array
         self.dimensions = "honour"
         self.floats = False
+        self.refusal: Callable[[dict[str, Any]], tuple[int, Any] | None] = lambda request: None
+        self.reshape: Callable[[dict[str, Any]], Any] = lambda answer: answer
         self.shuffle = False
         self.faults: list[int | str] = []
         self.delay_s = 0.0
@@ -120,7 +124,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(request, fault)
 
     def _answer(self, request: dict[str, Any], fault: int | str | None) -> None:
-        if "dimensions" in request and self.loopback.dimensions == "reject":
+        if (refused := self.loopback.refusal(request)) is not None:
+            self._send(*refused)
+        elif "dimensions" in request and self.loopback.dimensions == "reject":
             self._send(400, {"error": {"message": "dimensions is not supported"}})
         elif isinstance(fault, int):
             self._send(fault, {"error": {"message": f"status {fault}"}})
@@ -129,7 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "html":
             self._write(200, b"<html>Welcome</html>")
         else:
-            self._send(200, self.loopback.answer(request, fault), cut=fault == "drop")
+            answer = self.loopback.reshape(self.loopback.answer(request, fault))
+            self._send(200, answer, cut=fault == "drop")
 
     def _send(self, status: int, payload: Any, *, cut: bool = False) -> None:
         self._write(status, json.dumps(payload).encode(), cut=cut)

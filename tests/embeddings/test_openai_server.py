@@ -109,7 +109,7 @@ async def test_after_the_last_retry_the_sdks_own_error_arrives(server: Any, ask:
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [
-        ("nan", "Vector 4 holds NaN"),
+        ("nan", r"Text 4 \('hash a file'\).*holds NaN"),
         ("missing", "gave 4 vectors for 5 texts"),
         ("twice", "indices are not 0 to 4"),
         ("html", r"not an embeddings answer.*<html>Welcome.*base_url"),
@@ -126,7 +126,7 @@ async def test_an_answer_that_cannot_be_trusted_is_an_error(
 
 
 async def test_a_bad_request_that_is_not_about_dimensions_arrives_as_it_is(server: Any, ask: Ask):
-    server.faults = [400, 400]
+    server.faults = [400] * 4
     with pytest.raises(openai.BadRequestError, match="status 400"):
         await ask(make(server, 64), TEXTS)
     server.faults = [401]

@@ -4,125 +4,109 @@ Source:
     https://platform.openai.com/docs/api-reference/embeddings
 """
 
-import base64
-import binascii
 import dataclasses
-from collections.abc import Generator
-from typing import Any, TypeAlias
+from collections.abc import Generator, Sequence
+from typing import Any, Literal, TypeAlias
 
-import numpy as np
+from mrl_adapters.embeddings.openai.answers import Answer, brings_nothing, decode, parse
 
-from mrl_adapters.embeddings.openai.usage import Usage
-from mrl_adapters.errors import EmbeddingError
-from mrl_adapters.vectors import FloatArray
+Flow: TypeAlias = Generator[dict[str, Any], bytes, Answer]
+Encoding: TypeAlias = Literal["base64", "float"] | None
 
-Flow: TypeAlias = Generator[dict[str, Any], bytes, "Answer"]
-_REFUSED = frozenset({400, 422})  # how servers say that they do not know a parameter
-
-
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """What one request brought.
-
-    Args:
-        vectors: Shape (texts, d), in the order of the texts.
-        usage: By the server's own count.
-    """
-
-    vectors: FloatArray
-    usage: Usage
+# How servers say that they do not know a parameter or its value.
+_REFUSED = frozenset({400, 415, 422, 501})
+_OF_ENCODING = ("encoding", "base64", "float")
+# Numbers cost twice the bytes and a Python float each. None leaves the parameter out.
+_NEXT: dict[Encoding, Encoding] = {"base64": "float", "float": None}
 
 
+@dataclasses.dataclass
 class Terms:
-    """What is agreed with a server about ``dimensions``; learnt as it answers.
+    """What is agreed with a server about its parameters; learnt as it answers.
 
     Args:
         dimensions: What to ask for; None asks for nothing.
         optional: Whether to go on without, should the server refuse the parameter.
+        encoding: How to ask for the numbers; None leaves it to the server.
+        settled: Whether the server has answered to these terms.
     """
 
-    def __init__(self, dimensions: int | None, *, optional: bool) -> None:
-        self.dimensions = dimensions
-        self.optional = optional
+    dimensions: int | None
+    optional: bool
+    encoding: Encoding = "base64"
+    settled: bool = False
+
+    def request(self) -> dict[str, Any]:
+        """Give the parameters to send."""
+        asked = {"encoding_format": self.encoding, "dimensions": self.dimensions}
+        return {name: value for name, value in asked.items() if value is not None}
+
+    def without(self, refusal: str) -> "Terms | None":
+        """Give up one parameter: the one that a refusal speaks of, else ``dimensions`` first.
+
+        Args:
+            refusal: What the server said.
+
+        Returns:
+            The terms to try next, or None if there are none.
+        """
+        text = refusal.lower()
+        encoding = any(word in text for word in _OF_ENCODING)
+        size = "dimension" in text and not encoding
+        if self.dimensions is not None and self.optional and not encoding:
+            return dataclasses.replace(self, dimensions=None)
+        if self.encoding in _NEXT and not size:
+            return self.with_next_encoding()
+        return None
+
+    def with_next_encoding(self) -> "Terms":
+        """Ask for the numbers in the next way."""
+        return dataclasses.replace(self, encoding=_NEXT[self.encoding])
+
+    def settle(self, agreed: "Terms") -> None:
+        """Keep what the server has answered to: nothing that it refused is asked again."""
+        self.dimensions, self.encoding, self.settled = agreed.dimensions, agreed.encoding, True
 
 
-def converse(model: str, texts: list[str], terms: Terms) -> Flow:
+def converse(model: str, texts: list[str], terms: Terms, rows: Sequence[int] | None = None) -> Flow:
     """Ask for the embeddings of texts: yields a request, is sent the answer's body.
+
+    Args:
+        model: The model's name.
+        texts: What to embed.
+        terms: What is agreed so far; changed by what the server makes of it.
+        rows: The places of these texts in the caller's list, for messages.
 
     Raises:
         EmbeddingError: The answer does not hold one vector of one size for each text.
     """
-    request: dict[str, Any] = {"model": model, "input": texts, "encoding_format": "base64"}
-    asked = terms.dimensions
-    if asked is None:
-        return decode((yield request), len(texts))
-    try:
-        body = yield {**request, "dimensions": asked}
-    except Exception as error:
-        # The SDK's class is not imported here; what it stands for is in the status.
-        if not terms.optional or getattr(error, "status_code", None) not in _REFUSED:
-            raise
-        body = yield request
-        terms.dimensions = None  # refused with, accepted without: never ask again
-    return decode(body, len(texts))
+    trying = dataclasses.replace(terms)
+    while True:
+        try:
+            body = yield {"model": model, "input": texts, **trying.request()}
+        except Exception as error:
+            # The SDK's class is not imported here; what it stands for is in the status.
+            if getattr(error, "status_code", None) not in _REFUSED:
+                raise
+            fewer = _next(trying, terms, trying.without(str(error)))
+            if fewer is None:
+                raise
+            trying = fewer
+            continue
+        # Some servers answer what they do not know with status 200 and nothing in it.
+        if trying.encoding == "base64" and not trying.settled and brings_nothing(parse(body)):
+            fewer = _next(trying, terms, trying.with_next_encoding())
+            if fewer is not None:
+                trying = fewer
+                continue
+        answer = decode(body, texts, rows)
+        terms.settle(trying)
+        return answer
 
 
-def decode(body: bytes, count: int) -> Answer:
-    """Read an answer's body: order restored by ``index``, base64 or numbers.
-
-    Args:
-        body: The JSON text.
-        count: How many texts were sent.
-
-    Raises:
-        EmbeddingError: It does not hold one vector of one size for each text.
-    """
-    import jiter  # the SDK's own parser: it reads megabytes of base64 six times as fast as json
-
-    try:
-        payload = jiter.from_json(body)
-        items = payload["data"]
-        given = len(items)
-        places = [int(item.get("index", at)) for at, item in enumerate(items)]
-        rows = [_row(item["embedding"]) for item in items]
-        widths = {len(row) for row in rows}
-    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
-        start = body[:200].decode(errors="replace")
-        msg = (
-            f"The server's answer is not an embeddings answer ({error!r}): it begins {start!r}. "
-            "Check base_url (it usually ends in /v1) and the model's name."
-        )
-        raise EmbeddingError(msg) from error
-    if given != count:
-        msg = (
-            f"The server gave {given} vectors for {count} texts. Nothing of it can be trusted: "
-            "try a smaller batch_size, or another server."
-        )
-        raise EmbeddingError(msg)
-    if sorted(places) != list(range(count)):
-        msg = (
-            f"The server's indices are not 0 to {count - 1}, each once: it is unknown which "
-            "vector belongs to which text. Try batch_size=1, or another server."
-        )
-        raise EmbeddingError(msg)
-    if len(widths) != 1 or 0 in widths:
-        msg = (
-            f"The server gave vectors of {sorted(widths)} dimensions in one answer, "
-            "expected one size. Check the server."
-        )
-        raise EmbeddingError(msg)
-    vectors = np.empty((count, widths.pop()), dtype=np.float32)
-    for place, row in zip(places, rows, strict=True):
-        vectors[place] = row
-    return Answer(vectors, _usage(payload.get("usage")))
-
-
-def _row(embedding: str | list[float]) -> FloatArray:
-    if isinstance(embedding, str):
-        return np.frombuffer(base64.b64decode(embedding), dtype="<f4")
-    return np.asarray(embedding, dtype=np.float32)
-
-
-def _usage(counts: dict[str, int] | None) -> Usage:
-    counts = counts or {}
-    return Usage(1, counts.get("prompt_tokens") or 0, counts.get("total_tokens") or 0)
+def _next(tried: Terms, agreed: Terms, fewer: Terms | None) -> Terms | None:
+    """Choose the terms to go on with; None where the server has answered to those just refused."""
+    if not agreed.settled:
+        return fewer
+    # Other requests that were under way have found out in the meantime.
+    return dataclasses.replace(agreed) if agreed.request() != tried.request() else None

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from mrl_adapters.embeddings.openai.conversation import Answer, Flow
+from mrl_adapters.embeddings.openai.answers import Answer
+from mrl_adapters.embeddings.openai.conversation import Flow
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
@@ -17,7 +18,13 @@ def _unchecked(request: dict[str, Any]) -> dict[str, Any]:
 
     For the same reason the raw answer is read: of the parsed one, each number is a Python float.
     """
-    return {**request, "input": "", "extra_body": {"input": request["input"]}}
+    from openai import Omit
+
+    extra = {"input": request["input"]}
+    if "encoding_format" not in request:
+        # Left out, the SDK puts its own.
+        request, extra["encoding_format"] = {**request, "encoding_format": "float"}, Omit()
+    return {**request, "input": "", "extra_body": extra}
 
 
 def run(flow: Flow, client: "OpenAI") -> Answer:

@@ -9,8 +9,9 @@ import numpy as np
 
 from mrl_adapters import registry
 from mrl_adapters.embeddings.openai import drive
+from mrl_adapters.embeddings.openai.answers import Answer
 from mrl_adapters.embeddings.openai.clients import Clients
-from mrl_adapters.embeddings.openai.conversation import Answer, Flow, Terms, converse
+from mrl_adapters.embeddings.openai.conversation import Flow, Terms, converse
 from mrl_adapters.embeddings.openai.options import OpenAIOptions
 from mrl_adapters.embeddings.openai.packing import Piece, assemble, cut, pack
 from mrl_adapters.embeddings.openai.tokens import Ruler, load_encoding
@@ -156,7 +157,14 @@ class OpenAIEmbedder:
 
     def _flows(self, pieces: Sequence[Piece]) -> list[Flow]:
         return [
-            self._metered(converse(self._model, [piece.text for piece in batch], self._terms))
+            self._metered(
+                converse(
+                    self._model,
+                    [piece.text for piece in batch],
+                    self._terms,
+                    [piece.row for piece in batch],
+                )
+            )
             for batch in pack(pieces, self._options)
         ]
 
