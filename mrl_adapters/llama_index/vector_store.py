@@ -91,6 +91,12 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
     def class_name(cls) -> str:
         return "MatryoshkaVectorStore"
 
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        # LlamaIndex would leave out what cannot be pickled: a store without its client.
+        self._driver.__reduce__()
+        return super().__getstate__()
+
     @property
     @override
     def client(self) -> Any:

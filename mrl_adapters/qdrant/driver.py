@@ -3,7 +3,7 @@
 import threading
 import weakref
 from contextlib import AbstractContextManager, nullcontext
-from typing import TypeAlias, TypeVar, cast
+from typing import NoReturn, TypeAlias, TypeVar, cast
 
 from qdrant_client import AsyncQdrantClient, QdrantClient
 
@@ -53,6 +53,25 @@ class Driver:
         self.client = client
         self.async_client = async_client
         self._turns = turns_of(client)
+
+    def __copy__(self) -> "Driver":
+        """Share the clients: only one may own an embedded engine's files."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "Driver":
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to travel.
+
+        Raises:
+            ConfigurationError: Always: another process needs clients of its own.
+        """
+        msg = (
+            "A store or retriever cannot be pickled: its client belongs to this process. Make it "
+            "anew where it is needed, with connect(...), the collection's name and the embedding."
+        )
+        raise ConfigurationError(msg)
 
     def run(self, flow: Flow[T]) -> T:
         """Drive a flow and wait for its result.
