@@ -6,7 +6,14 @@ from typing import overload
 from qdrant_client import QdrantClient
 
 from mrl_adapters.errors import ConfigurationError, EngineError
-from mrl_adapters.qdrant.edge import AnyPath, EdgeClient, absolute_path, is_address, store_at
+from mrl_adapters.qdrant.edge import (
+    AnyPath,
+    EdgeClient,
+    absolute_path,
+    is_address,
+    may_write,
+    store_at,
+)
 
 # qdrant-client's own default of 5 s is too short for bulk writes.
 _TIMEOUT_S = 60
@@ -42,7 +49,9 @@ def connect(
     """Connect to one of the engines.
 
     Args:
-        path: Folder of the embedded engine (Qdrant Edge), made if it does not exist.
+        path: Folder of the embedded engine (Qdrant Edge), made if it does not exist. One that may
+            not be written to is searched in a copy in the system's temporary folder (``TMPDIR``),
+            made when a collection is first used, gone when the client closes.
         url: Address of a Qdrant server or cluster.
         api_key: The server's key.
         location: ``:memory:`` or a folder of qdrant-client's local mode, for those who have one;
@@ -91,6 +100,13 @@ def _local_folder(location: AnyPath, *, must_exist: bool) -> Path:
     """Give a folder to qdrant-client's local mode only if it has one there, or nothing."""
     folder = absolute_path(location, "location")
     if (folder / "meta.json").is_file():
+        lock = folder / ".lock"
+        if not may_write(lock if lock.exists() else folder):
+            msg = (
+                f"{folder} is read-only, and qdrant-client's local mode writes even to read. Copy "
+                "the folder to a place of yours, and pass location= of the copy."
+            )
+            raise EngineError(msg, path=folder)
         return folder
     if store_at(folder):
         msg = (

@@ -3,5 +3,6 @@
 from mrl_adapters.qdrant.edge.client import EdgeClient
 from mrl_adapters.qdrant.edge.ownership import store_at
 from mrl_adapters.qdrant.edge.paths import AnyPath, absolute_path, is_address
+from mrl_adapters.qdrant.edge.permissions import may_write
 
-__all__ = ["AnyPath", "EdgeClient", "absolute_path", "is_address", "store_at"]
+__all__ = ["AnyPath", "EdgeClient", "absolute_path", "is_address", "may_write", "store_at"]

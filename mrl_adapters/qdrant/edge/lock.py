@@ -1,14 +1,20 @@
 """Lock a path for one client; the system lets go of it when the process dies."""
 
 import contextlib
+import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from mrl_adapters.errors import EngineError
 
+logger = logging.getLogger(__name__)
+
 LOCK_FILE = ".lock"
+
+_HELD = (BlockingIOError, PermissionError)  # the latter: Windows
 
 
 class PathLock:
@@ -26,15 +32,9 @@ class PathLock:
         file = (path / LOCK_FILE).open("a+", encoding="utf-8")
         try:
             _lock_file(file)
-        except (BlockingIOError, PermissionError) as error:  # the latter: Windows
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            file.close()
-            message = (
-                f"{path} is open in another EdgeClient (process {holder}). Close that one first, "
-                "share one client, or use a Qdrant server for several processes."
-            )
-            raise EngineError(message, found=holder, path=path) from error
+        except _HELD as error:
+            with file:
+                raise _held(path, file) from error
         except OSError:
             file.close()
             raise
@@ -56,12 +56,49 @@ class PathLock:
         self._file.close()
 
 
+@contextlib.contextmanager
+def unwritten(path: Path) -> Iterator[None]:
+    """Keep a path from being written to while a block reads it; readers do so side by side.
+
+    Args:
+        path: A folder that this process may only read.
+
+    Raises:
+        EngineError: A client holds it.
+        OSError: Its lock cannot be read.
+    """
+    try:
+        file = (path / LOCK_FILE).open(encoding="utf-8")
+    except FileNotFoundError:  # a copy without hidden files: nobody has ever written there
+        yield
+        return
+    with file:
+        try:
+            _lock_file(file, shared=True)
+        except _HELD as error:
+            raise _held(path, file) from error
+        except OSError as error:
+            logger.debug("%s: %s; whoever writes there would need locks too", path, error)
+        yield
+
+
+def _held(path: Path, file: IO[str]) -> EngineError:
+    file.seek(0)
+    holder = file.read().strip() or "unknown"
+    message = (
+        f"{path} is open in another EdgeClient (process {holder}). Close that one first, "
+        "share one client, or use a Qdrant server for several processes."
+    )
+    return EngineError(message, found=holder, path=path)
+
+
 if sys.platform == "win32":  # pragma: no cover  # coverage is measured on Linux
     import msvcrt
 
     _BEYOND_THE_PROCESS_ID = 1 << 20  # so that others can read it
 
-    def _lock_file(file: IO[str]) -> None:
+    def _lock_file(file: IO[str], *, shared: bool = False) -> None:
+        del shared  # Windows has no such thing here, and readers hold it but for a moment
         file.seek(_BEYOND_THE_PROCESS_ID)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
@@ -72,8 +109,8 @@ if sys.platform == "win32":  # pragma: no cover  # coverage is measured on Linux
 else:
     import fcntl
 
-    def _lock_file(file: IO[str]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _lock_file(file: IO[str], *, shared: bool = False) -> None:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
     def _unlock_file(file: IO[str]) -> None:
         fcntl.flock(file, fcntl.LOCK_UN)

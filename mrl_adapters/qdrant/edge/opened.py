@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant.edge.paths import AnyPath, absolute_path
+from mrl_adapters.qdrant.edge.read_only import ReadOnlyCollection
 from mrl_adapters.qdrant.edge.shard import Collection
 from mrl_adapters.qdrant.edge.storage import Storage
 
@@ -100,7 +101,12 @@ class OpenPath:
                 if not storage.exists(name):
                     message = f"Collection {name} not found"
                     raise ValueError(message)
-                self._collections[name] = Collection(name, storage.folder(name))
+                if storage.may_change(name):
+                    self._collections[name] = Collection(name, storage.folder(name))
+                else:
+                    with storage.reading():
+                        found = ReadOnlyCollection(name, storage.folder(name))
+                    self._collections[name] = found
             return self._collections[name]
 
     def _leave_to_parent(self) -> None:

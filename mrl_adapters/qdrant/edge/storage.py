@@ -18,11 +18,12 @@ import contextlib
 import logging
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant.edge.files import sync_folder
-from mrl_adapters.qdrant.edge.lock import PathLock
+from mrl_adapters.qdrant.edge.lock import LOCK_FILE, PathLock, unwritten
 from mrl_adapters.qdrant.edge.names import (
     COLLECTIONS_FOLDER,
     OWN,
@@ -32,6 +33,7 @@ from mrl_adapters.qdrant.edge.names import (
     stored_name,
 )
 from mrl_adapters.qdrant.edge.ownership import examine, mark, unusable
+from mrl_adapters.qdrant.edge.permissions import may_change, may_write, refusal
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +53,16 @@ class Storage:
     def __init__(self, path: Path, *, must_exist: bool = False) -> None:
         self.path = path
         self._root = path / COLLECTIONS_FOLDER
+        self._lock: PathLock | None = None  # stays so if the path can only be read
         with unusable(path):
             if not examine(path):
                 if must_exist:
                     raise _missing(path)
                 path.mkdir(parents=True, exist_ok=True)
+            elif not all(may_write(each) for each in (path, self._root, path / LOCK_FILE)):
+                with unwritten(path):
+                    logger.info("%s is read-only: its collections are searched in copies", path)
+                return
             mark(path)
             self._root.mkdir(exist_ok=True)
             self._lock = PathLock(path)
@@ -63,11 +70,23 @@ class Storage:
 
     def close(self) -> None:
         """Let others open the path."""
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
 
     def leave_to_parent(self) -> None:
         """Let go of the path in a forked child."""
-        self._lock.forget()
+        if self._lock is not None:
+            self._lock.forget()
+
+    def may_change(self, name: str) -> bool:
+        """Tell whether a collection may be written to, or only read."""
+        return self._lock is not None and may_change(self.folder(name))
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Keep everybody from writing while a collection is copied."""
+        with unusable(self.path), unwritten(self.path) if self._lock is None else nullcontext():
+            yield
 
     def folder(self, name: str) -> Path:
         """Give the folder of a collection, whether it exists or not."""
@@ -83,6 +102,8 @@ class Storage:
 
     def names(self) -> list[str]:
         """List the collections by name, sorted."""
+        if not self._root.is_dir():
+            return []
         found = (stored_name(folder) for folder in self._root.iterdir())
         return sorted(name for name in found if name is not None)
 
@@ -91,8 +112,11 @@ class Storage:
         """Give a folder to build a collection in; it becomes the collection when the block ends.
 
         Raises:
-            EngineError: Something that is not ours has the collection's place.
+            EngineError: Something that is not ours has the collection's place, or nothing can be
+                written here.
         """
+        if self._lock is None:
+            raise refusal(self.path, name)
         target = self.folder(name)
         self._check_free(name, target)
         folder = self._root / passing_name("new")
@@ -106,8 +130,14 @@ class Storage:
         sync_folder(self._root)
 
     def remove(self, name: str) -> None:
-        """Delete a collection that nobody holds open; what others put into its folder stays."""
+        """Delete a collection that nobody holds open; what others put into its folder stays.
+
+        Raises:
+            EngineError: It can only be read.
+        """
         folder = self.folder(name)
+        if self._lock is None or not (folder.is_symlink() or may_change(folder)):
+            raise refusal(folder, name)
         if folder.is_symlink():
             logger.warning("Collection %r: %s stays, only the link to it goes", name, folder)
             folder.unlink()
