@@ -1,5 +1,11 @@
 """What tests of every room share."""
 
+import contextlib
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -17,3 +23,28 @@ def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a test register models that no other test sees."""
     monkeypatch.setattr(lookup, "_SPECS", dict(lookup._SPECS))
     monkeypatch.setattr(lookup, "_INDEX", dict(lookup._INDEX))
+
+
+@pytest.fixture
+def seal() -> Iterator[Callable[[Path], None]]:
+    """Make folders read-only until the test ends: by their permissions, for root by mounting."""
+    with contextlib.ExitStack() as stack:
+        yield lambda folder: _seal(folder, stack)
+
+
+def _seal(folder: Path, stack: contextlib.ExitStack) -> None:
+    if os.access(Path(__file__).anchor, os.W_OK):  # root, whom permissions do not bind
+        try:
+            _command("mount", "--bind", folder, folder)
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("root may not mount here, as in most containers")
+        stack.callback(_command, "umount", folder)
+        _command("mount", "-o", "remount,ro,bind", folder)
+        return
+    for each in (folder, *folder.rglob("*")):
+        stack.callback(each.chmod, each.stat().st_mode)
+        each.chmod(each.stat().st_mode & ~0o222)
+
+
+def _command(*words: str | Path) -> None:
+    subprocess.run(words, check=True, capture_output=True)  # noqa: S603 - our own words
