@@ -17,6 +17,7 @@ Errors of the openai and qdrant clients (transport, status codes) pass through u
 """
 
 import os
+import pickle
 from typing import Any
 
 
@@ -52,8 +53,9 @@ class MRLError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Remade without __init__: a subclass may compose its message from other arguments.
-        state = super().__reduce__()[2:]
-        return _remade, (type(self), self.args), *state
+        given: dict[str, Any] = dict(*super().__reduce__()[2:])
+        state = {name: _portable(value) for name, value in given.items()}
+        return _remade, (type(self), tuple(map(_portable, self.args))), state
 
 
 class MissingExtraError(MRLError, ImportError):
@@ -98,6 +100,15 @@ class EngineError(MRLError, RuntimeError):
 
 class MigrationError(MRLError):
     """Report a migration that cannot start or go on."""
+
+
+def _portable(value: object) -> object:
+    """Give a value itself, or what it looks like where it cannot be pickled."""
+    try:
+        pickle.dumps(value)
+    except Exception:  # noqa: BLE001 - any object may stand here, and fail in its own way
+        return repr(value)
+    return value
 
 
 def _remade(kind: type[MRLError], args: tuple[object, ...]) -> MRLError:

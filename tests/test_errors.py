@@ -4,6 +4,7 @@ import copy
 import inspect
 import pickle
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +70,14 @@ def test_an_error_keeps_its_message_and_attributes_through(name: str, copier: st
     assert vars(kept) == vars(error)
     assert (kept.collection, kept.found, kept.expected) == ("docs", (128,), 256)  # type: ignore[attr-defined] # the kind is known above
     assert kept.path == str(Path("a") / "b")  # type: ignore[attr-defined] # likewise
+
+
+@pytest.mark.parametrize("name", sorted(set(TREE) - {"MissingExtraError"}))
+def test_what_cannot_be_pickled_travels_as_it_looks(name: str) -> None:
+    held = threading.Lock()
+    error = getattr(errors, name)("wrong", found=held, expected=256)
+    kept = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert (kept.args, kept.found, kept.expected) == (("wrong",), repr(held), 256)
 
 
 @pytest.mark.parametrize("copier", sorted(COPIERS))
