@@ -9,14 +9,15 @@ from qdrant_client import models
 
 from mrl_adapters.qdrant.edge.groups import grouped, widened
 from mrl_adapters.qdrant.edge.matrix import Find, as_offsets, as_pairs, distance_matrix
+from mrl_adapters.qdrant.edge.parsing import refuse_shard_key, refuse_unknown
 from mrl_adapters.qdrant.edge.reading import Reading
 
 
 class Exploring(Reading):
     """Find groups and distances. Parameters are those of QdrantClient.
 
-    `consistency`, `shard_key_selector`, `timeout` and further keywords are accepted and mean
-    nothing here: there is one copy, one shard and no network.
+    `consistency` and `timeout` are accepted and mean nothing here: there is one copy, and no
+    network. There is one shard: `shard_key_selector` is refused.
     """
 
     def query_points_groups(
@@ -58,9 +59,9 @@ class Exploring(Reading):
             with_lookup: A collection whose point of the group's id comes with each group.
             lookup_from: Not available here.
             consistency: Means nothing here.
-            shard_key_selector: Means nothing here.
+            shard_key_selector: Refused; there is one shard.
             timeout: Means nothing here.
-            **kwargs: Mean nothing here.
+            **kwargs: Refused.
 
         Returns:
             The groups, by their best point.
@@ -68,7 +69,9 @@ class Exploring(Reading):
         Raises:
             ValueError: limit or group_size is below 1, or as for `query_points`.
         """
-        del consistency, shard_key_selector, timeout, kwargs
+        del consistency, timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
         for name, value in (("limit", limit), ("group_size", group_size)):
             if value < 1:
                 message = f"{name} is {value}. Expected 1 or more."
@@ -134,7 +137,9 @@ class Exploring(Reading):
         **kwargs: Any,
     ) -> models.SearchMatrixPairsResponse:
         """Tell how near random points are to each other, as pairs."""
-        del consistency, timeout, shard_key_selector, kwargs
+        del consistency, timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
         return as_pairs(
             distance_matrix(self._finder(collection_name), using, query_filter, limit, sample)
         )
@@ -152,7 +157,9 @@ class Exploring(Reading):
         **kwargs: Any,
     ) -> models.SearchMatrixOffsetsResponse:
         """Tell how near random points are to each other, as offsets and scores."""
-        del consistency, timeout, shard_key_selector, kwargs
+        del consistency, timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
         return as_offsets(
             distance_matrix(self._finder(collection_name), using, query_filter, limit, sample)
         )

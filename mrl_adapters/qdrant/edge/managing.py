@@ -12,6 +12,7 @@ from mrl_adapters.qdrant.edge.changes import changed_settings
 from mrl_adapters.qdrant.edge.config import with_some_vector
 from mrl_adapters.qdrant.edge.info import collection_info
 from mrl_adapters.qdrant.edge.opened import OpenPath
+from mrl_adapters.qdrant.edge.parsing import refuse_unknown
 from mrl_adapters.qdrant.edge.settings import Change
 from mrl_adapters.qdrant.edge.shard import Collection
 
@@ -20,8 +21,8 @@ class Managing(OpenPath):
     """Create, change and delete collections. Parameters are those of QdrantClient.
 
     `shard_number`, `sharding_method`, `replication_factor`, `write_consistency_factor`,
-    `wal_config`, `strict_mode_config`, `timeout` and further keywords are accepted and mean
-    nothing here: there is one shard, one copy, and its log is always on.
+    `wal_config`, `strict_mode_config` and `timeout` are accepted and mean nothing here: there is
+    one shard, one copy, and its log is always on.
     """
 
     def create_collection(
@@ -55,7 +56,8 @@ class Managing(OpenPath):
             NotImplementedError: A setting that the engine does not have.
         """
         del shard_number, sharding_method, replication_factor, write_consistency_factor
-        del wal_config, timeout, strict_mode_config, kwargs
+        del wal_config, timeout, strict_mode_config
+        refuse_unknown(kwargs)
         settings = models.CreateCollection(
             vectors=vectors_config
             if isinstance(vectors_config, models.VectorParams)
@@ -84,19 +86,19 @@ class Managing(OpenPath):
 
     def collection_exists(self, collection_name: str, **kwargs: Any) -> bool:
         """Tell whether a collection exists."""
-        del kwargs
+        refuse_unknown(kwargs)
         return self._opened().exists(collection_name)
 
     def get_collection(self, collection_name: str, **kwargs: Any) -> models.CollectionInfo:
         """Describe a collection: settings, metadata, counts, payload indexes."""
-        del kwargs
+        refuse_unknown(kwargs)
         collection = self._collection(collection_name)
         with collection.engine() as shard:
             return collection_info(collection.settings, shard.info())
 
     def get_collections(self, **kwargs: Any) -> models.CollectionsResponse:
         """List the collections under the path, without loading them."""
-        del kwargs
+        refuse_unknown(kwargs)
         names = self._opened().names()
         return models.CollectionsResponse(
             collections=[models.CollectionDescription(name=name) for name in names]
@@ -110,7 +112,8 @@ class Managing(OpenPath):
         Returns:
             Whether there was one.
         """
-        del timeout, kwargs
+        del timeout
+        refuse_unknown(kwargs)
         storage = self._opened()
         with self._lock:
             if not storage.exists(collection_name):
@@ -146,7 +149,8 @@ class Managing(OpenPath):
         Raises:
             ValueError: There is no such collection or vector.
         """
-        del timeout, strict_mode_config, kwargs
+        del timeout, strict_mode_config
+        refuse_unknown(kwargs)
         collection = self._collection(collection_name)
         with collection.lock:
             new = changed_settings(

@@ -1,6 +1,6 @@
 """Read the models of qdrant-client: given as dicts, and which of their fields hold something."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -66,5 +66,36 @@ def refuse_fields(model: BaseModel, names: Iterable[str]) -> None:
         message = (
             f"The embedded engine has no {type(model).__name__}.{unknown[0]}. "
             "Leave it out, or connect to a Qdrant server."
+        )
+        raise NotImplementedError(message)
+
+
+def refuse_unknown(arguments: Mapping[str, Any]) -> None:
+    """Refuse keyword arguments that a method does not have, as QdrantClient does.
+
+    Args:
+        arguments: What came under names that the method does not know.
+
+    Raises:
+        TypeError: There are some: a misspelt filter must not be a search without one.
+    """
+    if arguments:
+        message = (
+            f"Unknown arguments: {sorted(arguments)}. EdgeClient's methods take those of "
+            "QdrantClient; help(EdgeClient) lists them."
+        )
+        raise TypeError(message)
+
+
+def refuse_shard_key(given: Any) -> None:
+    """Refuse a shard key: to leave it out would read and write points that it keeps apart.
+
+    Raises:
+        NotImplementedError: There is one.
+    """
+    if given is not None:
+        message = (
+            f"The embedded engine is one shard and has no shard keys: found {given!r}. Leave it "
+            "out and keep tenants apart by a payload field, or connect to a Qdrant server."
         )
         raise NotImplementedError(message)

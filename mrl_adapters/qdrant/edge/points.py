@@ -15,7 +15,7 @@ import qdrant_edge as edge
 from pydantic_core import to_jsonable_python
 from qdrant_client import models
 
-from mrl_adapters.errors import DimensionsError, EmbeddingError
+from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
 
 PointId = int | str | UUID
 FloatRow = npt.NDArray[np.float32]
@@ -74,6 +74,21 @@ class VectorIntake:
                     raise _not_finite(point_id, name)
         self._rows.clear()
 
+    def check_names(self, names: Iterable[str]) -> None:
+        """Refuse names of vectors that the collection does not have.
+
+        Raises:
+            ValueError: There is one.
+        """
+        for name in names:
+            if name not in self._sizes and name not in self._sparse:
+                raise self._unknown(name)
+
+    def _unknown(self, name: str, owner: str = "") -> ConfigurationError:
+        names = sorted([*self._sizes, *self._sparse])
+        message = f"{owner}Not existing vector name error: {name!r}. The collection has {names}."
+        return ConfigurationError(message, found=name, expected=names)
+
     def _one(self, point_id: PointId, name: str, value: Any) -> Any:
         size = self._sizes.get(name)
         if size is None:
@@ -103,12 +118,7 @@ class VectorIntake:
 
     def _other(self, point_id: PointId, name: str, value: Any) -> edge.SparseVector:
         if name not in self._sparse:
-            names = sorted([*self._sizes, *self._sparse])
-            message = (
-                f"Point {point_id!r}: Not existing vector name error: {name!r}. "
-                f"The collection has {names}."
-            )
-            raise ValueError(message)
+            raise self._unknown(name, f"Point {point_id!r}: ")
         if not isinstance(value, models.SparseVector):
             message = (
                 f"Point {point_id!r}: vector {name!r} is sparse, found {type(value).__name__}. "

@@ -14,6 +14,7 @@ from mrl_adapters.qdrant.building import built
 from mrl_adapters.qdrant.edge.diversity import candidates_request, chosen, needs_own_diversity
 from mrl_adapters.qdrant.edge.filters import edge_filter
 from mrl_adapters.qdrant.edge.opened import OpenPath
+from mrl_adapters.qdrant.edge.parsing import refuse_shard_key, refuse_unknown
 from mrl_adapters.qdrant.edge.points import PointId
 from mrl_adapters.qdrant.edge.queries import edge_order_by
 from mrl_adapters.qdrant.edge.requests import (
@@ -27,8 +28,8 @@ from mrl_adapters.qdrant.edge.results import plain_id, record, scored_point, spe
 class Reading(OpenPath):
     """Read points. Parameters are those of QdrantClient.
 
-    `consistency`, `shard_key_selector`, `timeout` and further keywords are accepted and mean
-    nothing here: there is one copy, one shard and no network.
+    `consistency` and `timeout` are accepted and mean nothing here: there is one copy, and no
+    network. There is one shard: `shard_key_selector` is refused.
     """
 
     def query_points(
@@ -67,9 +68,9 @@ class Reading(OpenPath):
             score_threshold: The score that a point must exceed.
             lookup_from: Not available here.
             consistency: Means nothing here.
-            shard_key_selector: Means nothing here.
+            shard_key_selector: Refused; there is one shard.
             timeout: Means nothing here.
-            **kwargs: Mean nothing here.
+            **kwargs: Refused.
 
         Returns:
             The points, best first.
@@ -78,7 +79,9 @@ class Reading(OpenPath):
             ValueError: There is no such collection, or no such point to search by.
             NotImplementedError: A part that the engine does not have.
         """
-        del consistency, shard_key_selector, timeout, kwargs
+        del consistency, timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
         fields = {
             "shard_key": None,
             "query": query,
@@ -109,7 +112,8 @@ class Reading(OpenPath):
         Returns:
             One response for each request, in order.
         """
-        del consistency, timeout, kwargs
+        del consistency, timeout
+        refuse_unknown(kwargs)
         collection = self._collection(collection_name)
         sparse = collection.settings.sparse_vectors
         if sparse and any(needs_own_diversity(each, sparse) for each in requests):
@@ -153,7 +157,9 @@ class Reading(OpenPath):
         **kwargs: Any,
     ) -> list[models.Record]:
         """Give points by id, in the order of the ids; unknown ones are left out."""
-        del consistency, shard_key_selector, timeout, kwargs
+        del consistency, timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
         with self._collection(collection_name).engine() as shard:
             found = shard.retrieve(
                 list(ids), edge_payload_selector(with_payload), edge_vector_selector(with_vectors)
@@ -184,7 +190,9 @@ class Reading(OpenPath):
         Returns:
             The points, and the offset of the next page or None.
         """
-        del consistency, shard_key_selector, timeout, kwargs
+        del consistency, timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
         if limit < 1:
             message = f"limit is {limit}. Ask for at least 1 point."
             raise ValueError(message)
@@ -210,7 +218,9 @@ class Reading(OpenPath):
         **kwargs: Any,
     ) -> models.CountResult:
         """Count the points that a filter matches, or all."""
-        del shard_key_selector, timeout, kwargs
+        del timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
         request = edge.CountRequest(exact=exact, filter=edge_filter(count_filter))
         with self._collection(collection_name).engine() as shard:
             return models.CountResult(count=shard.count(request))
@@ -228,7 +238,9 @@ class Reading(OpenPath):
         **kwargs: Any,
     ) -> models.FacetResponse:
         """Count points by the values of a payload field, which needs a payload index."""
-        del consistency, timeout, shard_key_selector, kwargs
+        del consistency, timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
         request = edge.FacetRequest(key, limit, exact, edge_filter(facet_filter))
         with self._collection(collection_name).engine() as shard:
             hits = shard.facet(request).hits

@@ -10,13 +10,14 @@ from qdrant_client import models
 from mrl_adapters.qdrant.edge.changes import added_vector, dropped_vector
 from mrl_adapters.qdrant.edge.info import edge_index_params
 from mrl_adapters.qdrant.edge.opened import COMPLETED, OpenPath
+from mrl_adapters.qdrant.edge.parsing import refuse_unknown
 from mrl_adapters.qdrant.edge.settings import Change
 
 
 class Schema(OpenPath):
     """Add and remove vector names and payload indexes. Parameters are those of QdrantClient.
 
-    `wait`, `ordering`, `timeout` and further keywords are accepted and mean nothing here.
+    `wait`, `ordering` and `timeout` are accepted and mean nothing here.
     """
 
     def create_vector_name(
@@ -36,7 +37,8 @@ class Schema(OpenPath):
         Raises:
             ValueError: There is one of that name with other settings.
         """
-        del wait, ordering, timeout, kwargs
+        del wait, ordering, timeout
+        refuse_unknown(kwargs)
         collection = self._collection(collection_name)
         with collection.lock:
             new = added_vector(collection.settings, vector_name, vector_name_config)
@@ -54,7 +56,8 @@ class Schema(OpenPath):
         **kwargs: Any,
     ) -> models.UpdateResult:
         """Remove a named vector from a collection and from all its points."""
-        del wait, ordering, timeout, kwargs
+        del wait, ordering, timeout
+        refuse_unknown(kwargs)
         collection = self._collection(collection_name)
         with collection.lock:
             new = dropped_vector(collection.settings, vector_name)
@@ -82,9 +85,10 @@ class Schema(OpenPath):
             wait: Means nothing here.
             ordering: Means nothing here.
             timeout: Means nothing here.
-            **kwargs: Mean nothing here.
+            **kwargs: Refused.
         """
-        del wait, ordering, timeout, kwargs
+        del wait, ordering, timeout
+        refuse_unknown(kwargs)
         schema = edge_index_params(field_schema if field_schema is not None else field_type)
         operation = edge.UpdateOperation.create_field_index(field_name, schema)
         self._collection(collection_name).write(operation)
@@ -100,7 +104,8 @@ class Schema(OpenPath):
         **kwargs: Any,
     ) -> models.UpdateResult:
         """Delete the index of a payload field."""
-        del wait, ordering, timeout, kwargs
+        del wait, ordering, timeout
+        refuse_unknown(kwargs)
         operation = edge.UpdateOperation.delete_field_index(field_name)
         self._collection(collection_name).write(operation)
         return COMPLETED

@@ -2,31 +2,26 @@
 
 # ruff: noqa: FBT001, FBT002, PLR0913, PLR0917 - the signatures are those of QdrantClient
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
-import qdrant_edge as edge
 from qdrant_client import models
 
-from mrl_adapters.qdrant.edge.config import dense_vectors, edge_enum
-from mrl_adapters.qdrant.edge.filters import edge_filter
+from mrl_adapters.qdrant.edge import operations
+from mrl_adapters.qdrant.edge.batches import batch_steps
 from mrl_adapters.qdrant.edge.opened import COMPLETED, OpenPath
-from mrl_adapters.qdrant.edge.points import PointId, edge_payload, edge_point_vectors, edge_points
-
-# The log keeps the last operations, and whoever opens the collection reads them again, each into
-# memory of several times its size. Smaller ones are not slower to write.
-_OPERATION_BYTES = 1 << 20
-
-T = TypeVar("T")
-Selector = Sequence[PointId] | models.Filter | models.PointIdsList | models.FilterSelector
+from mrl_adapters.qdrant.edge.operations import Selector
+from mrl_adapters.qdrant.edge.parsing import refuse_shard_key, refuse_unknown
+from mrl_adapters.qdrant.edge.points import PointId
+from mrl_adapters.qdrant.edge.uploads import columns
 
 
 class Writing(OpenPath):
     """Write points. Parameters are those of QdrantClient.
 
-    `wait`, `ordering`, `shard_key_selector`, `timeout` and further keywords are accepted and mean
-    nothing here: every call returns when the write is done and logged.
+    `wait`, `ordering` and `timeout` are accepted and mean nothing here: every call returns when the
+    write is done and logged. There is one shard: `shard_key_selector` is refused.
     """
 
     def upsert(
@@ -49,24 +44,57 @@ class Writing(OpenPath):
                 points made with model_construct: the fast way in.
             wait: Means nothing here.
             ordering: Means nothing here.
-            shard_key_selector: Means nothing here.
+            shard_key_selector: Refused; there is one shard.
             update_filter: Replace only points that match.
             update_mode: Insert only, update only, or both (default).
             timeout: Means nothing here.
-            **kwargs: Mean nothing here.
+            **kwargs: Refused.
 
         Raises:
             EmbeddingError: NaN, infinity or (DimensionsError) a wrong width; nothing is written.
             ValueError: There is no such collection or vector name.
         """
-        del wait, ordering, shard_key_selector, timeout, kwargs
+        del wait, ordering, timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
         collection = self._collection(collection_name)
-        converted = edge_points(points, collection.intake())
-        condition, mode = edge_filter(update_filter), edge_enum(edge.UpdateMode, update_mode)
-        for part in _portions(converted, collection.settings):
-            operation = edge.UpdateOperation.upsert_points(part, condition, mode)
-            collection.write(operation, touched=len(part))
+        operations.apply(
+            collection, operations.upsert(collection, points, update_filter, update_mode)
+        )
         return COMPLETED
+
+    def batch_update_points(
+        self,
+        collection_name: str,
+        update_operations: Sequence[models.UpdateOperation],
+        wait: bool = True,
+        ordering: Any = None,
+        timeout: int | None = None,
+        **kwargs: Any,
+    ) -> list[models.UpdateResult]:
+        """Apply several updates in order; all are checked before the first is applied.
+
+        Args:
+            collection_name: The collection.
+            update_operations: UpsertOperation, DeleteOperation, SetPayloadOperation and the like.
+            wait: Means nothing here.
+            ordering: Means nothing here.
+            timeout: Means nothing here.
+            **kwargs: Refused.
+
+        Returns:
+            One result for each update.
+
+        Raises:
+            ValueError: An update that its own method would refuse; nothing is written.
+        """
+        del wait, ordering, timeout
+        refuse_unknown(kwargs)
+        collection = self._collection(collection_name)
+        with collection.lock:
+            for steps in batch_steps(collection, update_operations):
+                operations.apply(collection, steps)
+        return [COMPLETED] * len(update_operations)
 
     def upload_points(
         self,
@@ -83,12 +111,65 @@ class Writing(OpenPath):
         **kwargs: Any,
     ) -> None:
         """Upsert points in batches, as they come; each batch is checked and written by itself."""
-        del parallel, method, max_retries, wait, shard_key_selector, kwargs
+        del parallel, method, max_retries, wait
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
+        self._collection(collection_name)
         stream = iter(points)
         while batch := list(islice(stream, batch_size)):
             self.upsert(
                 collection_name, batch, update_filter=update_filter, update_mode=update_mode
             )
+
+    def upload_collection(
+        self,
+        collection_name: str,
+        vectors: Any,
+        payload: Iterable[dict[Any, Any]] | None = None,
+        ids: Iterable[PointId] | None = None,
+        batch_size: int = 64,
+        parallel: int = 1,
+        method: str | None = None,
+        max_retries: int = 3,
+        wait: bool = False,
+        shard_key_selector: Any = None,
+        update_filter: models.Filter | None = None,
+        update_mode: models.UpdateMode | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Upsert columns of vectors, payloads and ids in batches, as `upload_points` does.
+
+        Args:
+            collection_name: The collection.
+            vectors: A matrix, matrices by vector name, or any iterable of vectors.
+            payload: The payloads, if any.
+            ids: The ids; None makes new ones.
+            batch_size: How many points are checked and written at a time.
+            parallel: Means nothing here.
+            method: Means nothing here.
+            max_retries: Means nothing here.
+            wait: Means nothing here.
+            shard_key_selector: Refused; there is one shard.
+            update_filter: Replace only points that match.
+            update_mode: Insert only, update only, or both (default).
+            **kwargs: Refused.
+
+        Raises:
+            ValueError: ids or payload are shorter than the vectors, or as for `upsert`.
+        """
+        self.upload_points(
+            collection_name,
+            columns(vectors, payload, ids),
+            batch_size,
+            parallel,
+            method,
+            max_retries,
+            wait,
+            shard_key_selector,
+            update_filter,
+            update_mode,
+            **kwargs,
+        )
 
     def update_vectors(
         self,
@@ -102,13 +183,11 @@ class Writing(OpenPath):
         **kwargs: Any,
     ) -> models.UpdateResult:
         """Set the named vectors of existing points, leaving their other vectors alone."""
-        del wait, ordering, shard_key_selector, timeout, kwargs
+        del wait, ordering, timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
         collection = self._collection(collection_name)
-        converted = edge_point_vectors(points, collection.intake())
-        condition = edge_filter(update_filter)
-        for part in _portions(converted, collection.settings):
-            operation = edge.UpdateOperation.update_vectors(part, condition)
-            collection.write(operation, touched=len(part))
+        operations.apply(collection, operations.update_vectors(collection, points, update_filter))
         return COMPLETED
 
     def set_payload(
@@ -124,15 +203,12 @@ class Writing(OpenPath):
         **kwargs: Any,
     ) -> models.UpdateResult:
         """Set keys of the payload, at the top or under `key`, leaving the others alone."""
-        del wait, ordering, shard_key_selector, timeout, kwargs
-        operations = edge.UpdateOperation
-        plain = edge_payload(payload, "set_payload")
-        return self._select(
-            collection_name,
-            points,
-            lambda ids: operations.set_payload(ids, plain, key),
-            lambda chosen: operations.set_payload_by_filter(chosen, plain, key),
-        )
+        del wait, ordering, timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
+        collection = self._collection(collection_name)
+        operations.apply(collection, operations.set_payload(points, payload, key))
+        return COMPLETED
 
     def overwrite_payload(
         self,
@@ -146,15 +222,12 @@ class Writing(OpenPath):
         **kwargs: Any,
     ) -> models.UpdateResult:
         """Replace the whole payload."""
-        del wait, ordering, shard_key_selector, timeout, kwargs
-        operations = edge.UpdateOperation
-        plain = edge_payload(payload, "overwrite_payload")
-        return self._select(
-            collection_name,
-            points,
-            lambda ids: operations.overwrite_payload(ids, plain),
-            lambda chosen: operations.overwrite_payload_by_filter(chosen, plain),
-        )
+        del wait, ordering, timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
+        collection = self._collection(collection_name)
+        operations.apply(collection, operations.overwrite_payload(points, payload))
+        return COMPLETED
 
     def delete_payload(
         self,
@@ -168,14 +241,12 @@ class Writing(OpenPath):
         **kwargs: Any,
     ) -> models.UpdateResult:
         """Delete keys of the payload."""
-        del wait, ordering, shard_key_selector, timeout, kwargs
-        operations = edge.UpdateOperation
-        return self._select(
-            collection_name,
-            points,
-            lambda ids: operations.delete_payload(ids, list(keys)),
-            lambda chosen: operations.delete_payload_by_filter(chosen, list(keys)),
-        )
+        del wait, ordering, timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
+        collection = self._collection(collection_name)
+        operations.apply(collection, operations.delete_payload(points, keys))
+        return COMPLETED
 
     def clear_payload(
         self,
@@ -188,14 +259,12 @@ class Writing(OpenPath):
         **kwargs: Any,
     ) -> models.UpdateResult:
         """Delete the whole payload."""
-        del wait, ordering, shard_key_selector, timeout, kwargs
-        operations = edge.UpdateOperation
-        return self._select(
-            collection_name,
-            points_selector,
-            operations.clear_payload,
-            operations.clear_payload_by_filter,
-        )
+        del wait, ordering, timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
+        collection = self._collection(collection_name)
+        operations.apply(collection, operations.clear_payload(points_selector))
+        return COMPLETED
 
     def delete(
         self,
@@ -208,15 +277,12 @@ class Writing(OpenPath):
         **kwargs: Any,
     ) -> models.UpdateResult:
         """Delete points by id or by filter; unknown ids are fine."""
-        del wait, ordering, shard_key_selector, timeout, kwargs
-        operations = edge.UpdateOperation
-        return self._select(
-            collection_name,
-            points_selector,
-            operations.delete_points,
-            operations.delete_points_by_filter,
-            moves=False,
-        )
+        del wait, ordering, timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
+        collection = self._collection(collection_name)
+        operations.apply(collection, operations.delete(points_selector))
+        return COMPLETED
 
     def delete_vectors(
         self,
@@ -230,59 +296,9 @@ class Writing(OpenPath):
         **kwargs: Any,
     ) -> models.UpdateResult:
         """Delete named vectors of points, which stay."""
-        del wait, ordering, shard_key_selector, timeout, kwargs
-        operations = edge.UpdateOperation
-        return self._select(
-            collection_name,
-            points,
-            lambda ids: operations.delete_vectors(ids, list(vectors)),
-            lambda chosen: operations.delete_vectors_by_filter(chosen, list(vectors)),
-            moves=False,
-        )
-
-    def _select(
-        self,
-        collection_name: str,
-        selector: Selector,
-        by_ids: Callable[[list[PointId]], edge.UpdateOperation],
-        by_filter: Callable[[edge.Filter], edge.UpdateOperation],
-        *,
-        moves: bool = True,
-    ) -> models.UpdateResult:
-        """Apply an operation to the points that a selector names.
-
-        `moves`: the engine may move the points out of the index to change them.
-        """
+        del wait, ordering, timeout
+        refuse_unknown(kwargs)
+        refuse_shard_key(shard_key_selector)
         collection = self._collection(collection_name)
-        chosen, ids = _selected(selector)
-        if chosen is None:
-            collection.write(by_ids(ids), touched=len(ids) if moves else 0)
-        else:
-            with collection.engine() as shard:
-                touched = shard.count(edge.CountRequest(filter=chosen)) if moves else 0
-                collection.write(by_filter(chosen), touched=touched)
+        operations.apply(collection, operations.delete_vectors(collection, points, vectors))
         return COMPLETED
-
-
-def _selected(selector: Selector) -> tuple[edge.Filter | None, list[PointId]]:
-    if isinstance(selector, models.FilterSelector):
-        selector = selector.filter
-    if isinstance(selector, models.Filter):
-        return edge_filter(selector), []
-    if isinstance(selector, models.PointIdsList):
-        return None, list(selector.points)
-    if isinstance(selector, (list, tuple)):
-        return None, list(selector)
-    message = (
-        f"The embedded engine cannot select points by {type(selector).__name__}. "
-        "Pass a list of ids, models.PointIdsList, models.Filter or models.FilterSelector."
-    )
-    raise NotImplementedError(message)
-
-
-def _portions(points: list[T], settings: models.CreateCollection) -> Iterator[list[T]]:
-    """Cut points into operations of about a megabyte; no points make one empty operation."""
-    numbers = sum(params.size for params in dense_vectors(settings).values())
-    size = max(1, _OPERATION_BYTES // (4 * max(numbers, 1)))
-    for start in range(0, max(len(points), 1), size):
-        yield points[start : start + size]

@@ -37,6 +37,7 @@ def test_a_method_has_the_parameters_of_qdrant_client(name: str) -> None:
 
 def test_the_methods_that_the_stores_use_are_there() -> None:
     assert METHODS == [
+        "batch_update_points",
         "clear_payload",
         "close",
         "collection_exists",
@@ -65,6 +66,7 @@ def test_the_methods_that_the_stores_use_are_there() -> None:
         "set_payload",
         "update_collection",
         "update_vectors",
+        "upload_collection",
         "upload_points",
         "upsert",
     ]
@@ -294,3 +296,24 @@ def test_a_collection_searches_on_one_thread(
     with EdgeClient(tmp_path) as opened:
         search(opened)
         assert len(searching() - before) == 1
+
+
+def test_a_misspelt_argument_is_no_search_without_it(client: EdgeClient) -> None:
+    client.create_collection("docs", models.VectorParams(size=2, distance="Dot"))
+    for call in (
+        lambda: client.query_points("docs", [1.0, 2.0], filter=models.Filter()),
+        lambda: client.delete("docs", points_selector=[1], fliter=3),
+        lambda: client.create_collection("more", vectors={}),
+        lambda: client.create_payload_index("docs", "n", schema="integer"),
+    ):
+        with pytest.raises(TypeError, match=r"Unknown arguments: \['"):
+            call()
+
+
+def test_shard_keys_are_refused(client: EdgeClient) -> None:
+    client.create_collection("docs", models.VectorParams(size=2, distance="Dot"))
+    for call in (client.count, client.scroll, client.query_points):
+        with pytest.raises(NotImplementedError, match="no shard keys: found 'a'"):
+            call("docs", shard_key_selector="a")
+    with pytest.raises(NotImplementedError, match="connect to a Qdrant server"):
+        client.delete("docs", [1], shard_key_selector="a")

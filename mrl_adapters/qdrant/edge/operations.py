@@ -1,0 +1,187 @@
+"""Turn updates into the engine's operations, all of them before the first one is applied."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+import qdrant_edge as edge
+from qdrant_client import models
+
+from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.qdrant.edge.config import dense_vectors, edge_enum
+from mrl_adapters.qdrant.edge.filters import edge_filter
+from mrl_adapters.qdrant.edge.points import PointId, edge_payload, edge_point_vectors, edge_points
+from mrl_adapters.qdrant.edge.shard import Collection
+
+Selector: TypeAlias = (
+    Sequence[PointId] | models.Filter | models.PointIdsList | models.FilterSelector
+)
+
+_T = TypeVar("_T")
+_Operation: TypeAlias = edge.UpdateOperation
+
+# The log keeps the last operations, and whoever opens the collection reads them again, each into
+# memory of several times its size. Smaller ones are not slower to write.
+_OPERATION_BYTES = 1 << 20
+
+
+class Step(NamedTuple):
+    """One operation of the engine."""
+
+    operation: _Operation
+    touched: int | edge.Filter = 0
+    """Which points it may move out of the index: how many, or those that match."""
+
+
+def apply(collection: Collection, steps: Iterable[Step]) -> None:
+    """Apply operations, one after the other."""
+    for operation, touched in steps:
+        if isinstance(touched, int):
+            collection.write(operation, touched=touched)
+            continue
+        with collection.engine() as shard:
+            matching = shard.count(edge.CountRequest(filter=touched))
+            collection.write(operation, touched=matching)
+
+
+def upsert(
+    collection: Collection,
+    points: models.Batch | Sequence[models.PointStruct],
+    update_filter: models.Filter | None,
+    update_mode: models.UpdateMode | None,
+) -> Iterator[Step]:
+    """Convert points that are inserted or replaced.
+
+    Raises:
+        EmbeddingError: NaN, infinity or (DimensionsError) a wrong width.
+        ValueError: No points, or a vector name that the collection does not have.
+    """
+    converted = edge_points(points, collection.intake())
+    condition, mode = edge_filter(update_filter), edge_enum(edge.UpdateMode, update_mode)
+    return _portions(
+        converted,
+        collection.settings,
+        lambda part: _Operation.upsert_points(part, condition, mode),
+    )
+
+
+def update_vectors(
+    collection: Collection,
+    points: Sequence[models.PointVectors],
+    update_filter: models.Filter | None,
+) -> Iterator[Step]:
+    """Convert new vectors of existing points; raises as :func:`upsert` does."""
+    converted = edge_point_vectors(points, collection.intake())
+    condition = edge_filter(update_filter)
+    return _portions(
+        converted, collection.settings, lambda part: _Operation.update_vectors(part, condition)
+    )
+
+
+def set_payload(points: Selector, payload: dict[str, Any], key: str | None) -> list[Step]:
+    """Convert keys of the payload that are set."""
+    plain = edge_payload(payload, "set_payload")
+    return _chosen(
+        points,
+        lambda ids: _Operation.set_payload(ids, plain, key),
+        lambda chosen: _Operation.set_payload_by_filter(chosen, plain, key),
+    )
+
+
+def overwrite_payload(points: Selector, payload: dict[str, Any]) -> list[Step]:
+    """Convert payloads that are replaced whole."""
+    plain = edge_payload(payload, "overwrite_payload")
+    return _chosen(
+        points,
+        lambda ids: _Operation.overwrite_payload(ids, plain),
+        lambda chosen: _Operation.overwrite_payload_by_filter(chosen, plain),
+    )
+
+
+def delete_payload(points: Selector, keys: Sequence[str]) -> list[Step]:
+    """Convert keys of the payload that are deleted."""
+    return _chosen(
+        points,
+        lambda ids: _Operation.delete_payload(ids, list(keys)),
+        lambda chosen: _Operation.delete_payload_by_filter(chosen, list(keys)),
+    )
+
+
+def clear_payload(points: Selector) -> list[Step]:
+    """Convert payloads that are deleted whole."""
+    return _chosen(points, _Operation.clear_payload, _Operation.clear_payload_by_filter)
+
+
+def delete(points: Selector) -> list[Step]:
+    """Convert points that are deleted."""
+    return _chosen(
+        points, _Operation.delete_points, _Operation.delete_points_by_filter, moves=False
+    )
+
+
+def delete_vectors(collection: Collection, points: Selector, names: Sequence[str]) -> list[Step]:
+    """Convert named vectors that are deleted.
+
+    Raises:
+        ValueError: No names, or one that the collection does not have.
+    """
+    collection.intake().check_names(names)
+    return _chosen(
+        points,
+        lambda ids: _Operation.delete_vectors(ids, list(names)),
+        lambda chosen: _Operation.delete_vectors_by_filter(chosen, list(names)),
+        moves=False,
+    )
+
+
+def _chosen(
+    selector: Selector,
+    by_ids: Callable[[list[PointId]], _Operation],
+    by_filter: Callable[[edge.Filter], _Operation],
+    *,
+    moves: bool = True,
+) -> list[Step]:
+    """Convert an operation on the points that a selector names.
+
+    `moves`: the engine may move the points out of the index to change them.
+    """
+    chosen, ids = _selected(selector)
+    if chosen is None:
+        return [Step(by_ids(_some(ids)), len(ids) if moves else 0)]
+    return [Step(by_filter(chosen), chosen if moves else 0)]
+
+
+def _selected(selector: Selector) -> tuple[edge.Filter | None, list[PointId]]:
+    if isinstance(selector, models.FilterSelector):
+        selector = selector.filter
+    if isinstance(selector, models.Filter):
+        return edge_filter(selector), []
+    if isinstance(selector, models.PointIdsList):
+        return None, list(selector.points)
+    if isinstance(selector, (list, tuple)):
+        return None, list(selector)
+    message = (
+        f"The embedded engine cannot select points by {type(selector).__name__}. "
+        "Pass a list of ids, models.PointIdsList, models.Filter or models.FilterSelector."
+    )
+    raise ConfigurationError(message, found=selector)
+
+
+def _some(given: list[_T]) -> list[_T]:
+    """Refuse an update of nothing, as servers do."""
+    if not given:
+        message = "Empty update request: no points were given. Pass at least one."
+        raise ConfigurationError(message)
+    return given
+
+
+def _portions(
+    points: list[_T], settings: models.CreateCollection, make: Callable[[list[_T]], _Operation]
+) -> Iterator[Step]:
+    """Cut points into operations of about a megabyte."""
+    numbers = sum(params.size for params in dense_vectors(settings).values())
+    size = max(1, _OPERATION_BYTES // (4 * max(numbers, 1)))
+    return (
+        Step(make(part), len(part))
+        for start in range(0, len(_some(points)), size)
+        for part in [points[start : start + size]]
+    )
