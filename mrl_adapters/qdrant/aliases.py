@@ -2,18 +2,15 @@
 
 from qdrant_client import models
 
-from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, ask
 
 
 def aliases() -> Flow[list[models.AliasDescription]]:
-    """List the aliases that an engine knows; the embedded engine has none.
+    """List the aliases that an engine knows.
 
     Returns:
         Each alias with the collection that it stands for.
     """
-    if (yield from ask(engine_of)) is Engine.EDGE:
-        return []
     answer = yield from ask(lambda c: c.get_aliases())
     return list(answer.aliases)
 

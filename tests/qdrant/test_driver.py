@@ -247,10 +247,6 @@ def methods_used() -> list[str]:
     return sorted(set(re.findall(r"\b(?:c|client)\.([a-z_]+)\(", source)) - {"close"})
 
 
-# Only a server has aliases.
-ASKED_OF_SERVERS_ALONE = {"get_aliases", "update_collection_aliases"}
-
-
 def parameters(client: type, method: str) -> list[tuple[str, Any, Any]]:
     return [
         (each.name, each.kind, each.default)
@@ -289,7 +285,4 @@ def test_what_writes_is_asked_for_as_a_change() -> None:
 @pytest.mark.parametrize("method", methods_used())
 @pytest.mark.parametrize("other", [AsyncQdrantClient, EdgeClient], ids=["async", "edge"])
 def test_every_client_takes_what_the_blocking_one_takes(other: type, method: str) -> None:
-    if other is EdgeClient and method in ASKED_OF_SERVERS_ALONE:
-        assert not hasattr(EdgeClient, method)
-        return
     assert parameters(other, method) == parameters(QdrantClient, method)

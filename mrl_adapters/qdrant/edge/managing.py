@@ -79,15 +79,20 @@ class Managing(OpenPath):
             if storage.exists(collection_name):
                 message = f"Collection {collection_name} already exists"
                 raise ValueError(message)
+            if self._aliases.behind(collection_name) is not None:
+                message = f"Alias {collection_name} already exists"
+                raise ValueError(message)
+            self._aliases.forget(collection_name)
             with storage.making(collection_name) as folder:
                 Collection.make(collection_name, folder, with_some_vector(settings))
             self._collection(collection_name)
         return True
 
     def collection_exists(self, collection_name: str, **kwargs: Any) -> bool:
-        """Tell whether a collection exists."""
+        """Tell whether a collection exists, by its name or an alias."""
         refuse_unknown(kwargs)
-        return self._opened().exists(collection_name)
+        storage = self._opened()
+        return storage.exists(collection_name) or self._aliases.behind(collection_name) is not None
 
     def get_collection(self, collection_name: str, **kwargs: Any) -> models.CollectionInfo:
         """Describe a collection: settings, metadata, counts, payload indexes."""
@@ -107,7 +112,7 @@ class Managing(OpenPath):
     def delete_collection(
         self, collection_name: str, timeout: int | None = None, **kwargs: Any
     ) -> bool:
-        """Delete a collection and its files.
+        """Delete a collection, its files and its aliases.
 
         Returns:
             Whether there was one.
@@ -123,6 +128,7 @@ class Managing(OpenPath):
                 opened.discard()  # used again before it is gone, it is loaded again
             storage.remove(collection_name)
             self._collections.pop(collection_name, None)
+            self._aliases.forget(collection_name)
         return True
 
     def update_collection(

@@ -9,6 +9,7 @@ from qdrant_client import models
 from typing_extensions import Self
 
 from mrl_adapters.errors import EngineError
+from mrl_adapters.qdrant.edge.aliases import Aliases
 from mrl_adapters.qdrant.edge.paths import AnyPath, absolute_path
 from mrl_adapters.qdrant.edge.read_only import ReadOnlyCollection
 from mrl_adapters.qdrant.edge.shard import Collection
@@ -34,6 +35,7 @@ class OpenPath:
     def __init__(self, path: AnyPath, *, must_exist: bool = False) -> None:
         self._path = absolute_path(path)
         self._storage: Storage | None = Storage(self._path, must_exist=must_exist)
+        self._aliases = Aliases(self._path, self._storage.exists)
         self._collections: dict[str, Collection] = {}
         self._lock = threading.RLock()
         self._process = os.getpid()
@@ -87,7 +89,7 @@ class OpenPath:
         return self._storage
 
     def _collection(self, name: str) -> Collection:
-        """Give an existing collection, loading it at first use.
+        """Give an existing collection by its name or an alias, loading it at first use.
 
         Raises:
             ValueError: There is none; the same error as qdrant-client's local mode.
@@ -99,6 +101,9 @@ class OpenPath:
         with self._lock:
             if name not in self._collections or self._collections[name].closed:
                 if not storage.exists(name):
+                    behind = self._aliases.noted.get(name)
+                    if behind in self._collections or self._aliases.behind(name):
+                        return self._collection(str(behind))
                     message = f"Collection {name} not found"
                     raise ValueError(message)
                 if storage.may_change(name):

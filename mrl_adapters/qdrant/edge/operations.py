@@ -163,7 +163,7 @@ def _selected(selector: Selector) -> tuple[edge.Filter | None, list[PointId]]:
         f"The embedded engine cannot select points by {type(selector).__name__}. "
         "Pass a list of ids, models.PointIdsList, models.Filter or models.FilterSelector."
     )
-    raise ConfigurationError(message, found=selector)
+    raise NotImplementedError(message)
 
 
 def _some(given: list[_T]) -> list[_T]:

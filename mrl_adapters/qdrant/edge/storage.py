@@ -3,6 +3,7 @@
     path/
       mrl-adapters.json         says that the folder is ours
       .lock                     held while a client has the path open
+      aliases.json              other names of collections
       collections/<name>/
         collection.json         settings and metadata
         pending.json            about how many points the index does not hold yet

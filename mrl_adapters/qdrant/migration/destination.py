@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from qdrant_client import models
 
-from mrl_adapters.errors import ConfigurationError, MigrationError
+from mrl_adapters.errors import MigrationError
 from mrl_adapters.qdrant.aliases import aliases
 from mrl_adapters.qdrant.companion import drop_companion, has_companion
 from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.carrier import Carrier
@@ -100,25 +99,6 @@ def refuse_changed(carrier: Carrier, source: Source, destination: Destination) -
             f"{name!r} has what you want; if not, delete {name!r} and run this again."
         )
         raise MigrationError(msg, collection=source.name, found=differing)
-
-
-def check_alias(driver: Driver, alias: str | None, name: str) -> None:
-    """Refuse an alias where there are none.
-
-    Args:
-        driver: Reaches the copy.
-        alias: Alias to switch to it, if any.
-        name: The copy.
-
-    Raises:
-        ConfigurationError: It is in the embedded engine.
-    """
-    if alias is not None and driver.run(ask(engine_of)) is Engine.EDGE:
-        msg = (
-            f"The embedded engine has no aliases: {alias!r} cannot be switched to {name!r}. "
-            "Leave alias out and open the new collection by its name."
-        )
-        raise ConfigurationError(msg)
 
 
 def point_alias(driver: Driver, alias: str | None, name: str) -> None:

@@ -12,7 +12,7 @@ from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.checkpoint import Checkpoint, Mode, read_checkpoint
 from mrl_adapters.qdrant.migration.copying import find_copy
-from mrl_adapters.qdrant.migration.destination import Destination, check_alias
+from mrl_adapters.qdrant.migration.destination import Destination
 from mrl_adapters.qdrant.migration.in_place import check_engine
 from mrl_adapters.qdrant.migration.layouts import copied_layout, existing_layout, wanted_layout
 from mrl_adapters.qdrant.migration.learning import choose_rotation
@@ -151,7 +151,6 @@ def _destination(
         raise ConfigurationError(msg)
     engines = {each.run(ask(engine_of)) for each in (driver, target_driver)}
     alias = place.alias or (source_alias if same_client else None)
-    check_alias(target_driver, alias, name)
     if alias == source.name and not (place.delete_source and same_client):
         msg = (
             f"{alias!r} is the collection's own name, which an alias can take only once it is "

@@ -15,7 +15,7 @@ from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.checkpoint import Checkpoint, read_checkpoint
-from mrl_adapters.qdrant.migration.destination import check_alias, point_alias
+from mrl_adapters.qdrant.migration.destination import point_alias
 from mrl_adapters.qdrant.migration.pages import count_points
 from mrl_adapters.qdrant.migration.result import CopyTarget, MigrationPlan, MigrationResult
 from mrl_adapters.qdrant.paging import without
@@ -119,7 +119,6 @@ def find_remainder(
         What is left to do; None if the collection is still there, or another one was meant.
 
     Raises:
-        ConfigurationError: An alias is asked for where there are none.
         MigrationError: The collection is gone, and its copy was made with other stages.
     """
     driver = Driver(client)
@@ -140,7 +139,6 @@ def find_remainder(
             return None
         raise _otherwise(name, done)
     alias = target.alias or (collection_name if led else None)
-    check_alias(there, alias, name)
     leading = {each.alias_name for each in there.run(aliases()) if each.collection_name == name}
     rotated = done.rotation and driver.run(holds_rotation(source_name, done.rotation))
     return Remainder(

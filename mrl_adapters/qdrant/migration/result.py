@@ -17,8 +17,7 @@ class CopyTarget:
         client: Another client to write to: server to embedded engine, embedded engine to server,
             local mode to either. None stays in the same one.
         alias: Alias that is switched to the copy once it has settled. If the collection was
-            named by an alias, that one is switched unless another is given. The embedded engine
-            has no aliases.
+            named by an alias, that one is switched unless another is given.
         delete_source: Whether the old collection is deleted in the end, with its rotation if it has
             one: only if, compared once more right before, it equals the copy in content and count.
     """
