@@ -1,35 +1,60 @@
 """Filters as LangChain users write them: a plain dict over metadata, or Qdrant's own Filter."""
 
-import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
+from enum import Enum
 from typing import Any, TypeAlias
 
+import numpy as np
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.documents import METADATA_KEY
+from mrl_adapters.qdrant.filters import (
+    Field,
+    Term,
+    all_of,
+    any_of,
+    as_filter,
+    check_nesting,
+    fields,
+    negated,
+)
 
 MetadataFilter: TypeAlias = models.Filter | Mapping[str, Any]
+_Indexes: TypeAlias = Mapping[str, str]
 
 
-def to_filter(given: MetadataFilter | None) -> models.Filter | None:
-    """Build Qdrant's filter.
+def to_filter(
+    given: MetadataFilter | None, indexes: Mapping[str, str] | None = None
+) -> models.Filter | None:
+    r"""Build Qdrant's filter.
 
     A dict maps metadata keys to what they must be; all of its entries must hold:
 
-    - ``{"source": "a.md"}`` equal, or one of the values where the metadata is a list;
+    - ``{"source": "a.md"}`` equal, or with it among the members where the metadata is a list;
     - ``{"source": ["a.md", "b.md"]}`` one of these;
     - ``{"source": None}`` missing, null or an empty list;
-    - ``{"page": {"$gte": 3, "$lt": 9}}`` operators: $eq, $ne, $in, $nin, $gt, $gte, $lt, $lte
-      (numbers, dates), $exists;
-    - ``{"author": {"name": "Ada"}}`` nested metadata (so does ``{"author.name": "Ada"}``);
-    - ``{"$or": [...]}``, ``{"$and": [...]}``, ``{"$not": {...}}``.
+    - ``{"page": {"$gte": 3, "$lt": 9}}`` operators, below;
+    - ``{"author": {"name": "Ada"}}`` nested metadata (so does ``{"author.name": "Ada"}``, and
+      ``{"authors[].name": "Ada"}`` looks into each member of a list);
+    - ``{"$or": [...]}``, ``{"$and": [...]}``, ``{"$not": {...}}``, also below a key.
 
-    $ne, $nin and $not also hold where the key is missing.
+    Operators: $eq and $ne, $in and $nin (lists); $gt, $gte, $lt, $lte (numbers, dates); $exists
+    (True or False); $contains (a member of a list, or words of a text); $text (all of these words);
+    $like ("text", "text%" or "%text%").
+
+    Whole numbers and floats are equal where Python says so, booleans are no numbers, and $ne, $nin
+    and $not also hold where the key is missing. $or and $in of nothing hold nowhere, $and and $nin
+    of nothing everywhere. A key with dots means nested metadata and also a key of that very name;
+    in double quotes only the latter: ``{'"a.b"': 1}``.
 
     Args:
         given: Such a dict, a Qdrant filter (used as it is: its keys start with ``metadata.``), or
             None.
+        indexes: Payload field to index type, of the collection that is searched.
+
+    Returns:
+        The filter, without conditions where a dict restricts nothing; None for None.
 
     Raises:
         ConfigurationError: An operator is unknown, or a value has no such comparison.
@@ -42,107 +67,163 @@ def to_filter(given: MetadataFilter | None) -> models.Filter | None:
             "{'source': 'a.md'} or a qdrant_client.models.Filter."
         )
         raise ConfigurationError(msg)
-    return models.Filter(must=_conditions(given, METADATA_KEY)) if given else None
+    return as_filter(_entries(given, (), indexes or {}, 1))
 
 
-def _conditions(given: Mapping[str, Any], prefix: str) -> list[models.Condition]:
-    conditions: list[models.Condition] = []
-    for key, wanted in given.items():
-        if key in {"$and", "$or"}:
-            each: list[models.Condition] = [
-                models.Filter(must=_conditions(one, prefix)) for one in wanted
-            ]
-            conditions.append(
-                models.Filter(must=each) if key == "$and" else models.Filter(should=each)
-            )
-        elif key == "$not":
-            conditions.append(_negated(models.Filter(must=_conditions(wanted, prefix))))
-        elif key.startswith("$"):
-            raise _unknown(key)
-        else:
-            conditions += _field(f"{prefix}.{key}", wanted)
-    return conditions
+def _entries(
+    given: Mapping[Any, Any], keys: tuple[str, ...], indexes: _Indexes, depth: int
+) -> Term:
+    """Read a dict: entries about the metadata, or about what stands under a key."""
+    check_nesting(depth)
+    operators = [key for key in given if isinstance(key, str) and key.startswith("$")]
+    if keys and not given:
+        msg = (
+            f"Filter on {_named(keys)}: {{}} says nothing. Write what it must be, or leave it out."
+        )
+        raise ConfigurationError(msg)
+    if keys and operators and len(operators) < len(given):
+        other = next(key for key in given if key not in operators)
+        msg = (
+            f"Filter on {_named(keys)}: found the operator {operators[0]!r} beside the key "
+            f"{other!r}. Begin operators with $, and write keys in a dict of their own."
+        )
+        raise ConfigurationError(msg)
+    return all_of([_entry(key, wanted, keys, indexes, depth) for key, wanted in given.items()])
 
 
-def _field(key: str, wanted: object) -> list[models.Condition]:
-    if not isinstance(wanted, Mapping):
-        return [_equal(key, wanted)]
-    if any(str(name).startswith("$") for name in wanted):
-        return [_operator(key, str(name), value) for name, value in wanted.items()]
-    return _conditions(wanted, key)
+def _entry(key: Any, wanted: Any, keys: tuple[str, ...], indexes: _Indexes, depth: int) -> Term:
+    if not isinstance(key, str):
+        msg = f"Filter key {key!r} is {type(key).__name__}, expected str: metadata keys are text."
+        raise ConfigurationError(msg)
+    if key in _GROUPS:
+        parts = [_below(part, keys, indexes, depth) for part in _parts(key, wanted)]
+        return _GROUPS[key](parts)
+    if not key.startswith("$"):
+        return _below(wanted, (*keys, key), indexes, depth)
+    if key not in _OPERATORS or not keys:
+        raise _unknown(key)
+    value = _plain(wanted)
+    return _OPERATORS[key](fields(keys, METADATA_KEY, indexes), value)
 
 
-def _operator(key: str, name: str, value: Any) -> models.Condition:
-    if name in _OPERATORS:
-        return _OPERATORS[name](key, value)
-    if name in {"$gt", "$gte", "$lt", "$lte"}:
-        return _range(key, name[1:], value)
-    raise _unknown(name)
+def _below(wanted: Any, keys: tuple[str, ...], indexes: _Indexes, depth: int) -> Term:
+    if isinstance(wanted, Mapping):
+        return _entries(wanted, keys, indexes, depth + 1)
+    if not keys:
+        msg = f"Filter: $and, $or and $not take dicts over metadata, found {wanted!r}."
+        raise ConfigurationError(msg)
+    return _equal(fields(keys, METADATA_KEY, indexes), _plain(wanted))
 
 
-def _equal(key: str, value: Any) -> models.Condition:
-    if value is None:
-        return models.IsEmptyCondition(is_empty=models.PayloadField(key=key))
-    if isinstance(value, str | bool | int):
-        return models.FieldCondition(key=key, match=models.MatchValue(value=value))
-    if isinstance(value, float):
-        return models.FieldCondition(key=key, range=models.Range(gte=value, lte=value))
-    if isinstance(value, dt.date):
-        return models.FieldCondition(key=key, range=models.DatetimeRange(gte=value, lte=value))
-    if isinstance(value, Sequence | set | frozenset):
-        return models.Filter(should=[_equal(key, one) for one in value] or [_never()])
+def _parts(key: str, wanted: Any) -> Collection[Any]:
+    if key == "$not":
+        if isinstance(wanted, Mapping):
+            return [wanted]
+        msg = f"Filter: $not takes a dict, found {type(wanted).__name__} {wanted!r}."
+        raise ConfigurationError(msg)
+    if isinstance(wanted, Collection) and not isinstance(wanted, Mapping | str | bytes):
+        return wanted
     msg = (
-        f"Filter on {key!r}: a {type(value).__name__} cannot be compared. Pass a string, number, "
-        "bool, date, None or a list of these."
+        f"Filter: {key} takes a list of dicts, found {type(wanted).__name__} {wanted!r}. Write "
+        f"{{{key!r}: [{{...}}, {{...}}]}}."
     )
     raise ConfigurationError(msg)
 
 
-def _range(key: str, bound: str, value: Any) -> models.Condition:
-    if isinstance(value, bool) or not isinstance(value, int | float | str | dt.date):
+_GROUPS: dict[str, Callable[[list[Term]], Term]] = {
+    "$and": all_of,
+    "$or": any_of,
+    "$not": lambda parts: negated(parts[0]),
+}
+
+
+def _equal(found: list[Field], value: Any) -> Term:
+    return _one_of(found, value if isinstance(value, list) else [value])
+
+
+def _one_of(found: list[Field], values: list[Any]) -> Term:
+    if any(each is None for each in values):
+        # Empty under every name that the key may stand for.
+        empty = all_of(field.is_empty() for field in found)
+        return any_of([empty, _one_of(found, [each for each in values if each is not None])])
+    return any_of(field.holds_one_of(values) for field in found)
+
+
+def _among(found: list[Field], value: Any) -> Term:
+    if not isinstance(value, list):
         msg = (
-            f"Filter on {key!r}: ${bound} compares numbers and dates, found "
-            f"{type(value).__name__} {value!r}."
+            f"Filter on {found[0].name!r}: $in and $nin take a list, found {value!r}. Pass "
+            f"[{value!r}]."
         )
         raise ConfigurationError(msg)
-    if isinstance(value, int | float):
-        return models.FieldCondition(key=key, range=models.Range(**{bound: value}))
-    try:
-        return models.FieldCondition(
-            key=key, range=models.DatetimeRange.model_validate({bound: value})
-        )
-    except ValueError:
+    return _one_of(found, value)
+
+
+def _exists(found: list[Field], value: Any) -> Term:
+    if not isinstance(value, bool):
+        msg = f"Filter on {found[0].name!r}: $exists takes True or False, found {value!r}."
+        raise ConfigurationError(msg)
+    missing = all_of(field.is_empty() for field in found)
+    return negated(missing) if value else missing
+
+
+def _contains(found: list[Field], value: Any) -> Term:
+    if isinstance(value, list) or value is None:
         msg = (
-            f"Filter on {key!r}: ${bound} compares numbers and dates, found the string {value!r}. "
-            "Write dates as 2026-01-31 or 2026-01-31T12:00:00Z."
+            f"Filter on {found[0].name!r}: $contains takes one value, found {value!r}. Join "
+            "several by $and or $or."
         )
-        raise ConfigurationError(msg) from None
+        raise ConfigurationError(msg)
+    return any_of(field.contains([value]) for field in found)
 
 
-def _negated(condition: models.Condition) -> models.Filter:
-    return models.Filter(must_not=[condition])
+def _each(build: Callable[[Field, Any], Term]) -> Callable[[list[Field], Any], Term]:
+    return lambda found, value: any_of(build(field, value) for field in found)
 
 
-def _never() -> models.Condition:
-    return models.HasIdCondition(has_id=[])
+def _ordered(bound: str) -> Callable[[list[Field], Any], Term]:
+    return _each(lambda field, value: field.compares(bound, value))
+
+
+_OPERATORS: dict[str, Callable[[list[Field], Any], Term]] = {
+    "$eq": _equal,
+    "$ne": lambda found, value: negated(_equal(found, value)),
+    "$in": _among,
+    "$nin": lambda found, value: negated(_among(found, value)),
+    "$gt": _ordered("gt"),
+    "$gte": _ordered("gte"),
+    "$lt": _ordered("lt"),
+    "$lte": _ordered("lte"),
+    "$exists": _exists,
+    "$contains": _contains,
+    "$text": _each(Field.has_words),
+    "$like": _each(Field.is_like),
+}
+
+
+def _plain(value: Any) -> Any:
+    """Read collections as lists, NumPy's scalars and enumerations as what they stand for."""
+    if isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping):
+        return [_scalar(each) for each in value]
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, np.datetime64):
+        # Nanoseconds would become a whole number.
+        return value.astype("datetime64[us]").item()
+    if isinstance(value, np.generic):
+        return value.item()
+    return value.value if isinstance(value, Enum) else value
+
+
+def _named(keys: tuple[str, ...]) -> str:
+    return repr(".".join(keys))
 
 
 def _unknown(name: str) -> ConfigurationError:
     return ConfigurationError(
-        f"Filter operator {name!r} is not known. Use $and, $or, $not, $gt, $gte, $lt, $lte, "
-        f"{', '.join(_OPERATORS)}, or pass a qdrant_client.models.Filter."
+        f"Filter operator {name!r} is not known here. Over metadata: {', '.join(_GROUPS)}; of a "
+        f"key: {', '.join(_OPERATORS)} and the same. A key that begins with $ stands in double "
+        "quotes. For anything else pass a qdrant_client.models.Filter."
     )
-
-
-def _exists(key: str, wanted: Any) -> models.Condition:
-    missing = models.IsEmptyCondition(is_empty=models.PayloadField(key=key))
-    return _negated(missing) if wanted else missing
-
-
-_OPERATORS: dict[str, Callable[[str, Any], models.Condition]] = {
-    "$eq": _equal,
-    "$ne": lambda key, value: _negated(_equal(key, value)),
-    "$in": _equal,
-    "$nin": lambda key, value: _negated(_equal(key, value)),
-    "$exists": _exists,
-}

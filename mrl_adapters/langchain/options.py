@@ -67,11 +67,12 @@ class SearchOptions:
         SearchPlan().merge(self.plan)
         self.search(())
 
-    def search(self, embedding: ArrayLike) -> Search:
+    def search(self, embedding: ArrayLike, indexes: Mapping[str, str] | None = None) -> Search:
         """Say what to search for.
 
         Args:
             embedding: The question's full vector, shape (d,).
+            indexes: Payload field to index type, of the collection that is searched.
 
         Raises:
             ConfigurationError: A number is none or outside its range.
@@ -81,7 +82,7 @@ class SearchOptions:
             np.asarray(embedding, dtype=np.float32),
             self.k,
             offset=self.offset,
-            query_filter=to_filter(self.filter),
+            query_filter=to_filter(self.filter, indexes),
             score_threshold=self.score_threshold,
             mmr_lambda=None if mix is None else diversity("lambda_mult", mix),
             fetch_k=self.fetch_k,

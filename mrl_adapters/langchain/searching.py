@@ -182,7 +182,9 @@ class SearchingStore(VectorStore):
         self, embedding: Sequence[float], k: int, **kwargs: Any
     ) -> Flow[list[list[models.ScoredPoint]]]:
         options = SearchOptions.read({"k": k, **kwargs})
-        return self._collection.search([options.search(embedding)], options.plan)
+        layout = yield from self._collection.open()
+        search = options.search(embedding, layout.payload_indexes if layout else None)
+        return (yield from self._collection.search([search], options.plan))
 
     def _scored(self, answers: list[list[models.ScoredPoint]]) -> list[tuple[Document, float]]:
         contents = self._collection.contents

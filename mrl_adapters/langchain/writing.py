@@ -136,6 +136,10 @@ class WritingStore(VectorStore):
             ids: Which, in any spelling; None deletes every document. Those that are not there are
                 passed over.
             **kwargs: ``filter`` deletes only documents that pass it as well.
+
+        Raises:
+            ConfigurationError: There are no ids, and the filter is empty or holds for every
+                document; to delete every document, give neither.
         """
         self._driver.run(self._delete(ids, kwargs))
         return True
@@ -147,4 +151,6 @@ class WritingStore(VectorStore):
 
     def _delete(self, ids: Sequence[DocumentId] | None, options: Mapping[str, Any]) -> Flow[None]:
         refuse_unknown("delete()", options, ("filter",))
-        return self._collection.delete(ids, to_filter(options.get("filter")))
+        layout = yield from self._collection.open()
+        indexes = layout.payload_indexes if layout else None
+        yield from self._collection.delete(ids, to_filter(options.get("filter"), indexes))

@@ -9,6 +9,7 @@ from qdrant_client import QdrantClient, models
 from mrl_adapters.lists import require_list
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.filters import admitted, for_deletion
 from mrl_adapters.qdrant.flow import Flow, ask, change, retry_delay
 from mrl_adapters.qdrant.ids import DocumentId, id_texts, original_id
 from mrl_adapters.qdrant.layout import CollectionLayout
@@ -268,13 +269,16 @@ class MatryoshkaCollection:
             query_filter: Qdrant filter. With neither ids nor filter every point is deleted.
 
         Raises:
-            ConfigurationError: An id is no string, integer or UUID.
+            ConfigurationError: An id is no string, integer or UUID; or there are no ids, and the
+                filter restricts nothing; or one of its bounds is NaN or infinite, or it is nested
+                too deep.
         """
         texts = None if ids is None else id_texts(ids)
+        checked = for_deletion(query_filter) if ids is None else admitted(query_filter)
         layout = yield from self.open()
         if layout is None or texts == []:
             return
-        must: list[models.Condition] = [query_filter] if query_filter else []
+        must: list[models.Condition] = [checked] if checked else []
         if texts is not None:
             must.append(models.HasIdCondition(has_id=every_id(texts)))
         selector = models.FilterSelector(filter=models.Filter(must=must or None))
@@ -299,9 +303,10 @@ class MatryoshkaCollection:
         Returns:
             The points, by point id.
         """
+        wanted = admitted(query_filter)
         if (yield from self.open()) is None:
             return []
-        return (yield from read_pages(self.name, query_filter, limit, with_vectors))
+        return (yield from read_pages(self.name, wanted, limit, with_vectors))
 
     def count(self, query_filter: models.Filter | None = None) -> Flow[int]:
         """Count the points that pass a filter.
@@ -309,7 +314,8 @@ class MatryoshkaCollection:
         Args:
             query_filter: Qdrant filter; None counts all.
         """
+        wanted = admitted(query_filter)
         if (yield from self.open()) is None:
             return 0
-        answer = yield from ask(lambda c: c.count(self.name, count_filter=query_filter, exact=True))
+        answer = yield from ask(lambda c: c.count(self.name, count_filter=wanted, exact=True))
         return answer.count

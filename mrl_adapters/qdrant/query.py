@@ -10,6 +10,7 @@ from qdrant_client import models
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.building import built
 from mrl_adapters.qdrant.engine import Engine
+from mrl_adapters.qdrant.filters import admitted
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.options import number, whole
 from mrl_adapters.qdrant.plan import SearchPlan
@@ -123,7 +124,7 @@ def search_request(
             "prefetch": _prefetch(search, layout, plan, stages, encode, tuned=tuned),
             "query": query,
             "using": layout.full_name or None,
-            "filter": search.query_filter,
+            "filter": admitted(search.query_filter),
             "params": _root_params(search, layout, plan) if tuned else None,
             "score_threshold": search.score_threshold,
             "limit": search.k,

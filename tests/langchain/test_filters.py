@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import numpy as np
 import pytest
 from qdrant_client import models
 
@@ -72,12 +73,115 @@ def test_filters_choose_the_documents_that_they_describe(new_store, given, expec
         ("n = 1", "filter is str, expected a dict"),
         ({"n": {"$near": 1}}, "operator '\\$near' is not known"),
         ({"$nor": []}, "operator '\\$nor' is not known"),
-        ({"n": {"$gt": True}}, "compares numbers and dates, found bool True"),
-        ({"n": {"$gt": "soon"}}, "found the string 'soon'. Write dates as"),
+        ({"n": {"$gt": True}}, "'n': only numbers and dates are ordered, found bool True"),
+        ({"n": {"$gt": "soon"}}, "found str 'soon'. Write dates as"),
+        ({"n": {"$gt": None}}, "ordered, found NoneType None"),
         ({"n": object()}, "a object cannot be compared"),
+        ({"n": {"$eq": {"a": 1}}}, "a dict cannot be compared"),
+        ({"n": [[1]]}, "a list cannot be compared"),
+        ({"n": b"x"}, "a bytes cannot be compared"),
+        ({"n": float("nan")}, "'n': nan cannot be stored"),
+        ({"n": [1, float("-inf")]}, "'n': -inf cannot be stored"),
+        ({"n": {"$lt": np.float64("inf")}}, "'n': inf cannot be stored"),
+        ({"n": 2**63}, "'n': 9223372036854775808 is beyond the whole numbers"),
+        ({"n": {"$gt": -(2**63) - 1}}, "beyond the whole numbers"),
+        ({"n": "\ud800"}, "half of a character"),
+        ({"\ud800": 1}, "half of a character"),
+        ({'say "hi"': 1}, "holds a double quote or a backslash"),
+        ({"back\\slash": 1}, "holds a double quote or a backslash"),
+        ({1: 1}, "Filter key 1 is int, expected str"),
+        ({"n": {}}, "'n': {} says nothing"),
+        ({"n": {"$gt": 1, "lt": 3}}, "operator '\\$gt' beside the key 'lt'"),
+        ({"$or": {"n": 1}}, "\\$or takes a list of dicts, found dict"),
+        ({"$and": "n"}, "\\$and takes a list of dicts, found str"),
+        ({"$or": ["n"]}, "take dicts over metadata, found 'n'"),
+        ({"$not": [{"n": 1}]}, "\\$not takes a dict, found list"),
+        ({"$gt": 3}, "operator '\\$gt' is not known here. Over metadata: \\$and, \\$or, \\$not"),
+        ({"n": {"$in": "abc"}}, r"\$nin take a list, found 'abc'. Pass \['abc'\]"),
+        ({"n": {"$exists": "no"}}, "takes True or False, found 'no'"),
+        ({"n": {"$contains": ["a"]}}, "takes one value, found"),
+        ({"n": {"$text": 3}}, "expected words as text, found 3"),
+        ({"n": {"$like": "a%b"}}, "cannot be matched. Qdrant finds texts by"),
+        ({"n": {"$like": "a_"}}, "nothing for '_'"),
+        ({"n": {"$like": "%a"}}, "cannot be matched"),
+        (
+            {f"{'a.' * 9}b": {f"{'c.' * 9}d": {"e.f": {"g.h": {"i.j": {"k.l": {"m.n": 1}}}}}}},
+            "128 ways",
+        ),
     ],
     ids=["text", "near", "nor", "true", "no date", "an object"],
 )
 def test_what_cannot_be_compared_is_an_error_that_says_so(given, message):
     with pytest.raises(ConfigurationError, match=message):
         to_filter(given)
+
+
+def nested(depth: int) -> dict[str, object]:
+    made: dict[str, object] = {"n": 1}
+    for _ in range(depth):
+        made = {"$not": made}
+    return made
+
+
+def test_a_filter_that_is_too_deep_or_holds_itself_is_refused():
+    assert to_filter(nested(20)) is not None
+    endless: dict[str, object] = {}
+    endless["$and"] = [endless]
+    for given in (nested(40), nested(5_000), endless):
+        with pytest.raises(ConfigurationError, match="nested more than 24 deep"):
+            to_filter(given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"$and": []},
+        {"$and": [{}, {"$and": []}]},
+        {"$or": [{"n": 1}, {}]},
+        {"n": {"$nin": []}},
+        {"$not": {"$or": []}},
+        models.Filter(),
+        models.Filter(must=[], should=[models.Filter(must=[])]),
+        models.Filter(must=[models.Filter(should=[models.Filter()])]),
+    ],
+    ids=repr,
+)
+async def test_a_filter_that_restricts_nothing_finds_all_and_deletes_none(store, given):
+    assert len(store.similarity_search("anything", k=9, filter=given)) == 6
+    with pytest.raises(ConfigurationError, match="would delete everything"):
+        store.delete(filter=given)
+    with pytest.raises(ConfigurationError, match="would delete everything"):
+        await store.adelete(filter=given)
+    store.delete(["a"], filter=given)
+    assert store.driver.run(store.collection.count()) == 5
+    store.delete()
+    assert store.driver.run(store.collection.count()) == 0
+
+
+@pytest.mark.parametrize(
+    "given", [{"$or": []}, {"n": {"$in": []}}, {"n": []}, {"$not": {}}], ids=repr
+)
+def test_a_filter_that_nothing_passes_deletes_nothing(store, given):
+    store.delete(filter=given)
+    assert store.similarity_search("anything", k=9, filter=given) == []
+    assert store.driver.run(store.collection.count()) == 6
+
+
+@pytest.mark.parametrize("bound", ["gt", "gte", "lt", "lte"])
+def test_bounds_that_are_no_numbers_are_refused_in_qdrants_own_filters(store, bound):
+    test = models.FieldCondition(key="metadata.n", range=models.Range(**{bound: float("nan")}))
+    given = models.Filter(must_not=[models.Filter(should=[test])])
+    for act in (store.delete, lambda filter: store.similarity_search("x", filter=filter)):  # noqa: A006 - LangChain's word
+        with pytest.raises(ConfigurationError, match=r"'metadata.n': nan is no number"):
+            act(filter=given)
+    assert store.driver.run(store.collection.count()) == 6
+
+
+def test_a_field_with_an_index_is_matched_as_the_index_holds_it(new_store):
+    assert to_filter({"n": 3}, {"metadata.n": "integer"}) == models.Filter(
+        must=[models.FieldCondition(key="metadata.n", match=models.MatchValue(value=3))]
+    )
+    assert to_filter({"a.b": "x"}, {"metadata.a.b": "keyword"}) == models.Filter(
+        must=[models.FieldCondition(key="metadata.a.b", match=models.MatchValue(value="x"))]
+    )
