@@ -1,10 +1,8 @@
 """Filters as LangChain users write them: a plain dict over metadata, or Qdrant's own Filter."""
 
 from collections.abc import Callable, Collection, Mapping
-from enum import Enum
 from typing import Any, TypeAlias
 
-import numpy as np
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
@@ -16,6 +14,7 @@ from mrl_adapters.qdrant.filters import (
     any_of,
     as_filter,
     check_nesting,
+    compared,
     fields,
     negated,
 )
@@ -92,6 +91,8 @@ def _entries(
 
 
 def _entry(key: Any, wanted: Any, keys: tuple[str, ...], indexes: _Indexes, depth: int) -> Term:
+    if isinstance(key, int) and not isinstance(key, bool):
+        key = str(key)  # as it is stored
     if not isinstance(key, str):
         msg = f"Filter key {key!r} is {type(key).__name__}, expected str: metadata keys are text."
         raise ConfigurationError(msg)
@@ -102,8 +103,8 @@ def _entry(key: Any, wanted: Any, keys: tuple[str, ...], indexes: _Indexes, dept
         return _below(wanted, (*keys, key), indexes, depth)
     if key not in _OPERATORS or not keys:
         raise _unknown(key)
-    value = _plain(wanted)
-    return _OPERATORS[key](fields(keys, METADATA_KEY, indexes), value)
+    found = fields(keys, METADATA_KEY, indexes)
+    return _OPERATORS[key](found, compared(found[0].name, wanted))
 
 
 def _below(wanted: Any, keys: tuple[str, ...], indexes: _Indexes, depth: int) -> Term:
@@ -112,7 +113,8 @@ def _below(wanted: Any, keys: tuple[str, ...], indexes: _Indexes, depth: int) ->
     if not keys:
         msg = f"Filter: $and, $or and $not take dicts over metadata, found {wanted!r}."
         raise ConfigurationError(msg)
-    return _equal(fields(keys, METADATA_KEY, indexes), _plain(wanted))
+    found = fields(keys, METADATA_KEY, indexes)
+    return _equal(found, compared(found[0].name, wanted))
 
 
 def _parts(key: str, wanted: Any) -> Collection[Any]:
@@ -199,22 +201,6 @@ _OPERATORS: dict[str, Callable[[list[Field], Any], Term]] = {
     "$text": _each(Field.has_words),
     "$like": _each(Field.is_like),
 }
-
-
-def _plain(value: Any) -> Any:
-    """Read collections as lists, NumPy's scalars and enumerations as what they stand for."""
-    if isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping):
-        return [_scalar(each) for each in value]
-    return _scalar(value)
-
-
-def _scalar(value: Any) -> Any:
-    if isinstance(value, np.datetime64):
-        # Nanoseconds would become a whole number.
-        return value.astype("datetime64[us]").item()
-    if isinstance(value, np.generic):
-        return value.item()
-    return value.value if isinstance(value, Enum) else value
 
 
 def _named(keys: tuple[str, ...]) -> str:

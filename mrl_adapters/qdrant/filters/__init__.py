@@ -21,6 +21,7 @@ from mrl_adapters.qdrant.filters.doors import admitted, for_deletion
 from mrl_adapters.qdrant.filters.fields import Field, fields
 from mrl_adapters.qdrant.filters.limits import check_nesting
 from mrl_adapters.qdrant.filters.logic import Term, all_of, any_of, as_filter, negated
+from mrl_adapters.qdrant.filters.values import compared
 
 __all__ = [
     "Field",
@@ -30,6 +31,7 @@ __all__ = [
     "any_of",
     "as_filter",
     "check_nesting",
+    "compared",
     "fields",
     "for_deletion",
     "negated",

@@ -55,7 +55,11 @@ class Field:
             elif isinstance(value, dt.date) and (moment := moments.parsed(value)) is not None:
                 found.append(moments.bounded(path, gte=moment, lte=moment))
             else:
-                raise self._incomparable(value)
+                msg = (
+                    f"Filter on {self.name!r}: {value!r} cannot be compared. Pass text, a number, "
+                    "a bool, a date or None."
+                )
+                raise ConfigurationError(msg)
         if len(texts) == 1:
             found.append(_match(path, models.MatchValue(value=next(iter(texts)))))
         elif texts:
@@ -157,12 +161,6 @@ class Field:
             return _text(self.name, value)
         msg = f"Filter on {self.name!r}: expected {what} as text, found {value!r}."
         raise ConfigurationError(msg)
-
-    def _incomparable(self, value: Any) -> ConfigurationError:
-        return ConfigurationError(
-            f"Filter on {self.name!r}: a {type(value).__name__} cannot be compared. Pass text, a "
-            "number, a bool, a date or None, or a list of these where several are possible."
-        )
 
 
 def fields(
