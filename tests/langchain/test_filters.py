@@ -84,7 +84,7 @@ def test_filters_choose_the_documents_that_they_describe(new_store, given, expec
         ({"n": {"$gt": True}}, "'n': only numbers and dates are ordered, found bool True"),
         ({"n": {"$gt": "soon"}}, "found str 'soon'. Write dates as"),
         ({"n": {"$gt": None}}, "ordered, found NoneType None"),
-        ({"n": object()}, "a object cannot be compared"),
+        ({"n": 1j}, "a complex cannot be compared"),
         ({"n": {"$eq": {"a": 1}}}, "a dict cannot be compared"),
         ({"n": [[1]]}, "a list cannot be compared"),
         ({"n": b"\xff"}, "a bytes cannot be compared"),
@@ -117,7 +117,7 @@ def test_filters_choose_the_documents_that_they_describe(new_store, given, expec
             "128 ways",
         ),
     ],
-    ids=["text", "near", "nor", "true", "no date", "an object"],
+    ids=repr,
 )
 def test_what_cannot_be_compared_is_an_error_that_says_so(given, message):
     with pytest.raises(ConfigurationError, match=message):
