@@ -15,7 +15,7 @@ from qdrant_client import models
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.lists import require_list
 from mrl_adapters.qdrant.building import built
-from mrl_adapters.qdrant.contents import Contents
+from mrl_adapters.qdrant.contents import NODE_KEY, Contents
 from mrl_adapters.qdrant.ids import DocumentId, id_text, original_id
 from mrl_adapters.qdrant.payload import PlainPayloads, plain_payload
 
@@ -43,7 +43,7 @@ def to_document(point: models.Record | models.ScoredPoint, contents: Contents) -
     text, metadata = payload.get(CONTENT_KEY), payload.get(METADATA_KEY)
     if metadata is None:
         metadata = {}
-    if not (isinstance(text, str) and isinstance(metadata, dict)):
+    if NODE_KEY in payload or not (isinstance(text, str) and isinstance(metadata, dict)):
         text, metadata = contents.text_and_metadata(payload, point.id)
     content = {"id": original_id(point.id, payload), "metadata": metadata, "page_content": text}
     return built(Document, {**_EMPTY, **content})

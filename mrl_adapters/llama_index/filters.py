@@ -1,15 +1,11 @@
 """LlamaIndex's metadata filters to Qdrant filters, meaning what llama-index-core means.
 
-The reference is ``build_metadata_filter_fn`` of ``llama_index.core.vector_stores.utils``. Qdrant
-finds the members of an array under the array's own key, and compares text by words; where that
-differs from the reference, a condition on ``key[]`` (the members alone) tells arrays apart.
+The reference is ``build_metadata_filter_fn`` of ``llama_index.core.vector_stores.utils``; what
+terms mean is decided by :mod:`mrl_adapters.qdrant.filters`, for both adapters.
 """
 
-import datetime as dt
-import math
-import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from llama_index.core.vector_stores import (
     FilterCondition,
@@ -20,16 +16,18 @@ from llama_index.core.vector_stores import (
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.llama_index.reserved import places
+from mrl_adapters.qdrant.filters import (
+    Field,
+    Term,
+    all_of,
+    any_of,
+    as_filter,
+    check_nesting,
+    negated,
+)
 
-_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_PATH = re.compile(r"[A-Za-z0-9_-]+(\[\d*\])*(\.[A-Za-z0-9_-]+(\[\d*\])*)*")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?")
-_BOUNDS = {
-    FilterOperator.GT: "gt",
-    FilterOperator.GTE: "gte",
-    FilterOperator.LT: "lt",
-    FilterOperator.LTE: "lte",
-}
+_Build: TypeAlias = Callable[[Field], Term]
 
 
 def to_filter(
@@ -38,11 +36,15 @@ def to_filter(
     """Convert metadata filters, nested at will; groups without a filter in them are passed over.
 
     A key with dots or brackets means a metadata key of that very name, and also a path into
-    nested metadata. Deviations from the reference:
+    nested metadata; in double quotes only the former. Keys that are the store's own names as well
+    (``doc_id``, ``document_id``, ``ref_doc_id`` and such): see
+    :mod:`mrl_adapters.llama_index.reserved`. Deviations from the reference:
 
     - TEXT_MATCH, TEXT_MATCH_INSENSITIVE, and CONTAINS, ANY and ALL on a text compare whole words
       and ignore case. A text index on the field decides what a word is.
     - Text is ordered (``>``, ``<=``) where it is a date, and booleans are not ordered.
+    - ALL of nothing holds where the field is there and not empty.
+    - Floats that take 16 or 17 digits are equal to their two neighbours.
     - A field with a payload index holds what the index says: whole values in a keyword index,
       numbers in an integer one, and so on. Each condition is then answered by the index alone
       (0.6 against 110 ms on 20,000 points).
@@ -52,185 +54,106 @@ def to_filter(
         indexes: Payload field to index type, of the collection that is searched.
 
     Returns:
-        The Qdrant filter; None if there is not one condition.
+        The Qdrant filter, without conditions where all nodes pass; None if nothing is asked.
 
     Raises:
-        ConfigurationError: A value does not go with its operator, or a key holds quotes.
+        ConfigurationError: A value does not go with its operator or cannot be stored, a key cannot
+            be named, or groups are nested too deep.
     """
-    if filters is None or not _has_conditions(filters):
+    if filters is None:
         return None
-    return _group(filters, indexes or {})
+    term = _group(filters, indexes or {}, 1)
+    return None if term is None else as_filter(term)
 
 
-def _has_conditions(given: MetadataFilter | MetadataFilters) -> bool:
-    if isinstance(given, MetadataFilters):
-        return any(map(_has_conditions, given.filters))
-    return True
-
-
-def _group(filters: MetadataFilters, indexes: Mapping[str, str]) -> models.Filter:
-    conditions: list[models.Condition] = [
-        _group(each, indexes) if isinstance(each, MetadataFilters) else _condition(each, indexes)
-        for each in filter(_has_conditions, filters.filters)
-    ]
+def _group(filters: MetadataFilters, indexes: Mapping[str, str], depth: int) -> Term | None:
+    check_nesting(depth)
+    terms: list[Term] = []
+    for each in filters.filters:
+        if not isinstance(each, MetadataFilters):
+            terms.append(_condition(each, indexes))
+        elif (inner := _group(each, indexes, depth + 1)) is not None:
+            terms.append(inner)
+    if not terms:
+        return None
     if filters.condition == FilterCondition.OR:
-        return models.Filter(should=conditions)
+        return any_of(terms)
     if filters.condition == FilterCondition.NOT:
-        return models.Filter(must_not=conditions)
-    return models.Filter(must=conditions)
+        return negated(any_of(terms))
+    return all_of(terms)
 
 
-def _condition(given: MetadataFilter, indexes: Mapping[str, str]) -> models.Condition:
-    fields = [_Field(path, indexes) for path in _paths(given.key, indexes)]
-    operator, value = given.operator, given.value
+def _condition(given: MetadataFilter, indexes: Mapping[str, str]) -> Term:
+    found = places(given.key, indexes)
+    operator = given.operator
     if operator == FilterOperator.IS_EMPTY:
-        return _all(field.empty() for field in fields)
-    if value is None:
-        # Nothing is equal to null in the reference, not even null.
-        return _not(_never()) if operator in _NEGATIONS else _never()
-    if operator in _NEGATIONS:
-        positive = _OPERATORS[_NEGATIONS[operator]]
-        return _not(_any(positive(field, given) for field in fields))
-    return _any(_OPERATORS[operator](field, given) for field in fields)
+        return all_of(_empty(place.field) for place in found)
+    positive = _NEGATIONS.get(operator, operator)
+    # Nothing is equal to null in the reference, not even null.
+    nothing = given.value is None and positive == FilterOperator.EQ
+    build = _OPERATORS[positive](given)
+    term = not nothing and any_of(place.holds(build) for place in found)
+    return negated(term) if operator in _NEGATIONS else term
 
 
-def _paths(key: str, indexes: Mapping[str, str]) -> list[str]:
-    """Write a metadata key as Qdrant paths: literally, and as the path it may be."""
-    if _PLAIN_KEY.fullmatch(key) or key in indexes:
-        return [key]
-    if '"' in key or not key:
-        msg = f"Filter key {key!r}: Qdrant cannot name a field that is empty or holds quotes."
+def _empty(field: Field) -> Term:
+    """Be missing, null, an empty array or an empty text."""
+    if field.index not in {None, "keyword", "text"}:
+        return field.is_empty()
+    return any_of([field.is_empty(), field.is_one_of([""])])
+
+
+def _stand_ins(field: Field, value: Any) -> list[Any]:
+    """List what a value stands for: a filter cannot hold True, so 1 stands for it as in Python."""
+    if value not in {0, 1} or field.index not in {None, "bool"}:
+        return [value]
+    return [bool(value)] if field.index == "bool" else [value, bool(value)]
+
+
+def _equal(given: MetadataFilter) -> _Build:
+    value = given.value
+    if not isinstance(value, list):
+        return lambda field: field.is_one_of(_stand_ins(field, value))
+    if not value:
+        msg = f"Filter on {given.key!r}: to find empty values use the operator IS_EMPTY."
         raise ConfigurationError(msg)
-    literal = f'"{key}"'
-    return [literal, key] if _PATH.fullmatch(key) and literal not in indexes else [literal]
+    return lambda field: field.is_list([_stand_ins(field, each) for each in value])
 
 
-class _Field:
-    """One payload field; its methods build conditions on it."""
-
-    def __init__(self, path: str, indexes: Mapping[str, str]) -> None:
-        self.path = path
-        self.index = indexes.get(path)
-        # Without an index the payload is read in any case; with one, only a second index tells
-        # arrays apart as fast.
-        self.tells_arrays = self.index is None or f"{path}[]" in indexes
-
-    def matches(self, value: float | str, path: str | None = None) -> models.Condition:
-        """Hold the value, or an array with it among its members."""
-        path = path or self.path
-        if isinstance(value, str):
-            return models.FieldCondition(key=path, match=models.MatchValue(value=value))
-        if not math.isfinite(value):
-            msg = f"Filter on {self.path!r}: {value} cannot be stored, so it cannot be compared."
-            raise ConfigurationError(msg)
-        # A range, because Qdrant's match tells 1 from 1.0 and Python does not.
-        number = models.FieldCondition(key=path, range=models.Range(gte=value, lte=value))
-        if value not in {0, 1} or self.index not in {None, "bool"}:
-            return number
-        # A filter cannot hold True; 1 stands for it, as it does in Python.
-        boolean = models.FieldCondition(key=path, match=models.MatchValue(value=bool(value)))
-        return boolean if self.index == "bool" else models.Filter(should=[number, boolean])
-
-    def equals_one_of(self, values: list[Any]) -> models.Condition:
-        """Hold one of the values, and no array."""
-        texts = [value for value in values if isinstance(value, str)]
-        numbers = [value for value in values if not isinstance(value, str)]
-
-        def among(path: str) -> list[models.Condition]:
-            found = [self.matches(number, path) for number in numbers]
-            if len(texts) > 1:
-                match = models.MatchAny(any=texts)
-                return [models.FieldCondition(key=path, match=match), *found]
-            return [*(self.matches(text, path) for text in texts), *found]
-
-        held = _any(among(self.path))
-        if not self.tells_arrays or not values:
-            return held
-        return models.Filter(must=[held], must_not=among(f"{self.path}[]"))
-
-    def equals_list(self, values: list[Any]) -> models.Condition:
-        """Hold exactly this array."""
-        count = models.FieldCondition(
-            key=self.path, values_count=models.ValuesCount(gte=len(values), lte=len(values))
-        )
-        members = [
-            self.matches(value, f"{self.path}[{place}]") for place, value in enumerate(values)
-        ]
-        return models.Filter(must=[count, *members])
-
-    def contains(self, value: float | str) -> models.Condition:
-        """Hold an array with the value, or a text with the words."""
-        member = self.matches(value)
-        if not isinstance(value, str) or self.index not in {None, "text"}:
-            return member
-        # Of an array only whole members count, so text is sought where there is none.
-        text = models.Filter(must=[self.text(value), _is_empty(f"{self.path}[]")])
-        return models.Filter(should=[member, text])
-
-    def text(self, words: str) -> models.Condition:
-        """Hold a text with all of the words."""
-        return models.FieldCondition(key=self.path, match=models.MatchText(text=words))
-
-    def empty(self) -> models.Condition:
-        """Be missing, null, an empty array or an empty text."""
-        missing = _is_empty(self.path)
-        if self.index not in {None, "keyword", "text"}:
-            return missing
-        return models.Filter(should=[missing, self.equals_one_of([""])])
-
-    def compares(self, bound: str, value: object) -> models.Condition:
-        """Lie on one side of a number or a date."""
-        if isinstance(value, int | float):
-            return models.FieldCondition(key=self.path, range=models.Range(**{bound: value}))
-        if isinstance(value, str) and (moment := _moment(value)) is not None:
-            dates = models.DatetimeRange(**{bound: moment})
-            return models.FieldCondition(key=self.path, range=dates)
-        msg = (
-            f"Filter on {self.path!r}: only numbers and dates are ordered, found {value!r}. "
-            "Write dates as 2026-01-31 or 2026-01-31T12:00:00Z."
-        )
-        raise ConfigurationError(msg)
-
-
-def _equal(field: _Field, given: MetadataFilter) -> models.Condition:
-    if isinstance(given.value, list):
-        if not given.value:
-            msg = f"Filter on {given.key!r}: to find empty values use the operator IS_EMPTY."
-            raise ConfigurationError(msg)
-        return field.equals_list(given.value)
-    return field.equals_one_of([given.value])
-
-
-def _among(field: _Field, given: MetadataFilter) -> models.Condition:
-    return field.equals_one_of(_values(given))
-
-
-def _contains(field: _Field, given: MetadataFilter) -> models.Condition:
-    return field.contains(_scalar(given))
-
-
-def _contains_any(field: _Field, given: MetadataFilter) -> models.Condition:
-    return _any(field.contains(value) for value in _values(given))
-
-
-def _contains_all(field: _Field, given: MetadataFilter) -> models.Condition:
+def _among(given: MetadataFilter) -> _Build:
     values = _values(given)
-    return _all(map(field.contains, values)) if values else _not(_is_empty(field.path))
+    return lambda field: field.is_one_of(
+        [one for each in values for one in _stand_ins(field, each)]
+    )
 
 
-def _text(field: _Field, given: MetadataFilter) -> models.Condition:
+def _contains(given: MetadataFilter) -> _Build:
     value = _scalar(given)
-    if not isinstance(value, str):
-        msg = f"Filter on {given.key!r}: {given.operator.name} takes a text, found {value!r}."
-        raise ConfigurationError(msg)
-    return field.text(value)
+    return lambda field: field.contains(_stand_ins(field, value))
 
 
-def _ordered(field: _Field, given: MetadataFilter) -> models.Condition:
-    return field.compares(_BOUNDS[given.operator], given.value)
+def _contains_any(given: MetadataFilter) -> _Build:
+    values = _values(given)
+    return lambda field: any_of(field.contains(_stand_ins(field, each)) for each in values)
 
 
-_OPERATORS: dict[FilterOperator, Callable[[_Field, MetadataFilter], models.Condition]] = {
+def _contains_all(given: MetadataFilter) -> _Build:
+    values = _values(given)
+    if not values:
+        return lambda field: negated(field.is_empty())
+    return lambda field: all_of(field.contains(_stand_ins(field, each)) for each in values)
+
+
+def _text(given: MetadataFilter) -> _Build:
+    value = _scalar(given)
+    return lambda field: field.has_words(value)
+
+
+def _ordered(bound: str) -> Callable[[MetadataFilter], _Build]:
+    return lambda given: lambda field: field.compares(bound, given.value)
+
+
+_OPERATORS: dict[FilterOperator, Callable[[MetadataFilter], _Build]] = {
     FilterOperator.EQ: _equal,
     FilterOperator.IN: _among,
     FilterOperator.CONTAINS: _contains,
@@ -238,7 +161,10 @@ _OPERATORS: dict[FilterOperator, Callable[[_Field, MetadataFilter], models.Condi
     FilterOperator.ALL: _contains_all,
     FilterOperator.TEXT_MATCH: _text,
     FilterOperator.TEXT_MATCH_INSENSITIVE: _text,
-    **dict.fromkeys(_BOUNDS, _ordered),
+    FilterOperator.GT: _ordered("gt"),
+    FilterOperator.GTE: _ordered("gte"),
+    FilterOperator.LT: _ordered("lt"),
+    FilterOperator.LTE: _ordered("lte"),
 }
 _NEGATIONS = {FilterOperator.NE: FilterOperator.EQ, FilterOperator.NIN: FilterOperator.IN}
 
@@ -261,37 +187,3 @@ def _scalar(given: MetadataFilter) -> float | str:
         )
         raise ConfigurationError(msg)
     return given.value
-
-
-def _moment(text: str) -> dt.datetime | None:
-    if not _DATE.fullmatch(text):
-        return None
-    try:
-        # Python 3.10 does not read Z.
-        return dt.datetime.fromisoformat(re.sub("[Zz]$", "+00:00", text))
-    except ValueError:
-        return None
-
-
-def _any(conditions: Iterable[models.Condition]) -> models.Condition:
-    several = list(conditions)
-    if not several:
-        return _never()
-    return several[0] if len(several) == 1 else models.Filter(should=several)
-
-
-def _all(conditions: Iterable[models.Condition]) -> models.Condition:
-    several = list(conditions)
-    return several[0] if len(several) == 1 else models.Filter(must=several)
-
-
-def _is_empty(path: str) -> models.Condition:
-    return models.IsEmptyCondition(is_empty=models.PayloadField(key=path))
-
-
-def _not(condition: models.Condition) -> models.Filter:
-    return models.Filter(must_not=[condition])
-
-
-def _never() -> models.Condition:
-    return models.HasIdCondition(has_id=[])

@@ -20,7 +20,8 @@ from pydantic_core import from_json
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.contents import NODE_KEY, Contents, node_content
+from mrl_adapters.llama_index.reserved import kept_apart
+from mrl_adapters.qdrant.contents import NODE_KEY, STORES_OWN, Contents, node_content
 from mrl_adapters.qdrant.ids import PointId, original_id
 from mrl_adapters.qdrant.payload import plain_payload
 
@@ -38,8 +39,9 @@ def to_payload(node: BaseNode) -> dict[str, Any]:
         node: The node; its embedding is left out.
 
     Returns:
-        The metadata, the whole node as JSON, and the id of the document that it came from; its
-        own id where it came from none, so that it can be deleted by it.
+        The metadata (those under the store's own names apart: see :mod:`.reserved`), the whole
+        node as JSON, and the id of the document that it came from; its own id where it came from
+        none, so that it can be deleted by it.
 
     Raises:
         ConfigurationError: The node holds something that cannot be stored: see
@@ -59,8 +61,11 @@ def to_payload(node: BaseNode) -> dict[str, Any]:
         msg = f"{owner} cannot be written as JSON: {error}. Nothing of it was written."
         raise ConfigurationError(msg) from error
     document_id = node.ref_doc_id or node.node_id
+    beside = kept_apart(metadata)
+    if beside:
+        beside |= {key: value for key, value in metadata.items() if key not in STORES_OWN}
     return {
-        **metadata,
+        **(beside or metadata),
         NODE_KEY: content,
         "_node_type": node.class_name(),
         "document_id": document_id,

@@ -16,6 +16,7 @@ from mrl_adapters.llama_index.options import QueryOptions
 from mrl_adapters.qdrant import MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.engine import engine_of
+from mrl_adapters.qdrant.filters import admitted
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.ids import DocumentId, id_texts, stored_ids
 from mrl_adapters.qdrant.options import whole
@@ -163,7 +164,7 @@ def join(*filters: models.Filter | None) -> models.Filter | None:
     """Select what passes all of some filters.
 
     Args:
-        *filters: Filters; None passes everything.
+        *filters: Filters; None, and one that restricts nothing, pass everything.
     """
-    given = [each for each in filters if each is not None]
+    given = [each for each in map(admitted, filters) if each is not None]
     return given[0] if len(given) == 1 else models.Filter(must=[*given]) if given else None

@@ -10,6 +10,7 @@ from mrl_adapters.lists import require_list
 from mrl_adapters.llama_index.filters import to_filter
 from mrl_adapters.llama_index.nodes import to_node, to_payload
 from mrl_adapters.llama_index.queries import join, of_nodes
+from mrl_adapters.llama_index.reserved import refuse_unseen, unseen
 from mrl_adapters.qdrant import MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
@@ -94,7 +95,8 @@ def delete_nodes(
         filters: Metadata filters.
 
     Raises:
-        ConfigurationError: Neither is given.
+        ConfigurationError: Neither is given, or all nodes pass the filters; or they name metadata
+            that they cannot see: see :mod:`mrl_adapters.llama_index.reserved`.
     """
     ids = None if node_ids is None else id_texts(node_ids, "node_ids")
     layout = yield from collection.open()
@@ -102,6 +104,9 @@ def delete_nodes(
     if ids is None and condition is None:
         msg = "delete_nodes() got neither node_ids nor filters. To delete all, call clear()."
         raise ConfigurationError(msg)
+    if (hiding := unseen(filters)) is not None:
+        records = yield from collection.scroll(join(condition, of_nodes(ids), hiding))
+        refuse_unseen(filters, records)
     yield from collection.delete(ids, condition)
 
 

@@ -20,10 +20,13 @@ TEXT_KEYS = ("page_content", "text", "content", "document", "chunk", "passage", 
 METADATA_KEYS = ("metadata", "meta")
 CONTENT_KEYS = (NODE_KEY, *TEXT_KEYS, *METADATA_KEYS)
 """All that must be read of a payload to know whether it is readable."""
-# What stores keep beside a text and its metadata.
-_STORES_OWN = frozenset(
-    {NODE_KEY, "_node_type", "document_id", "doc_id", "ref_doc_id", ID_KEY, "_collection_name"}
+APART_KEY = "_mrl_metadata"
+"""Where LlamaIndex metadata are kept that have the name of something which stores keep."""
+STORES_OWN = frozenset(
+    {NODE_KEY, "_node_type", "document_id", "doc_id", "ref_doc_id", ID_KEY, APART_KEY}
 )
+"""What LlamaIndex stores keep beside the metadata, this one included."""
+_NO_METADATA = STORES_OWN | {"_collection_name"}
 
 
 class UnreadableContentWarning(UserWarning):
@@ -133,8 +136,10 @@ def _beside(payload: Mapping[str, Any], text_key: str) -> dict[str, Any]:
         if isinstance(payload.get(key), dict):
             found: dict[str, Any] = payload[key]
             return found
-    return {
+    beside = {
         key: value
         for key, value in payload.items()
-        if key not in _STORES_OWN and key != text_key and value is not None
+        if key not in _NO_METADATA and key != text_key and value is not None
     }
+    apart = payload.get(APART_KEY)
+    return {**beside, **apart} if isinstance(apart, dict) else beside

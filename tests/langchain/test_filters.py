@@ -152,6 +152,16 @@ def test_a_filter_that_is_too_deep_or_holds_itself_is_refused():
         models.Filter(),
         models.Filter(must=[], should=[models.Filter(must=[])]),
         models.Filter(must=[models.Filter(should=[models.Filter()])]),
+        models.Filter(must_not=[models.HasIdCondition(has_id=[])]),
+        models.Filter(must_not=[models.Filter(must_not=[models.Filter()])]),
+        models.Filter(
+            should=[
+                models.FieldCondition(key="metadata.n", match=models.MatchValue(value=1)),
+                models.Filter(
+                    must_not=[models.FieldCondition(key="n", match=models.MatchAny(any=[]))]
+                ),
+            ]
+        ),
     ],
     ids=repr,
 )

@@ -236,15 +236,20 @@ def test_a_dotted_key_is_also_a_path_into_nested_metadata(edge_find):
 @pytest.mark.parametrize(
     ("key", "operator", "value", "message"),
     [
-        ("k", FilterOperator.GT, "apple", "only numbers and dates are ordered, found 'apple'"),
+        ("k", FilterOperator.GT, "apple", "only numbers and dates are ordered, found str 'apple'"),
         ("k", FilterOperator.GT, "2026-99-99", "only numbers and dates are ordered"),
         ("k", FilterOperator.IN, "a,b", r"IN takes a list, found 'a,b'. Pass value=\['a,b'\]"),
         ("k", FilterOperator.CONTAINS, ["a"], "CONTAINS takes one value"),
-        ("k", FilterOperator.TEXT_MATCH, 3, "TEXT_MATCH takes a text, found 3"),
+        ("k", FilterOperator.TEXT_MATCH, 3, "expected words as text, found 3"),
         ("k", FilterOperator.EQ, [], "use the operator IS_EMPTY"),
         ("k", FilterOperator.EQ, float("nan"), "nan cannot be stored"),
-        ('a"b', FilterOperator.EQ, 1, "holds quotes"),
-        ("", FilterOperator.EQ, 1, "is empty or holds quotes"),
+        ("k", FilterOperator.GT, float("inf"), "inf cannot be stored"),
+        ("k", FilterOperator.IN, [1, 2**63], "beyond the whole numbers"),
+        ("k", FilterOperator.GT, None, "only numbers and dates are ordered, found NoneType"),
+        ("k", FilterOperator.NIN, None, "NIN takes a list, found None"),
+        ('a"b', FilterOperator.EQ, 1, "holds a double quote"),
+        ("a\\b", FilterOperator.EQ, 1, "or a backslash"),
+        ("\ud800", FilterOperator.EQ, 1, "half of a character"),
     ],
 )
 def test_a_filter_that_cannot_be_answered_is_an_error(key, operator, value, message):
@@ -288,3 +293,19 @@ def test_a_literal_key_with_an_index_is_not_read_as_a_path():
     assert [each.key for each in condition.must] == ['"a.b"']
     condition = to_filter(one("a.b", FilterOperator.EQ, "red"), {"a.b": "keyword"})
     assert [each.key for each in condition.must] == ["a.b"]
+
+
+def nested(depth: int) -> MetadataFilters:
+    made = one("k", FilterOperator.EQ, 1)
+    for _ in range(depth):
+        made = MetadataFilters.model_construct(filters=[made], condition=FilterCondition.AND)
+    return made
+
+
+def test_groups_that_are_too_deep_or_hold_themselves_are_refused():
+    assert to_filter(nested(20)) is not None
+    endless = nested(1)
+    endless.filters.append(endless)
+    for each in (nested(40), nested(5_000), endless):
+        with pytest.raises(ConfigurationError, match="nested more than 24 deep"):
+            to_filter(each)

@@ -11,7 +11,7 @@ from mrl_adapters.qdrant.filters.limits import DEEPEST, check_nesting
 
 # One term may itself be built of this many filters, within the group that it stands in.
 _TERM_DEPTH = 6
-_CLAUSES = ("must", "should", "must_not")
+_OPPOSITE = {True: False, False: True, None: None}
 
 
 def admitted(given: models.Filter | None) -> models.Filter | None:
@@ -52,19 +52,35 @@ def for_deletion(given: models.Filter | None) -> models.Filter | None:
 
 
 def restricts(given: models.Filter) -> bool:
-    """Tell whether a filter says anything at all.
+    """Tell whether a filter is not known to hold for every point.
 
     Args:
         given: A filter whose nesting has been checked.
     """
-    if given.min_should is not None or _listed(given.must_not):
+    return _holds(given) is not True
+
+
+def _holds(condition: Any) -> bool | None:
+    """Tell whether a condition holds for every point or for none; None if that depends."""
+    if isinstance(condition, models.Filter):
+        should = _listed(condition.should)
+        parts = [_holds(each) for each in _listed(condition.must)]
+        parts += [_OPPOSITE[_holds(each)] for each in _listed(condition.must_not)]
+        parts += [_enough(should, 1)] if should else []
+        if (some := condition.min_should) is not None:
+            parts.append(_enough(some.conditions, some.min_count))
+        return False if False in parts else None if None in parts else True
+    if isinstance(condition, models.HasIdCondition) and not condition.has_id:
+        return False
+    match = getattr(condition, "match", None)
+    return False if isinstance(match, models.MatchAny) and not match.any else None
+
+
+def _enough(conditions: list[Any], least: int) -> bool | None:
+    parts = [_holds(each) for each in conditions]
+    if parts.count(True) >= least:
         return True
-    should = _listed(given.should)
-    return any(map(_says, _listed(given.must))) or bool(should and all(map(_says, should)))
-
-
-def _says(condition: Any) -> bool:
-    return restricts(condition) if isinstance(condition, models.Filter) else True
+    return False if len(parts) - parts.count(False) < least else None
 
 
 def _listed(clause: Any) -> list[Any]:

@@ -79,18 +79,20 @@ class Field:
             return held
         return all_of([held, negated(self.holds_one_of(values, f"{self.path}[]"))])
 
-    def is_list(self, values: Sequence[Any]) -> Term:
-        """Be an array of exactly these values, in this order.
+    def is_list(self, members: Sequence[Sequence[Any]]) -> Term:
+        """Be an array of exactly these members, in this order.
 
         Args:
-            values: As :meth:`holds_one_of` takes them, at least one.
+            members: At least one; of each the different things that stand for it, as
+                :meth:`holds_one_of` takes them.
         """
-        length = models.ValuesCount(gte=len(values), lte=len(values))
-        members = [
-            self.holds_one_of([value], f"{self.path}[{place}]")
-            for place, value in enumerate(values)
-        ]
-        return all_of([models.FieldCondition(key=self.path, values_count=length), *members])
+        length = models.ValuesCount(gte=len(members), lte=len(members))
+        terms: list[Term] = [models.FieldCondition(key=self.path, values_count=length)]
+        for place, member in enumerate(members):
+            path = f"{self.path}[{place}]"
+            within = negated(self.holds_one_of(member, f"{path}[]"))  # that is an array itself
+            terms += [self.holds_one_of(member, path), within]
+        return all_of(terms)
 
     def contains(self, values: Sequence[Any]) -> Term:
         """Be an array with one of some values among its members, or a text with their words.
