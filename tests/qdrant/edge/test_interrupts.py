@@ -119,13 +119,14 @@ def interrupted_at(action: str, path: Path, line: int) -> int:
             client.close()
             client = EdgeClient(path)
     caught = None
+    former = sys.gettrace()  # whoever measures which lines run goes on afterwards
     sys.settrace(trace)
     try:
         ACTIONS[action](client)
     except KeyboardInterrupt as error:
         caught = error  # kept on purpose: its traceback holds what the action held
     finally:
-        sys.settrace(None)
+        sys.settrace(former)
     if action != "close":
         check(client, action)
         client.close()
