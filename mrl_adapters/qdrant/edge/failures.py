@@ -1,5 +1,7 @@
 """Say what went wrong inside the engine in the package's own words."""
 
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EngineError, MRLError
@@ -11,17 +13,29 @@ _REFUSALS: dict[str, type[MRLError]] = {
 }
 
 
+_PANIC = "PanicException"  # of pyo3_runtime: a BaseException, and not importable
+
+
 class EngineErrors:
-    """Turn the exceptions of a block into EngineError.
+    """Turn the exceptions and panics of a block into EngineError.
 
     A class, for it stands around every query: contextlib's generators take several times as long.
 
+    A panic is the engine's own assertion: it met what cannot be, most often a damaged file. Rust
+    prints it to stderr before anybody is asked; that cannot be kept back.
+
     Args:
         name: The collection's name, for the message.
+        folder: The collection's folder, for what to restore.
+        after_panic: Called after a panic, when nobody knows what the engine holds in memory.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self, name: str, folder: Path, after_panic: Callable[[], None] | None = None
+    ) -> None:
         self._name = name
+        self._folder = folder
+        self._after_panic = after_panic
 
     def __enter__(self) -> None:
         pass
@@ -32,8 +46,35 @@ class EngineErrors:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # The binding raises bare Exception for everything that goes wrong inside the engine.
+        # The binding raises bare Exception for everything else that goes wrong inside the engine.
         if kind is Exception:
             message = f"Collection {self._name!r}: {error}"
             kinds = (kind for start, kind in _REFUSALS.items() if str(error).startswith(start))
             raise next(kinds, EngineError)(message, collection=self._name) from error
+        if kind is not None and kind.__name__ == _PANIC:
+            if self._after_panic is not None:
+                self._after_panic()
+            raise _damaged(self._name, self._folder, f"the engine panicked: {error}") from error
+
+
+class LoadingErrors(EngineErrors):
+    """Turn what fails while a collection is loaded into EngineError: it is its files."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is Exception:
+            raise _damaged(self._name, self._folder, f"it cannot be loaded: {error}") from error
+        super().__exit__(kind, error, trace)
+
+
+def _damaged(name: str, folder: Path, what: str) -> EngineError:
+    """Compose the error about a collection whose files are most likely damaged."""
+    message = (
+        f"Collection {name!r}: {what}. Its files are most likely damaged: restore {folder} from a "
+        f"backup, or delete the collection (client.delete_collection({name!r})) and index again."
+    )
+    return EngineError(message, collection=name, path=folder)

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 import qdrant_edge as edge
 
 from mrl_adapters.errors import EngineError
+from mrl_adapters.qdrant.edge.failures import EngineErrors
 from mrl_adapters.qdrant.edge.permissions import refusal
 from mrl_adapters.qdrant.edge.reading_copy import ReadingCopy
 from mrl_adapters.qdrant.edge.settings import Change
@@ -27,6 +28,7 @@ class ReadOnlyCollection(Collection):
         self._copy = ReadingCopy(folder)
         self._settling = False
         super().__init__(name, self._copy.folder)
+        self._errors = EngineErrors(name, folder, self._distrust)  # of the files that are kept
 
     def _settle(self) -> edge.EdgeShard:
         self._settling = True  # an interrupted change may be finished in the copy
