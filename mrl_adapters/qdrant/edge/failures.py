@@ -57,20 +57,6 @@ class EngineErrors:
             raise _damaged(self._name, self._folder, f"the engine panicked: {error}") from error
 
 
-class LoadingErrors(EngineErrors):
-    """Turn what fails while a collection is loaded into EngineError: it is its files."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is Exception:
-            raise _damaged(self._name, self._folder, f"it cannot be loaded: {error}") from error
-        super().__exit__(kind, error, trace)
-
-
 def _damaged(name: str, folder: Path, what: str) -> EngineError:
     """Compose the error about a collection whose files are most likely damaged."""
     message = (

@@ -28,7 +28,6 @@ class ReadOnlyCollection(Collection):
         self._copy = ReadingCopy(folder)
         self._settling = False
         super().__init__(name, self._copy.folder)
-        self._errors = EngineErrors(name, folder, self._distrust)  # of the files that are kept
 
     def _settle(self) -> edge.EdgeShard:
         self._settling = True  # an interrupted change may be finished in the copy
@@ -70,6 +69,9 @@ class ReadOnlyCollection(Collection):
         """Close the shard and remove the copy."""
         super().discard()
         self._copy.remove()
+
+    def _errors(self) -> EngineErrors:
+        return EngineErrors(self.name, self._copy.original, self._distrust)
 
     def _index_is_due(self, shard: edge.EdgeShard) -> bool:
         del shard

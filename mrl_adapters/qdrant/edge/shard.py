@@ -22,7 +22,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant.edge.config import dense_vectors, edge_config, vector_creation
-from mrl_adapters.qdrant.edge.failures import EngineErrors, LoadingErrors
+from mrl_adapters.qdrant.edge.failures import EngineErrors
 from mrl_adapters.qdrant.edge.files import write_json
 from mrl_adapters.qdrant.edge.forked import leave_to_parent
 from mrl_adapters.qdrant.edge.heap import give_back
@@ -61,7 +61,6 @@ class Collection:
         self._shard: edge.EdgeShard | None = None
         self._settings = models.CreateCollection()
         self._pending = Pending(folder)
-        self._errors = EngineErrors(name, folder, self._distrust)
 
     @staticmethod
     def make(name: str, folder: Path, settings: models.CreateCollection) -> None:
@@ -88,7 +87,7 @@ class Collection:
     @contextlib.contextmanager
     def engine(self) -> Iterator[edge.EdgeShard]:
         """Give the shard, locked, its bare exceptions turned into EngineError."""
-        with self.lock, self._errors:
+        with self.lock, self._errors():
             yield self._usable()
 
     def _usable(self) -> edge.EdgeShard:
@@ -104,7 +103,7 @@ class Collection:
         self._let_go()
         settings, change = read_settings(self.name, self._folder)
         done = False
-        with LoadingErrors(self.name, self._folder):
+        with self._errors():
             if change is None:
                 self._shard = load_shard(self._path, settings)
             else:
@@ -121,9 +120,13 @@ class Collection:
     def _let_go(self) -> None:
         """Close a shard that may be half closed already."""
         if self._shard is not None:
-            with contextlib.suppress(Exception), self._errors:
+            with contextlib.suppress(Exception), self._errors():
                 self._shard.close()
             self._shard = None
+
+    def _errors(self) -> EngineErrors:
+        # Made anew each time: kept, it would tie a cycle that holds a forgotten client's locks.
+        return EngineErrors(self.name, self._folder, self._distrust)
 
     def _distrust(self) -> None:
         """Load anew at the next call."""
@@ -153,7 +156,7 @@ class Collection:
 
     def query(self, requests: Sequence[edge.QueryRequest]) -> list[list[edge.ScoredPoint]]:
         """Answer queries, building the index first if that is due."""
-        with self.lock, self._errors:
+        with self.lock, self._errors():
             shard = self._usable()
             if self._index_is_due(shard):
                 self.optimize()
@@ -219,7 +222,7 @@ class Collection:
         self._let_go()
         self._shard, done = load_interrupted(self._path, old, change)
         if change.add is not None and not done:
-            with contextlib.suppress(Exception), self._errors:  # usually it is not there
+            with contextlib.suppress(Exception), self._errors():  # usually it is not there
                 self._shard.update(edge.UpdateOperation.delete_vector_name(change.add))
         self._use(change.settings if done else old)
         self._save()
@@ -241,7 +244,7 @@ class Collection:
         Args:
             index: Build the index first if that is due.
         """
-        with self.lock, self._errors:
+        with self.lock, self._errors():
             if self._state is _State.READY and self._shard is not None:
                 if index and self._index_is_due(self._shard):
                     self.optimize()
