@@ -13,7 +13,7 @@ from mrl_adapters.evaluation.report import Trial, TuningResult
 from mrl_adapters.evaluation.trials import AS_FAST, Progress, QueryShare, Trials
 from mrl_adapters.evaluation.unbuilt import estimate_stages
 from mrl_adapters.qdrant import SearchPlan
-from mrl_adapters.qdrant.points import checked_vectors
+from mrl_adapters.qdrant.points import checked_queries
 
 _SAMPLE = 2000  # stored points that serve as queries
 _AMPLE = 1.4  # times the least number: plans that miss a little can be proved too
@@ -127,5 +127,5 @@ def _queries(
         return draw(probe, max(_SAMPLE, math.ceil(_AMPLE * least)), rng)
     array = np.asarray(given, dtype=np.float32)
     names = [f"query {row}" for row in range(len(array))]
-    vectors = checked_vectors(array, names, probe.layout.dimensions)
+    vectors = checked_queries(array, names, probe.layout.dimensions)
     return Queries(vectors[rng.permutation(len(vectors))], [None] * len(vectors))

@@ -103,6 +103,7 @@ class _Sample(NamedTuple):
         """Read the vectors that are needed."""
         hits = truth.ids[: len(queries.own)]
         near = dict(probe.vectors(list(dict.fromkeys(point for ids in hits for point in ids))))
+        hits = [[point for point in ids if point in near] for ids in hits]  # not those of zeros
         ids = probe.point_ids()
         drawn = [ids[row] for row in rng.permutation(len(ids))[:_SAMPLE].tolist()]
         sampled = dict(probe.vectors(drawn))

@@ -60,8 +60,11 @@ class WritingStore(VectorStore):
         Raises:
             ConfigurationError: Texts, metadatas and ids differ in number, or something of them
                 cannot be stored.
-            EmbeddingError: A vector holds NaN, infinity or only zeros. Nothing of its batch was
-                written.
+            EmbeddingError: A vector holds NaN or infinity. Nothing of its batch was written.
+
+        Warns:
+            ZeroVectorsWarning: Vectors are all zeros: those documents are stored, but no search
+                finds them.
 
         Whatever ends the call says what became of it: the error's ``stored_ids`` and
         ``missing_ids`` (see :meth:`mrl_adapters.qdrant.load.Load.told`). The same call again

@@ -97,7 +97,8 @@ def to_node(
     Args:
         point: A point with its payload.
         contents: Reads what is not as LlamaIndex writes it today.
-        vector_name: Which of its vectors becomes the node's embedding; None leaves that empty.
+        vector_name: Which of its vectors becomes the node's embedding; None leaves that empty, and
+            so does a point without it.
 
     Warns:
         UnreadableContentWarning: Its content is missing or cannot be read as a node; what can be
@@ -112,7 +113,7 @@ def to_node(
         node = TextNode(id_=own_id, text=text, metadata=metadata)
     if vector_name is not None:
         vector: Any = point.vector
-        node.embedding = vector[vector_name] if isinstance(vector, dict) else vector
+        node.embedding = vector.get(vector_name) if isinstance(vector, dict) else vector
     return node
 
 

@@ -127,9 +127,13 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
             The nodes' ids.
 
         Raises:
-            EmbeddingError: A node has no embedding, or one with NaN, infinity or only zeros.
-                Nothing was written.
+            EmbeddingError: A node has no embedding, or one with NaN or infinity. Nothing was
+                written.
             DimensionsError: The embeddings' size is not the collection's.
+
+        Warns:
+            ZeroVectorsWarning: Embeddings are all zeros: those nodes are stored, but no search
+                finds them.
 
         Whatever ends the call says what became of it: the error's ``stored_ids`` and
         ``missing_ids``. The same call again completes it.

@@ -25,6 +25,7 @@ from mrl_adapters.qdrant.points import (
     columns,
 )
 from mrl_adapters.qdrant.query import Search, search_request
+from mrl_adapters.qdrant.zeros import unfindable, warn_of_zeros
 from mrl_adapters.vectors import FloatArray
 
 ShardKey: TypeAlias = str | int
@@ -120,6 +121,7 @@ class MatryoshkaCollection:
         *,
         shard_key: ShardKey | None = None,
         acknowledged: set[str] | None = None,
+        zeros: list[str] | None = None,
     ) -> Flow[int]:
         """Store a batch: everything is checked before anything is written.
 
@@ -131,6 +133,7 @@ class MatryoshkaCollection:
                 is done for an empty batch.
             shard_key: Custom shard to write to.
             acknowledged: Gets the ids of each request as soon as the engine has confirmed it.
+            zeros: Gets the ids of what no search will find, which is warned of otherwise.
 
         Returns:
             How many points were stored.
@@ -139,8 +142,11 @@ class MatryoshkaCollection:
             ConfigurationError: An id is no string, integer or UUID, or a payload holds something
                 that cannot be stored.
             DimensionsError: The vectors' size is not the collection's.
-            EmbeddingError: A vector holds NaN, infinity or only zeros.
+            EmbeddingError: A vector holds NaN or infinity.
             CollectionMismatchError: The collection differs from what was asked for.
+
+        Warns:
+            ZeroVectorsWarning: Vectors are all zeros, so that no search will find their points.
         """
         texts = id_texts(ids)
         if not len(vectors):  # type: ignore[arg-type] # ArrayLike admits a number, which is no batch
@@ -154,8 +160,9 @@ class MatryoshkaCollection:
             checked_vectors(full, names, layout.dimensions)
         places, surplus = yield from places_of(self.name, texts)
         batch = PointBatch(texts, columns(full, layout, names), payloads, places).distinct()
+        bare = unfindable(batch.vectors[layout.full_name], layout)
         requests = yield from ask(
-            lambda c: batch.requests(arrays=engine_of(c) is not Engine.SERVER)
+            lambda c: batch.requests(arrays=engine_of(c) is not Engine.SERVER, bare=bare)
         )
         try:
             for points in requests:
@@ -167,13 +174,23 @@ class MatryoshkaCollection:
                 raise
             return (
                 yield from self.add(
-                    texts, vectors, payloads, shard_key=shard_key, acknowledged=acknowledged
+                    texts,
+                    vectors,
+                    payloads,
+                    shard_key=shard_key,
+                    acknowledged=acknowledged,
+                    zeros=zeros,
                 )
             )
         if surplus:
             yield from change(lambda c: c.delete(self.name, surplus, ordering=layout.ordering()))
         if acknowledged is not None:
             acknowledged.update(texts)  # also those that a later one in the batch replaces
+        without = [batch.ids[row] for row in bare]
+        if zeros is None:
+            warn_of_zeros(self.name, without)
+        else:
+            zeros += without
         return len(batch.ids)
 
     def _outdated(self, error: Exception) -> Flow[bool]:

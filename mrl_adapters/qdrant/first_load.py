@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.vectors import FloatArray, Rotation
 
@@ -34,7 +36,8 @@ def fit_auto(
     if layout.rotation != "auto":
         return layout
     longest = layout.stages[-1]
-    found, needed = sum(map(len, first_load)), _VECTORS_PER_DIMENSION * longest
+    found = sum(np.count_nonzero(batch.any(axis=1)) for batch in first_load)  # zeros teach nothing
+    needed = _VECTORS_PER_DIMENSION * longest
     if found < needed:
         msg = (
             f"Collection {name!r}: rotation='auto' needs {needed} vectors in the first load, found "

@@ -14,6 +14,7 @@ from mrl_adapters.qdrant.generated_ids import GeneratedIds
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.payload import plain_payloads
 from mrl_adapters.qdrant.points import checked_vectors
+from mrl_adapters.qdrant.zeros import warn_of_zeros
 from mrl_adapters.vectors import FloatArray
 
 _Batch: TypeAlias = tuple[Sequence[str], FloatArray, Sequence[dict[str, Any]]]
@@ -40,6 +41,7 @@ class Load:
         self._waiting: list[_Batch] = []
         self._generated = GeneratedIds(collection)
         self._acknowledged: set[str] = set()
+        self._zeros: list[str] = []
         self.ids: list[str] = []
         """Those of the call's documents so far, stored or not."""
 
@@ -109,7 +111,7 @@ class Load:
 
         Raises:
             DimensionsError: The vectors' size is not the collection's.
-            EmbeddingError: A vector holds NaN, infinity or only zeros.
+            EmbeddingError: A vector holds NaN or infinity.
             CollectionMismatchError: The collection differs from what was asked for.
         """
         wanted = self._collection.layout
@@ -124,14 +126,23 @@ class Load:
         self._waiting.append((texts, full, plain_payloads(payloads, names)))
         if sum(len(each) for each, _, _ in self._waiting) < FIRST_LOAD:
             return 0
-        return (yield from self.finish())
+        return (yield from self._write_waiting())
 
     def finish(self) -> Flow[int]:
-        """Store what is still kept back.
+        """Store what is still kept back, and end the call.
 
         Returns:
             How many points were stored by this call.
+
+        Warns:
+            ZeroVectorsWarning: No search will find some of the documents.
         """
+        stored = yield from self._write_waiting()
+        zeros, self._zeros = self._zeros, []
+        warn_of_zeros(self._collection.name, list(dict.fromkeys(zeros)))
+        return stored
+
+    def _write_waiting(self) -> Flow[int]:
         waiting, self._waiting = self._waiting, []
         if waiting:
             first_load = [vectors for _, vectors, _ in waiting]
@@ -150,4 +161,5 @@ class Load:
             payloads,
             shard_key=self._shard_key,
             acknowledged=self._acknowledged,
+            zeros=self._zeros,
         )

@@ -14,7 +14,7 @@ from mrl_adapters.qdrant.first_load import fit_auto
 from mrl_adapters.qdrant.flow import Flow, ask, change
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.matching import check_layout, check_model
-from mrl_adapters.qdrant.paging import without
+from mrl_adapters.qdrant.paging import lacking
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.rotation import rotated_layout, store_rotation
 from mrl_adapters.vectors import FloatArray, Rotation
@@ -118,10 +118,8 @@ class Opening:
         return after != before
 
     def _warn_of_missing(self, layout: CollectionLayout) -> Flow[None]:
-        lacking = models.Filter(
-            should=[without(layout.stage_name(stage)) for stage in layout.stages]
-        )
-        answer = yield from ask(lambda c: c.count(self.name, count_filter=lacking, exact=True))
+        affected = lacking(layout.full_name, map(layout.stage_name, layout.stages))
+        answer = yield from ask(lambda c: c.count(self.name, count_filter=affected, exact=True))
         if answer.count:
             msg = (
                 f"Collection {self.name!r}: {answer.count} points lack a short vector and cannot "

@@ -1,5 +1,7 @@
 """Select points by the vectors that they have, and read many of them, page by page."""
 
+from collections.abc import Iterable
+
 from qdrant_client import models
 
 from mrl_adapters.qdrant.flow import Flow, Rest, ask
@@ -14,6 +16,19 @@ def without(vector: str) -> models.Filter:
         vector: Its name, "" for an unnamed one.
     """
     return models.Filter(must_not=[models.HasVectorCondition(has_vector=vector)])
+
+
+def lacking(full: str, shorts: Iterable[str]) -> models.Filter:
+    """Select the points that have a full vector and lack a short one, so could have it.
+
+    Args:
+        full: The full vector's name.
+        shorts: The short ones' names.
+    """
+    return models.Filter(
+        must=[models.HasVectorCondition(has_vector=full)],
+        should=[without(name) for name in shorts],
+    )
 
 
 def read_pages(

@@ -94,7 +94,7 @@ def columns(full: FloatArray, layout: CollectionLayout, names: Sequence[str]) ->
 
 
 def checked_vectors(vectors: ArrayLike, names: Sequence[str], dimensions: int | None) -> FloatArray:
-    """Refuse embeddings that must not be stored.
+    """Refuse embeddings that must not be stored; all zeros may (:mod:`mrl_adapters.qdrant.zeros`).
 
     Args:
         vectors: What the embedder returned for a batch, shape (n, d).
@@ -106,7 +106,7 @@ def checked_vectors(vectors: ArrayLike, names: Sequence[str], dimensions: int | 
 
     Raises:
         DimensionsError: The width is not ``dimensions``, or differs within the batch.
-        EmbeddingError: There is not one vector a text; or one is NaN, infinite or all zero.
+        EmbeddingError: There is not one vector a text; or one holds NaN or infinity.
     """
     try:
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite: refused below
@@ -127,11 +127,30 @@ def checked_vectors(vectors: ArrayLike, names: Sequence[str], dimensions: int | 
             f"{dimensions}. Embed with the model that the collection was made with, at full size."
         )
         raise DimensionsError(msg, found=array.shape[1], expected=dimensions)
-    squares = _squares(array)
-    if not (squares.min(initial=1) > 0 and squares.max(initial=1) < math.inf):
+    # Not "<=": NaN compares with nothing.
+    if not _squares(array).max(initial=1) < math.inf:
         # Something is wrong, or float32 cannot hold the squares: look at each number.
         _refuse(names, np.isfinite(array).all(axis=1), "holds NaN or infinity")
-        _refuse(names, array.any(axis=1), "is all zeros, so near to nothing (is the text empty?)")
+    return array
+
+
+def checked_queries(vectors: ArrayLike, names: Sequence[str], dimensions: int) -> FloatArray:
+    """Refuse query vectors that nothing can be found by.
+
+    Args:
+        vectors: The full query vectors, shape (n, d).
+        names: What to call each in a message, n of them.
+        dimensions: The width that they must have.
+
+    Returns:
+        The vectors as float32 of shape (n, d).
+
+    Raises:
+        DimensionsError: The width is another one.
+        EmbeddingError: There is not one vector a query; or one is NaN, infinite or all zero.
+    """
+    array = checked_vectors(vectors, names, dimensions)
+    _refuse(names, array.any(axis=1), "is all zeros, so near to nothing (is the text empty?)")
     return array
 
 
@@ -155,7 +174,7 @@ def check_query(vector: FloatArray, dimensions: int) -> None:
     """
     squares = np.vdot(vector, vector) if vector.shape == (dimensions,) else math.nan
     if not 0 < squares < math.inf:  # something is wrong, or float32 cannot hold the squares
-        checked_vectors([vector], ["the query"], dimensions)
+        checked_queries([vector], ["the query"], dimensions)
 
 
 def _refuse(names: Sequence[str], usable: ArrayLike, what: str) -> None:
@@ -206,12 +225,13 @@ class PointBatch:
             [places[row] for row in rows],
         )
 
-    def requests(self, *, arrays: bool) -> list[list[models.PointStruct]]:
+    def requests(self, *, arrays: bool, bare: Sequence[int] = ()) -> list[list[models.PointStruct]]:
         """Build the points of each request, small enough for a server's limit.
 
         Args:
             arrays: Whether the client takes float32 arrays (engines in this process do); lists
                 of floats otherwise.
+            bare: Rows whose points get no vectors; those that were there go.
         """
         structs = []
         places = self.places or [point_id(each) for each in self.ids]
@@ -224,6 +244,8 @@ class PointBatch:
             structs.append(
                 built(models.PointStruct, {"id": stored, "vector": vector, "payload": content})
             )
+        for place in bare:
+            structs[place].vector = {}
         return [structs] if arrays else self._portions(structs)
 
     def _portions(self, structs: list[models.PointStruct]) -> list[list[models.PointStruct]]:

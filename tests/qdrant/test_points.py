@@ -17,6 +17,7 @@ from mrl_adapters.qdrant.ids import ID_KEY
 from mrl_adapters.qdrant.points import (
     PointBatch,
     check_query,
+    checked_queries,
     checked_vectors,
     columns,
     derive,
@@ -114,9 +115,16 @@ def test_nan_and_infinity_are_refused_naming_the_document(bad: float) -> None:
         checked_vectors([[1.0, 2.0], [bad, 1.0]], NAMES, 2)
 
 
-def test_zero_vectors_are_refused_naming_the_document() -> None:
+def test_zero_vectors_may_be_stored_but_not_asked_by() -> None:
+    vectors = [[0.0, 0.0], [1.0, 1.0]]
+    assert checked_vectors(vectors, NAMES, None).tolist() == vectors
     with pytest.raises(EmbeddingError, match=r"document 'a' is all zeros.*is the text empty\?"):
-        checked_vectors([[0.0, 0.0], [1.0, 1.0]], NAMES, None)
+        checked_queries(vectors, NAMES, 2)
+
+
+def test_nan_is_found_beside_zeros() -> None:
+    with pytest.raises(EmbeddingError, match=r"document 'b' holds NaN"):
+        checked_vectors([[0.0, 0.0], [np.nan, 1.0]], NAMES, 2)
 
 
 def test_a_wrong_width_is_refused_with_both_sizes() -> None:

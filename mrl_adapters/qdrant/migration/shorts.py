@@ -15,7 +15,7 @@ from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.pages import PointId, column, page_points, read_pages
-from mrl_adapters.qdrant.paging import without
+from mrl_adapters.qdrant.paging import lacking
 from mrl_adapters.qdrant.points import derive
 from mrl_adapters.vectors import FloatArray
 
@@ -98,10 +98,7 @@ class ShortVectors:
     @property
     def lacking(self) -> models.Filter:
         """Which points have a full vector and lack a short one."""
-        return models.Filter(
-            must=[models.HasVectorCondition(has_vector=self._layout.full_name)],
-            should=[without(name) for name in self._sizes],
-        )
+        return lacking(self._layout.full_name, self._sizes)
 
     def pages(self, query_filter: models.Filter | None = None) -> Iterator[list[models.Record]]:
         """Read points with all that judging needs.
