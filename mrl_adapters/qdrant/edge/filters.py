@@ -17,6 +17,8 @@ import qdrant_edge as edge
 from pydantic import BaseModel
 from qdrant_client import models
 
+from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.qdrant.edge.limits import FILTER_LEVELS, check_bound, check_filter_size
 from mrl_adapters.qdrant.edge.parsing import parsed, refuse_fields, set_fields
 
 _Presence: TypeAlias = edge.IsEmptyCondition | edge.IsNullCondition
@@ -33,14 +35,19 @@ def edge_filter(condition: models.Filter | None) -> edge.Filter | None:
 
     Raises:
         NotImplementedError: A condition or a field that the engine does not have.
-        ValueError: A condition that says nothing, or two things at once.
+        ConfigurationError: A condition that says nothing, or two things at once; a bound that is
+            not finite; a filter that is too deep or too large for the engine's log.
     """
     if condition is None:
         return None
     if isinstance(condition, dict):
         condition = parsed(models.Filter, condition)
     _check(condition)
-    return _filter(condition)
+    try:
+        return _filter(condition)
+    except (TypeError, OverflowError, UnicodeError) as error:
+        message = f"The embedded engine cannot take this filter: {error}"
+        raise ConfigurationError(message) from error
 
 
 def edge_condition(condition: Any) -> Any:
@@ -54,7 +61,7 @@ def edge_condition(condition: Any) -> Any:
 
     Raises:
         NotImplementedError: A condition or a field that the engine does not have.
-        ValueError: A condition that says nothing, or two things at once.
+        ConfigurationError: As for a filter.
     """
     if not isinstance(condition, BaseModel):
         raise _unknown(condition)
@@ -74,19 +81,32 @@ def _filter(given: models.Filter) -> edge.Filter:
     return edge.Filter(**clauses, min_should=None if enough is None else _min_should(enough))
 
 
-def _check(model: BaseModel) -> None:
-    """Refuse a tree of models that holds anything which the rest of this file would not read."""
-    known = _KNOWN.get(type(model).__name__)
-    if known is None:
-        raise _unknown(model)
-    fields = set_fields(model)
-    refuse_fields(model, fields.keys() - known)
-    for value in fields.values():
-        for part in value if isinstance(value, list) else (value,):
-            if isinstance(part, BaseModel):
-                _check(part)
-            elif isinstance(part, dict):
-                raise _unknown(part)
+def _check(root: BaseModel) -> None:
+    """Refuse a tree of models that the rest of this file would not read, or the log not give back.
+
+    Without recursion: a filter may be as deep as its maker likes.
+    """
+    found: list[tuple[BaseModel, int]] = [(root, 0)]
+    seen = 0
+    while found:
+        model, above = found.pop()
+        kind = type(model).__name__
+        known = _KNOWN.get(kind)
+        if known is None:
+            raise _unknown(model)
+        seen += 1
+        depth = above + FILTER_LEVELS.get(kind, 0)
+        check_filter_size(depth, seen + len(found))
+        fields = set_fields(model)
+        refuse_fields(model, fields.keys() - known)
+        for name, value in fields.items():
+            for part in value if isinstance(value, list) else (value,):
+                if isinstance(part, BaseModel):
+                    found.append((part, depth))
+                elif isinstance(part, dict):
+                    raise _unknown(part)
+                elif isinstance(part, float):
+                    check_bound(part, f"{kind}.{name}")
 
 
 def _unknown(value: object) -> NotImplementedError:
@@ -100,7 +120,7 @@ def _unknown(value: object) -> NotImplementedError:
 def _min_should(given: models.MinShould) -> edge.MinShould:
     if given.min_count < 1:
         message = f"min_should has min_count {given.min_count}. Expected 1 or more."
-        raise ValueError(message)
+        raise ConfigurationError(message)
     conditions = [_condition(each) for each in given.conditions]
     if len(conditions) < given.min_count:
         # Never met. The engine forgets such a clause where others stand beside it, so it is told
@@ -132,7 +152,7 @@ def _field(given: models.FieldCondition) -> edge.FieldCondition | _Presence | ed
             f"FieldCondition on {key!r} sets {found}; expected exactly one test. "
             "Write one FieldCondition for each and put them in must or should."
         )
-        raise ValueError(message)
+        raise ConfigurationError(message)
     [(name, value)] = tests.items()
     if name in _PRESENCE:
         presence = _PRESENCE[name](key)
@@ -155,7 +175,10 @@ def _match_value(value: Any) -> edge.MatchValue:
 def _range(given: models.Range | models.DatetimeRange) -> Any:
     bounds = set_fields(given)
     if isinstance(given, models.DatetimeRange):
-        return edge.RangeDateTime(**{name: _moment(value) for name, value in bounds.items()})
+        # The log does not say of what kind a range without bounds is, and its reader takes every
+        # number for it. Any moment is meant: no stamp can be earlier than this one.
+        moments = {name: _moment(value) for name, value in bounds.items()}
+        return edge.RangeDateTime(**moments or {"gte": "0000-01-01T00:00:00+23:59"})
     return edge.RangeFloat(**bounds)
 
 

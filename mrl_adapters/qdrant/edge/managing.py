@@ -13,6 +13,7 @@ from mrl_adapters.qdrant.edge.config import with_some_vector
 from mrl_adapters.qdrant.edge.info import collection_info
 from mrl_adapters.qdrant.edge.opened import OpenPath
 from mrl_adapters.qdrant.edge.parsing import refuse_unknown
+from mrl_adapters.qdrant.edge.points import edge_payload
 from mrl_adapters.qdrant.edge.settings import Change
 from mrl_adapters.qdrant.edge.shard import Collection
 
@@ -53,6 +54,7 @@ class Managing(OpenPath):
 
         Raises:
             ValueError: It exists already, or the name is empty.
+            ConfigurationError: Metadata that would not come back as it is.
             NotImplementedError: A setting that the engine does not have.
         """
         del shard_number, sharding_method, replication_factor, write_consistency_factor
@@ -67,7 +69,7 @@ class Managing(OpenPath):
             hnsw_config=hnsw_config,
             optimizers_config=optimizers_config,
             quantization_config=quantization_config,
-            metadata=metadata,
+            metadata=_plain_metadata(collection_name, metadata),
             payload=payload,
             id_tracker=id_tracker,
         )
@@ -154,10 +156,12 @@ class Managing(OpenPath):
 
         Raises:
             ValueError: There is no such collection or vector.
+            ConfigurationError: Metadata that would not come back as it is; nothing is changed.
         """
         del timeout, strict_mode_config
         refuse_unknown(kwargs)
         collection = self._collection(collection_name)
+        metadata = _plain_metadata(collection_name, metadata)
         with collection.lock:
             new = changed_settings(
                 collection.settings,
@@ -188,3 +192,8 @@ class Managing(OpenPath):
             Whether there was something to build.
         """
         return self._collection(collection_name).optimize()
+
+
+def _plain_metadata(name: str, metadata: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Give metadata as it will be read from its file."""
+    return None if metadata is None else edge_payload(metadata, f"Metadata of collection {name!r}")

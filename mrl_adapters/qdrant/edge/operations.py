@@ -79,7 +79,7 @@ def update_vectors(
 
 def set_payload(points: Selector, payload: dict[str, Any], key: str | None) -> list[Step]:
     """Convert keys of the payload that are set."""
-    plain = edge_payload(payload, "set_payload")
+    plain = edge_payload(payload, "set_payload", key=key)
     return _chosen(
         points,
         lambda ids: _Operation.set_payload(ids, plain, key),

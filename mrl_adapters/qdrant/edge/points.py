@@ -16,6 +16,7 @@ from pydantic_core import to_jsonable_python
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
+from mrl_adapters.qdrant.edge.limits import check_payload, path_depth
 
 PointId = int | str | UUID
 FloatRow = npt.NDArray[np.float32]
@@ -168,7 +169,8 @@ def edge_points(
         The engine's points, all checked.
 
     Raises:
-        EmbeddingError: NaN or infinity; names the point.
+        EmbeddingError: NaN or infinity in a vector; names the point.
+        ConfigurationError: A payload that the log could not keep; names the point.
     """
     if isinstance(points, models.Batch):
         points = batch_points(points)
@@ -176,34 +178,48 @@ def edge_points(
     converted = []
     for point in points:
         vector = convert(point.id, point.vector)
+        payload, owner = point.payload, f"Point {point.id!r}"
+        if payload:
+            check_payload(payload, owner)
         try:
-            converted.append(edge.Point(point.id, vector, point.payload))
-        except (TypeError, ValueError):
-            payload = edge_payload(point.payload, f"Point {point.id!r}")
             converted.append(edge.Point(point.id, vector, payload))
+        except (TypeError, ValueError):
+            converted.append(edge.Point(point.id, vector, _plain(payload, owner)))
     intake.finish()
     return converted
 
 
-def edge_payload(payload: Mapping[str, Any] | None, owner: str) -> dict[str, Any]:
+def edge_payload(
+    payload: Mapping[str, Any] | None, owner: str, *, key: str | None = None
+) -> dict[str, Any]:
     """Give a payload as plain JSON: dates, UUIDs, sets and the like as QdrantClient sends them.
 
     Args:
         payload: Any mapping.
         owner: Whose payload it is, for the message.
+        key: The path under which it is set, if it is not at the top.
 
     Returns:
         Plain JSON.
 
     Raises:
-        ValueError: Something in it has no JSON form.
+        ConfigurationError: Something in it has no JSON form, or the log could not keep it.
     """
+    above = path_depth(key)
+    check_payload(payload or {}, owner, above=above)
+    return _plain(payload, owner, above)
+
+
+def _plain(payload: Mapping[str, Any] | None, owner: str, above: int = 0) -> dict[str, Any]:
     try:
         plain: dict[str, Any] = to_jsonable_python(payload or {})
+        check_payload(plain, owner, above=above)
         edge.Point(0, {}, plain)
+    except ConfigurationError:
+        raise
     except (TypeError, ValueError) as error:
         message = f"{owner}: the payload has no JSON form: {error}"
-        raise ValueError(message) from error
+        raise ConfigurationError(message) from error
     return plain
 
 

@@ -1,0 +1,194 @@
+"""Check what enters the engine's log: what it cannot read back must never get into it.
+
+The engine writes an operation to its log, applies it, and answers; whoever opens the collection
+next reads the log again. Its writer takes any depth, its reader gives up at 128 levels of nesting
+(and with it the whole collection), and a call stack ends somewhere beyond a thousand. Everything
+here therefore walks level by level, without recursion: a cycle is nothing but a great depth.
+
+The limits are the measured ones less a margin for the operation around the value: a payload is
+read back down to 123 levels, a filter down to about 120 in the log.
+
+Source: https://docs.rs/serde_cbor/latest/serde_cbor/struct.Deserializer.html
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from mrl_adapters.errors import ConfigurationError
+
+MAX_PAYLOAD_DEPTH = 100
+"""Levels of a payload: mappings and lists inside each other, the payload itself included."""
+
+MAX_PAYLOAD_BYTES = 32 << 20
+"""About how large one payload may be: texts and keys by their length, other values 8 bytes."""
+
+MAX_FILTER_DEPTH = 100
+"""Levels of a filter in the log: 2 for each filter inside another, 3 in min_should, 4 in nested."""
+
+MAX_FILTER_CONDITIONS = 100_000
+"""Models in one filter, all levels together."""
+
+FILTER_LEVELS = {"Filter": 2, "MinShould": 1, "NestedCondition": 2}
+"""Levels that these models add in the log: a filter is a mapping and a list of conditions."""
+
+MIN_INTEGER = -(2**63)
+MAX_INTEGER = 2**64 - 1
+"""Integers beyond are kept as floats by the engine, which changes them."""
+
+_VALUE_BYTES = 8
+_PLAIN = frozenset({bool, type(None)})
+_QUOTED = re.compile(r'"[^"]*"')
+
+
+def check_payload(payload: Mapping[str, Any], owner: str, *, above: int = 0) -> None:
+    """Refuse a payload that would not come back from the log as it is.
+
+    Args:
+        payload: Any mapping; values of other kinds than JSON's are not judged.
+        owner: Whose payload it is, for the message: ``Point 7``.
+        above: Levels that lie above it where it is written, see `path_depth`.
+
+    Raises:
+        ConfigurationError: Too deep (or a cycle), too large, NaN or infinity, or an integer beyond
+            64 bits.
+    """
+    size = 0
+    level: list[Any] = [payload]
+    for _ in range(MAX_PAYLOAD_DEPTH - above):
+        deeper: list[Any] = []
+        for container in level:
+            # Counted not once but as often as it is found: a few lists that hold each other many
+            # times are exponentially large when they are written.
+            size += _look_into(container, deeper, owner)
+            if size > MAX_PAYLOAD_BYTES:
+                raise _too_large(owner)
+        if not deeper:
+            return
+        level = deeper
+    message = (
+        f"{owner}: nested more than {MAX_PAYLOAD_DEPTH - above} levels deep, "
+        "or holds itself; the engine's log could not be read back. Nothing was written. Flatten "
+        "it, or store the deep part as a JSON string."
+    )
+    raise ConfigurationError(message)
+
+
+def _look_into(container: Any, deeper: list[Any], owner: str) -> int:
+    """Give about the bytes of a mapping's or list's own values; note those that hold others."""
+    size = _VALUE_BYTES * len(container)
+    values: Iterable[Any] = container
+    if type(container) is dict or isinstance(container, Mapping):
+        values = container.values()
+        size += _key_bytes(container)
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            size += len(value)
+        elif kind is dict or kind is list:
+            deeper.append(value)
+        elif kind is int or kind is float:
+            if not MIN_INTEGER <= value <= MAX_INTEGER:  # NaN is not
+                _check_number(value, container, owner)
+        elif kind not in _PLAIN and _holds_values(value):
+            deeper.append(value)
+    return size
+
+
+def _key_bytes(container: Mapping[Any, Any]) -> int:
+    try:
+        return sum(map(len, container))
+    except TypeError:  # keys that are no text are written as text, or refused by the conversion
+        return 0
+
+
+def path_depth(path: str | None) -> int:
+    """Give the levels that a payload lies deep when it is set under a path like ``a.b[0]``."""
+    if not path:
+        return 0
+    plain = _QUOTED.sub("", path)
+    return 1 + plain.count(".") + plain.count("[")
+
+
+def check_filter_size(depth: int, conditions: int) -> None:
+    """Refuse a filter that the log could not give back, while it is walked.
+
+    Args:
+        depth: Levels of the log so far, see `FILTER_LEVELS`.
+        conditions: Models found so far.
+
+    Raises:
+        ConfigurationError: Too deep, or too many; a filter that holds itself is too deep.
+    """
+    if depth > MAX_FILTER_DEPTH:
+        message = (
+            f"The filter is nested too deeply (or holds itself): about {MAX_FILTER_DEPTH // 2} "
+            "filters inside each other are read back from the engine's log, half as many nested "
+            "conditions. Nothing was done. Put the conditions side by side in one must or should."
+        )
+        raise ConfigurationError(message)
+    if conditions > MAX_FILTER_CONDITIONS:
+        message = (
+            f"The filter has more than {MAX_FILTER_CONDITIONS:,} conditions. Nothing was done. "
+            "Use MatchAny for many values of one key, HasIdCondition for many ids."
+        )
+        raise ConfigurationError(message)
+
+
+def check_bound(value: float, what: str) -> None:
+    """Refuse NaN and infinity in a filter: the log keeps no bound for them.
+
+    What deletes nothing now would delete every point that has a number, at the next opening.
+
+    Args:
+        value: A number of a filter.
+        what: Where it stands, for the message.
+
+    Raises:
+        ConfigurationError: It is not finite.
+    """
+    if not math.isfinite(value):
+        message = (
+            f"The filter's {what} is {value}, expected a finite number. Nothing was done. Leave "
+            "the bound out, or IsEmptyCondition/IsNullCondition for values that are missing."
+        )
+        raise ConfigurationError(message)
+
+
+def _holds_values(value: Any) -> bool:
+    """Tell whether the engine's binding, or the conversion to JSON, looks into a value."""
+    return isinstance(value, (Mapping, Sequence, AbstractSet)) and not isinstance(
+        value, (str, bytes, bytearray, memoryview)
+    )
+
+
+def _where(container: Any, value: Any) -> str:
+    if isinstance(container, Mapping):
+        return next(f" under {key!r}" for key, each in container.items() if each is value)
+    return " in a list"
+
+
+def _too_large(owner: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{owner}: takes more than {MAX_PAYLOAD_BYTES >> 20} MiB. Nothing was "
+        "written. Split the text, or store it elsewhere and its address here."
+    )
+
+
+def _check_number(value: float, container: Any, owner: str) -> None:
+    """Refuse a number of unusual size if the engine would change it."""
+    if isinstance(value, int):
+        message = (
+            f"{owner}: holds an integer{_where(container, value)} of {value.bit_length()} bits, "
+            "expected -2**63 to 2**64 - 1: it would be stored as a float of another value. "
+            "Nothing was written. Store it as a string."
+        )
+        raise ConfigurationError(message)
+    if not math.isfinite(value):
+        message = (
+            f"{owner}: holds {value}{_where(container, value)}, which JSON cannot "
+            "say. Nothing was written. Leave the key out, or set it to None."
+        )
+        raise ConfigurationError(message)
