@@ -16,10 +16,12 @@ import numpy as np
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-MAX_DEPTH = 100
+from mrl_adapters.qdrant.edge.limits import MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH
+
+MAX_DEPTH = MAX_PAYLOAD_DEPTH
 """Levels of a payload, itself included: the embedded engine's log is read to 128."""
 
-MAX_BYTES = 32 << 20
+MAX_BYTES = MAX_PAYLOAD_BYTES
 """About how large a payload may be: what a server takes in one request."""
 
 VALUE_BYTES = 8
