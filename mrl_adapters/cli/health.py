@@ -19,6 +19,7 @@ from mrl_adapters.cli.terminal import output, point_phases, tell
 
 if TYPE_CHECKING:
     from mrl_adapters.qdrant import AuditReport, RepairResult
+    from mrl_adapters.qdrant.edge.log_repair import LogRepair
 
 
 def audit(
@@ -71,6 +72,8 @@ def repair(
 
 
 def _show_repair(done: "RepairResult") -> None:
+    if done.log and done.log.mended:
+        _show_log(done.log)
     told = f"{done.collection_name}: nothing to mend"
     if done.filled or done.corrected:
         told = (
@@ -81,6 +84,26 @@ def _show_repair(done: "RepairResult") -> None:
     output.print(Text(f"{told}."))
     if not done.settled:
         output.print(Text("Others wrote meanwhile: run it again when they are done.", "yellow"))
+
+
+def _show_log(log: "LogRepair") -> None:
+    rows = [
+        (
+            log.bounds,
+            "operations had NaN or infinity in a filter: they match the same points still",
+        ),
+        (log.cut, "operations held values nested too deeply: those are empty now"),
+        (log.dropped, "operations with filters nested too deeply were taken out, applied before"),
+        (len(log.restored), "points had payloads that could not be read: what was logged is back"),
+        (len(log.emptied), "points had payloads that could not be read, and are empty now"),
+    ]
+    for count, what in rows:
+        if count:
+            output.print(Text(f"{count:,} {what}."))
+    for point_id in log.emptied:
+        output.print(Text(f"  {point_id}"))
+    if log.backup:
+        tell("The log as it was", "bold", log.backup, output)
 
 
 def _show(found: "AuditReport") -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from mrl_adapters.errors import CollectionMismatchError, MigrationError
 from mrl_adapters.qdrant.driver import Client, Driver
+from mrl_adapters.qdrant.edge import EdgeClient
+from mrl_adapters.qdrant.edge.log_repair import LogRepair
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.checkpoint import read_checkpoint
@@ -31,6 +33,7 @@ class RepairResult:
         settled: Whether the last comparison found everything right. False: other writers changed
             points all the time; run it again when they are done.
         elapsed_s: Seconds it took.
+        log: What was mended in the embedded engine's log and payloads; None on other engines.
     """
 
     collection_name: str
@@ -40,6 +43,7 @@ class RepairResult:
     unusable: int
     settled: bool
     elapsed_s: float
+    log: LogRepair | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Describe it in plain values."""
@@ -55,6 +59,9 @@ def repair(
 ) -> RepairResult:
     """Derive again every short vector that is missing or does not belong to its full one.
 
+    On the embedded engine, first mend what earlier versions let in: a log that cannot be applied
+    again, so that the collection does not open, and payloads nested too deeply to be read.
+
     Every point is read and compared. A collection with short vectors that does not know what it
     is gets told so in its metadata. It may be interrupted at any moment; run it again.
 
@@ -68,6 +75,9 @@ def repair(
         MigrationError: It is not a two-stage collection, or its migration has not finished.
     """
     began_s = time.monotonic()
+    log = None
+    if isinstance(client, EdgeClient) and client.collection_exists(collection_name):
+        log = client.repair_log(collection_name)
     driver = Driver(client)
     source = read_source(driver, collection_name, full_name)
     checkpoint = read_checkpoint(source.info)
@@ -98,6 +108,7 @@ def repair(
         unusable=found.unusable,
         settled=not found.restless,
         elapsed_s=time.monotonic() - began_s,
+        log=log,
     )
 
 

@@ -7,11 +7,12 @@ from qdrant_client import QdrantClient
 from mrl_adapters.qdrant.edge.aliasing import Aliasing
 from mrl_adapters.qdrant.edge.exploring import Exploring
 from mrl_adapters.qdrant.edge.managing import Managing
+from mrl_adapters.qdrant.edge.mending import Mending
 from mrl_adapters.qdrant.edge.schema import Schema
 from mrl_adapters.qdrant.edge.writing import Writing
 
 
-class EdgeClient(Managing, Aliasing, Schema, Exploring, Writing):
+class EdgeClient(Managing, Aliasing, Schema, Exploring, Writing, Mending):
     """Use Qdrant's engine in this process, over a folder, with QdrantClient's methods.
 
     Persistent and crash-safe: what a call has written survives the death of the process. HNSW and

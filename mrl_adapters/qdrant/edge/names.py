@@ -13,8 +13,18 @@ COLLECTIONS_FOLDER = "collections"
 SETTINGS_FILE = "collection.json"
 PENDING_FILE = "pending.json"
 SHARD_FOLDER = "shard"
+LOG_BACKUP_FOLDER = "log-before-repair"
 
-OWN = frozenset({SETTINGS_FILE, "collection.tmp", PENDING_FILE, "pending.tmp", SHARD_FOLDER})
+OWN = frozenset(
+    {
+        SETTINGS_FILE,
+        "collection.tmp",
+        PENDING_FILE,
+        "pending.tmp",
+        SHARD_FOLDER,
+        LOG_BACKUP_FOLDER,
+    }
+)
 """All that the folder of a collection ever holds of ours: only this is ever removed from it."""
 
 _PLAIN = "abcdefghijklmnopqrstuvwxyz0123456789_-"

@@ -14,6 +14,7 @@ from qdrant_client import models
 
 from mrl_adapters.qdrant.edge.config import edge_config
 from mrl_adapters.qdrant.edge.files import read_json, write_json
+from mrl_adapters.qdrant.edge.log_repair import harmed_log, has_lost_bounds
 from mrl_adapters.qdrant.edge.settings import Change
 
 logger = logging.getLogger(__name__)
@@ -28,13 +29,24 @@ def load_shard(path: Path, settings: models.CreateCollection) -> edge.EdgeShard:
 
     Returns:
         The shard.
+
+    Raises:
+        EngineError: Its log holds an operation that cannot be applied again as it was meant.
     """
+    if has_lost_bounds(path):
+        raise harmed_log(path, "a filter with NaN or infinity, which would match other points now")
     # The engine's own copy of the settings goes first: the given ones say everything, and a copy
     # torn by a crash would stop the engine from loading.
     (path / "edge_config.json").unlink(missing_ok=True)
-    # Nothing may come between the engine and whoever keeps the shard: a Ctrl-C there would leave
-    # it, and its lock, in the traceback.
-    return edge.EdgeShard.load(str(path), edge_config(settings))
+    try:
+        # Nothing may come between the engine and whoever keeps the shard: a Ctrl-C there would
+        # leave it, and its lock, in the traceback.
+        return edge.EdgeShard.load(str(path), edge_config(settings))
+    except Exception as error:
+        if "RecursionLimitExceeded" not in str(error):
+            raise
+        what = "a value or a filter that is nested too deeply to be read"
+        raise harmed_log(path, what) from error
 
 
 def load_interrupted(

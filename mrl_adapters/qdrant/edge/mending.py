@@ -1,0 +1,83 @@
+"""The method of `EdgeClient` that mends what earlier versions let into a collection."""
+
+from dataclasses import replace
+from typing import Any
+
+import qdrant_edge as edge
+
+from mrl_adapters.errors import EngineError
+from mrl_adapters.qdrant.edge.log_repair import LogRepair, logged_payloads, repair_log
+from mrl_adapters.qdrant.edge.names import SHARD_FOLDER
+from mrl_adapters.qdrant.edge.opened import OpenPath
+from mrl_adapters.qdrant.edge.results import plain_id
+from mrl_adapters.qdrant.edge.shard import Collection
+
+_PAGE = 1_000
+_UNREADABLE = "Failed to deserialize payload"
+
+
+class Mending(OpenPath):
+    """Mend collections, those included that cannot be opened."""
+
+    def repair_log(self, collection_name: str) -> LogRepair:
+        """Mend a log that cannot be applied again, and payloads too deep to be read.
+
+        Everything else stays. It may be interrupted at any moment and run again; a collection
+        that is well is left alone.
+
+        Args:
+            collection_name: The collection.
+
+        Returns:
+            What was wrong, and where the log is kept as it was.
+
+        Raises:
+            ValueError: There is no such collection.
+            EngineError: It cannot be opened for another reason.
+        """
+        storage = self._opened()
+        shard = storage.folder(collection_name) / SHARD_FOLDER
+        done = LogRepair()
+        with self._lock:
+            if collection_name not in self._collections and storage.exists(collection_name):
+                done = repair_log(shard)
+            collection = self._collection(collection_name)
+        with collection.lock:
+            unreadable = _unreadable(collection)
+            logged = logged_payloads(shard) if unreadable else {}
+            for point_id in unreadable:
+                payload = logged.get(point_id, {})
+                collection.write(edge.UpdateOperation.overwrite_payload([point_id], payload))
+        restored = tuple(each for each in unreadable if each in logged)
+        emptied = tuple(each for each in unreadable if each not in logged)
+        return replace(done, restored=restored, emptied=emptied)
+
+
+def _unreadable(collection: Collection) -> list[int | str]:
+    """Find the points whose payload the engine cannot read."""
+    found: list[int | str] = []
+    offset: Any = None
+    while True:
+        request = edge.ScrollRequest(
+            limit=_PAGE, offset=offset, with_payload=False, with_vector=False
+        )
+        with collection.engine() as shard:
+            points, offset = shard.scroll(request)
+        found += _unreadable_of(collection, [point.id for point in points])
+        if offset is None:
+            return found
+
+
+def _unreadable_of(collection: Collection, ids: list[Any]) -> list[int | str]:
+    try:
+        with collection.engine() as shard:
+            shard.retrieve(ids, True, False)  # noqa: FBT003 - the binding takes no names
+    except EngineError as error:
+        if _UNREADABLE not in str(error):
+            raise
+        if len(ids) == 1:
+            return [plain_id(ids[0])]
+        middle = len(ids) // 2
+        halves = ids[:middle], ids[middle:]
+        return [each for half in halves for each in _unreadable_of(collection, half)]
+    return []
