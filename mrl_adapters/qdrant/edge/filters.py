@@ -45,7 +45,9 @@ def edge_filter(condition: models.Filter | None) -> edge.Filter | None:
     _check(condition)
     try:
         return _filter(condition)
-    except (TypeError, OverflowError, UnicodeError) as error:
+    except ConfigurationError:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:
         message = f"The embedded engine cannot take this filter: {error}"
         raise ConfigurationError(message) from error
 
@@ -105,8 +107,8 @@ def _check(root: BaseModel) -> None:
                     found.append((part, depth))
                 elif isinstance(part, dict):
                     raise _unknown(part)
-                elif isinstance(part, float):
-                    check_bound(part, f"{kind}.{name}")
+                elif not isinstance(part, _EXACT):
+                    check_bound(part, f"filter's {kind}.{name}")
 
 
 def _unknown(value: object) -> NotImplementedError:
@@ -182,8 +184,10 @@ def _range(given: models.Range | models.DatetimeRange) -> Any:
     return edge.RangeFloat(**bounds)
 
 
-def _moment(value: date) -> str:
+def _moment(value: date | str) -> str:
     """Write a moment as RFC 3339; one without a time zone is UTC, as on the server."""
+    if isinstance(value, str):  # of a model that was made unchecked
+        return value
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).isoformat()
     return value.isoformat()
@@ -259,6 +263,8 @@ _MATCHES: dict[str, Callable[[Any], Any]] = {
     "MatchAny": lambda values: edge.MatchAny(list(values)),
     "MatchExcept": lambda values: edge.MatchExcept(list(values)),
 }
+
+_EXACT = (str, int)  # what cannot be NaN; the usual values, told apart quickly
 
 _BOUNDS = frozenset({"lt", "lte", "gt", "gte"})
 

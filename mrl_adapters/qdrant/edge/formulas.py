@@ -10,6 +10,7 @@ import qdrant_edge as edge
 from qdrant_client import models
 
 from mrl_adapters.qdrant.edge.filters import edge_condition
+from mrl_adapters.qdrant.edge.limits import check_formula, check_payload
 from mrl_adapters.qdrant.edge.parsing import set_fields
 
 
@@ -24,8 +25,12 @@ def edge_formula(query: models.FormulaQuery) -> edge.Formula:
 
     Raises:
         NotImplementedError: A kind of expression, or a condition, that the engine does not have.
+        ConfigurationError: It is nested too deeply, or a number in it is not finite.
     """
-    return edge.Formula(_expression(query.formula), query.defaults or {})
+    check_formula(query.formula)
+    defaults = query.defaults or {}
+    check_payload(defaults, "The formula's defaults")
+    return edge.Formula(_expression(query.formula), defaults)
 
 
 def _expression(given: Any) -> Any:

@@ -15,7 +15,9 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, SupportsFloat
+
+from pydantic import BaseModel
 
 from mrl_adapters.errors import ConfigurationError
 
@@ -30,6 +32,15 @@ MAX_FILTER_DEPTH = 100
 
 MAX_FILTER_CONDITIONS = 100_000
 """Models in one filter, all levels together."""
+
+MAX_FORMULA_DEPTH = 200
+"""Levels of a formula: 2 for each expression inside another."""
+
+MAX_FORMULA_PARTS = 100_000
+"""Parts of a formula on one level."""
+
+MAX_PREFETCH_DEPTH = 64
+"""Prefetches inside each other, as the engine itself allows."""
 
 FILTER_LEVELS = {"Filter": 2, "MinShould": 1, "NestedCondition": 2}
 """Levels that these models add in the log: a filter is a mapping and a list of conditions."""
@@ -57,7 +68,8 @@ def check_payload(payload: Mapping[str, Any], owner: str, *, above: int = 0) -> 
     """
     size = 0
     level: list[Any] = [payload]
-    for _ in range(MAX_PAYLOAD_DEPTH - above):
+    allowed = max(MAX_PAYLOAD_DEPTH - above, 0)
+    for _ in range(allowed):
         deeper: list[Any] = []
         for container in level:
             # Counted not once but as often as it is found: a few lists that hold each other many
@@ -69,9 +81,8 @@ def check_payload(payload: Mapping[str, Any], owner: str, *, above: int = 0) -> 
             return
         level = deeper
     message = (
-        f"{owner}: nested more than {MAX_PAYLOAD_DEPTH - above} levels deep, "
-        "or holds itself; the engine's log could not be read back. Nothing was written. Flatten "
-        "it, or store the deep part as a JSON string."
+        f"{owner}: nested more than {allowed} levels deep, or holds itself; the engine's log could "
+        "not be read back. Nothing was written. Flatten it, or store the deep part as a JSON string."
     )
     raise ConfigurationError(message)
 
@@ -137,22 +148,57 @@ def check_filter_size(depth: int, conditions: int) -> None:
         raise ConfigurationError(message)
 
 
-def check_bound(value: float, what: str) -> None:
-    """Refuse NaN and infinity in a filter: the log keeps no bound for them.
+def check_formula(formula: object) -> None:
+    """Refuse a formula that the engine cannot work out, before it is converted.
+
+    It is not logged, but the engine and the conversion walk it by recursion.
+
+    Args:
+        formula: Any expression of a formula. Filters in it have their own check.
+
+    Raises:
+        ConfigurationError: Too deep, or it holds itself; or a number is not finite.
+    """
+    level: list[object] = [formula]
+    for _ in range(MAX_FORMULA_DEPTH):
+        deeper: list[object] = []
+        for part in level:
+            if isinstance(part, BaseModel):
+                if type(part).__name__ not in FILTER_LEVELS:
+                    deeper += part.__dict__.values()
+            elif isinstance(part, list):
+                deeper += part
+            elif not isinstance(part, (str, int)):
+                check_bound(part, "number in a formula")
+        if not deeper:
+            return
+        if len(deeper) > MAX_FORMULA_PARTS:
+            break
+        level = deeper
+    message = (
+        f"The formula is nested too deeply (or holds itself), or has more than "
+        f"{MAX_FORMULA_PARTS:,} parts: about {MAX_FORMULA_DEPTH // 2} expressions inside each "
+        "other are worked out. Put the terms side by side in one sum or mult."
+    )
+    raise ConfigurationError(message)
+
+
+def check_bound(value: object, what: str) -> None:
+    """Refuse NaN and infinity in a filter or formula: the log keeps no bound for them.
 
     What deletes nothing now would delete every point that has a number, at the next opening.
 
     Args:
-        value: A number of a filter.
+        value: A number of a filter, of any class; what is no number passes.
         what: Where it stands, for the message.
 
     Raises:
         ConfigurationError: It is not finite.
     """
-    if not math.isfinite(value):
+    if isinstance(value, SupportsFloat) and not math.isfinite(value):
         message = (
-            f"The filter's {what} is {value}, expected a finite number. Nothing was done. Leave "
-            "the bound out, or IsEmptyCondition/IsNullCondition for values that are missing."
+            f"The {what} is {value}, expected a finite number. Nothing was done. Leave "
+            "it out; IsEmptyCondition and IsNullCondition find values that are missing."
         )
         raise ConfigurationError(message)
 

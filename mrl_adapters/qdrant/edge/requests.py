@@ -6,7 +6,9 @@ from typing import Any
 import qdrant_edge as edge
 from qdrant_client import models
 
+from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.edge.filters import edge_filter
+from mrl_adapters.qdrant.edge.limits import MAX_PREFETCH_DEPTH
 from mrl_adapters.qdrant.edge.parsing import parsed, refuse_fields, set_fields
 from mrl_adapters.qdrant.edge.queries import Lookup, QueryIntake
 
@@ -41,20 +43,27 @@ def edge_request(request: models.QueryRequest, lookup: Lookup) -> edge.QueryRequ
     )
 
 
-def _prefetches(given: Any, lookup: Lookup) -> list[edge.Prefetch]:
+def _prefetches(given: Any, lookup: Lookup, depth: int = 1) -> list[edge.Prefetch]:
     if given is None:
         return []
-    return [_prefetch(each, lookup) for each in (given if isinstance(given, list) else [given])]
+    if depth > MAX_PREFETCH_DEPTH:
+        message = (
+            f"The query has more than {MAX_PREFETCH_DEPTH} prefetches inside each other, or one "
+            "holds itself. Put them side by side."
+        )
+        raise ConfigurationError(message)
+    several = given if isinstance(given, list) else [given]
+    return [_prefetch(each, lookup, depth) for each in several]
 
 
-def _prefetch(given: models.Prefetch, lookup: Lookup) -> edge.Prefetch:
+def _prefetch(given: models.Prefetch, lookup: Lookup, depth: int) -> edge.Prefetch:
     if isinstance(given, dict):
         given = parsed(models.Prefetch, given)
     limit, query, query_filter = _core(given, lookup)
     return edge.Prefetch(
         limit=limit,
         query=query,
-        prefetches=_prefetches(given.prefetch, lookup),
+        prefetches=_prefetches(given.prefetch, lookup, depth + 1),
         params=edge_params(given.params),
         filter=query_filter,
         score_threshold=given.score_threshold,

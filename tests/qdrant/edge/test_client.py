@@ -17,7 +17,7 @@ Points = Callable[..., list[models.PointStruct]]
 Vectors = dict[str, models.VectorParams]
 
 THREADS = Path("/proc/self/task")
-OUR_OWN = {"optimize"}
+OUR_OWN = {"optimize", "repair_log"}
 METHODS = sorted(
     name for name in dir(EdgeClient) if not name.startswith("_") and name not in OUR_OWN
 )

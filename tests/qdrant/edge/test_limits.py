@@ -3,10 +3,12 @@
 import math
 from collections import UserList, deque
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,8 +19,10 @@ from mrl_adapters.qdrant.edge import EdgeClient
 from mrl_adapters.qdrant.edge.limits import (
     MAX_FILTER_CONDITIONS,
     MAX_FILTER_DEPTH,
+    MAX_FORMULA_DEPTH,
     MAX_PAYLOAD_BYTES,
     MAX_PAYLOAD_DEPTH,
+    MAX_PREFETCH_DEPTH,
     check_payload,
     path_depth,
 )
@@ -364,3 +368,89 @@ def test_a_payload_may_be_any_mapping(docs: EdgeClient) -> None:
     check_payload(MappingProxyType({"k": deque([1])}), "Point 1")
     with pytest.raises(ConfigurationError, match="holds nan in a list"):
         check_payload(MappingProxyType({3: deque([math.nan])}), "Point 1")
+
+
+NUMBER_CLASSES = [np.float32, np.float64, Decimal]
+
+
+@pytest.mark.parametrize("door", FILTER_DOORS)
+@pytest.mark.parametrize("kind", NUMBER_CLASSES)
+def test_a_bound_of_another_class_is_judged_alike(docs: EdgeClient, door: str, kind: Any) -> None:
+    before = state(docs)
+    for bound in ("nan", "inf", "-inf"):
+        with pytest.raises(ConfigurationError, match="expected a finite number"):
+            FILTER_DOORS[door](docs, NOT_FINITE["gte"](kind(bound)))
+    assert state(docs) == before
+
+
+def summed(levels: int) -> Any:
+    formula: Any = "$score"
+    for _ in range(levels):
+        formula = models.SumExpression.model_construct(sum=[formula])
+    return formula
+
+
+def summed_forever() -> Any:
+    formula = models.SumExpression(sum=[])
+    formula.sum.append(formula)
+    return formula
+
+
+def summed_twice() -> Any:
+    formula: Any = "$score"
+    for _ in range(40):
+        formula = models.SumExpression.model_construct(sum=[formula, formula])
+    return formula
+
+
+BAD_FORMULAS: dict[str, Callable[[], Any]] = {
+    "too deep": lambda: summed(MAX_FORMULA_DEPTH // 2),
+    "3,000 levels": lambda: summed(3_000),
+    "a cycle": summed_forever,
+    "doubled at each level": summed_twice,
+    "NaN": lambda: models.SumExpression(sum=["$score", math.nan]),
+    "infinity": lambda: models.MultExpression(mult=["$score", math.inf]),
+    "NaN for zero": lambda: models.DivExpression(
+        div=models.DivParams(left=1.0, right=0.0, by_zero_default=math.nan)
+    ),
+    "NaN in a filter": lambda: models.SumExpression.model_construct(
+        sum=["$score", NOT_FINITE["gte"](math.nan)]
+    ),
+    "a filter too deep": lambda: models.SumExpression.model_construct(
+        sum=["$score", deep_filter("must", 200)]
+    ),
+}
+
+
+def boosted(client: EdgeClient, formula: Any, **defaults: Any) -> models.QueryResponse:
+    query = models.FormulaQuery.model_construct(formula=formula, defaults=defaults)
+    first = models.Prefetch(query=[1.0], using="a", limit=3)
+    return client.query_points("docs", query, prefetch=first)
+
+
+@pytest.mark.parametrize("what", BAD_FORMULAS)
+def test_a_formula_that_cannot_be_worked_out_is_refused(docs: EdgeClient, what: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"nested too deeply|finite number"):
+        boosted(docs, BAD_FORMULAS[what]())
+
+
+def test_the_deepest_formula_is_worked_out(docs: EdgeClient) -> None:
+    found = boosted(docs, summed(MAX_FORMULA_DEPTH // 2 - 1)).points
+    assert [each.id for each in found] == [3, 2, 1]
+
+
+@pytest.mark.parametrize("value", [math.nan, chain(3_000), cycle(), bomb()])
+def test_defaults_of_a_formula_are_checked_as_payloads_are(docs: EdgeClient, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="The formula's defaults"):
+        boosted(docs, "x", x=value)
+
+
+@pytest.mark.parametrize("levels", [65, 3_000])
+def test_prefetches_inside_each_other_end_somewhere(docs: EdgeClient, levels: int) -> None:
+    inner = models.Prefetch(query=[1.0], using="a", limit=3)
+    for _ in range(levels - 1):
+        inner = inner.model_copy(update={"prefetch": inner})
+    with pytest.raises(ConfigurationError, match="more than 64 prefetches"):
+        docs.query_points("docs", [1.0], using="a", prefetch=inner)
+    if levels == MAX_PREFETCH_DEPTH + 1:
+        assert docs.query_points("docs", [1.0], using="a", prefetch=inner.prefetch).points
