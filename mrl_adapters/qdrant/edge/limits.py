@@ -82,7 +82,8 @@ def check_payload(payload: Mapping[str, Any], owner: str, *, above: int = 0) -> 
         level = deeper
     message = (
         f"{owner}: nested more than {allowed} levels deep, or holds itself; the engine's log could "
-        "not be read back. Nothing was written. Flatten it, or store the deep part as a JSON string."
+        "not be read back. Nothing was written. Flatten it, or store the deep part as a JSON "
+        "string."
     )
     raise ConfigurationError(message)
 
