@@ -13,6 +13,7 @@ written. The files as they were are kept beside the engine's folder.
 """
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,9 @@ from uuid import UUID
 
 from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant.edge.cbor import NULL, decoded, parts_below, without
-from mrl_adapters.qdrant.edge.files import read_json
 from mrl_adapters.qdrant.edge.limits import MAX_PAYLOAD_DEPTH
 from mrl_adapters.qdrant.edge.log import LOG_FOLDER, first_replayed, read_log, replace_records
-from mrl_adapters.qdrant.edge.names import LOG_BACKUP_FOLDER, SETTINGS_FILE
+from mrl_adapters.qdrant.edge.names import LOG_BACKUP_FOLDER, SHARD_FOLDER
 
 # An operation puts up to five levels around a payload; the reader gives up at 128.
 _KEPT_LEVELS = MAX_PAYLOAD_DEPTH + 5
@@ -81,21 +81,24 @@ def has_lost_bounds(shard: Path) -> bool:
     )
 
 
-def harmed_log(shard: Path, what: str) -> EngineError:
-    """Compose the error about a log that must be mended first.
+class HarmedLog(Exception):  # noqa: N818 - the collection turns it into an error that names it
+    """Say what a log holds that cannot be applied again."""
 
-    Args:
-        shard: The engine's folder.
-        what: What it holds.
-    """
-    folder = shard.parent
-    name = read_json(folder / SETTINGS_FILE)["name"]
-    message = (
-        f"Collection {name!r}: the log in {shard / LOG_FOLDER} holds {what}: an earlier version "
-        "let it in. Nothing was changed. Mend it, keeping everything else, with: "
-        f"mrl-adapters repair {name} --path {folder.parents[1]}"
-    )
-    return EngineError(message, collection=name, path=shard / LOG_FOLDER)
+    def error(self, name: str, folder: Path) -> EngineError:
+        """Compose the error about it.
+
+        Args:
+            name: The collection.
+            folder: Its folder, in the store's.
+        """
+        log = folder / SHARD_FOLDER / LOG_FOLDER
+        command = ["mrl-adapters", "repair", name, "--path", str(folder.parents[1])]
+        message = (
+            f"Collection {name!r}: the log in {log} holds {self}: an earlier version let it in. "
+            "Nothing was changed. Mend it, keeping everything else, with: "
+            f"{shlex.join(command)}"
+        )
+        return EngineError(message, collection=name, path=log)
 
 
 def repair_log(shard: Path) -> LogRepair:

@@ -6,8 +6,7 @@ from typing import Any
 import qdrant_edge as edge
 
 from mrl_adapters.errors import EngineError
-from mrl_adapters.qdrant.edge.log_repair import LogRepair, logged_payloads, repair_log
-from mrl_adapters.qdrant.edge.names import SHARD_FOLDER
+from mrl_adapters.qdrant.edge.log_repair import LogRepair
 from mrl_adapters.qdrant.edge.opened import OpenPath
 from mrl_adapters.qdrant.edge.results import plain_id
 from mrl_adapters.qdrant.edge.shard import Collection
@@ -35,16 +34,11 @@ class Mending(OpenPath):
             ValueError: There is no such collection.
             EngineError: It cannot be opened for another reason.
         """
-        storage = self._opened()
-        shard = storage.folder(collection_name) / SHARD_FOLDER
-        done = LogRepair()
-        with self._lock:
-            if collection_name not in self._collections and storage.exists(collection_name):
-                done = repair_log(shard)
-            collection = self._collection(collection_name)
+        collection = self._collection(collection_name)
         with collection.lock:
+            done = collection.mend_log()
             unreadable = _unreadable(collection)
-            logged = logged_payloads(shard) if unreadable else {}
+            logged = collection.logged_payloads() if unreadable else {}
             for point_id in unreadable:
                 payload = logged.get(point_id, {})
                 collection.write(edge.UpdateOperation.overwrite_payload([point_id], payload))

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import qdrant_edge as edge
 
 from mrl_adapters.errors import EngineError
-from mrl_adapters.qdrant.edge.failures import EngineErrors
+from mrl_adapters.qdrant.edge.log_repair import LogRepair
 from mrl_adapters.qdrant.edge.permissions import refusal
 from mrl_adapters.qdrant.edge.reading_copy import ReadingCopy
 from mrl_adapters.qdrant.edge.settings import Change
@@ -49,6 +49,10 @@ class ReadOnlyCollection(Collection):
         """Refuse to build an index, which would be lost with the copy."""
         self._refuse()
 
+    def mend_log(self) -> LogRepair:
+        """Refuse to mend the log, which would be lost with the copy."""
+        self._refuse()
+
     def set_metadata(self, metadata: dict[str, Any]) -> None:
         """Refuse metadata."""
         del metadata
@@ -70,8 +74,9 @@ class ReadOnlyCollection(Collection):
         super().discard()
         self._copy.remove()
 
-    def _errors(self) -> EngineErrors:
-        return EngineErrors(self.name, self._copy.original, self._distrust)
+    @property
+    def _original(self) -> Path:
+        return self._copy.original
 
     def _index_is_due(self, shard: edge.EdgeShard) -> bool:
         del shard

@@ -14,7 +14,7 @@ from qdrant_client import models
 
 from mrl_adapters.qdrant.edge.config import edge_config
 from mrl_adapters.qdrant.edge.files import read_json, write_json
-from mrl_adapters.qdrant.edge.log_repair import harmed_log, has_lost_bounds
+from mrl_adapters.qdrant.edge.log_repair import HarmedLog, has_lost_bounds
 from mrl_adapters.qdrant.edge.settings import Change
 
 logger = logging.getLogger(__name__)
@@ -31,10 +31,11 @@ def load_shard(path: Path, settings: models.CreateCollection) -> edge.EdgeShard:
         The shard.
 
     Raises:
-        EngineError: Its log holds an operation that cannot be applied again as it was meant.
+        HarmedLog: Its log holds an operation that cannot be applied again as it was meant.
     """
     if has_lost_bounds(path):
-        raise harmed_log(path, "a filter with NaN or infinity, which would match other points now")
+        message = "a filter with NaN or infinity, which would match other points now"
+        raise HarmedLog(message)
     # The engine's own copy of the settings goes first: the given ones say everything, and a copy
     # torn by a crash would stop the engine from loading.
     (path / "edge_config.json").unlink(missing_ok=True)
@@ -45,8 +46,8 @@ def load_shard(path: Path, settings: models.CreateCollection) -> edge.EdgeShard:
     except Exception as error:
         if "RecursionLimitExceeded" not in str(error):
             raise
-        what = "a value or a filter that is nested too deeply to be read"
-        raise harmed_log(path, what) from error
+        message = "a value or a filter that is nested too deeply to be read"
+        raise HarmedLog(message) from error
 
 
 def load_interrupted(

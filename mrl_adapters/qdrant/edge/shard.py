@@ -26,6 +26,12 @@ from mrl_adapters.qdrant.edge.failures import EngineErrors
 from mrl_adapters.qdrant.edge.files import write_json
 from mrl_adapters.qdrant.edge.forked import leave_to_parent
 from mrl_adapters.qdrant.edge.heap import give_back
+from mrl_adapters.qdrant.edge.log_repair import (
+    HarmedLog,
+    LogRepair,
+    logged_payloads,
+    repair_log,
+)
 from mrl_adapters.qdrant.edge.names import SETTINGS_FILE, SHARD_FOLDER
 from mrl_adapters.qdrant.edge.pending import Pending
 from mrl_adapters.qdrant.edge.points import PointId, VectorIntake
@@ -103,11 +109,14 @@ class Collection:
         self._let_go()
         settings, change = read_settings(self.name, self._folder)
         done = False
-        with self._errors():
-            if change is None:
-                self._shard = load_shard(self._path, settings)
-            else:
-                self._shard, done = load_interrupted(self._path, settings, change)
+        try:
+            with self._errors():
+                if change is None:
+                    self._shard = load_shard(self._path, settings)
+                else:
+                    self._shard, done = load_interrupted(self._path, settings, change)
+        except HarmedLog as harm:
+            raise harm.error(self.name, self._original) from harm
         give_back()
         self._use(change.settings if change and done else settings)
         self._state = _State.READY
@@ -116,6 +125,24 @@ class Collection:
         elif change:
             self.apply(change)
         return self._shard
+
+    @property
+    def _original(self) -> Path:
+        """The folder as its owner knows it."""
+        return self._folder
+
+    def mend_log(self) -> LogRepair:
+        """Mend the log if it has still to be applied; where it has been, nothing is wrong."""
+        with self.lock:
+            if self._state is not _State.UNSETTLED:
+                return LogRepair()
+            self._let_go()
+            return repair_log(self._path)
+
+    def logged_payloads(self) -> dict[Any, dict[str, Any]]:
+        """Give the last payloads that the log holds, by id."""
+        with self.lock:
+            return logged_payloads(self._path)
 
     def _let_go(self) -> None:
         """Close a shard that may be half closed already."""
@@ -126,7 +153,7 @@ class Collection:
 
     def _errors(self) -> EngineErrors:
         # Made anew each time: kept, it would tie a cycle that holds a forgotten client's locks.
-        return EngineErrors(self.name, self._folder, self._distrust)
+        return EngineErrors(self.name, self._original, self._distrust)
 
     def _distrust(self) -> None:
         """Load anew at the next call."""

@@ -198,3 +198,18 @@ def test_a_store_that_is_well_is_left_alone(tmp_path: Path) -> None:
         assert not client.repair_log("docs").mended
         client.delete_collection("docs")
     assert not list(tmp_path.rglob(LOG_BACKUP_FOLDER))
+
+
+@pytest.mark.parametrize("levels", [0, 70])
+def test_a_harmed_store_that_is_read_only_is_named_where_it_lies(
+    tmp_path: Path, seal: Callable[[Path], None], levels: int
+) -> None:
+    path = tmp_path / "a store"
+    chosen = inside(levels) if levels else bounded(gt=math.nan)
+    harm(path, lambda: edge.UpdateOperation.clear_payload_by_filter(chosen), killed=True)
+    seal(path)
+    with EdgeClient(path) as client:
+        with pytest.raises(EngineError, match=f"mrl-adapters repair docs --path '{path}'"):
+            client.count("docs")
+        with pytest.raises(EngineError, match="is read-only"):
+            client.repair_log("docs")
