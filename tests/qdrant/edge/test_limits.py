@@ -53,6 +53,20 @@ DOORS: dict[str, tuple[Door, int]] = {
     "set_payload by filter": (lambda c, p: c.set_payload("docs", p, EVERYTHING), 0),
     "overwrite_payload": (lambda c, p: c.overwrite_payload("docs", p, [1]), 0),
     "overwrite_payload by filter": (lambda c, p: c.overwrite_payload("docs", p, EVERYTHING), 0),
+    "batch_update_points": (
+        lambda c, p: c.batch_update_points(
+            "docs",
+            [
+                models.ClearPayloadOperation(clear_payload=models.PointIdsList(points=[2])),
+                models.SetPayloadOperation(
+                    set_payload=models.SetPayload.model_construct(
+                        payload=p, points=[1], filter=None, key=None
+                    )
+                ),
+            ],
+        ),
+        0,
+    ),
     "metadata": (lambda c, p: c.update_collection("docs", metadata=p), 0),
 }
 FILTER_DOORS: dict[str, FilterDoor] = {
@@ -68,6 +82,13 @@ FILTER_DOORS: dict[str, FilterDoor] = {
     "upsert": lambda c, f: c.upsert("docs", [point({"b": 1})], update_filter=f),
     "update_vectors": lambda c, f: c.update_vectors(
         "docs", [models.PointVectors(id=1, vector={"a": [2.0]})], update_filter=f
+    ),
+    "batch_update_points": lambda c, f: c.batch_update_points(
+        "docs",
+        [
+            models.ClearPayloadOperation(clear_payload=models.PointIdsList(points=[2])),
+            models.DeleteOperation(delete=models.FilterSelector.model_construct(filter=f)),
+        ],
     ),
     "count": lambda c, f: c.count("docs", f),
     "scroll": lambda c, f: c.scroll("docs", f),
