@@ -86,7 +86,9 @@ FILTER_DOORS: dict[str, FilterDoor] = {
     "batch_update_points": lambda c, f: c.batch_update_points(
         "docs",
         [
-            models.ClearPayloadOperation(clear_payload=models.PointIdsList(points=[2])),
+            models.UpsertOperation(
+                upsert=models.PointsList(points=[models.PointStruct(id=2, vector={})])
+            ),
             models.DeleteOperation(delete=models.FilterSelector.model_construct(filter=f)),
         ],
     ),

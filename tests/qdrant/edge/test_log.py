@@ -171,7 +171,7 @@ def holds(operations: list[tuple[str, dict[str, Any]]]) -> None:
         shutil.rmtree(root)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(OPERATIONS)
 def test_what_was_acknowledged_is_read_back_from_the_log(
     operations: list[tuple[str, dict[str, Any]]],
