@@ -75,9 +75,7 @@ def repair(
         MigrationError: It is not a two-stage collection, or its migration has not finished.
     """
     began_s = time.monotonic()
-    log = None
-    if isinstance(client, EdgeClient) and client.collection_exists(collection_name):
-        log = client.repair_log(collection_name)
+    log = _mend_log(client, collection_name)
     driver = Driver(client)
     source = read_source(driver, collection_name, full_name)
     checkpoint = read_checkpoint(source.info)
@@ -110,6 +108,12 @@ def repair(
         elapsed_s=time.monotonic() - began_s,
         log=log,
     )
+
+
+def _mend_log(engine: Client, name: str) -> LogRepair | None:
+    if isinstance(engine, EdgeClient) and engine.collection_exists(name):
+        return engine.repair_log(name)
+    return None
 
 
 def _describe(driver: Driver, name: str, layout: CollectionLayout) -> None:
