@@ -3,7 +3,13 @@
 Importing this package imports none of the optional packages: each class does so when it is made.
 """
 
-from mrl_adapters.embeddings.adopt import adocument_array, adopt, document_array
+from mrl_adapters.embeddings.adopt import (
+    adocument_array,
+    adocument_vectors,
+    adopt,
+    document_array,
+    document_vectors,
+)
 from mrl_adapters.embeddings.base import ArrayEmbedder, Embedder
 from mrl_adapters.embeddings.model_names import model_name
 from mrl_adapters.embeddings.openai import OpenAIEmbedder, OpenAIOptions, Usage
@@ -22,7 +28,9 @@ __all__ = [
     "Usage",
     "WordLlamaEmbedder",
     "adocument_array",
+    "adocument_vectors",
     "adopt",
     "document_array",
+    "document_vectors",
     "model_name",
 ]

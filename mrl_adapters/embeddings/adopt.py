@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mrl_adapters.embeddings.base import ArrayEmbedder, Embedder
+from mrl_adapters.embeddings.blanks import Spoken
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.vectors import FloatArray, as_vectors
 
@@ -50,14 +51,33 @@ def document_array(embedder: Embedder, texts: list[str]) -> FloatArray:
     """
     if isinstance(embedder, ArrayEmbedder):
         return embedder.embed_array(texts)
-    return _checked(embedder.embed_documents(texts), len(texts))
+    return _checked(document_vectors(embedder, texts), len(texts))
 
 
 async def adocument_array(embedder: Embedder, texts: list[str]) -> FloatArray:
     """Embed as :func:`document_array` does, without blocking the event loop."""
     if isinstance(embedder, ArrayEmbedder):
         return await embedder.aembed_array(texts)
-    return _checked(await embedder.aembed_documents(texts), len(texts))
+    return _checked(await adocument_vectors(embedder, texts), len(texts))
+
+
+def document_vectors(embedder: Embedder, texts: list[str]) -> Sequence[Sequence[float]]:
+    """Embed n texts as they are answered, unchecked; blank ones are not asked about.
+
+    Ours decide themselves what becomes of blank texts (OpenAIOptions may refuse them).
+    """
+    if isinstance(embedder, ArrayEmbedder):
+        return embedder.embed_documents(texts)
+    spoken = Spoken.of(texts)
+    return spoken.spread(embedder.embed_documents(spoken.texts))
+
+
+async def adocument_vectors(embedder: Embedder, texts: list[str]) -> Sequence[Sequence[float]]:
+    """Embed as :func:`document_vectors` does, without blocking the event loop."""
+    if isinstance(embedder, ArrayEmbedder):
+        return await embedder.aembed_documents(texts)
+    spoken = Spoken.of(texts)
+    return spoken.spread(await embedder.aembed_documents(spoken.texts))
 
 
 def _checked(vectors: Sequence[Sequence[float]], count: int) -> FloatArray:

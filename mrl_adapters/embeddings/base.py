@@ -36,7 +36,7 @@ class ArrayEmbedder(Embedder, Protocol):
     """An embedder that can also answer with arrays: no Python float is made per number."""
 
     def embed_array(self, texts: list[str]) -> FloatArray:
-        """Embed texts that will be stored: n texts to float32 of shape (n, d)."""
+        """Embed texts that will be stored: n texts to float32 of shape (n, d); blank ones zeros."""
         ...
 
     async def aembed_array(self, texts: list[str]) -> FloatArray:

@@ -3,6 +3,9 @@
 import abc
 import asyncio
 
+import numpy as np
+
+from mrl_adapters.embeddings.blanks import is_blank
 from mrl_adapters.embeddings.recipe import as_lists, text_list
 from mrl_adapters.vectors import FloatArray
 
@@ -25,7 +28,7 @@ class LocalEmbedder(abc.ABC):
 
     @abc.abstractmethod
     def _embed(self, texts: list[str], *, query: bool) -> FloatArray:
-        """Embed n texts, or questions, into float32 of shape (n, dimensions)."""
+        """Embed n texts, or questions, none blank, into float32 of shape (n, dimensions)."""
 
     @property
     def applies_prompts(self) -> bool:
@@ -36,8 +39,8 @@ class LocalEmbedder(abc.ABC):
         return f"{type(self).__name__}(model={self.model!r}, dimensions={self.dimensions})"
 
     def embed_array(self, texts: list[str]) -> FloatArray:
-        """Embed n texts into one float32 array of shape (n, dimensions)."""
-        return self._embed(text_list(texts), query=False)
+        """Embed n texts into one float32 array of shape (n, dimensions); blank ones give zeros."""
+        return self._embed_spoken(text_list(texts), query=False)
 
     async def aembed_array(self, texts: list[str]) -> FloatArray:
         """Embed as :meth:`embed_array` does, in a thread."""
@@ -49,7 +52,7 @@ class LocalEmbedder(abc.ABC):
 
     def embed_query(self, text: str) -> list[float]:
         """Embed one question into a list of Python floats."""
-        return as_lists(self._embed([text], query=True))[0]
+        return as_lists(self._embed_spoken([text], query=True))[0]
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed as :meth:`embed_documents` does, in a thread."""
@@ -58,3 +61,12 @@ class LocalEmbedder(abc.ABC):
     async def aembed_query(self, text: str) -> list[float]:
         """Embed as :meth:`embed_query` does, in a thread."""
         return await asyncio.to_thread(self.embed_query, text)
+
+    def _embed_spoken(self, texts: list[str], *, query: bool) -> FloatArray:
+        rows = [row for row, text in enumerate(texts) if not is_blank(text)]
+        if len(rows) == len(texts):
+            return self._embed(texts, query=query)
+        vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
+        if rows:
+            vectors[rows] = self._embed([texts[row] for row in rows], query=query)
+        return vectors

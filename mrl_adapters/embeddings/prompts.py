@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from mrl_adapters.embeddings.blanks import is_blank
 from mrl_adapters.embeddings.wrappers import layers
 
 # Classes of LangChain and LlamaIndex whose service or code tells queries from documents itself,
@@ -61,5 +62,5 @@ def _own_word(embedder: object) -> bool:
 
 
 def prefix(texts: Iterable[str], prompt: str) -> list[str]:
-    """Put a prompt before each text that does not begin with it already."""
-    return [text if text.startswith(prompt) else prompt + text for text in texts]
+    """Put a prompt before each text that does not begin with it already; blank ones stay so."""
+    return [text if text.startswith(prompt) or is_blank(text) else prompt + text for text in texts]

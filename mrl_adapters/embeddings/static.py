@@ -10,7 +10,7 @@ import numpy as np
 
 from mrl_adapters import registry
 from mrl_adapters.embeddings.local import LocalEmbedder
-from mrl_adapters.errors import ConfigurationError, EmbeddingError, MissingExtraError
+from mrl_adapters.errors import ConfigurationError, MissingExtraError
 from mrl_adapters.vectors import FloatArray, truncate
 
 _WORDLLAMA = "dleemiller/word-llama-l2-supercat"
@@ -20,7 +20,7 @@ class WordLlamaEmbedder(LocalEmbedder):
     """Embed with the Matryoshka model that the wordllama package carries: nothing to download.
 
     The model (256 numbers a text, trained at 256, 128 and 64) is read at the first text, once a
-    process. A text without a single token (the empty string) has no vector: EmbeddingError.
+    process. The vector of a text without a single token is all zeros.
 
     Args:
         dimensions: Size of the vectors, 1 to 256.
@@ -66,8 +66,6 @@ class WordLlamaEmbedder(LocalEmbedder):
             encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
             for row, encoding in enumerate(encodings, start):
                 tokens = encoding.ids
-                if not tokens:
-                    raise EmbeddingError(_no_token(row, texts[row]))
                 # The sum points where the mean does; truncate() sets the length. Row by row is
                 # 8 times faster than the package's own padded batches, and long texts cost no
                 # memory. "clip" is what the package does with ids beyond its table.
@@ -77,6 +75,8 @@ class WordLlamaEmbedder(LocalEmbedder):
 
 class Model2VecEmbedder(LocalEmbedder):
     """Embed with a static model of the model2vec package.
+
+    The vector of a text without a token that the model knows is all zeros.
 
     Args:
         model: Path or name of a model (a name is downloaded by model2vec), or a loaded
@@ -127,17 +127,7 @@ class Model2VecEmbedder(LocalEmbedder):
         if not texts:
             return np.empty((0, self._dimensions), dtype=np.float32)
         vectors = np.asarray(self._static.encode(texts), dtype=np.float32)
-        lacking = np.flatnonzero(~vectors.any(axis=1))
-        if lacking.size:
-            raise EmbeddingError(_no_token(int(lacking[0]), texts[int(lacking[0])]))
         return truncate(vectors, self._dimensions)
-
-
-def _no_token(row: int, text: str) -> str:
-    return (
-        f"Text {row} ({text[:40]!r}) has no token that the model knows, so it has no embedding. "
-        "Leave such texts out."
-    )
 
 
 @functools.cache

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from mrl_adapters import registry
 from mrl_adapters.embeddings.adopt import adocument_array, adopt, document_array
+from mrl_adapters.embeddings.blanks import is_blank
 from mrl_adapters.embeddings.model_names import model_name
 from mrl_adapters.embeddings.prompts import applies_prompts, prefix
 from mrl_adapters.embeddings.recipe import as_lists, shorten, text_list
@@ -82,20 +85,22 @@ class TruncatedEmbedder:
         return True
 
     def embed_array(self, texts: list[str]) -> FloatArray:
-        """Embed n texts into float32 of shape (n, dimensions).
+        """Embed n texts into float32 of shape (n, dimensions); blank ones give zeros.
 
         Raises:
             DimensionsError: The base gave fewer dimensions than asked for.
             EmbeddingError: The base gave NaN, infinity or the wrong number of vectors.
         """
-        if not (documents := self._documents(texts)):
-            return self._nothing()
+        documents = self._documents(texts)
+        if all(map(is_blank, documents)):
+            return self._zeros(len(documents))
         return self._shorten(document_array(self._embedder, documents))
 
     async def aembed_array(self, texts: list[str]) -> FloatArray:
         """Embed as :meth:`embed_array` does, with the base's own async method."""
-        if not (documents := self._documents(texts)):
-            return self._nothing()
+        documents = self._documents(texts)
+        if all(map(is_blank, documents)):
+            return self._zeros(len(documents))
         return self._shorten(await adocument_array(self._embedder, documents))
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -108,10 +113,14 @@ class TruncatedEmbedder:
 
     def embed_query(self, text: str) -> list[float]:
         """Embed one question into a list of Python floats."""
+        if is_blank(text):
+            return as_lists(self._zeros(1))[0]
         return self._answer(self._embedder.embed_query(self._question(text)))
 
     async def aembed_query(self, text: str) -> list[float]:
         """Embed as :meth:`embed_query` does, with the base's own async method."""
+        if is_blank(text):
+            return as_lists(self._zeros(1))[0]
         return self._answer(await self._embedder.aembed_query(self._question(text)))
 
     def _documents(self, texts: list[str]) -> list[str]:
@@ -123,8 +132,8 @@ class TruncatedEmbedder:
     def _answer(self, vector: Sequence[float]) -> list[float]:
         return as_lists(self._shorten(as_vectors(vector)[None]))[0]
 
-    def _nothing(self) -> FloatArray:
-        return as_vectors([]).reshape(0, self._dimensions)
+    def _zeros(self, count: int) -> FloatArray:
+        return np.zeros((count, self._dimensions), dtype=np.float32)
 
     def _shorten(self, vectors: FloatArray) -> FloatArray:
         giver = type(self._base).__name__

@@ -8,7 +8,12 @@ from langchain_core.vectorstores import VectorStore
 from numpy.typing import ArrayLike
 from typing_extensions import override
 
-from mrl_adapters.embeddings import ArrayEmbedder, Embedder
+from mrl_adapters.embeddings import (
+    ArrayEmbedder,
+    Embedder,
+    adocument_vectors,
+    document_vectors,
+)
 from mrl_adapters.langchain.documents import batches_of, columns_of
 from mrl_adapters.langchain.filters import to_filter
 from mrl_adapters.langchain.options import ADDING_OPTIONS
@@ -124,12 +129,12 @@ class WritingStore(VectorStore):
     def _embed(self, texts: list[str]) -> ArrayLike:
         if isinstance(self._embedder, ArrayEmbedder):
             return self._embedder.embed_array(texts)
-        return self._embedder.embed_documents(texts)
+        return document_vectors(self._embedder, texts)
 
     async def _aembed(self, texts: list[str]) -> ArrayLike:
         if isinstance(self._embedder, ArrayEmbedder):
             return await self._embedder.aembed_array(texts)
-        return await self._embedder.aembed_documents(texts)
+        return await adocument_vectors(self._embedder, texts)
 
     @override
     def delete(self, ids: Sequence[DocumentId] | None = None, **kwargs: Any) -> bool:

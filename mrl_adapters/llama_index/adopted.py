@@ -7,9 +7,16 @@ from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from llama_index.core.bridge.pydantic import Field
 from typing_extensions import override
 
-from mrl_adapters.embeddings import Embedder, adopt, model_name
+from mrl_adapters.embeddings import (
+    Embedder,
+    adocument_vectors,
+    adopt,
+    document_vectors,
+    model_name,
+)
 from mrl_adapters.embeddings.prompts import applies_prompts
 from mrl_adapters.embeddings.recipe import text_list
+from mrl_adapters.errors import EmbeddingError
 from mrl_adapters.vectors import as_vectors, normalize
 
 # LlamaIndex's default of 10 texts a batch would waste most of a request.
@@ -104,11 +111,11 @@ class EmbedderEmbedding(UnitEmbedding):
 
     @override
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return [list(vector) for vector in self.embedder.embed_documents(texts)]
+        return [list(vector) for vector in document_vectors(self.embedder, texts)]
 
     @override
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return [list(vector) for vector in await self.embedder.aembed_documents(texts)]
+        return [list(vector) for vector in await adocument_vectors(self.embedder, texts)]
 
 
 def unit_mean(vectors: list[Embedding]) -> Embedding:
@@ -116,7 +123,13 @@ def unit_mean(vectors: list[Embedding]) -> Embedding:
 
     Args:
         vectors: One or more of the same size; one is returned as it is.
+
+    Raises:
+        EmbeddingError: There are none.
     """
+    if not vectors:
+        msg = "There is no question to embed, expected at least one. Ask with a text."
+        raise EmbeddingError(msg)
     if len(vectors) == 1:
         return vectors[0]
     mean: Embedding = normalize(as_vectors(vectors).mean(axis=0)).tolist()

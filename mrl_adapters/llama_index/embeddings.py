@@ -1,6 +1,7 @@
 """Embeddings for LlamaIndex."""
 
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
@@ -9,6 +10,7 @@ from typing_extensions import override
 
 from mrl_adapters import registry
 from mrl_adapters.embeddings import Embedder, OpenAIEmbedder, OpenAIOptions, Usage, model_name
+from mrl_adapters.embeddings.blanks import Spoken, is_blank
 from mrl_adapters.embeddings.prompts import applies_prompts, prefix
 from mrl_adapters.embeddings.recipe import as_lists, shorten
 from mrl_adapters.errors import DimensionsError
@@ -178,6 +180,8 @@ class MatryoshkaEmbedding(UnitEmbedding):
 
     @override
     def _get_query_embedding(self, query: str) -> Embedding:
+        if is_blank(query):
+            return self._zeros()
         text, cache = self._question(query), self.inner.embeddings_cache
         if cache is None:
             self._acquire()
@@ -192,6 +196,8 @@ class MatryoshkaEmbedding(UnitEmbedding):
 
     @override
     async def _aget_query_embedding(self, query: str) -> Embedding:
+        if is_blank(query):
+            return self._zeros()
         text, cache = self._question(query), self.inner.embeddings_cache
         if cache is None:
             await self._aacquire()
@@ -214,24 +220,35 @@ class MatryoshkaEmbedding(UnitEmbedding):
 
     @override
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        inner, documents = self.inner, prefix(texts, self.document_prompt)
+        inner, spoken = self.inner, Spoken.of(prefix(texts, self.document_prompt))
+        if not spoken.rows:
+            return [self._zeros() for _ in texts]
         self._acquire()
         if inner.embeddings_cache is None:
-            return self._shorten(inner._get_text_embeddings(documents))  # noqa: SLF001 - see above
-        return self._shorten(inner._get_text_embeddings_cached(documents))  # noqa: SLF001 - see above
+            vectors = inner._get_text_embeddings(spoken.texts)  # noqa: SLF001 - see above
+        else:
+            vectors = inner._get_text_embeddings_cached(spoken.texts)  # noqa: SLF001 - see above
+        return self._shorten(spoken.spread(vectors))
 
     @override
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        inner, documents = self.inner, prefix(texts, self.document_prompt)
+        inner, spoken = self.inner, Spoken.of(prefix(texts, self.document_prompt))
+        if not spoken.rows:
+            return [self._zeros() for _ in texts]
         await self._aacquire()
         if inner.embeddings_cache is None:
-            return self._shorten(await inner._aget_text_embeddings(documents))  # noqa: SLF001 - see above
-        return self._shorten(await inner._aget_text_embeddings_cached(documents))  # noqa: SLF001 - see above
+            vectors = await inner._aget_text_embeddings(spoken.texts)  # noqa: SLF001 - see above
+        else:
+            vectors = await inner._aget_text_embeddings_cached(spoken.texts)  # noqa: SLF001 - see above
+        return self._shorten(spoken.spread(vectors))
 
     def _question(self, query: str) -> str:
         return prefix([query], self.query_prompt)[0]
 
-    def _shorten(self, vectors: list[Embedding]) -> list[Embedding]:
+    def _zeros(self) -> Embedding:
+        return [0.0] * self.dimensions
+
+    def _shorten(self, vectors: Sequence[Sequence[float]]) -> list[Embedding]:
         giver = self.inner.class_name()
         return as_lists(shorten(as_vectors(vectors), self.dimensions, spec=self._spec, giver=giver))
 

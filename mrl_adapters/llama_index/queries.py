@@ -7,6 +7,7 @@ from llama_index.core.vector_stores import VectorStoreQuery, VectorStoreQueryRes
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from qdrant_client import models
 
+from mrl_adapters.embeddings.blanks import question
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.lists import require_list
 from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher, listened
@@ -103,6 +104,8 @@ def _search(
 ) -> Search:
     threshold = _mmr_threshold(query, options)
     if query.query_embedding is None:
+        if query.query_str is not None:
+            question(query.query_str)  # LlamaIndex does not embed a blank one
         msg = "The query has no embedding. Set query_embedding, or use a retriever."
         raise EmbeddingError(msg)
     k = whole("similarity_top_k", query.similarity_top_k)

@@ -21,6 +21,7 @@ from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from typing_extensions import override
 
 from mrl_adapters.embeddings import model_name
+from mrl_adapters.embeddings.blanks import is_blank, question
 from mrl_adapters.lists import require_list
 from mrl_adapters.llama_index.adopted import unit_mean
 from mrl_adapters.llama_index.events import dispatcher, span
@@ -122,13 +123,13 @@ class MatryoshkaRetriever(BaseRetriever):
     def _embed(self, bundle: QueryBundle) -> list[float]:
         if bundle.embedding is not None:
             return bundle.embedding
-        strings = bundle.embedding_strs
-        return unit_mean([self._embed_model.get_query_embedding(text) for text in strings])
+        asked = _questions(bundle)
+        return unit_mean([self._embed_model.get_query_embedding(text) for text in asked])
 
     async def _aembed(self, bundle: QueryBundle) -> list[float]:
         if bundle.embedding is not None:
             return bundle.embedding
-        asked = map(self._embed_model.aget_query_embedding, bundle.embedding_strs)
+        asked = map(self._embed_model.aget_query_embedding, _questions(bundle))
         return unit_mean(await asyncio.gather(*asked))
 
     def _query(self, bundle: QueryBundle, embedding: list[float]) -> VectorStoreQuery:
@@ -148,6 +149,11 @@ class MatryoshkaRetriever(BaseRetriever):
             check_model(self._store.collection_name, self._model, layout)
         pairs: Any = zip(result.nodes or [], result.similarities or [], strict=True)
         return [NodeWithScore(node=node, score=score) for node, score in pairs]
+
+
+def _questions(bundle: QueryBundle) -> list[str]:
+    strings = bundle.embedding_strs
+    return [text for text in strings if not is_blank(text)] or [question(" ".join(strings))]
 
 
 def _started(queries: Sequence[QueryType]) -> list[QueryBundle]:

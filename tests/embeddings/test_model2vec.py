@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mrl_adapters.embeddings import Model2VecEmbedder
-from mrl_adapters.errors import DimensionsError, EmbeddingError
+from mrl_adapters.errors import DimensionsError
 from mrl_adapters.registry import MatryoshkaWarning
 
 model2vec = pytest.importorskip("model2vec")
@@ -46,9 +46,11 @@ def test_a_saved_model_is_loaded_and_shortened_with_a_warning(model: Any, tmp_pa
     )
 
 
-def test_a_text_without_a_known_token_is_an_error(model: Any):
-    with pytest.raises(EmbeddingError, match=r"Text 1 .* has no token that the model knows"):
-        Model2VecEmbedder(model, name="tiny").embed_documents(["tree", ""])
+def test_a_text_without_a_token_has_a_vector_of_zeros(model: Any):
+    embedder = Model2VecEmbedder(model)
+    vectors = embedder.embed_array(["tree", "", "\x00", "tree"])
+    assert vectors.any(axis=1).tolist() == [True, False, model.encode("\x00").any(), True]
+    np.testing.assert_array_equal(vectors[3], embedder.embed_query("tree"))
 
 
 def test_sizes_are_checked(model: Any):

@@ -1,5 +1,7 @@
 """Empty, over-long and unwritable texts; how texts are packed into requests."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,11 @@ from mrl_adapters.errors import ConfigurationError, EmbeddingError
 RANKS = {bytes([byte]): byte for byte in range(256)} | {b"ab": 256}
 PAIRS = tiktoken.Encoding("pairs", pat_str=r"\s|\S+", mergeable_ranks=RANKS, special_tokens={})
 
+COLOURS: dict[str, Callable[[OpenAIEmbedder, list[str]], list[list[float]]]] = {
+    "sync": OpenAIEmbedder.embed_documents,
+    "async": lambda embedder, texts: asyncio.run(embedder.aembed_documents(texts)),
+}
+
 
 def bytes_only(limit: int | None) -> Ruler:
     return Ruler(limit, lambda: None)
@@ -31,15 +38,16 @@ def texts_of(pieces: list[Piece]) -> list[str]:
     return [piece.text for piece in pieces]
 
 
-def test_an_empty_text_is_an_error_that_gives_its_place():
-    with pytest.raises(EmbeddingError, match=r"Text 1 is empty.*empty='skip'"):
-        cut(["a", ""], "", bytes_only(10), OpenAIOptions())
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_blank_text_may_be_an_error_that_gives_its_place(blank: str):
+    with pytest.raises(EmbeddingError, match=r"Text 1 is blank.*empty='skip'"):
+        cut(["a", blank], "", bytes_only(10), OpenAIOptions(empty="error"))
 
 
 async def test_skipped_texts_cost_nothing_and_keep_their_places(
     server: Any, wordllama: WordLlamaEmbedder
 ):
-    embedder = OpenAIEmbedder("wordllama", base_url=server.url, options=OpenAIOptions(empty="skip"))
+    embedder = OpenAIEmbedder("wordllama", base_url=server.url)
     vectors = await embedder.aembed_array(["", "hello", ""])
     np.testing.assert_allclose(vectors[1], wordllama.embed_query("hello"), atol=1e-7)
     assert not vectors[[0, 2]].any()
@@ -49,10 +57,14 @@ async def test_skipped_texts_cost_nothing_and_keep_their_places(
     assert len(server.requests) == 1
 
 
-def test_nothing_but_empty_texts_for_an_unknown_model_is_an_error(server: Any):
-    options = OpenAIOptions(empty="skip")
-    with pytest.raises(EmbeddingError, match=r"All 2 texts are empty.*Pass dimensions"):
-        OpenAIEmbedder("our-own", base_url=server.url, options=options).embed_documents(["", ""])
+@pytest.mark.parametrize("colour", COLOURS)
+def test_the_size_of_a_blank_texts_vector_is_asked_for_once_where_it_is_not_known(
+    server: Any, colour: str
+):
+    embedder = OpenAIEmbedder("our-own", base_url=server.url)
+    for _ in range(2):
+        assert COLOURS[colour](embedder, ["", " "]) == [[0.0] * 256] * 2
+    assert len(server.requests) == 1
 
 
 def test_a_text_that_is_no_utf_8_is_an_error_that_gives_its_place():
@@ -79,7 +91,7 @@ def test_truncation_keeps_the_beginning(ruler: Ruler):
 
 
 @given(
-    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=80),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=80).filter(str.strip),
     st.integers(4, 40),
 )
 def test_split_by_bytes_loses_nothing_and_fits(text: str, limit: int):
@@ -88,7 +100,10 @@ def test_split_by_bytes_loses_nothing_and_fits(text: str, limit: int):
     assert all(byte_length(piece.text) <= limit for piece in pieces)
 
 
-@given(st.text(st.sampled_from("ab c"), min_size=1, max_size=80), st.integers(10, 40))
+@given(
+    st.text(st.sampled_from("ab c"), min_size=1, max_size=80).filter(str.strip),
+    st.integers(10, 40),
+)
 def test_split_by_tokens_loses_nothing_and_fits(text: str, limit: int):
     pieces = cut([text], "", exact(limit), OpenAIOptions(over_long="split_average"))
     assert "".join(texts_of(pieces)) == text

@@ -112,7 +112,7 @@ def test_the_model_can_be_said_where_the_base_does_not():
     assert embedder.model == model_name(embedder) == "nomic-ai/nomic-embed-text-v1.5"
 
 
-@given(st.lists(st.text(), min_size=1, max_size=3))
+@given(st.lists(st.text().filter(str.strip), min_size=1, max_size=3))
 def test_wrapping_twice_puts_each_prompt_once(texts: list[str]):
     echo = Echo(768, "embeddinggemma-300m")
     inner = TruncatedEmbedder(echo, 512)

@@ -14,7 +14,6 @@ from mrl_adapters.embeddings.static import _load_wordllama
 from mrl_adapters.errors import (
     ConfigurationError,
     DimensionsError,
-    EmbeddingError,
     MissingExtraError,
 )
 from mrl_adapters.registry import MatryoshkaWarning
@@ -67,11 +66,6 @@ def test_both_colours_and_all_batch_sizes_agree(wordllama: WordLlamaEmbedder):
 def test_nothing_in_nothing_out(wordllama: WordLlamaEmbedder):
     assert wordllama.embed_documents([]) == []
     assert wordllama.embed_array([]).shape == (0, 256)
-
-
-def test_a_text_without_a_token_is_an_error_that_gives_its_place(wordllama: WordLlamaEmbedder):
-    with pytest.raises(EmbeddingError, match=r"Text 1 \(''\) has no token"):
-        wordllama.embed_documents(["hello", "", "world"])
 
 
 def test_a_lone_string_is_not_embedded_letter_by_letter(wordllama: WordLlamaEmbedder):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_adapters import registry
+from mrl_adapters.embeddings.blanks import STAND_IN
 from mrl_adapters.embeddings.openai import drive
 from mrl_adapters.embeddings.openai.answers import Answer
 from mrl_adapters.embeddings.openai.clients import Clients
@@ -132,6 +133,8 @@ class OpenAIEmbedder:
     def _embed(self, texts: list[str], *, query: bool) -> FloatArray:
         pieces = self._pieces(texts, query=query)
         if not pieces:
+            if texts and self.dimensions is None:
+                self._embed([STAND_IN], query=query)
             return self._zeros(len(texts))
         client = self._clients.sync()
         answers = drive.run_all(self._flows(pieces), client, self._options.concurrency)
@@ -143,6 +146,8 @@ class OpenAIEmbedder:
             return await asyncio.to_thread(self._embed, texts, query=query)
         pieces = self._pieces(texts, query=query)
         if not pieces:
+            if texts and self.dimensions is None:
+                await self._aembed([STAND_IN], query=query)
             return self._zeros(len(texts))
         answers = await drive.arun_all(self._flows(pieces), client, self._options.concurrency)
         return self._finish(pieces, answers, len(texts))
@@ -207,12 +212,6 @@ class OpenAIEmbedder:
             raise DimensionsError(msg, found=width, expected=self._wanted)
 
     def _zeros(self, count: int) -> FloatArray:
-        if count and self.dimensions is None:
-            msg = (
-                f"All {count} texts are empty and the size of model '{self._model}' is not known "
-                "yet: their zero vectors have no length. Pass dimensions."
-            )
-            raise EmbeddingError(msg)
         return np.zeros((count, self.dimensions or 0), dtype=np.float32)
 
 

@@ -21,8 +21,8 @@ class OpenAIOptions:
             (its end is lost) or ``split_average`` (its parts' vectors are averaged by length).
             With no tokeniser at hand (see `tokens`) ``error`` leaves the decision to the server,
             the others go by UTF-8 bytes, of which there are at least as many as tokens.
-        empty: What happens to an empty text: ``error``, or ``skip`` (it is not sent, its vector
-            is all zeros).
+        empty: What happens to a blank text: ``skip`` (it is not sent, its vector is all zeros)
+            or ``error``.
         prompts: Whether to put the model's prompts before the texts.
         max_tokens: Longest input; None takes the registry's.
         batch_size: Most texts a request, 1 to 2048.
@@ -37,7 +37,7 @@ class OpenAIOptions:
 
     truncation: Literal["auto", "server", "client"] = "auto"
     over_long: Literal["error", "truncate", "split_average"] = "error"
-    empty: Literal["error", "skip"] = "error"
+    empty: Literal["error", "skip"] = "skip"
     prompts: bool = True
     max_tokens: int | None = None
     batch_size: int = _MAX_BATCH

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mrl_adapters.embeddings.blanks import is_blank
 from mrl_adapters.embeddings.openai.options import OpenAIOptions
 from mrl_adapters.embeddings.openai.tokens import Ruler, byte_length
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
@@ -27,18 +28,18 @@ class Piece:
 
 
 def cut(texts: Sequence[str], prompt: str, ruler: Ruler, options: OpenAIOptions) -> list[Piece]:
-    """Turn the caller's texts into what can be sent, by the policies for empty and over-long ones.
+    """Turn the caller's texts into what can be sent, by the policies for blank and over-long ones.
 
     Raises:
-        EmbeddingError: A text is empty or over-long and the policy says so, or it cannot be
+        EmbeddingError: A text is blank or over-long and the policy says so, or it cannot be
             written as UTF-8; the message gives its place.
     """
     pieces = []
     for row, text in enumerate(texts):
-        if not text:
+        if is_blank(text):
             if options.empty == "error":
                 msg = (
-                    f"Text {row} is empty: the API refuses it. Leave it out, or pass "
+                    f"Text {row} is blank ({text!r}). Leave it out, or pass "
                     "OpenAIOptions(empty='skip') for an all-zero vector in its place."
                 )
                 raise EmbeddingError(msg)

@@ -1,0 +1,67 @@
+"""Blank texts: nothing is asked about them, and their vectors are all zeros.
+
+A blank page says nothing, and models treat it each in their own way: an error that ends the whole
+batch, NaN, or a vector that is near to anything. A vector of zeros is what stores keep and no
+search finds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mrl_adapters.errors import EmbeddingError
+
+STAND_IN = "size"
+"""What is embedded where only the size of a vector is of interest."""
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a text has nothing in it but white space."""
+    return not text or text.isspace()
+
+
+def question(text: str) -> str:
+    """Return a question that a store is searched with, unless it is blank.
+
+    Raises:
+        EmbeddingError: It is: nothing is near to it.
+    """
+    if is_blank(text):
+        msg = (
+            f"The question is blank ({text!r}), so nothing is near to it. Search with a text, or "
+            "with a vector; to read documents by ids or filters no search is needed."
+        )
+        raise EmbeddingError(msg, found=text)
+    return text
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Those of n texts that say something.
+
+    Args:
+        texts: The texts.
+        rows: Their places among the n.
+        count: n.
+    """
+
+    texts: list[str]
+    rows: list[int]
+    count: int
+
+    @classmethod
+    def of(cls, texts: list[str]) -> "Spoken":
+        """Leave the blank ones out; where there are no others, a stand-in tells the size."""
+        rows = [row for row, text in enumerate(texts) if not is_blank(text)]
+        if len(rows) == len(texts):
+            return cls(texts, rows, len(texts))
+        return cls([texts[row] for row in rows] or [STAND_IN], rows, len(texts))
+
+    def spread(self, vectors: Sequence[Sequence[float]]) -> Sequence[Sequence[float]]:
+        """Put the vectors of ``texts`` in their places: n of them, zeros at the blank ones."""
+        if len(self.rows) == self.count or len(vectors) != len(self.texts):
+            return vectors  # another number than asked for is told by who checks the batch
+        zeros = [0.0] * len(vectors[0])
+        placed: list[Sequence[float]] = [zeros] * self.count
+        for row, vector in zip(self.rows, vectors, strict=False):  # none is the stand-in's
+            placed[row] = vector
+        return placed
