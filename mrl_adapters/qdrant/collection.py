@@ -1,22 +1,22 @@
 """A two-stage collection: every conversation with Qdrant that the adapters need, as flows."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from numpy.typing import ArrayLike
 from qdrant_client import QdrantClient, models
 
 from mrl_adapters.lists import require_list
 from mrl_adapters.qdrant.contents import Contents
-from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.filters import admitted, for_deletion
-from mrl_adapters.qdrant.flow import Flow, ask, change, retry_delay
-from mrl_adapters.qdrant.ids import DocumentId, id_texts, original_id
+from mrl_adapters.qdrant.flow import Flow, ask, change
+from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.opening import Opening
 from mrl_adapters.qdrant.paging import read_pages
 from mrl_adapters.qdrant.payload import plain_payloads
-from mrl_adapters.qdrant.placing import every_id, places_of, read_by_ids
+from mrl_adapters.qdrant.placing import every_id, read_by_ids
 from mrl_adapters.qdrant.plan import Plan, SearchPlan
 from mrl_adapters.qdrant.points import (
     PointBatch,
@@ -25,10 +25,9 @@ from mrl_adapters.qdrant.points import (
     columns,
 )
 from mrl_adapters.qdrant.query import Search, search_request
-from mrl_adapters.qdrant.zeros import unfindable, warn_of_zeros
+from mrl_adapters.qdrant.storing import ShardKey, store_points
+from mrl_adapters.qdrant.zeros import warn_of_zeros
 from mrl_adapters.vectors import FloatArray
-
-ShardKey: TypeAlias = str | int
 
 _DEFAULT_PLAN = SearchPlan()
 
@@ -153,63 +152,22 @@ class MatryoshkaCollection:
             return 0
         names = [f"document {identifier!r}" for identifier in texts]
         payloads = plain_payloads(payloads, names)
-        expected = self.layout.dimensions if self.layout else None
-        full = checked_vectors(vectors, names, expected)
-        layout = yield from self.ensure(full.shape[1], [full])
-        if full.shape[1] != layout.dimensions:
-            checked_vectors(full, names, layout.dimensions)
-        places, surplus = yield from places_of(self.name, texts)
-        batch = PointBatch(texts, columns(full, layout, names), payloads, places).distinct()
-        bare = unfindable(batch.vectors[layout.full_name], layout)
-        requests = yield from ask(
-            lambda c: batch.requests(arrays=engine_of(c) is not Engine.SERVER, bare=bare)
-        )
-        try:
-            for points in requests:
-                yield from self._upsert(points, layout, shard_key)
-                if acknowledged is not None:
-                    acknowledged.update(original_id(each.id, each.payload) for each in points)
-        except Exception as error:
-            if not (yield from self._outdated(error)):
-                raise
+        wanted = self._opening.wanted
+        full = checked_vectors(vectors, names, wanted.dimensions if wanted else None)
+        without: list[str] = [] if zeros is None else zeros
+
+        def store(layout: CollectionLayout) -> Flow[int]:
+            if full.shape[1] != layout.dimensions:
+                checked_vectors(full, names, layout.dimensions)
+            batch = PointBatch(texts, columns(full, layout, names), payloads)
             return (
-                yield from self.add(
-                    texts,
-                    vectors,
-                    payloads,
-                    shard_key=shard_key,
-                    acknowledged=acknowledged,
-                    zeros=zeros,
-                )
+                yield from store_points(self.name, batch, layout, without, shard_key, acknowledged)
             )
-        if surplus:
-            yield from change(lambda c: c.delete(self.name, surplus, ordering=layout.ordering()))
-        if acknowledged is not None:
-            acknowledged.update(texts)  # also those that a later one in the batch replaces
-        without = [batch.ids[row] for row in bare]
+
+        stored = yield from self._opening.use(store, lambda: self.ensure(full.shape[1], [full]))
         if zeros is None:
             warn_of_zeros(self.name, without)
-        else:
-            zeros += without
-        return len(batch.ids)
-
-    def _outdated(self, error: Exception) -> Flow[bool]:
-        """Tell whether a refusal came from a layout that has been replaced since it was read."""
-        refused = retry_delay(error, 0) is None
-        return refused and (yield from self._opening.changed())
-
-    def _upsert(
-        self, points: list[models.PointStruct], layout: CollectionLayout, shard_key: ShardKey | None
-    ) -> Flow[None]:
-        yield from change(
-            lambda c: c.upsert(
-                self.name,
-                points=points,
-                wait=True,
-                ordering=layout.ordering(),
-                shard_key_selector=shard_key,
-            )
-        )
+        return stored
 
     def search(
         self,
@@ -231,29 +189,28 @@ class MatryoshkaCollection:
             EmbeddingError: A query vector holds NaN, infinity or only zeros.
         """
         require_list(searches, "searches", "searches")
-        layout = yield from self.open()
-        if layout is None or not searches:
-            return [[] for _ in searches]
-        for each in searches:
-            check_query(each.vector, layout.dimensions)
-        how = self.plan.merge(plan)
 
-        def request(client: QdrantClient) -> list[models.QueryResponse]:
-            engine = engine_of(client)
-            return client.query_batch_points(
-                self.name,
-                requests=[search_request(each, layout, how, engine) for each in searches],
-                consistency=how.consistency,
-                timeout=how.timeout_s,
-            )
+        def answer(layout: CollectionLayout) -> Flow[list[list[models.ScoredPoint]]]:
+            for each in searches:
+                check_query(each.vector, layout.dimensions)
+            how = self.plan.merge(plan)
 
-        try:
+            def request(client: QdrantClient) -> list[models.QueryResponse]:
+                engine = engine_of(client)
+                return client.query_batch_points(
+                    self.name,
+                    requests=[search_request(each, layout, how, engine) for each in searches],
+                    consistency=how.consistency,
+                    timeout=how.timeout_s,
+                )
+
             answers = yield from ask(request)
-        except Exception as error:
-            if not (yield from self._outdated(error)):
-                raise
-            return (yield from self.search(searches, plan))
-        return [answer.points for answer in answers]
+            return [answer.points for answer in answers]
+
+        if not searches:
+            return []
+        none: list[list[models.ScoredPoint]] = [[] for _ in searches]
+        return (yield from self._opening.use_existing(answer, none))
 
     def get(
         self, ids: Sequence[DocumentId], *, with_vectors: models.WithVector = False
@@ -271,9 +228,14 @@ class MatryoshkaCollection:
             ConfigurationError: An id is no string, integer or UUID.
         """
         texts = id_texts(ids)
-        if (yield from self.open()) is None or not texts:
+        if not texts:
             return []
-        return (yield from read_by_ids(self.name, texts, with_vectors))
+        found: list[models.Record] = []
+        return (
+            yield from self._opening.use_existing(
+                lambda _: read_by_ids(self.name, texts, with_vectors), found
+            )
+        )
 
     def delete(
         self, ids: Sequence[DocumentId] | None = None, query_filter: models.Filter | None = None
@@ -292,16 +254,19 @@ class MatryoshkaCollection:
         """
         texts = None if ids is None else id_texts(ids)
         checked = for_deletion(query_filter) if ids is None else admitted(query_filter)
-        layout = yield from self.open()
-        if layout is None or texts == []:
+        if texts == []:
             return
         must: list[models.Condition] = [checked] if checked else []
         if texts is not None:
             must.append(models.HasIdCondition(has_id=every_id(texts)))
         selector = models.FilterSelector(filter=models.Filter(must=must or None))
-        yield from change(
-            lambda c: c.delete(self.name, selector, wait=True, ordering=layout.ordering())
-        )
+
+        def remove(layout: CollectionLayout) -> Flow[None]:
+            yield from change(
+                lambda c: c.delete(self.name, selector, wait=True, ordering=layout.ordering())
+            )
+
+        yield from self._opening.use_existing(remove, None)
 
     def scroll(
         self,
@@ -321,9 +286,12 @@ class MatryoshkaCollection:
             The points, by point id.
         """
         wanted = admitted(query_filter)
-        if (yield from self.open()) is None:
-            return []
-        return (yield from read_pages(self.name, wanted, limit, with_vectors))
+        found: list[models.Record] = []
+        return (
+            yield from self._opening.use_existing(
+                lambda _: read_pages(self.name, wanted, limit, with_vectors), found
+            )
+        )
 
     def count(self, query_filter: models.Filter | None = None) -> Flow[int]:
         """Count the points that pass a filter.
@@ -332,7 +300,9 @@ class MatryoshkaCollection:
             query_filter: Qdrant filter; None counts all.
         """
         wanted = admitted(query_filter)
-        if (yield from self.open()) is None:
-            return 0
-        answer = yield from ask(lambda c: c.count(self.name, count_filter=wanted, exact=True))
-        return answer.count
+
+        def count(_: CollectionLayout) -> Flow[int]:
+            answer = yield from ask(lambda c: c.count(self.name, count_filter=wanted, exact=True))
+            return answer.count
+
+        return (yield from self._opening.use_existing(count, 0))

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from numpy.typing import ArrayLike
 
-from mrl_adapters.qdrant.collection import MatryoshkaCollection, ShardKey
+from mrl_adapters.qdrant.collection import MatryoshkaCollection
 from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.first_load import FIRST_LOAD
 from mrl_adapters.qdrant.flow import Flow
@@ -14,6 +14,7 @@ from mrl_adapters.qdrant.generated_ids import GeneratedIds
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.payload import plain_payloads
 from mrl_adapters.qdrant.points import checked_vectors
+from mrl_adapters.qdrant.storing import ShardKey
 from mrl_adapters.qdrant.zeros import warn_of_zeros
 from mrl_adapters.vectors import FloatArray
 

@@ -2,8 +2,9 @@
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import TypeVar
 
 from qdrant_client import models
 
@@ -11,13 +12,17 @@ from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.first_load import fit_auto
-from mrl_adapters.qdrant.flow import Flow, ask, change
+from mrl_adapters.qdrant.flow import Flow, ask, change, retry_delay
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.matching import check_layout, check_model
 from mrl_adapters.qdrant.paging import lacking
 from mrl_adapters.qdrant.plan import SearchPlan
+from mrl_adapters.qdrant.reading import stored_metadata
 from mrl_adapters.qdrant.rotation import rotated_layout, store_rotation
 from mrl_adapters.vectors import FloatArray, Rotation
+
+T = TypeVar("T")
+L = TypeVar("L", bound=CollectionLayout | None)
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +50,7 @@ class Opening:
         payload_indexes: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
-        self._wanted = layout
+        self.wanted = layout
         self.model = model
         self._indexes = payload_indexes or {}
         self._opened: CollectionLayout | None = None
@@ -54,7 +59,7 @@ class Opening:
     @property
     def layout(self) -> CollectionLayout | None:
         """The collection's own layout once it is open, before that the one asked for."""
-        return self._opened or self._wanted
+        return self._opened or self.wanted
 
     def open(self, *, must_exist: bool = False) -> Flow[CollectionLayout | None]:
         """Check the collection against what was asked for, once.
@@ -70,7 +75,8 @@ class Opening:
         """
         if self._opened is not None:
             return self._opened
-        if not (yield from ask(lambda c: c.collection_exists(self.name))):
+        found = yield from self._look()
+        if found is None:
             if must_exist:
                 msg = (
                     f"Collection {self.name!r} does not exist. Check the name, or create it with "
@@ -79,20 +85,26 @@ class Opening:
                 raise CollectionMismatchError(msg, collection=self.name)
             logger.info("Collection %r does not exist yet: nothing to find.", self.name)
             return None
+        layout, self.saved_plan = found
+        yield from self._warn_of_missing(layout)
+        self._opened = layout
+        return layout
+
+    def _look(self) -> Flow[tuple[CollectionLayout, SearchPlan | None] | None]:
+        """Read what there is, and check it; None if nothing."""
+        if not (yield from ask(lambda c: c.collection_exists(self.name))):
+            return None
         info = yield from ask(lambda c: c.get_collection(self.name))
         found = yield from rotated_layout(self.name, info)
         check_model(self.name, self.model, found)
-        expected = self._completed(self._wanted or found)
-        if self._wanted is not None:
+        expected = self._completed(self.wanted or found)
+        if self.wanted is not None:
             found = check_layout(self.name, expected, found)
         if METADATA_KEY not in (info.config.metadata or {}):
             # A server before 1.16, or somebody else's collection: the caller knows the model.
             found = replace(found, model=expected.model, reduction=expected.reduction)
-        yield from self._warn_of_missing(found)
-        saved = ((info.config.metadata or {}).get(METADATA_KEY) or {}).get(PLAN_KEY)
-        self.saved_plan = SearchPlan.from_stored(saved) if saved else None
-        self._opened = found
-        return found
+        saved = stored_metadata(info).get(PLAN_KEY)
+        return found, SearchPlan.from_stored(saved) if saved else None
 
     def save_plan(self, plan: SearchPlan) -> Flow[None]:
         """Store a plan in the collection's metadata, and know it from now on."""
@@ -104,18 +116,48 @@ class Opening:
         )
         self.saved_plan = plan
 
-    def changed(self) -> Flow[bool]:
-        """Open the collection again, and tell whether it is laid out otherwise than before.
+    def use_existing(self, act: Callable[[CollectionLayout], Flow[T]], missing: T) -> Flow[T]:
+        """Do something with the collection, as :meth:`use` does, if it exists.
 
-        Replacing a rotation gives the short vectors other names. Whoever had the collection open
-        finds out by the engine's refusal of the old ones, and can go on with the new ones.
+        Args:
+            act: What to do, given the layout.
+            missing: What comes of it while there is no collection.
         """
-        before, self._opened = self._opened, None
-        after = yield from self.open()
-        if after is None:  # deleted: the refusal itself says so
-            self._opened = before
+
+        def act_if_there(layout: CollectionLayout | None) -> Flow[T]:
+            return missing if layout is None else (yield from act(layout))
+
+        return (yield from self.use(act_if_there, self.open))
+
+    def use(self, act: Callable[[L], Flow[T]], opening: Callable[[], Flow[L]]) -> Flow[T]:
+        """Do something with the collection, and again if it has become another one since.
+
+        Replacing a rotation gives the short vectors other names, and a collection may be deleted
+        and made anew. Whoever had it open finds out by a refusal, and goes on with what there is.
+
+        Args:
+            act: What to do, given the layout.
+            opening: How the layout is found out.
+        """
+        while True:
+            layout = yield from opening()
+            try:
+                return (yield from act(layout))
+            except Exception as error:
+                refused = retry_delay(error, 0) is None
+                if not (refused and (yield from self._outdated(layout))):
+                    raise
+
+    def _outdated(self, used: CollectionLayout | None) -> Flow[bool]:
+        """Tell whether the collection is not what a request took it for; if so, forget it."""
+        if self._opened != used:  # another request has found out
+            return True
+        found = yield from self._look()
+        if (found and found[0]) == used:
             return False
-        return after != before
+        if self._opened == used:  # not opened again by another request meanwhile
+            self._opened = self.saved_plan = None
+        return True
 
     def _warn_of_missing(self, layout: CollectionLayout) -> Flow[None]:
         affected = lacking(layout.full_name, map(layout.stage_name, layout.stages))
@@ -177,8 +219,8 @@ class Opening:
         )
 
     def _new_layout(self, dimensions: int) -> CollectionLayout:
-        if self._wanted is not None:
-            return self._completed(self._wanted)
+        if self.wanted is not None:
+            return self._completed(self.wanted)
         spec = registry.find(self.model) if self.model else None
         stage = spec.default_stage if spec else 256
         return self._completed(CollectionLayout(dimensions, (min(stage, max(1, dimensions // 2)),)))

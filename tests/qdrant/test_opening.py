@@ -173,17 +173,6 @@ def test_a_missing_collection_is_an_error_where_it_must_exist(driver: Driver, na
     assert str(caught.value).startswith(f"Collection {name!r} does not exist. Check the name, or")
 
 
-def test_a_collection_deleted_by_others_is_missed_by_name(
-    client: Client, driver: Driver, name: str, documents: Documents
-) -> None:
-    docs = MatryoshkaCollection(name, layout=LAYOUT)
-    driver.run(docs.add(["a"], documents(1), [{}]))
-    client.delete_collection(name)
-    with pytest.raises(Exception, match=name):  # each client has an error of its own for this
-        driver.run(docs.add(["b"], documents(1), [{}]))
-    assert not client.collection_exists(name)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,0 +1,72 @@
+"""Write documents into a collection that is open, each into one point."""
+
+from dataclasses import replace
+from typing import TypeAlias
+
+from qdrant_client import models
+
+from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.flow import Flow, ask, change
+from mrl_adapters.qdrant.ids import original_id
+from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.placing import places_of
+from mrl_adapters.qdrant.points import PointBatch
+from mrl_adapters.qdrant.zeros import unfindable
+
+ShardKey: TypeAlias = str | int
+
+
+def store_points(
+    name: str,
+    batch: PointBatch,
+    layout: CollectionLayout,
+    zeros: list[str],
+    shard_key: ShardKey | None = None,
+    acknowledged: set[str] | None = None,
+) -> Flow[int]:
+    """Write documents where they lie already, or anew.
+
+    Args:
+        name: The collection.
+        batch: The documents; of those that have one id the last counts.
+        layout: The collection's own layout.
+        zeros: Gets the ids of those that no search will find.
+        shard_key: Custom shard to write to.
+        acknowledged: Gets the ids of each request as soon as the engine has confirmed it.
+
+    Returns:
+        How many points were stored.
+    """
+    places, surplus = yield from places_of(name, batch.ids)
+    placed = replace(batch, places=places).distinct()
+    bare = unfindable(placed.vectors[layout.full_name], layout)
+    requests = yield from ask(
+        lambda c: placed.requests(arrays=engine_of(c) is not Engine.SERVER, bare=bare)
+    )
+    for points in requests:
+        yield from _upsert(name, points, layout, shard_key)
+        if acknowledged is not None:
+            acknowledged.update(original_id(each.id, each.payload) for each in points)
+    if surplus:
+        yield from change(lambda c: c.delete(name, surplus, ordering=layout.ordering()))
+    if acknowledged is not None:
+        acknowledged.update(batch.ids)  # also those that a later one in the batch replaces
+    zeros += [placed.ids[row] for row in bare]
+    return len(placed.ids)
+
+
+def _upsert(
+    name: str,
+    points: list[models.PointStruct],
+    layout: CollectionLayout,
+    shard_key: ShardKey | None,
+) -> Flow[None]:
+    yield from change(
+        lambda c: c.upsert(
+            name,
+            points=points,
+            wait=True,
+            ordering=layout.ordering(),
+            shard_key_selector=shard_key,
+        )
+    )
