@@ -38,13 +38,14 @@ def audit(
     """Check that two-stage search finds every point; exit with 1 if it does not."""
     from mrl_adapters.cli.engines import open_client
     from mrl_adapters.qdrant import audit as run
+    from mrl_adapters.qdrant.commands import command
 
     with open_client(path, url, api_key) as client, point_phases() as report:
         found = run(client, collection, sample=sample, full_name=full_name, progress=report)
     if as_json:
         output.print_json(json.dumps(found.to_dict()))
     else:
-        _show(found)
+        _show(found, command("repair", found.collection_name, client=client))
     raise typer.Exit(found.exit_code)
 
 
@@ -106,7 +107,7 @@ def _show_log(log: "LogRepair") -> None:
         tell("The log as it was", "bold", log.backup, output)
 
 
-def _show(found: "AuditReport") -> None:
+def _show(found: "AuditReport", mending: str) -> None:
     stages = ", ".join(map(str, found.stages)) or "none"
     output.print(Text(f"{found.collection_name}: {found.points:,} points, stages {stages}", "bold"))
     read = "all" if found.checked >= found.points else "a sample"
@@ -131,6 +132,6 @@ def _show(found: "AuditReport") -> None:
     for advice in found.advice:
         tell("Advice", "bold yellow", f"{advice.message} {advice.fix}", output)
     if found.missing or found.stale:
-        tell("Mend it with", "bold", f"mrl-adapters repair {found.collection_name}", output)
+        tell("Mend it with", "bold", mending, output)
     elif found.ok:
         output.print(Text("Two-stage search finds every point.", "bold green"))

@@ -25,6 +25,7 @@ from mrl_adapters.cli.terminal import output, point_phases, wrapped
 
 if TYPE_CHECKING:
     from mrl_adapters.qdrant import CopyTarget, MigrationPlan, MigrationResult
+    from mrl_adapters.qdrant.driver import Client
     from mrl_adapters.qdrant.migration.checkpoint import Mode
 
 _AGAIN = "Others wrote meanwhile: run it again when they are done."
@@ -33,7 +34,7 @@ _UNSETTLED_COPY = (
 )
 _PLAN = (
     "The search plan that tune had saved is gone: it was measured on other short vectors. "
-    "Make a new one with: mrl-adapters tune {} --save"
+    "Make a new one with: {}"
 )
 _RESUMED = "An earlier run had begun with stages {}, and was finished. For others, run it again."
 
@@ -134,7 +135,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
         else:
             with point_phases() as report:
                 done = run(client, collection, **what, progress=report)
-            plain, told, settled = done.to_dict(), _migrated(done), done.settled
+            plain, told, settled = done.to_dict(), _migrated(done, other or client), done.settled
     _print(plain, told, as_json=as_json)
     if not settled:
         raise typer.Exit(1)
@@ -169,7 +170,7 @@ def rotate(
     other = done.resumed and sizes is not None and set(sizes) != set(done.stages)
     notes = [_RESUMED.format(_listed(done.stages))] if other else []
     if done.dropped_plan:
-        notes.append(_PLAN.format(done.collection_name))
+        notes.append(_tuning(done.collection_name, client))
     if not done.settled:
         notes.append(_AGAIN)
     _print(done.to_dict(), _told(told, notes), as_json=as_json)
@@ -201,7 +202,7 @@ def _planned(plan: "MigrationPlan") -> Text:
     )
 
 
-def _migrated(done: "MigrationResult") -> Text:
+def _migrated(done: "MigrationResult", client: "Client") -> Text:
     told = (
         f"{done.target_name}: {done.points:,} points have short vectors ({_listed(done.stages)}), "
         f"{done.written:,} of them from this run, in {done.elapsed_s:.1f} s."
@@ -210,7 +211,7 @@ def _migrated(done: "MigrationResult") -> Text:
         told += f" {done.corrected:,} changed meanwhile, and were mended."
     if done.unusable:
         told += f" {done.unusable:,} have no usable full vector, and so no short ones."
-    notes = [_PLAN.format(done.target_name)] if done.dropped_plan else []
+    notes = [_tuning(done.target_name, client)] if done.dropped_plan else []
     if not done.settled:
         notes += [_UNSETTLED_COPY, _AGAIN] if done.mode == "copy" else [_AGAIN]
     return _told(told, notes)
@@ -220,6 +221,12 @@ def _told(what: str, notes: list[str]) -> Text:
     return Text("\n").join(
         [Text(wrapped(what)), *(Text(wrapped(each), "yellow") for each in notes)]
     )
+
+
+def _tuning(name: str, client: "Client") -> str:
+    from mrl_adapters.qdrant.commands import command
+
+    return _PLAN.format(command("tune", name, "--save", client=client))
 
 
 def _listed(stages: tuple[int, ...]) -> str:

@@ -6,12 +6,13 @@ from typing import Any
 
 from qdrant_client import models
 
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout, short_name
 from mrl_adapters.qdrant.migration.source import Source
-from mrl_adapters.qdrant.reading import dense_vectors, short_vectors
+from mrl_adapters.qdrant.reading import active_rotation, dense_vectors, short_vectors
 
 _SAMPLE = 200
 _COMMON_SHARE = 0.5
@@ -56,7 +57,7 @@ def advise(driver: Driver, source: Source, layout: CollectionLayout | None) -> l
         *_about_full(source, layout),
         *(_about_short(source, layout) if layout else []),
         *(_about_tenants(source, layout) if layout else []),
-        *_about_others(source, layout),
+        *_about_others(driver, source, layout),
         *_about_payload(driver, source),
     ]
 
@@ -172,7 +173,7 @@ def _links(source: Source, name: str) -> tuple[int, int]:
     return links, links if tenant_links is None else tenant_links
 
 
-def _about_others(source: Source, layout: CollectionLayout | None) -> list[Advice]:
+def _about_others(driver: Driver, source: Source, layout: CollectionLayout | None) -> list[Advice]:
     found = []
     sizes = {name: each.size for name, each in source.other_dense.items()}
     if any(size != source.full.size for size in sizes.values()):
@@ -191,12 +192,18 @@ def _about_others(source: Source, layout: CollectionLayout | None) -> list[Advic
         for stage in family
     )
     if layout is not None and (unused := [name for name in unused if name not in known]):
+        # Those of another rotation cannot be made this one's.
+        of_ours = short_vectors(source.info).get(active_rotation(source.info), {})
+        adopting = ""
+        if sizes_left := sorted(set(of_ours) - set(layout.stages)):
+            line = command("migrate", source.name, stages=sizes_left, client=driver.client)
+            adopting = f", or make them stages of its own: {line}"
         found.append(
             Advice(
                 "unused_short",
                 f"Short vectors {unused} are not among the stages {layout.stages} that the "
                 "collection names as its own.",
-                f"Delete them (delete_vector_name), or: mrl-adapters migrate {source.name}",
+                f"Delete them (delete_vector_name){adopting}",
             )
         )
     if source.info.status != models.CollectionStatus.GREEN:

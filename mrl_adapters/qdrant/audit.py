@@ -11,11 +11,12 @@ from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.advice import Advice, advise
+from mrl_adapters.qdrant.commands import command, usual_stages
 from mrl_adapters.qdrant.contents import CONTENT_KEYS, unreadable
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.migration.checkpoint import read_checkpoint
+from mrl_adapters.qdrant.migration.checkpoint import continuing, read_checkpoint
 from mrl_adapters.qdrant.migration.pages import (
     PointId,
     column,
@@ -118,7 +119,7 @@ def audit(
     began_s = time.monotonic()
     driver = Driver(client)
     source = read_source(driver, collection_name, full_name)
-    layout, problems = _layout(driver, source)
+    layout, problems = _layout(driver, source, full_name)
     shorts = ShortVectors(driver, source.name, layout) if layout else None
     findings = _Findings(source, shorts)
     points = count_points(driver, source.name)
@@ -140,18 +141,22 @@ def audit(
     )
 
 
-def _layout(driver: Driver, source: Source) -> tuple[CollectionLayout | None, list[str]]:
+def _layout(
+    driver: Driver, source: Source, full_name: str | None
+) -> tuple[CollectionLayout | None, list[str]]:
     problems = []
     checkpoint = read_checkpoint(source.info)
     if checkpoint is not None and checkpoint.state != "done":
         problems.append(
             f"A migration from {checkpoint.source!r} to stages {checkpoint.stages} has not "
-            "finished. Run it again, it goes on where it stopped."
+            f"finished. {continuing(checkpoint, source.name, driver.client)}"
         )
     if not short_vectors(source.info):
-        problems.append(
-            f"It has no short vectors. Add them with: mrl-adapters migrate {source.name}"
+        stages = usual_stages(source.full.size)
+        line = command(
+            "migrate", source.name, stages=stages, full_name=full_name, client=driver.client
         )
+        problems.append(f"It has no short vectors. Add them with: {line}")
         return None, problems
     try:
         layout = driver.run(rotated_layout(source.name, source.claimed))

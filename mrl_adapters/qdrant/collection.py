@@ -199,7 +199,9 @@ class MatryoshkaCollection:
                 engine = engine_of(client)
                 return client.query_batch_points(
                     self.name,
-                    requests=[search_request(each, layout, how, engine) for each in searches],
+                    requests=[
+                        search_request(each, layout, how, engine, self.name) for each in searches
+                    ],
                     consistency=how.consistency,
                     timeout=how.timeout_s,
                 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.vectors import FloatArray, Rotation
 
@@ -42,7 +43,7 @@ def fit_auto(
         msg = (
             f"Collection {name!r}: rotation='auto' needs {needed} vectors in the first load, found "
             f"{found}. Its short vectors are plain slices; once it holds more, run: "
-            f"mrl-adapters rotate {name} --stages {','.join(map(str, layout.stages))}"
+            f"{command('rotate', name, stages=layout.stages)}"
         )
         warnings.warn(msg, UnrotatedWarning, stacklevel=2)
         return replace(layout, rotation=None)

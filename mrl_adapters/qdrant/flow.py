@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable, Coroutine, Generator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -63,6 +64,9 @@ class Interrupt(Protocol):
         """Raise if the operation is not to go on."""
         ...
 
+
+CLIENT: ContextVar[object] = ContextVar("CLIENT", default=None)
+"""The client that the running flow speaks to, for messages that say where a collection is."""
 
 _ATTEMPTS = 5
 _FIRST_DELAY_S = 0.2
@@ -164,6 +168,7 @@ def proceed(flow: Flow[T], client: QdrantClient, interrupt: Interrupt | None = N
     Returns:
         The flow's result, or that it rests.
     """
+    before = CLIENT.set(client)
     try:
         request = next(flow)
         while not isinstance(request, Rest):
@@ -178,6 +183,8 @@ def proceed(flow: Flow[T], client: QdrantClient, interrupt: Interrupt | None = N
     except StopIteration as end:  # the flow's own: one from a call was thrown into it
         result: T = end.value
         return result
+    finally:
+        CLIENT.reset(before)
     return request
 
 
@@ -190,12 +197,15 @@ async def arun(flow: Flow[T], client: QdrantClient, landing: Landing | None = No
             every method that flows use.
         landing: Carries it through from its first change on; None leaves it to the caller.
     """
+    before = CLIENT.set(client)
     try:
         request = next(flow)
+        return await _arun_from(request, flow, client, landing)
     except StopIteration as end:
         result: T = end.value
         return result
-    return await _arun_from(request, flow, client, landing)
+    finally:
+        CLIENT.reset(before)
 
 
 async def _arun_from(

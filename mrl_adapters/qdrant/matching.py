@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.vectors import Rotation
 
@@ -41,10 +42,10 @@ def check_layout(name: str, wanted: CollectionLayout, found: CollectionLayout) -
             msg, collection=name, found=found.distance, expected=wanted.distance
         )
     if not set(wanted.stages) <= set(found.stages):
-        missing = ",".join(str(stage) for stage in wanted.stages if stage not in found.stages)
+        missing = [stage for stage in wanted.stages if stage not in found.stages]
         msg = (
             f"Collection {name!r} has stages {found.stages}, the layout asks for {wanted.stages}. "
-            f"Pass stages={found.stages}, or run: mrl-adapters migrate {name} --stages {missing}"
+            f"Pass stages={found.stages}, or run: {command('migrate', name, stages=missing)}"
         )
         raise CollectionMismatchError(
             msg, collection=name, found=found.stages, expected=wanted.stages
@@ -62,7 +63,7 @@ def check_layout(name: str, wanted: CollectionLayout, found: CollectionLayout) -
         msg = (
             f"Collection {name!r} has {found.rotation or 'plain slices'}, the layout asks for "
             f"{wanted.rotation!r}. Leave rotation out to use what the collection has, or fit it "
-            f"anew: mrl-adapters rotate {name} --stages {','.join(map(str, found.stages))}"
+            f"anew: {command('rotate', name, stages=found.stages)}"
         )
         raise CollectionMismatchError(
             msg, collection=name, found=found.rotation, expected=wanted.rotation

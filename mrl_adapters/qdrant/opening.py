@@ -10,6 +10,7 @@ from qdrant_client import models
 
 from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.first_load import fit_auto
 from mrl_adapters.qdrant.flow import Flow, ask, change, retry_delay
@@ -165,7 +166,7 @@ class Opening:
         if answer.count:
             msg = (
                 f"Collection {self.name!r}: {answer.count} points lack a short vector and cannot "
-                f"be found by two-stage search. Repair them with: mrl-adapters repair {self.name}"
+                f"be found by two-stage search. Repair them with: {command('repair', self.name)}"
             )
             warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
 

@@ -9,6 +9,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.building import built
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.filters import admitted
 from mrl_adapters.qdrant.layout import CollectionLayout
@@ -84,7 +85,11 @@ def diversity(name: str, value: object) -> float:
 
 
 def search_request(
-    search: Search, layout: CollectionLayout, plan: SearchPlan, engine: Engine = Engine.SERVER
+    search: Search,
+    layout: CollectionLayout,
+    plan: SearchPlan,
+    engine: Engine = Engine.SERVER,
+    name: str | None = None,
 ) -> models.QueryRequest:
     """Build the request of one search: prefetch by short vectors, re-rank by full ones.
 
@@ -96,6 +101,7 @@ def search_request(
         layout: The collection's layout.
         plan: How to search it.
         engine: What will answer it.
+        name: The collection's name, for messages.
 
     Returns:
         The request, not validated again: its parts come from validated objects.
@@ -115,7 +121,7 @@ def search_request(
     elif engine is Engine.LOCAL:
         # The local mode copies a bare vector number by number, twice.
         query = models.NearestQuery.model_construct(nearest=query, mmr=None)
-    stages = chosen_stages(layout, plan, engine)
+    stages = chosen_stages(layout, plan, engine, name)
     # The local mode scans everything and warns of settings that it has no use for.
     tuned = engine is not Engine.LOCAL
     return built(
@@ -138,7 +144,10 @@ def search_request(
 
 
 def chosen_stages(
-    layout: CollectionLayout, plan: SearchPlan, engine: Engine = Engine.SERVER
+    layout: CollectionLayout,
+    plan: SearchPlan,
+    engine: Engine = Engine.SERVER,
+    name: str | None = None,
 ) -> tuple[int, ...]:
     """Choose the stages that a plan uses in a collection, shortest first.
 
@@ -151,6 +160,7 @@ def chosen_stages(
         layout: The collection's layout.
         plan: How to search it.
         engine: What searches it.
+        name: The collection's name, for messages.
 
     Returns:
         The stages; none for an exact plan.
@@ -164,10 +174,15 @@ def chosen_stages(
         return () if engine is Engine.LOCAL else layout.stages[-1:]
     if missing := [stage for stage in plan.stages if stage not in layout.stages]:
         msg = (
-            f"The plan searches stage {missing[0]}, the collection has stages {layout.stages}. "
-            "Choose from those, or add one with: mrl-adapters migrate"
+            f"The plan searches stage {missing[0]}, "
+            f"{'the collection' if name is None else f'collection {name!r}'} has stages "
+            f"{layout.stages}. Choose from those"
         )
-        raise CollectionMismatchError(msg, found=missing[0], expected=layout.stages)
+        if name is not None and missing[0] < layout.dimensions:
+            msg += f", or add it with: {command('migrate', name, stages=missing)}"
+        raise CollectionMismatchError(
+            msg, collection=name, found=missing[0], expected=layout.stages
+        )
     return plan.stages
 
 

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.qdrant.commands import command, usual_stages
 from mrl_adapters.qdrant.layout import METADATA_KEY, SCHEMA_VERSION, SHORT_NAME, CollectionLayout
 from mrl_adapters.vectors import Rotation
 
@@ -54,10 +55,18 @@ def read_layout(
         full_name = others[0]
     sizes = {key: each.size for key, each in dense.items()}
     if not shorts:
-        msg = (
-            f"Collection {name!r} has no short vector; it holds {_listing(sizes)}. "
-            f"Add one with: mrl-adapters migrate {name} --stages 256"
-        )
+        msg = f"Collection {name!r} has no short vector; it holds {_listing(sizes)}. "
+        if others:
+            largest = max(others, key=sizes.__getitem__)
+            chosen = largest if full_name is None else full_name
+            msg += "Add one with: " + command(
+                "migrate",
+                name,
+                stages=usual_stages(sizes.get(chosen, 0)),
+                full_name=largest if full_name is None else None,
+            )
+        else:
+            msg += "Embed its texts and load them into a new collection."
         raise CollectionMismatchError(msg, collection=name, found=sizes)
     if full_name not in dense:
         msg = (
@@ -74,7 +83,7 @@ def read_layout(
         msg = (
             f"Collection {name!r} says of itself: {stored['dimensions']} dimensions, stages "
             f"{stored['stages']}; it holds {_listing(sizes)}. "
-            f"See what is wrong with: mrl-adapters audit {name}"
+            f"See what is wrong with: {command('audit', name)}"
         )
         raise CollectionMismatchError(
             msg, collection=name, found=sizes, expected=(stored["dimensions"], *stored["stages"])

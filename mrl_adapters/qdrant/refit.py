@@ -20,6 +20,7 @@ from typing import Any, Literal
 from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.qdrant.commands import command, usual_stages
 from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.flow import ask
@@ -116,7 +117,7 @@ def refit(
     if begun is not None:
         sizes, rotation = begun
     else:
-        sizes = tuple(stages) if stages is not None else _present_stages(source)
+        sizes = tuple(stages) if stages is not None else _present_stages(driver, source)
         if rotation is None:
             vectors = sample_vectors(driver, source, progress)
             rotation = Rotation.fit(vectors, max(sizes), flatten=flatten, seed=seed)
@@ -153,13 +154,15 @@ def _begun(driver: Driver, source: Source) -> tuple[tuple[int, ...], Rotation] |
     return checkpoint.stages, rotation
 
 
-def _present_stages(source: Source) -> tuple[int, ...]:
+def _present_stages(driver: Driver, source: Source) -> tuple[int, ...]:
     families = short_vectors(source.info)
     found = families.get(active_rotation(source.info), {})
     if not found:
+        stages = usual_stages(source.full.size)
+        example = command("rotate", source.name, stages=stages, client=driver.client)
         msg = (
             f"Collection {source.name!r} has no short vectors, so it has no stages to keep. "
-            f"Choose some, such as: mrl-adapters rotate {source.name} --stages 64"
+            f"Choose some, such as: {example}"
         )
         raise CollectionMismatchError(msg, collection=source.name)
     return tuple(sorted(found))

@@ -10,7 +10,7 @@ from mrl_adapters.qdrant.edge import EdgeClient
 from mrl_adapters.qdrant.edge.log_repair import LogRepair
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.migration.checkpoint import read_checkpoint
+from mrl_adapters.qdrant.migration.checkpoint import continuing, read_checkpoint
 from mrl_adapters.qdrant.migration.in_place import settle_all
 from mrl_adapters.qdrant.migration.progress import ProgressCallback
 from mrl_adapters.qdrant.migration.shorts import ShortVectors
@@ -82,8 +82,8 @@ def repair(
     if checkpoint is not None and checkpoint.state != "done":
         msg = (
             f"Collection {collection_name!r}: its migration from {checkpoint.source!r} to stages "
-            f"{checkpoint.stages} has not finished, nothing was repaired. Run the migration again, "
-            "it goes on where it stopped."
+            f"{checkpoint.stages} has not finished, nothing was repaired. "
+            f"{continuing(checkpoint, source.name, client)}"
         )
         raise MigrationError(
             msg, collection=collection_name, found=checkpoint.state, expected="done"

@@ -18,6 +18,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.aliases import collection_behind
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.companion import (
     ROW,
     companion_name,
@@ -242,7 +243,7 @@ def _lost(name: str, rotation_id: str, what: str) -> CollectionMismatchError:
     return CollectionMismatchError(
         f"Collection {name!r} is rotated by {rotation_id}, expected in collection "
         f"{companion_name(name)!r}, which {what}. Restore that collection from a backup, or fit "
-        f"and derive anew from the full vectors: mrl-adapters rotate {name}",
+        f"and derive anew from the full vectors: {command('rotate', name)}",
         collection=name,
         expected=companion_name(name),
     )

@@ -212,7 +212,7 @@ def test_a_saved_plan_that_goes_is_told(run: Any, two_stage: Path, command: str)
         save_plan(store, SearchPlan())
     told = " ".join(run(command, "docs", "--stages", 128, "--path", two_stage).stdout.split())
     assert "The search plan that tune had saved is gone" in told
-    assert told.endswith("mrl-adapters tune docs --save")
+    assert told.endswith(f"mrl-adapters tune docs --save --path {two_stage}")
     again = run(command, "docs", "--stages", 128, "--path", two_stage)
     assert "tune" not in again.stdout
 

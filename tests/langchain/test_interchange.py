@@ -1,5 +1,6 @@
 """Payloads are those of langchain-qdrant: each store reads what the other wrote."""
 
+import re
 import warnings
 
 import pytest
@@ -9,6 +10,7 @@ from qdrant_client import models
 
 from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.qdrant import MissingShortVectorsWarning, UnreadableContentWarning
+from mrl_adapters.qdrant.commands import command
 
 
 def stock(client, embeddings) -> QdrantVectorStore:
@@ -31,9 +33,8 @@ def test_we_read_what_the_stock_store_wrote(store, client, embeddings):
     identifier = "00000000-0000-4000-8000-000000000002"
     document = Document(page_content="Written by the stock store.", metadata={"from": "stock"})
     stock(client, embeddings).add_documents([document], ids=[identifier])
-    with pytest.warns(
-        MissingShortVectorsWarning, match="1 points lack .* mrl-adapters repair docs"
-    ):
+    line = re.escape(command("repair", "docs", client=client))
+    with pytest.warns(MissingShortVectorsWarning, match=f"1 points lack .* {line}"):
         opened = MatryoshkaVectorStore.from_existing_collection(embeddings, "docs", client=client)
     (read,) = opened.get_by_ids([identifier])
     assert (read.page_content, read.metadata) == (document.page_content, document.metadata)

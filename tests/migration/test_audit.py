@@ -15,6 +15,7 @@ from mrl_adapters.qdrant import (
     migrate,
     repair,
 )
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.migration import pages
 from mrl_adapters.qdrant.query import Search
 
@@ -122,7 +123,7 @@ def test_a_collection_without_short_vectors_is_told_to_migrate(client, legacy):
 
     assert report.stages == ()
     assert not report.ok
-    assert "mrl-adapters migrate docs" in report.problems[0]
+    assert command("migrate", "docs", stages=(16,), client=client) in report.problems[0]
     with pytest.raises(MigrationError, match="no short vector"):
         repair(client, "docs")
 
@@ -183,7 +184,8 @@ def test_an_unfinished_migration_is_reported_and_not_repaired(client, legacy):
         migrate(client, "docs", stages=(8,), progress=stop)
 
     assert "has not finished" in audit(client, "docs").problems[0]
-    with pytest.raises(MigrationError, match="Run the migration again"):
+    line = re.escape(command("migrate", "docs", stages=(8,), client=client))
+    with pytest.raises(MigrationError, match=f"Run it again, .*: {line}"):
         repair(client, "docs")
     assert migrate(client, "docs", stages=(8,)).resumed
     assert audit(client, "docs").ok

@@ -17,6 +17,7 @@ from mrl_adapters.qdrant import (
     migrate,
     plan_migration,
 )
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.migration import Progress
 from mrl_adapters.qdrant.rotation import open_layout
 from mrl_adapters.registry import MatryoshkaWarning, ModelSpec, register
@@ -236,7 +237,8 @@ def test_plain_short_vectors_are_not_mixed_with_rotated_ones(client, legacy):
     full = legacy(client)
     migrate(client, "docs", stages=(8,))
 
-    with pytest.raises(MigrationError, match="mrl-adapters rotate docs"):
+    line = command("rotate", "docs", client=client)
+    with pytest.raises(MigrationError, match=re.escape(line)):
         migrate(client, "docs", stages=(8,), rotation=Rotation.fit(full, 8))
 
 

@@ -223,7 +223,7 @@ def test_a_collection_with_no_short_vector_says_how_to_get_one(vectors: Any) -> 
     with pytest.raises(CollectionMismatchError) as caught:
         read_layout("docs", described(vectors))
     assert "'docs' has no short vector; it holds '" in str(caught.value)
-    assert "(32). Add one with: mrl-adapters migrate docs --stages 256" in str(caught.value)
+    assert "(32). Add one with: mrl-adapters migrate docs --stages 16" in str(caught.value)
 
 
 def test_a_collection_with_no_dense_vector_is_described_as_such() -> None:

@@ -1,5 +1,6 @@
 """Opening a collection: created on first add, reopened, compared, missing vectors reported."""
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +21,7 @@ from mrl_adapters.qdrant import (
     MissingShortVectorsWarning,
     SearchPlan,
 )
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.layout import METADATA_KEY
 from mrl_adapters.qdrant.query import Search
@@ -177,7 +179,10 @@ def test_a_missing_collection_is_an_error_where_it_must_exist(driver: Driver, na
     ("options", "message"),
     [
         ({"layout": replace(LAYOUT, dimensions=64)}, "has 32 dimensions, the layout asks for 64"),
-        ({"layout": replace(LAYOUT, stages=(8, 16))}, r"has stages \(4, 8\).* --stages 16"),
+        (
+            {"layout": replace(LAYOUT, stages=(8, 16))},
+            r"has stages \(4, 8\).*migrate.*stages\W+16\b",
+        ),
         ({"layout": replace(LAYOUT, distance="Dot")}, "compares by Cosine, the layout asks for D"),
         ({"layout": replace(LAYOUT, model="b")}, "is for vectors of 'our-model', this .* 'b'"),
         ({"model": "b"}, "is for vectors of 'our-model', this embedding is 'b'"),
@@ -260,7 +265,8 @@ def test_a_collection_without_short_vectors_names_the_migration(
     client: Client, driver: Driver, name: str, documents: Documents
 ) -> None:
     create(client, name, dense(32))
-    with pytest.raises(CollectionMismatchError, match=f"mrl-adapters migrate {name} --stages"):
+    line = command("migrate", name, stages=(16,), client=client)
+    with pytest.raises(CollectionMismatchError, match=re.escape(line)):
         driver.run(MatryoshkaCollection(name).add(["a"], documents(1), [{}]))
 
 
@@ -293,7 +299,7 @@ def test_points_without_a_short_vector_are_reported_once_with_the_repair(
     (warning,) = caught
     assert str(warning.message) == (
         f"Collection {name!r}: 2 points lack a short vector and cannot be found by two-stage "
-        f"search. Repair them with: mrl-adapters repair {name}"
+        f"search. Repair them with: {command('repair', name, client=client)}"
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")

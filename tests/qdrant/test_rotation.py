@@ -1,5 +1,6 @@
 """Rotated collections over every engine: made, opened by name alone, never mixed up."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from mrl_adapters.qdrant import (
     MatryoshkaCollection,
     SearchPlan,
 )
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.first_load import FIRST_LOAD, UnrotatedWarning
 from mrl_adapters.qdrant.load import Load
@@ -171,11 +173,14 @@ def test_a_rotation_of_ones_own_is_stored_and_compared(driver: Driver, name: str
         driver.run(MatryoshkaCollection(name, layout=other).open())
 
 
-def test_a_plain_collection_does_not_pass_for_a_rotated_one(driver: Driver, name: str) -> None:
+def test_a_plain_collection_does_not_pass_for_a_rotated_one(
+    client: Client, driver: Driver, name: str
+) -> None:
     vectors = turned(50)
     fill(driver, MatryoshkaCollection(name, layout=CollectionLayout(DIMENSIONS, (8,))), vectors)
     wanted = CollectionLayout(DIMENSIONS, (8,), rotation=Rotation.fit(vectors, 8))
-    with pytest.raises(CollectionMismatchError, match=r"has plain slices.*mrl-adapters rotate"):
+    line = re.escape(command("rotate", name, stages=(8,), client=client))
+    with pytest.raises(CollectionMismatchError, match=f"has plain slices.*{line}"):
         driver.run(MatryoshkaCollection(name, layout=wanted).open())
 
 
@@ -268,10 +273,13 @@ def test_rotations_lie_side_by_side_until_they_are_forgotten(
         assert driver.run(load_rotation(name, other.id)) == other
 
 
-def test_a_first_load_that_is_too_small_gets_plain_slices(driver: Driver, name: str) -> None:
+def test_a_first_load_that_is_too_small_gets_plain_slices(
+    client: Client, driver: Driver, name: str
+) -> None:
     layout = CollectionLayout(DIMENSIONS, (4, 8), rotation="auto")
     collection = MatryoshkaCollection(name, layout=layout)
-    with pytest.warns(UnrotatedWarning, match=rf"needs 32 vectors .* found 31.*rotate {name} "):
+    line = re.escape(command("rotate", name, stages=(4, 8), client=client))
+    with pytest.warns(UnrotatedWarning, match=f"needs 32 vectors .* found 31.*{line}"):
         fill(driver, collection, turned(31))
     assert collection.layout is not None
     assert collection.layout.rotation is None

@@ -3,6 +3,7 @@
 import os
 import threading
 import weakref
+from pathlib import Path
 from types import TracebackType
 
 from qdrant_client import models
@@ -40,6 +41,11 @@ class OpenPath:
         self._lock = threading.RLock()
         self._process = os.getpid()
         _OPEN.add(self)
+
+    @property
+    def path(self) -> Path:
+        """The folder that holds the collections, absolute."""
+        return self._path
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._path)!r})"

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from qdrant_client import models
 
+from mrl_adapters.qdrant.commands import Verb, command
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.migration.pages import PointId
@@ -53,6 +54,27 @@ class Checkpoint:
             other.full_name,
             other.rotation,
         )
+
+
+def continuing(checkpoint: Checkpoint, name: str, client: object) -> str:
+    """Say how to go on with a migration that has not finished.
+
+    Args:
+        checkpoint: Where it stands.
+        name: The collection that it writes to.
+        client: Where that is.
+    """
+    if checkpoint.mode == "copy":
+        return "Run the migration again as it was run, it goes on where it stopped."
+    verb: Verb = "migrate" if checkpoint.rotation is None else "rotate"
+    line = command(
+        verb,
+        name,
+        stages=checkpoint.stages,
+        full_name=checkpoint.full_name or None,
+        client=client,
+    )
+    return f"Run it again, it goes on where it stopped: {line}"
 
 
 def read_checkpoint(info: models.CollectionInfo) -> Checkpoint | None:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from mrl_adapters.errors import MigrationError
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.checkpoint import Checkpoint
@@ -48,7 +49,8 @@ def choose_rotation(
         msg = (
             f"Collection {source.name!r} has short vectors made "
             f"{f'with {existing.rotation!r}' if existing.rotation else 'without a rotation'}, "
-            f"asked for {wanted!r}. Replace them with: mrl-adapters rotate {source.name}"
+            f"asked for {wanted!r}. Replace them with: "
+            f"{command('rotate', source.name, client=driver.client)}"
         )
         raise MigrationError(msg, collection=source.name, found=existing.rotation, expected=wanted)
     if isinstance(wanted, Rotation):

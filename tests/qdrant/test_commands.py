@@ -1,0 +1,53 @@
+import shlex
+
+import pytest
+from qdrant_client import AsyncQdrantClient, QdrantClient
+
+from mrl_adapters.qdrant import connect
+from mrl_adapters.qdrant.commands import command, usual_stages
+
+
+@pytest.mark.parametrize(
+    "name", ["docs", "my docs", "it's", "$(id)", "a;b", "bücher", "-docs", "--stages", "a\nb"]
+)
+def test_a_name_of_any_letters_is_one_word_of_the_line(name, tmp_path):
+    with connect(path=tmp_path / "a 'store'") as client:
+        line = command("migrate", name, stages=(8, 16), client=client)
+    words = shlex.split(line)
+    assert words.count(name) + (name == "--stages") * -1 == 1
+    assert words[words.index("--path") + 1] == str(tmp_path / "a 'store'")
+    assert ("--" in words) == name.startswith("-")
+
+
+@pytest.mark.filterwarnings("ignore:Failed to obtain server version")
+@pytest.mark.parametrize("kind", [QdrantClient, AsyncQdrantClient])
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"url": "http://127.0.0.1:1"}, "http://127.0.0.1:1"),
+        ({"url": "https://a.b:6333", "api_key": "secret"}, "https://a.b:6333"),
+        ({"host": "127.0.0.1", "port": 1, "prefix": "under"}, "http://127.0.0.1:1/under"),
+    ],
+)
+def test_a_servers_address_is_told_and_its_key_is_not(kind, given, told):
+    client = kind(**given, check_compatibility=False)
+    line = command("audit", "docs", client=client)
+    assert line == f"mrl-adapters audit docs --url {told}"
+
+
+@pytest.mark.parametrize(
+    ("verb", "call"),
+    [
+        ("migrate", "migrate(client, 'docs', stages=(8,), full_name='dense')"),
+        ("rotate", "refit(client, 'docs', stages=(8,), full_name='dense')"),
+    ],
+)
+def test_for_the_local_mode_it_is_a_call(verb, call):
+    client = QdrantClient(":memory:")
+    line = command(verb, "docs", stages=(8,), full_name="dense", client=client)
+    assert line == f"mrl_adapters.qdrant.{call}"
+
+
+@pytest.mark.parametrize(("dimensions", "stages"), [(1536, (256,)), (32, (16,)), (1, (1,))])
+def test_the_stages_proposed_are_shorter_than_the_full_vectors(dimensions, stages):
+    assert usual_stages(dimensions) == stages
