@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.ids import ID_KEY, PointId
 
 NODE_KEY = "_node_content"
@@ -95,7 +96,7 @@ class Contents:
         msg = (
             f"Collection {self._collection_name!r}: point {point!r} {reason}. It is given as far "
             "as it can be read; no other point of this collection is told of. "
-            "`mrl-adapters audit` lists all of them."
+            f"List all of them with: {command('audit', self._collection_name)}"
         )
         warnings.warn(msg, UnreadableContentWarning, stacklevel=3)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.vectors import FloatArray
 
@@ -53,6 +54,6 @@ def warn_of_zeros(collection_name: str, ids: Sequence[str]) -> None:
         f"Collection {collection_name!r}: the vectors of {len(ids)} documents ({named}) are all "
         "zeros. They are stored, and reached by their ids and by filters, but no search finds "
         "them (are the texts empty?). List such documents with: "
-        f"mrl-adapters audit {collection_name}"
+        f"{command('audit', collection_name)}"
     )
     warnings.warn(msg, ZeroVectorsWarning, stacklevel=2)
