@@ -17,6 +17,7 @@ from mrl_adapters.embeddings import (
 from mrl_adapters.embeddings.prompts import applies_prompts
 from mrl_adapters.embeddings.recipe import text_list
 from mrl_adapters.errors import EmbeddingError
+from mrl_adapters.llama_index.provenance import made_by
 from mrl_adapters.vectors import as_vectors, normalize
 
 # LlamaIndex's default of 10 texts a batch would waste most of a request.
@@ -95,11 +96,11 @@ class EmbedderEmbedding(UnitEmbedding):
 
     @override
     def _get_query_embedding(self, query: str) -> Embedding:
-        return list(self.embedder.embed_query(query))
+        return made_by(self, [list(self.embedder.embed_query(query))])[0]
 
     @override
     async def _aget_query_embedding(self, query: str) -> Embedding:
-        return list(await self.embedder.aembed_query(query))
+        return made_by(self, [list(await self.embedder.aembed_query(query))])[0]
 
     @override
     def _get_text_embedding(self, text: str) -> Embedding:
@@ -111,11 +112,13 @@ class EmbedderEmbedding(UnitEmbedding):
 
     @override
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return [list(vector) for vector in document_vectors(self.embedder, texts)]
+        vectors = document_vectors(self.embedder, texts)
+        return made_by(self, [list(vector) for vector in vectors])
 
     @override
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return [list(vector) for vector in await adocument_vectors(self.embedder, texts)]
+        vectors = await adocument_vectors(self.embedder, texts)
+        return made_by(self, [list(vector) for vector in vectors])
 
 
 def unit_mean(vectors: list[Embedding]) -> Embedding:

@@ -15,6 +15,7 @@ from mrl_adapters.embeddings.prompts import applies_prompts, prefix
 from mrl_adapters.embeddings.recipe import as_lists, shorten
 from mrl_adapters.errors import DimensionsError
 from mrl_adapters.llama_index.adopted import EmbedderEmbedding, UnitEmbedding
+from mrl_adapters.llama_index.provenance import made_by
 from mrl_adapters.llama_index.secrets import without_secrets
 from mrl_adapters.registry import ModelSpec
 from mrl_adapters.vectors import as_vectors
@@ -250,7 +251,8 @@ class MatryoshkaEmbedding(UnitEmbedding):
 
     def _shorten(self, vectors: Sequence[Sequence[float]]) -> list[Embedding]:
         giver = self.inner.class_name()
-        return as_lists(shorten(as_vectors(vectors), self.dimensions, spec=self._spec, giver=giver))
+        short = shorten(as_vectors(vectors), self.dimensions, spec=self._spec, giver=giver)
+        return made_by(self, as_lists(short))
 
     def _acquire(self) -> None:
         # llama-index-core 0.13 has no rate limiters.

@@ -14,6 +14,7 @@ from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher, l
 from mrl_adapters.llama_index.filters import to_filter
 from mrl_adapters.llama_index.nodes import DOCUMENT_KEY, to_node
 from mrl_adapters.llama_index.options import QueryOptions
+from mrl_adapters.llama_index.provenance import check_models
 from mrl_adapters.qdrant import MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.engine import engine_of
@@ -43,6 +44,7 @@ def answer(
         One result a query.
     """
     require_list(queries, "queries", "queries")
+    yield from check_models(collection, [query.query_embedding for query in queries])
     layout = yield from collection.open()
     indexes = layout.payload_indexes if layout else {}
     searches = [_search(query, options, to_filter(query.filters, indexes)) for query in queries]

@@ -70,6 +70,8 @@ class MatryoshkaRetriever(BaseRetriever):
         self._store = store
         self._embed_model = embed_model
         self._model = model_name(embed_model)
+        if self._model:
+            store.collection.learn_model(self._model)
         SearchPlan().merge(plan)  # a misspelt knob is told now, not at the first search
         self.similarity_top_k = whole("similarity_top_k", similarity_top_k)
         self._filters = filters
@@ -146,7 +148,7 @@ class MatryoshkaRetriever(BaseRetriever):
     def _scored(self, result: VectorStoreQueryResult) -> list[NodeWithScore]:
         # The collection has been opened by now, so that it is known which model wrote it.
         if (layout := self._store.collection.layout) is not None:
-            check_model(self._store.collection_name, self._model, layout)
+            check_model(self._store.collection_name, self._model, layout.model)
         pairs: Any = zip(result.nodes or [], result.similarities or [], strict=True)
         return [NodeWithScore(node=node, score=score) for node, score in pairs]
 

@@ -9,6 +9,7 @@ from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.lists import require_list
 from mrl_adapters.llama_index.filters import to_filter
 from mrl_adapters.llama_index.nodes import to_node, to_payload
+from mrl_adapters.llama_index.provenance import check_models
 from mrl_adapters.llama_index.queries import join, of_nodes
 from mrl_adapters.llama_index.reserved import refuse_unseen, unseen
 from mrl_adapters.qdrant import MatryoshkaCollection
@@ -39,7 +40,9 @@ def add_nodes(
     if not ids:
         return ids
     names = [f"node {identifier!r}" for identifier in ids]
-    full = checked_vectors([_embedding(node) for node in nodes], names, None)
+    vectors = [_embedding(node) for node in nodes]
+    yield from check_models(load.collection, vectors, learn=True)
+    full = checked_vectors(vectors, names, None)
     payloads = [to_payload(node) for node in nodes]
     for start in range(0, len(ids), _BATCH):
         rows = slice(start, start + _BATCH)

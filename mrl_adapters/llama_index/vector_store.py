@@ -47,7 +47,9 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
             stage from the model registry.
         plan: How it is searched: a SearchPlan, or a dict of the knobs to change.
         model: Name of the embedding model, kept with the collection; opening it with another is
-            an error.
+            an error. None learns it from this package's embed_models, whose vectors are known by
+            their numbers as long as they are stored by the process that made them, or from a
+            MatryoshkaRetriever made before the first nodes.
 
     Examples:
         >>> from llama_index.core import StorageContext, VectorStoreIndex

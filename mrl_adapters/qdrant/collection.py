@@ -72,6 +72,14 @@ class MatryoshkaCollection:
         """Name of the embedding model, where its embedder says."""
         return self._opening.model
 
+    def learn_model(self, model: str) -> None:
+        """Take the name of a model where none was given, for a collection that is not open yet.
+
+        Args:
+            model: Who makes the vectors.
+        """
+        self._opening.learn_model(model)
+
     @property
     def plan(self) -> SearchPlan:
         """How the collection is searched; one saved with it is known once it is open."""

@@ -37,7 +37,7 @@ class Load:
     def __init__(
         self, collection: MatryoshkaCollection, *, shard_key: ShardKey | None = None
     ) -> None:
-        self._collection = collection
+        self.collection = collection
         self._shard_key = shard_key
         self._waiting: list[_Batch] = []
         self._generated = GeneratedIds(collection)
@@ -115,15 +115,15 @@ class Load:
             EmbeddingError: A vector holds NaN or infinity.
             CollectionMismatchError: The collection differs from what was asked for.
         """
-        wanted = self._collection.layout
-        if wanted is None or wanted.rotation != "auto" or (yield from self._collection.open()):
+        wanted = self.collection.layout
+        if wanted is None or wanted.rotation != "auto" or (yield from self.collection.open()):
             return (yield from self._store(ids, vectors, payloads))
         texts = id_texts(ids)
         names = [f"document {identifier!r}" for identifier in texts]
         full = checked_vectors(vectors, names, wanted.dimensions)
         if not self._waiting:
             # Refuses somebody else's collection under its name before more texts are embedded.
-            yield from find_companion(self._collection.name)
+            yield from find_companion(self.collection.name)
         self._waiting.append((texts, full, plain_payloads(payloads, names)))
         if sum(len(each) for each, _, _ in self._waiting) < FIRST_LOAD:
             return 0
@@ -140,14 +140,14 @@ class Load:
         """
         stored = yield from self._write_waiting()
         zeros, self._zeros = self._zeros, []
-        warn_of_zeros(self._collection.name, list(dict.fromkeys(zeros)))
+        warn_of_zeros(self.collection.name, list(dict.fromkeys(zeros)))
         return stored
 
     def _write_waiting(self) -> Flow[int]:
         waiting, self._waiting = self._waiting, []
         if waiting:
             first_load = [vectors for _, vectors, _ in waiting]
-            yield from self._collection.ensure(first_load[0].shape[1], first_load)
+            yield from self.collection.ensure(first_load[0].shape[1], first_load)
         stored = 0
         for ids, vectors, payloads in waiting:
             stored += yield from self._store(ids, vectors, payloads)
@@ -156,7 +156,7 @@ class Load:
     def _store(
         self, ids: Sequence[DocumentId], vectors: ArrayLike, payloads: Sequence[dict[str, Any]]
     ) -> Flow[int]:
-        return self._collection.add(
+        return self.collection.add(
             ids,
             vectors,
             payloads,

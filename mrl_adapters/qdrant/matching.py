@@ -50,7 +50,7 @@ def check_layout(name: str, wanted: CollectionLayout, found: CollectionLayout) -
         raise CollectionMismatchError(
             msg, collection=name, found=found.stages, expected=wanted.stages
         )
-    check_model(name, wanted.model, found)
+    check_model(name, wanted.model, found.model)
     if wanted.model and found.model and wanted.reduction != found.reduction:
         msg = (
             f"Collection {name!r} was reduced by {found.reduction!r}, the layout asks for "
@@ -71,23 +71,23 @@ def check_layout(name: str, wanted: CollectionLayout, found: CollectionLayout) -
     return replace(found, write_ordering=wanted.write_ordering)
 
 
-def check_model(name: str, model: str | None, found: CollectionLayout) -> None:
+def check_model(name: str, model: str | None, found: str | None) -> None:
     """Refuse to mix two embedding models in one collection.
 
     Args:
         name: The collection's name, for messages.
         model: The model in use, None if it has no name.
-        found: The collection's own layout.
+        found: The collection's own, None if it is not known.
 
     Raises:
         CollectionMismatchError: Both are named, and differ.
     """
-    if model and found.model and _canonical(model) != _canonical(found.model):
+    if model and found and _canonical(model) != _canonical(found):
         msg = (
-            f"Collection {name!r} is for vectors of {found.model!r}, this embedding is {model!r}: "
+            f"Collection {name!r} is for vectors of {found!r}, this embedding is {model!r}: "
             "their vectors cannot be compared. Use the first model, or another collection."
         )
-        raise CollectionMismatchError(msg, collection=name, found=found.model, expected=model)
+        raise CollectionMismatchError(msg, collection=name, found=found, expected=model)
 
 
 def _canonical(model: str) -> str:

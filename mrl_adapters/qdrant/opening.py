@@ -62,6 +62,11 @@ class Opening:
         """The collection's own layout once it is open, before that the one asked for."""
         return self._opened or self.wanted
 
+    def learn_model(self, model: str) -> None:
+        """Take the name of a model where none was given: a new collection keeps it."""
+        if self.model is None and self._opened is None:
+            self.model = model
+
     def open(self, *, must_exist: bool = False) -> Flow[CollectionLayout | None]:
         """Check the collection against what was asked for, once.
 
@@ -97,7 +102,7 @@ class Opening:
             return None
         info = yield from ask(lambda c: c.get_collection(self.name))
         found = yield from rotated_layout(self.name, info)
-        check_model(self.name, self.model, found)
+        check_model(self.name, self.model, found.model)
         expected = self._completed(self.wanted or found)
         if self.wanted is not None:
             found = check_layout(self.name, expected, found)
@@ -228,7 +233,7 @@ class Opening:
 
     def _completed(self, layout: CollectionLayout) -> CollectionLayout:
         """Fill in the model, and the reduction that the registry knows of it."""
-        check_model(self.name, self.model, layout)
+        check_model(self.name, self.model, layout.model)
         model = layout.model or self.model
         spec = registry.find(model) if model else None
         known = spec.reduction if spec and spec.reduction != "none" else "prefix"

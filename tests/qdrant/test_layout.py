@@ -336,11 +336,11 @@ def test_a_collection_that_names_no_model_is_checked_by_its_sizes_alone() -> Non
 
 @pytest.mark.parametrize("name", [None, NOMIC, "nomic-embed-text-v1.5", "nomic-embed-text:v1.5"])
 def test_a_model_is_known_by_all_its_names(name: str | None) -> None:
-    check_model("docs", name, FOUND)
+    check_model("docs", name, FOUND.model)
 
 
 def test_a_model_that_the_registry_does_not_hold_is_compared_by_its_name() -> None:
     found = replace(FOUND, model="our-own-model")
-    check_model("docs", "our-own-model", found)
+    check_model("docs", "our-own-model", found.model)
     with pytest.raises(CollectionMismatchError, match="is for vectors of 'our-own-model'"):
-        check_model("docs", "another-one", found)
+        check_model("docs", "another-one", found.model)

@@ -72,7 +72,7 @@ def wanted_layout(
     full = source.full
     if existing is not None:
         try:
-            check_model(source.name, model, existing)
+            check_model(source.name, model, existing.model)
         except CollectionMismatchError as error:
             raise MigrationError(
                 str(error), collection=source.name, found=error.found, expected=error.expected
