@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 from langchain_classic.retrievers.document_compressors import EmbeddingsFilter
 from langchain_core.embeddings import Embeddings
@@ -78,8 +77,10 @@ def test_its_answers_are_python_floats_in_both_colours(store: MatryoshkaVectorSt
     assert asyncio.run(given.aembed_documents(["a file"])) == [document]
 
 
+# Its default similarity is langchain-community's, which is no longer maintained and says so.
+@pytest.mark.filterwarnings("ignore:`langchain-community` is being sunset:DeprecationWarning")
 def test_a_filter_over_embeddings_takes_it(store: MatryoshkaVectorStore) -> None:
-    chosen = EmbeddingsFilter(embeddings=store.embeddings, k=1, similarity_fn=np.inner)
+    chosen = EmbeddingsFilter(embeddings=store.embeddings, k=1)
     assert chosen.embeddings is store.embeddings
 
 
