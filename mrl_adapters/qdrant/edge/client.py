@@ -3,16 +3,34 @@
 from typing import Any, NoReturn
 
 from qdrant_client import QdrantClient
+from qdrant_client.client_base import QdrantBase
+from qdrant_client.migrate.migrate import migrate
 
 from mrl_adapters.qdrant.edge.aliasing import Aliasing
 from mrl_adapters.qdrant.edge.exploring import Exploring
 from mrl_adapters.qdrant.edge.managing import Managing
 from mrl_adapters.qdrant.edge.mending import Mending
 from mrl_adapters.qdrant.edge.schema import Schema
+from mrl_adapters.qdrant.edge.snapshots import Snapshots
 from mrl_adapters.qdrant.edge.writing import Writing
 
+_NO_MODELS = "it embeds nothing. Use the embedders of mrl_adapters.embeddings, and pass vectors."
 
-class EdgeClient(Managing, Aliasing, Schema, Exploring, Writing, Mending):
+# What is done otherwise here; all else of QdrantClient that is missing concerns clusters.
+_INSTEAD = {
+    "recreate_collection": "call delete_collection(), then create_collection().",
+    "create_full_snapshot": "call create_snapshot() for each collection.",
+    "get_optimizations": "nothing runs in the background. Call optimize() to build the index now.",
+    "get_embedding_size": _NO_MODELS,
+    "list_image_models": _NO_MODELS,
+    "list_late_interaction_multimodal_models": _NO_MODELS,
+    "list_late_interaction_text_models": _NO_MODELS,
+    "list_sparse_models": _NO_MODELS,
+    "list_text_models": _NO_MODELS,
+}
+
+
+class EdgeClient(Managing, Aliasing, Snapshots, Schema, Exploring, Writing, Mending):
     """Use Qdrant's engine in this process, over a folder, with QdrantClient's methods.
 
     Persistent and crash-safe: what a call has written survives the death of the process. HNSW and
@@ -37,11 +55,40 @@ class EdgeClient(Managing, Aliasing, Schema, Exploring, Writing, Mending):
         """Say of QdrantClient's other methods what they would need."""
         message = f"{type(self).__name__!r} object has no attribute {name!r}"
         if callable(getattr(QdrantClient, name, None)):
-            message = (
-                f"EdgeClient has no {name}(): the embedded engine is one shard in this process. "
-                "For it, run a Qdrant server: mrl_adapters.qdrant.connect(url=...)."
+            instead = _INSTEAD.get(
+                name,
+                "the embedded engine is one shard in this process. "
+                "For it, run a Qdrant server: mrl_adapters.qdrant.connect(url=...).",
             )
+            message = f"EdgeClient has no {name}(): {instead}"
         raise AttributeError(message, name=name, obj=self)
+
+    def migrate(
+        self,
+        dest_client: QdrantBase,
+        collection_names: list[str] | None = None,
+        batch_size: int = 100,
+        recreate_on_collision: bool = False,  # noqa: FBT001, FBT002 - QdrantClient's signature
+    ) -> None:
+        """Copy collections to another client, as QdrantClient does: to a server, say.
+
+        Args:
+            dest_client: Where to; EdgeClient and QdrantClient alike.
+            collection_names: Which; None copies all.
+            batch_size: How many points are read at a time.
+            recreate_on_collision: Whether collections that are there already are replaced.
+
+        Raises:
+            ValueError: A collection is there already, or does not exist here.
+        """
+        source: Any = self  # of no class that qdrant-client knows
+        migrate(
+            source,
+            dest_client,
+            collection_names=collection_names,
+            batch_size=batch_size,
+            recreate_on_collision=recreate_on_collision,
+        )
 
     def close(self, grpc_grace: float | None = None, **kwargs: Any) -> None:
         """Write everything down and let others open the path; twice is harmless.

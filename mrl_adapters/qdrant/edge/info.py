@@ -49,6 +49,8 @@ def collection_info(
                     **(set_fields(settings.hnsw_config) if settings.hnsw_config else {}),
                 }
             ),
+            # The engine's log has no settings: these are its own.
+            wal_config=models.WalConfig(wal_capacity_mb=32, wal_segments_ahead=0),
             optimizer_config=models.OptimizersConfig(
                 **{
                     "default_segment_number": 0,

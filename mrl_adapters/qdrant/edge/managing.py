@@ -73,21 +73,9 @@ class Managing(OpenPath):
             payload=payload,
             id_tracker=id_tracker,
         )
-        storage = self._opened()
-        if not collection_name:
-            message = "The collection name is empty. Give the collection a name."
-            raise ValueError(message)
-        with self._lock:
-            if storage.exists(collection_name):
-                message = f"Collection {collection_name} already exists"
-                raise ValueError(message)
-            if self._aliases.behind(collection_name) is not None:
-                message = f"Alias {collection_name} already exists"
-                raise ValueError(message)
-            self._aliases.forget(collection_name)
-            with storage.making(collection_name) as folder:
-                Collection.make(collection_name, folder, with_some_vector(settings))
-            self._collection(collection_name)
+        with self._making(collection_name) as folder:
+            Collection.make(collection_name, folder, with_some_vector(settings))
+        self._collection(collection_name)
         return True
 
     def collection_exists(self, collection_name: str, **kwargs: Any) -> bool:

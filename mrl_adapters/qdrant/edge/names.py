@@ -10,6 +10,7 @@ from urllib.parse import quote
 from mrl_adapters.qdrant.edge.files import read_json
 
 COLLECTIONS_FOLDER = "collections"
+SNAPSHOTS_FOLDER = "snapshots"
 SETTINGS_FILE = "collection.json"
 PENDING_FILE = "pending.json"
 SHARD_FOLDER = "shard"

@@ -1,8 +1,10 @@
 """Hold an open path: its lock, and its collections as they come into use."""
 
+import contextlib
 import os
 import threading
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -119,6 +121,29 @@ class OpenPath:
                         found = ReadOnlyCollection(name, storage.folder(name))
                     self._collections[name] = found
             return self._collections[name]
+
+    @contextlib.contextmanager
+    def _making(self, name: str) -> Iterator[Path]:
+        """Give a folder to build a new collection in, which is there when the block ends.
+
+        Raises:
+            ValueError: The name is empty, or taken by a collection or an alias.
+            EngineError: Something that is not ours has its place, or nothing can be written.
+        """
+        storage = self._opened()
+        if not name:
+            message = "The collection name is empty. Give the collection a name."
+            raise ValueError(message)
+        with self._lock:
+            if storage.exists(name):
+                message = f"Collection {name} already exists"
+                raise ValueError(message)
+            if self._aliases.behind(name) is not None:
+                message = f"Alias {name} already exists"
+                raise ValueError(message)
+            self._aliases.forget(name)
+            with storage.making(name) as folder:
+                yield folder
 
     def _leave_to_parent(self) -> None:
         """Let go of the path in a forked child."""

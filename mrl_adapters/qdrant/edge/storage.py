@@ -10,6 +10,7 @@
         shard/                  the engine's own files
       collections/.mrl-new-*    a collection that is being made
       collections/.mrl-gone-*   a collection that is being deleted
+      snapshots/<name>/         what `create_snapshot` wrote
 
 A collection comes and goes by one rename. What a killed process leaves under the names of those on
 their way is removed at the next opening; nothing else ever is.
@@ -28,6 +29,7 @@ from mrl_adapters.qdrant.edge.lock import LOCK_FILE, PathLock, unwritten
 from mrl_adapters.qdrant.edge.names import (
     COLLECTIONS_FOLDER,
     OWN,
+    SNAPSHOTS_FOLDER,
     folder_name,
     is_passing,
     passing_name,
@@ -93,6 +95,19 @@ class Storage:
         """Give the folder of a collection, whether it exists or not."""
         return self._root / folder_name(name)
 
+    def snapshots(self, name: str) -> Path:
+        """Give the folder of a collection's snapshots, whether it exists or not."""
+        return self.path / SNAPSHOTS_FOLDER / folder_name(name)
+
+    def require_writable(self, name: str) -> None:
+        """Refuse where nothing can be written.
+
+        Raises:
+            EngineError: The store can only be read.
+        """
+        if self._lock is None:
+            raise refusal(self.path, name)
+
     def exists(self, name: str) -> bool:
         """Tell whether a collection is there.
 
@@ -116,8 +131,7 @@ class Storage:
             EngineError: Something that is not ours has the collection's place, or nothing can be
                 written here.
         """
-        if self._lock is None:
-            raise refusal(self.path, name)
+        self.require_writable(name)
         target = self.folder(name)
         self._check_free(name, target)
         folder = self._root / passing_name("new")
