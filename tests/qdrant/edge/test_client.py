@@ -17,7 +17,7 @@ Points = Callable[..., list[models.PointStruct]]
 Vectors = dict[str, models.VectorParams]
 
 THREADS = Path("/proc/self/task")
-OUR_OWN = {"optimize", "repair_log"}
+OUR_OWN = {"optimize", "path", "repair_log"}
 METHODS = sorted(
     name for name in dir(EdgeClient) if not name.startswith("_") and name not in OUR_OWN
 )
@@ -44,11 +44,13 @@ def test_the_methods_that_the_stores_use_are_there() -> None:
         "count",
         "create_collection",
         "create_payload_index",
+        "create_snapshot",
         "create_vector_name",
         "delete",
         "delete_collection",
         "delete_payload",
         "delete_payload_index",
+        "delete_snapshot",
         "delete_vector_name",
         "delete_vectors",
         "facet",
@@ -57,10 +59,13 @@ def test_the_methods_that_the_stores_use_are_there() -> None:
         "get_collection_aliases",
         "get_collections",
         "info",
+        "list_snapshots",
+        "migrate",
         "overwrite_payload",
         "query_batch_points",
         "query_points",
         "query_points_groups",
+        "recover_snapshot",
         "retrieve",
         "scroll",
         "search_matrix_offsets",
