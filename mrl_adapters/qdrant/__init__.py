@@ -18,6 +18,7 @@ from mrl_adapters.qdrant.opening import MissingShortVectorsWarning
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.refit import refit
 from mrl_adapters.qdrant.repair import RepairResult, repair
+from mrl_adapters.qdrant.unmet import UnmetLayoutWarning
 from mrl_adapters.qdrant.zeros import ZeroVectorsWarning
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "MissingShortVectorsWarning",
     "RepairResult",
     "SearchPlan",
+    "UnmetLayoutWarning",
     "UnreadableContentWarning",
     "ZeroVectorsWarning",
     "audit",

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from dataclasses import KW_ONLY, dataclass, field, fields
+from functools import wraps
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError
 from mrl_adapters.vectors import Reduction, Rotation
 
+T = TypeVar("T")
 Distance: TypeAlias = Literal["Cosine", "Dot", "Euclid", "Manhattan"]
 METADATA_KEY = "mrl_adapters"
 PLAN_KEY = "plan"
@@ -22,6 +24,28 @@ _SCANNED_POINTS = 4_000
 _FEWEST_DIMENSIONS = 2
 
 
+def _knowing_given(kind: type[T]) -> type[T]:
+    """Let each object of a dataclass know which of its fields its caller chose.
+
+    What was left open takes what an existing collection has. A call that passes every field is
+    one of ``dataclasses.replace``: there what differs from its default was chosen.
+    """
+    made = kind.__init__
+    every = fields(kind)  # type: ignore[arg-type] # a dataclass, which no bound of T can say
+
+    @wraps(made)
+    def init(self: object, *args: object, **options: object) -> None:
+        passed = {each.name for each in every[: len(args)]} | set(options)
+        made(self, *args, **options)
+        if len(passed) == len(every):
+            passed = {each.name for each in every if getattr(self, each.name) != each.default}
+        object.__setattr__(self, "_given", frozenset(passed))
+
+    setattr(kind, "__init__", init)  # noqa: B010 - to mypy a method is not assigned to
+    return kind
+
+
+@_knowing_given
 @dataclass(frozen=True)
 class CollectionLayout:
     """Say what a collection holds.
@@ -48,11 +72,16 @@ class CollectionLayout:
         hnsw_m: Links a node in the short vectors' graphs.
         hnsw_ef_construct: Beam while those graphs are built; the default is Qdrant's own.
         payload_indexes: Payload field to index type (keyword, integer, float, bool, datetime,
-            uuid, geo, text), created with the collection.
+            uuid, geo, text), created with the collection, and in an existing one where they are
+            missing.
         tenant_field: Payload field that separates tenants; graphs are then built per tenant.
         shard_number: Shards on a cluster (the server's default if None).
         replication_factor: Copies of each shard on a cluster (the server's default if None).
         write_ordering: Ordering of concurrent writes on a cluster: weak, medium or strong.
+
+    Opening an existing collection never changes it otherwise. What the caller chose and it does
+    not have is an error (sizes, distance, model, rotation, names) or an UnmetLayoutWarning (what
+    only costs time or space); what was left open takes what there is.
 
     Raises:
         DimensionsError: A stage is not smaller than the full vector, or not positive.
@@ -152,6 +181,12 @@ class CollectionLayout:
             raise DimensionsError(
                 msg, found=self.rotation.full_dimensions, expected=self.dimensions
             )
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Name the fields that the caller chose: the others are open to what a collection has."""
+        given: frozenset[str] = vars(self).get("_given", frozenset())
+        return given
 
     def stage_name(self, stage: int) -> str:
         """Name the short vector of a stage.

@@ -71,6 +71,27 @@ def check_layout(name: str, wanted: CollectionLayout, found: CollectionLayout) -
     return replace(found, write_ordering=wanted.write_ordering)
 
 
+def check_full_name(name: str, wanted: CollectionLayout, found: CollectionLayout) -> None:
+    """Refuse to rank by another vector than the one that was asked for by name.
+
+    Args:
+        name: The collection's name, for messages.
+        wanted: The caller's layout; a name that it leaves open is not compared.
+        found: The collection's own.
+
+    Raises:
+        CollectionMismatchError: They name different ones.
+    """
+    if "full_name" in wanted.given and wanted.full_name != found.full_name:
+        msg = (
+            f"Collection {name!r}: its full vector is {found.full_name!r}, the layout asks for "
+            f"{wanted.full_name!r}. Pass full_name={found.full_name!r}, or leave it out."
+        )
+        raise CollectionMismatchError(
+            msg, collection=name, found=found.full_name, expected=wanted.full_name
+        )
+
+
 def check_model(name: str, model: str | None, found: str | None) -> None:
     """Refuse to mix two embedding models in one collection.
 

@@ -4,24 +4,25 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TypeVar
-
-from qdrant_client import models
+from typing import TypeAlias, TypeVar
 
 from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
-from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.first_load import fit_auto
 from mrl_adapters.qdrant.flow import Flow, ask, change, retry_delay
+from mrl_adapters.qdrant.indexes import complete_indexes, create_indexes
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
-from mrl_adapters.qdrant.matching import check_layout, check_model
+from mrl_adapters.qdrant.matching import check_full_name, check_layout, check_model
 from mrl_adapters.qdrant.paging import lacking
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.reading import stored_metadata
 from mrl_adapters.qdrant.rotation import rotated_layout, store_rotation
+from mrl_adapters.qdrant.unmet import warn_of_unmet
 from mrl_adapters.vectors import FloatArray, Rotation
 
+Found: TypeAlias = tuple[CollectionLayout, SearchPlan | None]
 T = TypeVar("T")
 L = TypeVar("L", bound=CollectionLayout | None)
 
@@ -40,7 +41,7 @@ class Opening:
         layout: What to create, or what to expect; None reads an existing collection and derives
             a new one's layout from its first vectors and the registry.
         model: Name of the embedding model.
-        payload_indexes: Indexes that a new collection gets beside the layout's own.
+        payload_indexes: Indexes that a collection gets beside the layout's own.
     """
 
     def __init__(
@@ -79,6 +80,9 @@ class Opening:
         Raises:
             CollectionMismatchError: It differs from what was asked for, or does not exist.
         """
+        return (yield from self._open(must_exist=must_exist, ours=False))
+
+    def _open(self, *, must_exist: bool, ours: bool) -> Flow[CollectionLayout | None]:
         if self._opened is not None:
             return self._opened
         found = yield from self._look()
@@ -91,12 +95,14 @@ class Opening:
                 raise CollectionMismatchError(msg, collection=self.name)
             logger.info("Collection %r does not exist yet: nothing to find.", self.name)
             return None
+        if self.wanted is not None and not ours:
+            found = yield from self._complete(self.wanted, found)
         layout, self.saved_plan = found
         yield from self._warn_of_missing(layout)
         self._opened = layout
         return layout
 
-    def _look(self) -> Flow[tuple[CollectionLayout, SearchPlan | None] | None]:
+    def _look(self) -> Flow[Found | None]:
         """Read what there is, and check it; None if nothing."""
         if not (yield from ask(lambda c: c.collection_exists(self.name))):
             return None
@@ -105,12 +111,26 @@ class Opening:
         check_model(self.name, self.model, found.model)
         expected = self._completed(self.wanted or found)
         if self.wanted is not None:
+            check_full_name(self.name, self.wanted, found)
             found = check_layout(self.name, expected, found)
         if METADATA_KEY not in (info.config.metadata or {}):
             # A server before 1.16, or somebody else's collection: the caller knows the model.
             found = replace(found, model=expected.model, reduction=expected.reduction)
         saved = stored_metadata(info).get(PLAN_KEY)
         return found, SearchPlan.from_stored(saved) if saved else None
+
+    def _complete(self, wanted: CollectionLayout, found: Found) -> Flow[Found]:
+        """Make the payload indexes that are missing, and tell of what else is not as asked for."""
+        # An adapter's own indexes alone are no reason to change a collection.
+        if wanted.index_schemas() and (
+            yield from complete_indexes(self.name, self._indexed(wanted), found[0])
+        ):
+            found = (yield from self._look()) or found
+        warn_of_unmet(self.name, wanted, found[0], (yield from ask(engine_of)))
+        return found
+
+    def _indexed(self, layout: CollectionLayout) -> CollectionLayout:
+        return replace(layout, payload_indexes={**self._indexes, **layout.payload_indexes})
 
     def save_plan(self, plan: SearchPlan) -> Flow[None]:
         """Store a plan in the collection's metadata, and know it from now on."""
@@ -194,7 +214,8 @@ class Opening:
         layout = fit_auto(self.name, self._new_layout(dimensions), first_load)
         if isinstance(layout.rotation, Rotation):
             yield from store_rotation(self.name, layout.rotation)
-        layout = replace(layout, payload_indexes={**self._indexes, **layout.payload_indexes})
+        layout = self._indexed(layout)
+        ours = True
         try:
             yield from change(
                 lambda c: c.create_collection(
@@ -209,20 +230,11 @@ class Opening:
             # Another writer may have created it in the meantime; then it is checked like any.
             if not (yield from ask(lambda c: c.collection_exists(self.name))):
                 raise
-        engine = yield from ask(engine_of)
-        for field, schema in layout.index_schemas().items():
-            if engine is not Engine.LOCAL:
-                yield from self._index_payload(field, schema)
-        created = yield from self.open(must_exist=True)
+            ours = False
+        yield from create_indexes(self.name, layout.index_schemas())
+        created = yield from self._open(must_exist=True, ours=ours)
         assert created is not None  # noqa: S101 - must_exist
         return created
-
-    def _index_payload(
-        self, field: str, schema: models.PayloadSchemaType | models.KeywordIndexParams
-    ) -> Flow[None]:
-        yield from change(
-            lambda c: c.create_payload_index(self.name, field, field_schema=schema, wait=True)
-        )
 
     def _new_layout(self, dimensions: int) -> CollectionLayout:
         if self.wanted is not None:

@@ -96,6 +96,7 @@ def read_layout(
         raise CollectionMismatchError(msg, collection=name, found=rotation_id)
     first, full = shorts[present[0]], dense[full_name]
     graph = first.hnsw_config or models.HnswConfigDiff()
+    tenants = graph.m == 0 and bool(graph.payload_m)
     full_m = full.hnsw_config.m if full.hnsw_config else None
     return CollectionLayout(
         full.size,
@@ -113,9 +114,22 @@ def read_layout(
         payload_indexes={
             key: index.data_type.value for key, index in (info.payload_schema or {}).items()
         },
+        tenant_field=tenant_field(info) if tenants else None,
         shard_number=info.config.params.shard_number,
         replication_factor=info.config.params.replication_factor,
     )
+
+
+def tenant_field(info: models.CollectionInfo) -> str | None:
+    """Tell which payload field is indexed as the one that separates tenants, if one is.
+
+    Args:
+        info: The engine's description.
+    """
+    for field, index in (info.payload_schema or {}).items():
+        if getattr(index.params, "is_tenant", None):
+            return field
+    return None
 
 
 def active_rotation(info: models.CollectionInfo) -> str | None:

@@ -353,7 +353,7 @@ class Gateway(Recorder):
                 self._aliases[created.alias_name] = created.collection_name
         return True
 
-    def _carry_out(  # noqa: PLR0911 - a table of calls
+    def _carry_out(  # noqa: C901, PLR0911 - a table of calls
         self, method: str, name: str, resource: list[str], body: Any
     ) -> Any:
         engine = self._engine
@@ -381,6 +381,8 @@ class Gateway(Recorder):
                 return engine.delete_collection(name)
             case "PUT", ["index"]:
                 return engine.create_payload_index(name, **parsed(models.CreateFieldIndex, body))
+            case "DELETE", ["index", field]:
+                return engine.delete_payload_index(name, field)
             case "PUT", ["vectors", vector]:
                 config = TypeAdapter(models.VectorNameConfig).validate_python(body)
                 return engine.create_vector_name(name, vector, config)

@@ -13,7 +13,7 @@ from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.layout import SHORT_NAME
 from mrl_adapters.qdrant.migration.checkpoint import read_checkpoint
-from mrl_adapters.qdrant.reading import dense_vectors, stored_metadata
+from mrl_adapters.qdrant.reading import dense_vectors, stored_metadata, tenant_field
 
 _SLICEABLE = {None, models.Datatype.FLOAT32, models.Datatype.FLOAT16}
 
@@ -54,10 +54,7 @@ class Source:
     @property
     def tenant_field(self) -> str | None:
         """Payload field that separates tenants, if one is indexed as such."""
-        for field, index in (self.info.payload_schema or {}).items():
-            if getattr(index.params, "is_tenant", None):
-                return field
-        return None
+        return tenant_field(self.info)
 
     @property
     def claimed(self) -> models.CollectionInfo:
