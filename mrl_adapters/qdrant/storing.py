@@ -39,7 +39,7 @@ def store_points(
     """
     places, surplus = yield from places_of(name, batch.ids)
     placed = replace(batch, places=places).distinct()
-    bare = unfindable(placed.vectors[layout.full_name], layout)
+    bare = unfindable(placed.vectors[layout.full_name])
     requests = yield from ask(
         lambda c: placed.requests(arrays=engine_of(c) is not Engine.SERVER, bare=bare)
     )

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from mrl_adapters.qdrant.commands import command
-from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.vectors import FloatArray
 
 _NAMED = 5
@@ -21,18 +20,16 @@ class ZeroVectorsWarning(UserWarning):
     """Documents were stored whose vector is all zeros, so that no search finds them."""
 
 
-def unfindable(full: FloatArray, layout: CollectionLayout) -> list[int]:
+def unfindable(full: FloatArray) -> list[int]:
     """List the rows that are to be stored without vectors.
 
-    Under Cosine a vector of zeros has no direction, and engines would still rank it among the
-    others. Under the other distances it is a vector like any other.
+    Engines would rank a vector of zeros among the others. Under Cosine it has no direction; under
+    Euclid it lies nearer to any question than most texts do: 1 from each vector of unit length,
+    where two that have nothing to do with each other are 1.4 apart.
 
     Args:
         full: Checked vectors, shape (n, d).
-        layout: How the collection is laid out.
     """
-    if layout.distance != "Cosine":
-        return []
     rows: list[int] = np.flatnonzero(~full.any(axis=1)).tolist()
     return rows
 

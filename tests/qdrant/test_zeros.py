@@ -76,14 +76,17 @@ def test_any_mixture_keeps_every_document(
     assert (report.missing, report.stale, report.zero) == (0, 0, 0)
 
 
-@pytest.mark.parametrize("distance", ["Dot", "Euclid", "Manhattan"])
-def test_where_zeros_are_a_place_like_any_other_they_are_found(
+@pytest.mark.parametrize("distance", ["Cosine", "Dot", "Euclid", "Manhattan"])
+def test_they_do_not_come_before_what_is_far_from_a_question(
     driver: Driver, name: str, documents: Documents, distance: Any
 ) -> None:
     docs = MatryoshkaCollection(name, layout=CollectionLayout(32, (8,), distance=distance))
-    vectors = np.vstack([documents(2), np.zeros((1, 32), dtype=np.float32)])
-    driver.run(docs.add(["a", "b", "z"], vectors, [{"n": 0}, {"n": 1}, {"n": 2}]))
-    assert sorted(found(driver.run, docs, vectors[0])) == [0, 1, 2]
+    (text,) = documents(1)
+    vectors = np.vstack([text, -text, np.zeros_like(text)])  # zeros lie between the two
+    with pytest.warns(ZeroVectorsWarning, match=r"\('z'\)"):
+        driver.run(docs.add(["a", "b", "z"], vectors, [{"n": 0}, {"n": 1}, {"n": 2}]))
+    assert found(driver.run, docs, text) == found(driver.run, docs, text, exact=True) == [0, 1]
+    assert driver.run(docs.count()) == 3
 
 
 def test_a_collection_of_nothing_else_opens_without_advice_to_repair_it(
