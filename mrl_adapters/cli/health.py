@@ -101,6 +101,8 @@ def _show_log(log: "LogRepair") -> None:
     for count, what in rows:
         if count:
             output.print(Text(f"{count:,} {what}."))
+    for what in log.accepted:
+        tell("Taken as it is", "bold yellow", what, output)
     for point_id in log.emptied:
         output.print(Text(f"  {point_id}"))
     if log.backup:

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from qdrant_client import models
 
-from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.errors import CollectionMismatchError, EngineError
 from mrl_adapters.qdrant.advice import Advice, advise
 from mrl_adapters.qdrant.commands import command, usual_stages
 from mrl_adapters.qdrant.contents import CONTENT_KEYS, unreadable
 from mrl_adapters.qdrant.driver import Client, Driver
+from mrl_adapters.qdrant.edge import EdgeClient
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.migration.checkpoint import continuing, read_checkpoint
@@ -103,8 +104,9 @@ def audit(
 ) -> AuditReport:
     """Check a collection's short vectors against its full ones, and its settings.
 
-    Nothing is written. Points that lack a short vector are counted by the engine, over all
-    points; the rest is known only from reading vectors.
+    Nothing is written. The embedded engine's files are compared with what was noted of them.
+    Points that lack a short vector are counted by the engine, over all points; the rest is known
+    only from reading vectors.
 
     Args:
         client: Client that holds the collection.
@@ -115,11 +117,13 @@ def audit(
 
     Raises:
         MigrationError: The collection does not exist, or has no full vector.
+        EngineError: Files of the embedded engine are damaged, so that it does not open.
     """
     began_s = time.monotonic()
     driver = Driver(client)
     source = read_source(driver, collection_name, full_name)
     layout, problems = _layout(driver, source, full_name)
+    problems += _damages(client, source.name)
     shorts = ShortVectors(driver, source.name, layout) if layout else None
     findings = _Findings(source, shorts)
     points = count_points(driver, source.name)
@@ -163,6 +167,17 @@ def _layout(
     except CollectionMismatchError as error:
         return None, [*problems, str(error)]
     return layout, problems
+
+
+def _damages(client: Client, name: str) -> list[str]:
+    """Compare all files of the embedded engine; of servers they are not ours to see."""
+    if not isinstance(client, EdgeClient):
+        return []
+    try:
+        client.check_files(name)
+    except EngineError as error:
+        return [str(error)]
+    return []
 
 
 def _records(

@@ -33,7 +33,8 @@ class RepairResult:
         settled: Whether the last comparison found everything right. False: other writers changed
             points all the time; run it again when they are done.
         elapsed_s: Seconds it took.
-        log: What was mended in the embedded engine's log and payloads; None on other engines.
+        log: What was mended in the embedded engine's log and payloads, and what was wrong with
+            its files; None on other engines.
     """
 
     collection_name: str
@@ -59,8 +60,9 @@ def repair(
 ) -> RepairResult:
     """Derive again every short vector that is missing or does not belong to its full one.
 
-    On the embedded engine, first mend what earlier versions let in: a log that cannot be applied
-    again, so that the collection does not open, and payloads nested too deeply to be read.
+    On the embedded engine, files that are not what they were are taken as they are, if the engine
+    can load them: what is missing or wrong in them stays so. What earlier versions let in is
+    mended: a log that cannot be applied again, and payloads nested too deeply to be read.
 
     Every point is read and compared. A collection with short vectors that does not know what it
     is gets told so in its metadata. It may be interrupted at any moment; run it again.

@@ -6,12 +6,18 @@ from typing import Any
 
 from qdrant_client import models
 
-from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.edge.files import read_json, write_json
+from mrl_adapters.errors import ConfigurationError, EngineError
+from mrl_adapters.qdrant.edge.ownership import aliases_revision, mark_aliases
 from mrl_adapters.qdrant.edge.parsing import parsed
 from mrl_adapters.qdrant.edge.permissions import may_write, refusal
+from mrl_adapters.qdrant.edge.sealed import read_sealed, write_sealed
 
 ALIASES_FILE = "aliases.json"
+
+_WAYS_OUT = (
+    "Restore it from a backup; or delete it, and mrl-adapters.json beside it, and create the "
+    "aliases again."
+)
 
 
 class Aliases:
@@ -30,13 +36,30 @@ class Aliases:
         self._file = path / ALIASES_FILE
         self._exists = exists
         self._read: dict[str, str] | None = None
+        self._revision = 0
 
     @property
     def noted(self) -> dict[str, str]:
         """All aliases with their collections, those that lead nowhere included."""
         if self._read is None:
-            self._read = read_json(self._file)["aliases"] if self._file.exists() else {}
+            self._read = self._load()
         return self._read
+
+    def _load(self) -> dict[str, str]:
+        known = aliases_revision(self._file.parent)
+        if not known and not self._file.exists():
+            return {}
+        try:
+            content = read_sealed(self._file)
+            found: dict[str, str] = content["aliases"]
+            self._revision = content.get("revision", 0)
+        except (EngineError, LookupError) as error:
+            message = f"{self._file} is gone or damaged ({error}). {_WAYS_OUT}"
+            raise EngineError(message, path=self._file) from error
+        if self._revision < known:
+            message = f"{self._file} is an older copy. {_WAYS_OUT}"
+            raise EngineError(message, path=self._file, found=self._revision, expected=known)
+        return found
 
     def living(self) -> dict[str, str]:
         """Give the aliases with their collections."""
@@ -101,5 +124,8 @@ class Aliases:
         if new != self.noted:
             if not may_write(self._file.parent):
                 raise refusal(self._file.parent)
-            write_json(self._file, {"format": 1, "aliases": new})
+            # The file first: it may be one ahead of the marker where a process died between them.
+            self._revision += 1
+            write_sealed(self._file, {"aliases": new, "revision": self._revision})
+            mark_aliases(self._file.parent, self._revision)
             self._read = new

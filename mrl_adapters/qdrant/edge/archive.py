@@ -19,15 +19,17 @@ from urllib.request import url2pathname
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, EngineError
-from mrl_adapters.qdrant.edge.files import sync_folder, write_json
+from mrl_adapters.qdrant.edge.files import sync_folder
 from mrl_adapters.qdrant.edge.names import OWN, SETTINGS_FILE, folder_name, passing_name
 from mrl_adapters.qdrant.edge.permissions import everything
+from mrl_adapters.qdrant.edge.sealed import unsealed, write_sealed
 
 _ENDING = ".snapshot"
 _MANIFEST = "snapshot.json"
 _KIND = "a collection of mrl-adapters"
 _FORMAT = 1
 _BLOCK = 1 << 20
+_NOT_OURS = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError)
 # The engine reserves files that it hardly fills: their zeros go at the cheapest level.
 _LEVEL = 1
 
@@ -147,8 +149,9 @@ def unpack(name: str, location: str, checksum: str | None, folder: Path) -> int:
                 for member in archive.infolist():
                     if member.filename != _MANIFEST:
                         archive.extract(member, folder)
-            write_json(folder / SETTINGS_FILE, {**settings, "name": name})
-        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError) as error:
+            plain = unsealed(settings, file)
+            write_sealed(folder / SETTINGS_FILE, {**plain, "name": name})
+        except (*_NOT_OURS, EngineError) as error:
             message = (
                 f"Collection {name!r}: {file} is no snapshot of an EdgeClient, or a damaged one "
                 f"({error}). Snapshots of a server are recovered by a server."

@@ -1,5 +1,6 @@
 """Say what went wrong inside the engine in the package's own words."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,10 @@ _REFUSALS: dict[str, type[MRLError]] = {
     "Not existing vector name error": ConfigurationError,
 }
 
+# What it says of files that it cannot read, and what of files that somebody else holds, that the
+# disk has no room for, or that hold what it cannot read at all.
+_UNREADABLE = ("failed to load segment", "failed to open WAL", "Failed to decode value")
+_READABLE = ("WouldBlock", "No space left", "RecursionLimitExceeded")
 
 _PANIC = "PanicException"  # of pyo3_runtime: a BaseException, and not importable
 
@@ -48,19 +53,48 @@ class EngineErrors:
     ) -> None:
         # The binding raises bare Exception for everything else that goes wrong inside the engine.
         if kind is Exception:
+            if _is_of_files(str(error)):
+                raise damaged(self._name, self._folder, str(error)) from error
             message = f"Collection {self._name!r}: {error}"
             kinds = (kind for start, kind in _REFUSALS.items() if str(error).startswith(start))
             raise next(kinds, EngineError)(message, collection=self._name) from error
         if kind is not None and kind.__name__ == _PANIC:
             if self._after_panic is not None:
                 self._after_panic()
-            raise _damaged(self._name, self._folder, f"the engine panicked: {error}") from error
+            raise damaged(self._name, self._folder, f"the engine panicked: {error}") from error
 
 
-def _damaged(name: str, folder: Path, what: str) -> EngineError:
-    """Compose the error about a collection whose files are most likely damaged."""
-    message = (
-        f"Collection {name!r}: {what}. Its files are most likely damaged: restore {folder} from a "
-        f"backup, or delete the collection (client.delete_collection({name!r})) and index again."
+def _is_of_files(message: str) -> bool:
+    return any(sign in message for sign in _UNREADABLE) and not any(
+        sign in message for sign in _READABLE
     )
-    return EngineError(message, collection=name, path=folder)
+
+
+def damaged(
+    name: str,
+    folder: Path,
+    what: str,
+    *,
+    expected: object = None,
+    found: object = None,
+    repairable: bool = False,
+) -> EngineError:
+    """Compose the error about a collection whose files are not what they were.
+
+    Args:
+        name: The collection.
+        folder: Its folder, two levels below the path of the client.
+        what: What is wrong, a clause without an end.
+        expected: What was acknowledged.
+        found: What is there.
+        repairable: The engine may be able to go on with what is there.
+    """
+    message = (
+        f"Collection {name!r}: {what}. Its files {'are' if repairable else 'are most likely'} "
+        f"damaged: restore {folder} from a backup, or delete the collection "
+        f"(client.delete_collection({name!r})) and index again."
+    )
+    if repairable:
+        command = ["mrl-adapters", "repair", "--path", str(folder.parents[1]), "--", name]
+        message += f" To go on with what is left of it, however wrong: {shlex.join(command)}"
+    return EngineError(message, collection=name, path=folder, expected=expected, found=found)

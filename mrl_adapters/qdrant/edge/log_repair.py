@@ -42,7 +42,7 @@ _SMALLEST = b"\xfb\xff\xef\xff\xff\xff\xff\xff\xff"
 
 @dataclass(frozen=True)
 class LogRepair:
-    """Say what was mended in a collection's log.
+    """Say what was mended in a collection's log, and what was found wrong with its files.
 
     Args:
         bounds: Operations whose filter had a bound that is not finite.
@@ -52,6 +52,8 @@ class LogRepair:
         restored: Ids of points whose stored payload was nested too deeply to be read; they have
             what the log held of it.
         emptied: Ids of such points of which the log held nothing; they have no payload now.
+        accepted: What was wrong with the collection's files, a clause each: they are taken as
+            they are.
     """
 
     bounds: int = 0
@@ -60,11 +62,12 @@ class LogRepair:
     backup: str | None = None
     restored: tuple[int | str, ...] = ()
     emptied: tuple[int | str, ...] = ()
+    accepted: tuple[str, ...] = ()
 
     @property
     def mended(self) -> bool:
         """Whether anything was wrong."""
-        return bool(self.backup or self.restored or self.emptied)
+        return bool(self.backup or self.restored or self.emptied or self.accepted)
 
 
 def has_lost_bounds(shard: Path) -> bool:

@@ -111,7 +111,7 @@ class Managing(OpenPath):
         refuse_unknown(kwargs)
         storage = self._opened()
         with self._lock:
-            if not storage.exists(collection_name):
+            if not storage.holds(collection_name):
                 return False
             opened = self._collections.get(collection_name)
             if opened is not None:

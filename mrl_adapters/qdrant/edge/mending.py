@@ -16,10 +16,27 @@ _UNREADABLE = "Failed to deserialize payload"
 
 
 class Mending(OpenPath):
-    """Mend collections, those included that cannot be opened."""
+    """Check and mend collections, those included that cannot be opened."""
+
+    def check_files(self, collection_name: str) -> None:
+        """Make sure that all files of a collection are what they were; reads all of them.
+
+        Opening a collection does the same, but reads the contents of the smaller files only.
+
+        Args:
+            collection_name: The collection.
+
+        Raises:
+            ValueError: There is no such collection.
+            EngineError: They are not; says which.
+        """
+        self._collection(collection_name).check_files()
 
     def repair_log(self, collection_name: str) -> LogRepair:
         """Mend a log that cannot be applied again, and payloads too deep to be read.
+
+        Files that are not what they were are taken as they are, if the engine can load them; what
+        is missing or wrong in them is not told again.
 
         Everything else stays. It may be interrupted at any moment and run again; a collection
         that is well is left alone.
@@ -37,6 +54,7 @@ class Mending(OpenPath):
         collection = self._collection(collection_name)
         with collection.lock:
             done = collection.mend_log()
+            accepted = collection.accept_files()
             unreadable = _unreadable(collection)
             logged = collection.logged_payloads() if unreadable else {}
             for point_id in unreadable:
@@ -44,7 +62,7 @@ class Mending(OpenPath):
                 collection.write(edge.UpdateOperation.overwrite_payload([point_id], payload))
         restored = tuple(each for each in unreadable if each in logged)
         emptied = tuple(each for each in unreadable if each not in logged)
-        return replace(done, restored=restored, emptied=emptied)
+        return replace(done, restored=restored, emptied=emptied, accepted=accepted)
 
 
 def _unreadable(collection: Collection) -> list[int | str]:

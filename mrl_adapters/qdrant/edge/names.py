@@ -1,18 +1,19 @@
 """Name what a store has on disk: its folders, its files, and those on their way in or out."""
 
 import hashlib
-import json
 import re
 import uuid
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from mrl_adapters.qdrant.edge.files import read_json
+from mrl_adapters.errors import EngineError
+from mrl_adapters.qdrant.edge.sealed import read_sealed
 
 COLLECTIONS_FOLDER = "collections"
 SNAPSHOTS_FOLDER = "snapshots"
 SETTINGS_FILE = "collection.json"
 PENDING_FILE = "pending.json"
+INVENTORY_FILE = "inventory"
 SHARD_FOLDER = "shard"
 LOG_BACKUP_FOLDER = "log-before-repair"
 
@@ -22,6 +23,8 @@ OWN = frozenset(
         "collection.tmp",
         PENDING_FILE,
         "pending.tmp",
+        INVENTORY_FILE,
+        "inventory.tmp",
         SHARD_FOLDER,
         LOG_BACKUP_FOLDER,
     }
@@ -67,19 +70,30 @@ def stored_name(folder: Path) -> str | None:
     """Give the name of the collection that lies in a folder; None if the folder is not ours.
 
     Raises:
-        EngineError: A shard lies there, and its settings cannot be read.
+        EngineError: A shard lies there, and its settings are gone or damaged.
     """
     file = folder / SETTINGS_FILE
-    if not file.is_file():
+    if not file.is_file() and not has_lost_settings(folder):
         return None
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        if (folder / SHARD_FOLDER).is_dir():
-            read_json(file)
-        return None
-    if not isinstance(content, dict) or not content.keys() >= {"format", "name", "settings"}:
+        content = read_sealed(file)
+    except EngineError as error:
+        if not (folder / SHARD_FOLDER).is_dir():
+            return None
+        name = unquote(folder.name)
+        message = f"Collection {name!r}: {error} Or delete the collection and index again."
+        raise EngineError(message, collection=name, path=file) from error
+    if not content.keys() >= {"format", "name", "settings"}:
         return None
     name = content["name"]
     # A copy that somebody keeps under another name is theirs.
     return name if isinstance(name, str) and folder_name(name) == folder.name else None
+
+
+def has_lost_settings(folder: Path) -> bool:
+    """Tell whether a collection lies in a folder, all but its settings."""
+    return (
+        (folder / SHARD_FOLDER).is_dir()
+        and (folder / INVENTORY_FILE).is_file()
+        and not (folder / SETTINGS_FILE).is_file()
+    )

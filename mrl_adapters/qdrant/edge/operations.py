@@ -9,19 +9,23 @@ from qdrant_client import models
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.edge.config import dense_vectors, edge_enum
 from mrl_adapters.qdrant.edge.filters import edge_filter
+from mrl_adapters.qdrant.edge.inventory import Since
 from mrl_adapters.qdrant.edge.points import PointId, edge_payload, edge_point_vectors, edge_points
 from mrl_adapters.qdrant.edge.shard import Collection
+from mrl_adapters.qdrant.edge.space import Size, nothing
 
 Selector: TypeAlias = (
     Sequence[PointId] | models.Filter | models.PointIdsList | models.FilterSelector
 )
 
 _T = TypeVar("_T")
+_Stored = TypeVar("_Stored", edge.Point, edge.PointVectors)
 _Operation: TypeAlias = edge.UpdateOperation
 
 # The log keeps the last operations, and whoever opens the collection reads them again, each into
 # memory of several times its size. Smaller ones are not slower to write.
 _OPERATION_BYTES = 1 << 20
+_ID_BYTES = 40
 
 
 class Step(NamedTuple):
@@ -30,17 +34,21 @@ class Step(NamedTuple):
     operation: _Operation
     touched: int | edge.Filter = 0
     """Which points it may move out of the index: how many, or those that match."""
+    size: Size = nothing
+    """Tells about how many bytes it brings."""
+    effect: Since = Since.ADDED
+    """What may be different afterwards."""
 
 
 def apply(collection: Collection, steps: Iterable[Step]) -> None:
     """Apply operations, one after the other."""
-    for operation, touched in steps:
+    for operation, touched, size, effect in steps:
         if isinstance(touched, int):
-            collection.write(operation, touched=touched)
+            collection.write(operation, touched, size, effect)
             continue
         with collection.engine() as shard:
             matching = shard.count(edge.CountRequest(filter=touched))
-            collection.write(operation, touched=matching)
+            collection.write(operation, matching, size, effect)
 
 
 def upsert(
@@ -58,9 +66,7 @@ def upsert(
     converted = edge_points(points, collection.intake())
     condition, mode = edge_filter(update_filter), edge_enum(edge.UpdateMode, update_mode)
     return _portions(
-        converted,
-        collection.settings,
-        lambda part: _Operation.upsert_points(part, condition, mode),
+        collection, converted, lambda part: _Operation.upsert_points(part, condition, mode)
     )
 
 
@@ -72,9 +78,7 @@ def update_vectors(
     """Convert new vectors of existing points; raises as :func:`upsert` does."""
     converted = edge_point_vectors(points, collection.intake())
     condition = edge_filter(update_filter)
-    return _portions(
-        converted, collection.settings, lambda part: _Operation.update_vectors(part, condition)
-    )
+    return _portions(collection, converted, lambda part: _Operation.update_vectors(part, condition))
 
 
 def set_payload(points: Selector, payload: dict[str, Any], key: str | None) -> list[Step]:
@@ -84,6 +88,7 @@ def set_payload(points: Selector, payload: dict[str, Any], key: str | None) -> l
         points,
         lambda ids: _Operation.set_payload(ids, plain, key),
         lambda chosen: _Operation.set_payload_by_filter(chosen, plain, key),
+        size=lambda touched, stored: touched * (stored + len(repr(plain))),
     )
 
 
@@ -94,6 +99,7 @@ def overwrite_payload(points: Selector, payload: dict[str, Any]) -> list[Step]:
         points,
         lambda ids: _Operation.overwrite_payload(ids, plain),
         lambda chosen: _Operation.overwrite_payload_by_filter(chosen, plain),
+        size=lambda touched, stored: touched * (stored + len(repr(plain))),
     )
 
 
@@ -114,7 +120,11 @@ def clear_payload(points: Selector) -> list[Step]:
 def delete(points: Selector) -> list[Step]:
     """Convert points that are deleted."""
     return _chosen(
-        points, _Operation.delete_points, _Operation.delete_points_by_filter, moves=False
+        points,
+        _Operation.delete_points,
+        _Operation.delete_points_by_filter,
+        moves=False,
+        effect=Since.REMOVED,
     )
 
 
@@ -138,16 +148,18 @@ def _chosen(
     by_ids: Callable[[list[PointId]], _Operation],
     by_filter: Callable[[edge.Filter], _Operation],
     *,
+    size: Size = lambda touched, stored: touched * stored,
     moves: bool = True,
+    effect: Since = Since.ADDED,
 ) -> list[Step]:
     """Convert an operation on the points that a selector names.
 
-    `moves`: the engine may move the points out of the index to change them.
+    `moves`: the engine may move the points out of the index to change them, whole.
     """
     chosen, ids = _selected(selector)
     if chosen is None:
-        return [Step(by_ids(_some(ids)), len(ids) if moves else 0)]
-    return [Step(by_filter(chosen), chosen if moves else 0)]
+        return [Step(by_ids(_some(ids)), len(ids) if moves else 0, size, effect)]
+    return [Step(by_filter(chosen), chosen if moves else 0, size, effect)]
 
 
 def _selected(selector: Selector) -> tuple[edge.Filter | None, list[PointId]]:
@@ -175,13 +187,25 @@ def _some(given: list[_T]) -> list[_T]:
 
 
 def _portions(
-    points: list[_T], settings: models.CreateCollection, make: Callable[[list[_T]], _Operation]
+    collection: Collection,
+    points: list[_Stored],
+    make: Callable[[list[_Stored]], _Operation],
 ) -> Iterator[Step]:
-    """Cut points into operations of about a megabyte."""
-    numbers = sum(params.size for params in dense_vectors(settings).values())
+    """Cut points into operations of about a megabyte, if there is room for all of them."""
+    numbers = sum(params.size for params in dense_vectors(collection.settings).values())
+    collection.check_room(len(points), _size(points, numbers))
     size = max(1, _OPERATION_BYTES // (4 * max(numbers, 1)))
     return (
-        Step(make(part), len(part))
+        Step(make(part), len(part), _size(part, numbers))
         for start in range(0, len(_some(points)), size)
         for part in [points[start : start + size]]
     )
+
+
+def _size(points: Sequence[edge.Point | edge.PointVectors], numbers: int) -> Size:
+    def size(touched: int, stored: float) -> float:
+        del touched, stored
+        payloads = sum(len(repr(getattr(each, "payload", None))) for each in points)
+        return len(points) * (4 * numbers + _ID_BYTES) + payloads
+
+    return size

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant.edge.files import write_json
@@ -102,12 +103,30 @@ def mark(path: Path) -> None:
         write_json(marker, {"store": _STORE, "format": _FORMAT}, path / passing_name("new"))
 
 
-def _is_marked(path: Path) -> bool:
+def mark_aliases(path: Path, revision: int) -> None:
+    """Write down how often the file of the store's aliases has been written."""
+    content = {"store": _STORE, "format": _FORMAT, "aliases": revision}
+    write_json(path / MARKER_FILE, content, path / passing_name("new"))
+
+
+def aliases_revision(path: Path) -> int:
+    """Tell how often the file of the store's aliases has been written, as far as is known."""
+    found = _marker(path).get("aliases")
+    return found if isinstance(found, int) else 0
+
+
+def _marker(path: Path) -> dict[str, Any]:
+    """Read what the marker says; nothing if it is not ours."""
     try:
         content = json.loads((path / MARKER_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    if not isinstance(content, dict) or content.get("store") != _STORE:
+        return {}
+    return content if isinstance(content, dict) and content.get("store") == _STORE else {}
+
+
+def _is_marked(path: Path) -> bool:
+    content = _marker(path)
+    if not content:
         return False
     found = content.get("format")
     if found != _FORMAT:

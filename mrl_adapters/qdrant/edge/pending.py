@@ -47,6 +47,10 @@ class Pending:
         if count == 0 or count >= 2 * max(self._saved, _KB):
             self.save()
 
+    def put_off(self) -> None:
+        """Ask for a build again only when twice as many points are waiting."""
+        self._build_from = max(2.0 * self.count, 1)
+
     def save(self) -> None:
         """Write the count down if that has not been done."""
         if self.count != self._saved:

@@ -6,11 +6,13 @@ from typing import Any, NoReturn
 import qdrant_edge as edge
 
 from mrl_adapters.errors import EngineError
+from mrl_adapters.qdrant.edge.inventory import Since
 from mrl_adapters.qdrant.edge.log_repair import LogRepair
 from mrl_adapters.qdrant.edge.permissions import refusal
 from mrl_adapters.qdrant.edge.reading_copy import ReadingCopy
 from mrl_adapters.qdrant.edge.settings import Change
 from mrl_adapters.qdrant.edge.shard import Collection
+from mrl_adapters.qdrant.edge.space import Size, nothing
 
 
 class ReadOnlyCollection(Collection):
@@ -40,9 +42,15 @@ class ReadOnlyCollection(Collection):
         finally:
             self._settling = False
 
-    def write(self, operation: edge.UpdateOperation, touched: int = 0) -> None:
+    def write(
+        self,
+        operation: edge.UpdateOperation,
+        touched: int = 0,
+        size: Size = nothing,
+        effect: Since = Since.ADDED,
+    ) -> None:
         """Refuse an update."""
-        del operation, touched
+        del operation, touched, size, effect
         self._refuse()
 
     def optimize(self) -> bool:
@@ -78,9 +86,11 @@ class ReadOnlyCollection(Collection):
     def _original(self) -> Path:
         return self._copy.original
 
-    def _index_is_due(self, shard: edge.EdgeShard) -> bool:
-        del shard
-        return False
+    def _build_if_due(self, shard: edge.EdgeShard) -> None:
+        """Build nothing, which would be lost with the copy."""
+
+    def _note(self, points: int, *, loaded: bool) -> None:
+        """Note nothing: the copy lasts no longer than this client."""
 
     def _refuse(self) -> NoReturn:
         raise refusal(self._copy.original, self.name)

@@ -9,6 +9,7 @@ from qdrant_client import models
 
 from mrl_adapters.qdrant.edge.changes import added_vector, dropped_vector
 from mrl_adapters.qdrant.edge.info import edge_index_params
+from mrl_adapters.qdrant.edge.inventory import Since
 from mrl_adapters.qdrant.edge.opened import COMPLETED, OpenPath
 from mrl_adapters.qdrant.edge.parsing import refuse_unknown
 from mrl_adapters.qdrant.edge.settings import Change
@@ -91,7 +92,13 @@ class Schema(OpenPath):
         refuse_unknown(kwargs)
         schema = edge_index_params(field_schema if field_schema is not None else field_type)
         operation = edge.UpdateOperation.create_field_index(field_name, schema)
-        self._collection(collection_name).write(operation)
+        collection = self._collection(collection_name)
+        with collection.engine() as shard:
+            points = shard.info().points_count
+            # Words and where they are: never more than half of what the points take themselves.
+            collection.write(
+                operation, size=lambda _, stored: points * stored / 2, effect=Since.REBUILT
+            )
         return COMPLETED
 
     def delete_payload_index(
@@ -107,5 +114,5 @@ class Schema(OpenPath):
         del wait, ordering, timeout
         refuse_unknown(kwargs)
         operation = edge.UpdateOperation.delete_field_index(field_name)
-        self._collection(collection_name).write(operation)
+        self._collection(collection_name).write(operation, effect=Since.REBUILT)
         return COMPLETED

@@ -7,10 +7,8 @@ from typing import Any
 from qdrant_client import models
 
 from mrl_adapters.errors import EngineError
-from mrl_adapters.qdrant.edge.files import read_json
 from mrl_adapters.qdrant.edge.names import SETTINGS_FILE
-
-_FORMAT = 1
+from mrl_adapters.qdrant.edge.sealed import FORMAT, read_sealed
 
 
 @dataclass(frozen=True)
@@ -33,36 +31,60 @@ class Change:
         return self.add is not None or self.drop is not None
 
 
-def read_settings(name: str, folder: Path) -> tuple[models.CreateCollection, Change | None]:
+@dataclass(frozen=True)
+class Stored:
+    """What the file says.
+
+    Args:
+        settings: What the collection is.
+        change: The change that was under way.
+        revision: How often the file has been written since there is an inventory; None if there
+            is none, as in earlier versions.
+    """
+
+    settings: models.CreateCollection
+    change: Change | None
+    revision: int | None
+
+
+def read_settings(name: str, folder: Path) -> Stored:
     """Read what a collection is.
 
     Args:
         name: The collection.
         folder: Its folder.
 
-    Returns:
-        Its settings, and the change that was under way.
-
     Raises:
-        EngineError: The file is unreadable, or of a later version.
+        EngineError: The file is unreadable, damaged, or of a later version.
     """
-    stored = read_json(folder / SETTINGS_FILE)
+    stored = read_sealed(folder / SETTINGS_FILE)
     found = stored.get("format")
-    if found != _FORMAT:
+    if found not in {1, FORMAT}:
         message = (
-            f"Collection {name!r}: {folder} has format {found!r}, expected {_FORMAT}. "
+            f"Collection {name!r}: {folder} has format {found!r}, expected {FORMAT}. "
             "Open it with the version of mrl-adapters that wrote it."
         )
-        raise EngineError(message, collection=name, found=found, expected=_FORMAT, path=folder)
-    change = stored["change"]
-    return (
-        _settings(stored["settings"]),
-        Change(_settings(change["settings"]), change["add"], change["drop"]) if change else None,
-    )
+        raise EngineError(message, collection=name, found=found, expected=FORMAT, path=folder)
+    try:
+        change = stored["change"]
+        return Stored(
+            _settings(stored["settings"]),
+            Change(_settings(change["settings"]), change["add"], change["drop"])
+            if change
+            else None,
+            stored.get("revision"),
+        )
+    except (KeyError, TypeError, ValueError) as error:  # of format 1, which has no checksum
+        path = folder / SETTINGS_FILE
+        message = (
+            f"Collection {name!r}: {path} is damaged: {error!r}. Restore it from a backup, or "
+            "delete the collection and index again."
+        )
+        raise EngineError(message, collection=name, path=path) from error
 
 
 def stored_settings(
-    name: str, settings: models.CreateCollection, change: Change | None = None
+    name: str, settings: models.CreateCollection, change: Change | None, revision: int | None
 ) -> dict[str, Any]:
     """Give what the file is to hold."""
     told = change and {
@@ -70,7 +92,7 @@ def stored_settings(
         "add": change.add,
         "drop": change.drop,
     }
-    return {"format": _FORMAT, "name": name, "settings": _plain(settings), "change": told}
+    return {"name": name, "settings": _plain(settings), "change": told, "revision": revision}
 
 
 def _plain(settings: models.CreateCollection) -> dict[str, Any]:

@@ -7,6 +7,7 @@
       collections/<name>/
         collection.json         settings and metadata
         pending.json            about how many points the index does not hold yet
+        inventory               how many points it held, and what its files were
         shard/                  the engine's own files
       collections/.mrl-new-*    a collection that is being made
       collections/.mrl-gone-*   a collection that is being deleted
@@ -115,6 +116,13 @@ class Storage:
             EngineError: A shard is there whose settings cannot be read.
         """
         return stored_name(self.folder(name)) == name
+
+    def holds(self, name: str) -> bool:
+        """Tell whether a collection is there, even one whose settings cannot be read."""
+        try:
+            return self.exists(name)
+        except EngineError:
+            return True
 
     def names(self) -> list[str]:
         """List the collections by name, sorted."""

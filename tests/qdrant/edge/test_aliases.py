@@ -143,9 +143,11 @@ def test_aliases_of_a_collection_that_a_killed_process_deleted_lead_nowhere(tmp_
     with EdgeClient(tmp_path) as client:
         client.create_collection("docs", PARAMS)
         client.update_collection_aliases([create("live", "docs")])
-        kept = (tmp_path / "aliases.json").read_bytes()
+        files = [tmp_path / "aliases.json", tmp_path / "mrl-adapters.json"]
+        kept = [file.read_bytes() for file in files]
         client.delete_collection("docs")
-    (tmp_path / "aliases.json").write_bytes(kept)
+    for file, content in zip(files, kept, strict=True):
+        file.write_bytes(content)
     with EdgeClient(tmp_path) as client:
         assert aliases(client) == {}
         assert not client.collection_exists("live")

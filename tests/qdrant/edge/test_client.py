@@ -17,7 +17,7 @@ Points = Callable[..., list[models.PointStruct]]
 Vectors = dict[str, models.VectorParams]
 
 THREADS = Path("/proc/self/task")
-OUR_OWN = {"optimize", "path", "repair_log"}
+OUR_OWN = {"optimize", "check_files", "path", "repair_log"}
 METHODS = sorted(
     name for name in dir(EdgeClient) if not name.startswith("_") and name not in OUR_OWN
 )
@@ -269,7 +269,7 @@ def test_a_foreign_format_is_refused(tmp_path: Path) -> None:
     with EdgeClient(tmp_path) as client:
         client.create_collection("docs", models.VectorParams(size=2, distance="Dot"))
     file = tmp_path / "collections" / "docs" / "collection.json"
-    file.write_text(file.read_text().replace('"format": 1', '"format": 99'))
+    file.write_text(file.read_text().replace('"format": 2', '"format": 99'))
     with EdgeClient(tmp_path) as client, pytest.raises(EngineError, match="has format 99"):
         client.count("docs")
     file.write_text("{")

@@ -16,7 +16,7 @@ import pytest
 from qdrant_client import models
 
 from mrl_adapters.errors import EngineError
-from mrl_adapters.qdrant.edge import EdgeClient, files, shard, storage
+from mrl_adapters.qdrant.edge import EdgeClient, files, notes, settled, storage
 
 # The child imports once and forks for each run: importing costs more than the run itself.
 PARENT = """
@@ -219,7 +219,7 @@ def test_death_in_creation_leaves_no_collection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = EdgeClient(tmp_path)
-    monkeypatch.setattr(shard, "write_json", dying)
+    monkeypatch.setattr(notes, "write_sealed", dying)
     with pytest.raises(Death):
         client.create_collection("docs", PARAMS)
     monkeypatch.undo()
@@ -235,7 +235,7 @@ def test_a_creation_that_failed_can_be_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with EdgeClient(tmp_path) as client:
-        monkeypatch.setattr(shard, "write_json", dying)
+        monkeypatch.setattr(notes, "write_sealed", dying)
         with pytest.raises(Death):
             client.create_collection("docs", PARAMS)
         monkeypatch.undo()
@@ -278,7 +278,7 @@ def test_death_while_the_vectors_change_is_either_before_or_after(
     client = EdgeClient(tmp_path)
     client.create_collection("docs", dict.fromkeys(before, PARAMS))
     client.upsert("docs", [models.PointStruct(id=1, vector={key: [1.0, 2.0] for key in before})])
-    real, left = shard.write_json, [writes_survived]
+    real, left = notes.write_sealed, [writes_survived]
 
     def sometimes_dying(path: Path, content: object) -> None:
         if not left[0]:
@@ -286,7 +286,7 @@ def test_death_while_the_vectors_change_is_either_before_or_after(
         left[0] -= 1
         real(path, content)
 
-    monkeypatch.setattr(shard, "write_json", sometimes_dying)
+    monkeypatch.setattr(notes, "write_sealed", sometimes_dying)
     with pytest.raises(Death):
         change(client)
     monkeypatch.undo()
@@ -333,13 +333,13 @@ def test_a_vector_changed_in_one_segment_of_two_is_changed_in_both(
     shutil.copytree(tmp_path / "old", tmp_path / "new")
     client = EdgeClient(tmp_path / "new")
     client.count("docs")
-    real = shard.write_json
+    real = notes.write_sealed
     steps = iter([real, dying])
 
     def sometimes_dying(path: Path, content: object) -> None:
         next(steps)(path, content)
 
-    monkeypatch.setattr(shard, "write_json", sometimes_dying)
+    monkeypatch.setattr(notes, "write_sealed", sometimes_dying)
     with pytest.raises(Death):
         change(client)
     monkeypatch.undo()
@@ -377,7 +377,7 @@ def test_a_vector_that_could_not_be_added_leaves_the_collection_usable(
     with EdgeClient(tmp_path) as client:
         client.create_collection("docs", {"a": PARAMS})
         client.upsert("docs", [models.PointStruct(id=1, vector={"a": [1.0, 2.0]})])
-        monkeypatch.setattr(shard, step, refusing)
+        monkeypatch.setattr(settled, step, refusing)
         with pytest.raises(EngineError, match="'docs': the engine says no"):
             client.create_vector_name("docs", "short", SHORT)
         monkeypatch.undo()
@@ -394,6 +394,8 @@ def test_a_shard_that_is_damaged_is_an_error_that_names_the_collection(tmp_path:
         client.create_collection("docs", PARAMS)
     folder = tmp_path / "collections" / "docs"
     settings = json.loads((folder / "collection.json").read_text())
+    settings |= {"format": 1, "revision": None}  # of an earlier version: nothing else is known
+    del settings["crc32"]
     change = {"settings": settings["settings"], "add": None, "drop": None}
     [file] = folder.glob("shard/segments/*/segment.json")
     file.write_text("{")

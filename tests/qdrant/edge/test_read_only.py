@@ -1,6 +1,5 @@
 """A store that may not be written to is searched as any other, and stays as it is."""
 
-import json
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from qdrant_client import QdrantClient, models
 from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant import connect
 from mrl_adapters.qdrant.edge import EdgeClient, reading_copy
+from mrl_adapters.qdrant.edge.sealed import read_sealed, write_sealed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="folders have no permissions")
 
@@ -190,10 +190,10 @@ def test_a_change_that_a_killed_process_left_half_done_is_finished_in_the_copy(
     store: Path, copies: Path, seal: Seal
 ) -> None:
     file = store / "collections" / "docs" / "collection.json"
-    content = json.loads(file.read_text())
+    content = read_sealed(file)
     content["change"] = {"settings": content["settings"] | {"metadata": {"a": 1}}}
     content["change"] |= {"add": None, "drop": None}
-    file.write_text(json.dumps(content))
+    write_sealed(file, content)
     seal(store)
     for _ in range(2):
         with EdgeClient(store) as client:
