@@ -6,8 +6,10 @@ Importing this package imports no framework and no client: take what you need fr
 """
 
 from mrl_adapters.errors import (
+    AnswerError,
     CollectionMismatchError,
     ConfigurationError,
+    DeadlineError,
     DimensionsError,
     EmbeddingError,
     EngineError,
@@ -20,8 +22,10 @@ from mrl_adapters.errors import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "AnswerError",
     "CollectionMismatchError",
     "ConfigurationError",
+    "DeadlineError",
     "DimensionsError",
     "EmbeddingError",
     "EngineError",

@@ -8,6 +8,8 @@
     ├── EmbeddingError (ValueError)        an embedding that must not be stored or searched with
     ├── CollectionMismatchError            a collection that is not what the caller expects
     ├── EngineError (RuntimeError)         the embedded engine: path locked, client closed
+    ├── DeadlineError (TimeoutError)       a server that has not answered in time
+    ├── AnswerError (RuntimeError)         a server's answer that is none, or not to what was asked
     └── MigrationError                     a migration that cannot start or go on
 
 Each says in attributes what its message says in words, as far as that applies: ``collection``,
@@ -96,6 +98,14 @@ class CollectionMismatchError(MRLError):
 
 class EngineError(MRLError, RuntimeError):
     """Report that the embedded engine cannot be used: path locked, client closed."""
+
+
+class DeadlineError(MRLError, TimeoutError):
+    """Report that a server has not answered in time, repetitions and pauses included."""
+
+
+class AnswerError(MRLError, RuntimeError):
+    """Report a server's answer that cannot be read, or does not belong to what was asked."""
 
 
 class MigrationError(MRLError):

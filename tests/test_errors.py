@@ -22,6 +22,8 @@ TREE = {
     "EmbeddingError": (errors.MRLError, ValueError),
     "CollectionMismatchError": (errors.MRLError,),
     "EngineError": (errors.MRLError, RuntimeError),
+    "DeadlineError": (errors.MRLError, TimeoutError),
+    "AnswerError": (errors.MRLError, RuntimeError),
     "MigrationError": (errors.MRLError,),
 }
 

@@ -10,7 +10,7 @@ from mrl_adapters.lists import require_list
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.filters import admitted, for_deletion
-from mrl_adapters.qdrant.flow import Flow, ask, change
+from mrl_adapters.qdrant.flow import Flow, ask, bound, change
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.opening import Opening
@@ -24,7 +24,7 @@ from mrl_adapters.qdrant.points import (
     checked_vectors,
     columns,
 )
-from mrl_adapters.qdrant.query import Search, search_request
+from mrl_adapters.qdrant.query import Search, hits_of, search_request
 from mrl_adapters.qdrant.storing import ShardKey, store_points
 from mrl_adapters.qdrant.zeros import warn_of_zeros
 from mrl_adapters.vectors import FloatArray
@@ -195,13 +195,18 @@ class MatryoshkaCollection:
         Raises:
             DimensionsError: A query vector's size is not the collection's.
             EmbeddingError: A query vector holds NaN, infinity or only zeros.
+            DeadlineError: A server has not answered in time, which is the plan's ``timeout_s``,
+                else the client's: opening, repetitions and pauses included.
+            AnswerError: A server's answer is none.
         """
         require_list(searches, "searches", "searches")
+        yield from bound(self.plan.merge(plan).timeout_s)  # for opening, too
 
         def answer(layout: CollectionLayout) -> Flow[list[list[models.ScoredPoint]]]:
             for each in searches:
                 check_query(each.vector, layout.dimensions)
             how = self.plan.merge(plan)
+            yield from bound(how.timeout_s)  # of a plan saved with the collection
 
             def request(client: QdrantClient) -> list[models.QueryResponse]:
                 engine = engine_of(client)
@@ -215,7 +220,7 @@ class MatryoshkaCollection:
                 )
 
             answers = yield from ask(request)
-            return [answer.points for answer in answers]
+            return hits_of(answers, len(searches))
 
         if not searches:
             return []

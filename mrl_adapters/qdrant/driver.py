@@ -10,7 +10,9 @@ from qdrant_client import AsyncQdrantClient, QdrantClient
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.edge import EdgeClient
 from mrl_adapters.qdrant.engine import Engine, engine_of
-from mrl_adapters.qdrant.flow import Flow, arun, run
+from mrl_adapters.qdrant.flow import arun, run
+from mrl_adapters.qdrant.line import Line
+from mrl_adapters.qdrant.steps import Flow
 from mrl_adapters.qdrant.turns import Turns
 from mrl_adapters.qdrant.twins import twin_of, writes_of
 
@@ -91,7 +93,7 @@ class Driver:
         # EdgeClient has the same methods as far as flows use them; a test compares them.
         client = cast(QdrantClient, self.client)
         if self._turns is None:
-            return run(flow, client)
+            return run(flow, client, line=Line.to(client))
         with self._turns:
             return run(flow, client, self._turns.rest)
 
@@ -113,7 +115,7 @@ class Driver:
         twin = self.async_client or twin_of(cast(QdrantClient, self.client))
         writes = writes_of(twin)
         await writes.settle()
-        return await arun(flow, cast(QdrantClient, twin), writes)
+        return await arun(flow, cast(QdrantClient, twin), writes, Line.to(twin))
 
 
 def turns_of(client: Client | None) -> Turns | None:

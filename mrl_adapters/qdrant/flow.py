@@ -5,48 +5,38 @@ A flow is a generator that yields requests (functions of a client) and receives 
 their awaits. The pattern is that of httpx's ``auth_flow``.
 """
 
-import asyncio
-import inspect
-import time
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from qdrant_client import QdrantClient
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
+from mrl_adapters.errors import AnswerError, DeadlineError
+from mrl_adapters.qdrant.line import Line, NotAppliedError
+from mrl_adapters.qdrant.steps import Bound, Change, Flow, Limit, Rest, Step, changes
+from mrl_adapters.waiting import Pause, attempts, backoff_s, retry_after_s
+
+__all__ = [
+    "CLIENT",
+    "Bound",
+    "Change",
+    "Flow",
+    "Pause",
+    "Rest",
+    "arun",
+    "ask",
+    "bound",
+    "change",
+    "is_refusal",
+    "pause_after",
+    "proceed",
+    "run",
+]
+
 T = TypeVar("T")
 R = TypeVar("R")
-
-Request: TypeAlias = Callable[[QdrantClient], Any]
-
-
-@dataclass(frozen=True)
-class Pause:
-    """Ask the driver to wait, seconds."""
-
-    delay_s: float
-
-
-@dataclass(frozen=True)
-class Rest:
-    """Let the operations of others go first, where they go one at a time: between two pages."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """A request that writes: from here on a cancelled operation is carried through."""
-
-    request: Request
-
-    def __call__(self, client: QdrantClient) -> Any:
-        """Carry it out as any request."""
-        return self.request(client)
-
-
-Flow: TypeAlias = Generator[Request | Pause | Rest, Any, T]
 
 
 class Landing(Protocol):
@@ -58,9 +48,9 @@ class Landing(Protocol):
 
 
 class Interrupt(Protocol):
-    """Stops an operation before a request, by raising."""
+    """Stops an operation before a step, by raising."""
 
-    def __call__(self, request: Request | Pause) -> None:
+    def __call__(self, step: Step) -> None:
         """Raise if the operation is not to go on."""
         ...
 
@@ -68,9 +58,7 @@ class Interrupt(Protocol):
 CLIENT: ContextVar[object] = ContextVar("CLIENT", default=None)
 """The client that the running flow speaks to, for messages that say where a collection is."""
 
-_ATTEMPTS = 5
-_FIRST_DELAY_S = 0.2
-_LONGEST_PAUSE_S = 60.0
+_RETRIES = 4
 _TRANSIENT_STATUS = frozenset({408, 500, 502, 503, 504})
 # INTERNAL is what a server's REST side calls 500.
 _TRANSIENT_GRPC = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"})
@@ -87,19 +75,14 @@ def ask(request: Callable[[QdrantClient], R]) -> Flow[R]:
 
     Returns:
         The call's answer.
+
+    Raises:
+        DeadlineError: A server has not answered in time.
+        AnswerError: A server's answer cannot be read.
     """
-    for attempt in range(_ATTEMPTS - 1):
-        try:
-            answer: R = yield request
-        except Exception as error:
-            delay_s = retry_delay(error, attempt)
-            if delay_s is None:
-                raise
-            yield Pause(delay_s)
-        else:
-            return answer
-    last: R = yield request
-    return last
+    deadline = yield Limit(changes=isinstance(request, Change))
+    answer: R = yield from attempts(request, deadline, _RETRIES, pause_after)
+    return answer
 
 
 def change(request: Callable[[QdrantClient], R]) -> Flow[R]:
@@ -109,13 +92,22 @@ def change(request: Callable[[QdrantClient], R]) -> Flow[R]:
         request: A function of the client that makes one call.
 
     Returns:
-        The call's answer.
+        The call's answer; one that says that the change is not applied yet is asked for again.
     """
     answer: R = yield from ask(Change(request))
     return answer
 
 
-def retry_delay(error: Exception, attempt: int) -> float | None:
+def bound(limit_s: float | None) -> Flow[None]:
+    """Limit the whole operation, where a server carries it out; the last limit counts.
+
+    Args:
+        limit_s: Seconds since it began; None takes the client's limit for one request.
+    """
+    yield Bound(limit_s)
+
+
+def pause_after(error: Exception, attempt: int) -> Pause | None:
     """Say how long to wait before the same request is made again.
 
     Args:
@@ -123,18 +115,36 @@ def retry_delay(error: Exception, attempt: int) -> float | None:
         attempt: How many times it failed before.
 
     Returns:
-        Seconds, or None if repeating it cannot help: refusals (4xx), and a rate limit that does
+        The pause, or None if repeating it cannot help: refusals (4xx), and a rate limit that does
         not say when to come back (the request costs more than the whole budget).
     """
+    asked_s: float | None = None
     if isinstance(error, ResourceExhaustedResponse):
-        return min(float(error.retry_after_s), _LONGEST_PAUSE_S)
-    passing = (
-        # The client wraps answers that it cannot read in the same class: those stay as they are.
-        (isinstance(error, ResponseHandlingException) and not isinstance(error.source, ValueError))
-        or (isinstance(error, UnexpectedResponse) and error.status_code in _TRANSIENT_STATUS)
-        or _grpc_code(error) in _TRANSIENT_GRPC
-    )
-    return _FIRST_DELAY_S * 2**attempt if passing else None
+        passing, asked_s = True, error.retry_after_s
+    elif isinstance(error, UnexpectedResponse):
+        passing = error.status_code in _TRANSIENT_STATUS
+        asked_s = retry_after_s(error.headers.get("retry-after"))
+    else:
+        passing = (
+            isinstance(error, ResponseHandlingException | NotAppliedError)
+            or _grpc_code(error) in _TRANSIENT_GRPC
+        )
+    if not passing:
+        return None
+    # What is past, or none at all, says nothing of when to come back.
+    if asked_s is not None and asked_s > 0:
+        return Pause(asked_s, asked=True)
+    return Pause(backoff_s(attempt))
+
+
+def is_refusal(error: Exception) -> bool:
+    """Tell whether a server has understood a request, and does not carry it out.
+
+    Args:
+        error: What the request raised.
+    """
+    silent = isinstance(error, DeadlineError | AnswerError)
+    return not silent and pause_after(error, 0) is None
 
 
 def _grpc_code(error: Exception) -> str | None:
@@ -143,52 +153,67 @@ def _grpc_code(error: Exception) -> str | None:
     return str(getattr(code(), "name", None)) if callable(code) else None
 
 
-def run(flow: Flow[T], client: QdrantClient, rest: Callable[[], None] | None = None) -> T:
+def run(
+    flow: Flow[T],
+    client: QdrantClient,
+    rest: Callable[[], None] | None = None,
+    line: Line | None = None,
+) -> T:
     """Drive a flow with a blocking client.
 
     Args:
         flow: What to do.
         client: The client that does it.
         rest: Lets others go first.
+        line: Carries out the steps; None is the line to an engine in this process.
     """
-    while isinstance(result := proceed(flow, client), Rest):
+    line = line or Line()
+    while isinstance(result := proceed(flow, client, line), Rest):
         if rest is not None:
             rest()
     return result
 
 
-def proceed(flow: Flow[T], client: QdrantClient, interrupt: Interrupt | None = None) -> T | Rest:
+def proceed(
+    flow: Flow[T], client: QdrantClient, line: Line, interrupt: Interrupt | None = None
+) -> T | Rest:
     """Drive a flow with a blocking client until it ends, or rests.
 
     Args:
         flow: What to do; one that has rested goes on.
         client: The client that does it.
-        interrupt: Asked before each request.
+        line: Carries out the steps.
+        interrupt: Asked before each step.
 
     Returns:
         The flow's result, or that it rests.
     """
     before = CLIENT.set(client)
     try:
-        request = next(flow)
-        while not isinstance(request, Rest):
+        step = next(flow)
+        while not isinstance(step, Rest):
             if interrupt is not None:
-                interrupt(request)
+                interrupt(step)
             try:
-                value = _carry_out(request, client, time.sleep)
+                value = line.carry_out(step, client)
             except Exception as error:  # noqa: BLE001 - the flow decides
-                request = flow.throw(error)
+                step = flow.throw(error)
             else:
-                request = flow.send(value)
+                step = flow.send(value)
     except StopIteration as end:  # the flow's own: one from a call was thrown into it
         result: T = end.value
         return result
     finally:
         CLIENT.reset(before)
-    return request
+    return step
 
 
-async def arun(flow: Flow[T], client: QdrantClient, landing: Landing | None = None) -> T:
+async def arun(
+    flow: Flow[T],
+    client: QdrantClient,
+    landing: Landing | None = None,
+    line: Line | None = None,
+) -> T:
     """Drive a flow with an asynchronous client.
 
     Args:
@@ -196,11 +221,12 @@ async def arun(flow: Flow[T], client: QdrantClient, landing: Landing | None = No
         client: The client that does it, passed under the blocking one's type: a test compares
             every method that flows use.
         landing: Carries it through from its first change on; None leaves it to the caller.
+        line: Carries out the steps; None is the line to an engine in this process.
     """
     before = CLIENT.set(client)
     try:
-        request = next(flow)
-        return await _arun_from(request, flow, client, landing)
+        step = next(flow)
+        return await _arun_from(step, flow, client, landing, line or Line())
     except StopIteration as end:
         result: T = end.value
         return result
@@ -209,30 +235,21 @@ async def arun(flow: Flow[T], client: QdrantClient, landing: Landing | None = No
 
 
 async def _arun_from(
-    request: Request | Pause | Rest, flow: Flow[T], client: QdrantClient, landing: Landing | None
+    step: Step, flow: Flow[T], client: QdrantClient, landing: Landing | None, line: Line
 ) -> T:
     try:
         while True:
-            if landing is not None and isinstance(request, Change):
-                return await landing.carry_through(_arun_from(request, flow, client, None))
-            if isinstance(request, Rest):
-                request = next(flow)
+            if landing is not None and changes(step):
+                return await landing.carry_through(_arun_from(step, flow, client, None, line))
+            if isinstance(step, Rest):
+                step = next(flow)
                 continue
             try:
-                value = _carry_out(request, client, asyncio.sleep)
-                if inspect.isawaitable(value):
-                    value = await value
+                value = await line.acarry_out(step, client)
             except Exception as error:  # noqa: BLE001 - the flow decides
-                request = flow.throw(error)
+                step = flow.throw(error)
             else:
-                request = flow.send(value)
+                step = flow.send(value)
     except StopIteration as end:  # the flow's own: one from a call was thrown into it
         result: T = end.value
         return result
-
-
-def _carry_out(
-    request: Request | Pause, client: QdrantClient, sleep: Callable[[float], Any]
-) -> Any:
-    """Do what a flow asks for; with asynchronous means the answer is to be awaited."""
-    return sleep(request.delay_s) if isinstance(request, Pause) else request(client)

@@ -11,7 +11,7 @@ from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.first_load import fit_auto
-from mrl_adapters.qdrant.flow import Flow, ask, change, retry_delay
+from mrl_adapters.qdrant.flow import Flow, ask, change, is_refusal
 from mrl_adapters.qdrant.indexes import complete_indexes, create_indexes
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.matching import check_full_name, check_layout, check_model
@@ -170,8 +170,7 @@ class Opening:
             try:
                 return (yield from act(layout))
             except Exception as error:
-                refused = retry_delay(error, 0) is None
-                if not (refused and (yield from self._outdated(layout))):
+                if not (is_refusal(error) and (yield from self._outdated(layout))):
                     raise
 
     def _outdated(self, used: CollectionLayout | None) -> Flow[bool]:

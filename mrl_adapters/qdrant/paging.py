@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from qdrant_client import models
 
+from mrl_adapters.errors import AnswerError
 from mrl_adapters.qdrant.flow import Flow, Rest, ask
 
 _PAGE = 1_000
@@ -52,7 +53,14 @@ def read_pages(
     offset: models.ExtendedPointId | None = None
     while limit is None or len(records) < limit:
         size = _PAGE if limit is None else min(_PAGE, limit - len(records))
+        before = offset
         page, offset = yield from _page(name, query_filter, size, offset, with_vectors)
+        if offset is not None and offset == before:
+            msg = (
+                f"Collection {name!r}: the server says that after the page from point {offset!r} "
+                "comes that page again. Check the address: does a cache or a proxy answer there?"
+            )
+            raise AnswerError(msg, collection=name, found=offset)
         records += page
         if offset is None:
             break

@@ -22,7 +22,9 @@ from typing import Generic, TypeVar
 
 from qdrant_client import QdrantClient
 
-from mrl_adapters.qdrant.flow import Change, Flow, Pause, Request, Rest, proceed
+from mrl_adapters.qdrant.flow import proceed
+from mrl_adapters.qdrant.line import Line
+from mrl_adapters.qdrant.steps import Flow, Rest, Step, changes
 
 T = TypeVar("T")
 
@@ -164,6 +166,7 @@ class _Operation(Generic[T]):
         self._turns = turns
         self._flow = flow
         self._client = client
+        self._line = Line()
         self._context = contextvars.copy_context()
         self._cancelled = False
         self._changed = False
@@ -186,7 +189,7 @@ class _Operation(Generic[T]):
         if not self.result.running() and not self.result.set_running_or_notify_cancel():
             return self._flow.close
         try:
-            result = proceed(self._flow, self._client, self._stop)
+            result = proceed(self._flow, self._client, self._line, self._stop)
         except BaseException as error:  # noqa: BLE001 - told to the one who waits
             self._flow.close()
             return partial(self.result.set_exception, error)
@@ -195,7 +198,7 @@ class _Operation(Generic[T]):
             return int
         return partial(self.result.set_result, result)
 
-    def _stop(self, request: Request | Pause) -> None:
+    def _stop(self, step: Step) -> None:
         if self._cancelled and not self._changed:
             raise CancelledError
-        self._changed = self._changed or isinstance(request, Change)
+        self._changed = self._changed or changes(step)
