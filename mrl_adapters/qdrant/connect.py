@@ -14,9 +14,8 @@ from mrl_adapters.qdrant.edge import (
     may_write,
     store_at,
 )
-
-# qdrant-client's own default of 5 s is too short for bulk writes.
-_TIMEOUT_S = 60
+from mrl_adapters.qdrant.line import USUAL_LIMIT_S
+from mrl_adapters.waiting import Deadline, within
 
 
 @overload
@@ -57,7 +56,9 @@ def connect(
         location: ``:memory:`` or a folder of qdrant-client's local mode, for those who have one;
             an address goes to the server, as qdrant-client takes it.
         prefer_grpc: Use gRPC where the client can, faster for bulk writes.
-        timeout: Limit for one request to a server, seconds; 60 if None.
+        timeout: Limit for one request to a server, seconds; 60 if None. Repetitions and the pauses
+            between them are included; a request that writes waits as long again where the server
+            says when to come back. For searches the plan's ``timeout_s`` goes first.
         must_exist: Make no folder: an error if there is none. Nothing else has a use for it.
 
     Returns:
@@ -66,6 +67,7 @@ def connect(
     Raises:
         ConfigurationError: Not exactly one of path, url and location is given, or options of a
             server come with an embedded engine.
+        DeadlineError: The server does not say in time which version it is.
         EngineError: The path is in use by another process, holds something that is not ours, or
             does not exist and must.
     """
@@ -80,8 +82,13 @@ def connect(
     if isinstance(location, str) and is_address(location):
         url = location
     if url is not None:
-        return QdrantClient(
-            url=url, api_key=api_key, prefer_grpc=prefer_grpc, timeout=timeout or _TIMEOUT_S
+        limit_s = timeout or USUAL_LIMIT_S
+        # The client asks the server for its version.
+        return within(
+            Deadline(limit_s, remedy="Check url, or pass more: connect(timeout=...)."),
+            lambda: QdrantClient(
+                url=url, api_key=api_key, prefer_grpc=prefer_grpc, timeout=limit_s
+            ),
         )
     if api_key is not None or prefer_grpc or timeout is not None:
         msg = (

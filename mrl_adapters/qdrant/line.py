@@ -24,7 +24,10 @@ from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.steps import Bound, Limit, Step
 from mrl_adapters.waiting import Attempt, Deadline, Pause, awithin, retry_after_s, within
 
-_CLIENTS_LIMIT_S = 5.0  # qdrant-client's own, where it is given none
+# qdrant-client's own 5 s, a limit for each step of a request, are too short for the whole of one
+# that writes or reads much.
+USUAL_LIMIT_S = 60
+
 _REMEDY = "Pass more: connect(timeout=...), or timeout_s= in the plan of a search."
 _BAD_HEADER = "Retry-After header value is not a valid integer: "
 _FAR_S = 10**9
@@ -59,7 +62,7 @@ class Line:
         if engine_of(client) is not Engine.SERVER:
             return cls()
         given = client.init_options.get("timeout")
-        return cls(_CLIENTS_LIMIT_S if given is None else given)
+        return cls(USUAL_LIMIT_S if given is None else given)
 
     def carry_out(self, step: Step, client: QdrantClient) -> Any:
         """Carry out a step, blocking.

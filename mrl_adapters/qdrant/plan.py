@@ -34,7 +34,8 @@ class SearchPlan:
             are handed on. Hardly worth its reads: it reorders a shortlist that the full vectors
             rank anyway.
         consistency: Qdrant's read consistency: how many replicas must agree.
-        timeout_s: Limit for one search on the server, seconds.
+        timeout_s: Limit for one search on a server, opening the collection, repetitions and pauses
+            included, seconds; None takes the client's timeout.
         shard_key: Search only these custom shards (name or list of names).
 
     Raises:

@@ -10,6 +10,7 @@ import contextvars
 import math
 import os
 import queue
+import sys
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -76,11 +77,23 @@ async def awithin(deadline: Deadline, answer: Awaitable[T]) -> T:
     if math.isinf(left_s):
         return await answer
     try:
-        return await asyncio.wait_for(answer, left_s + _GRACE_S)
+        return await _cancelled_after(left_s + _GRACE_S, answer)
     except asyncio.TimeoutError:
         if deadline.left_s:  # somebody else's
             raise
         raise deadline.error() from None
+
+
+if sys.version_info >= (3, 11):
+
+    async def _cancelled_after(limit_s: float, answer: Awaitable[T]) -> T:
+        async with asyncio.timeout(limit_s):  # wait_for costs ten times as much: a task
+            return await answer
+
+else:
+
+    async def _cancelled_after(limit_s: float, answer: Awaitable[T]) -> T:
+        return await asyncio.wait_for(answer, limit_s)
 
 
 # Threads that wait for work. Not an executor's: those are joined when the interpreter ends, which

@@ -30,10 +30,11 @@ class Loopback:
         refusal: Gives a status and a body for a request that is refused, else None.
         reshape: Changes an answer before it is sent.
         faults: What goes wrong with the next requests, one each: an HTTP status, or drop, nan,
-            missing, twice (an index), html.
+            missing, twice (an index), html, cut (JSON), stall, drip, drip-headers.
         delay_s: How long each answer takes.
         prepared: A body to answer with whatever the request, where speed is measured.
-        retry_after_s: What the Retry-After header of a 429 says.
+        retry_after_s: What the Retry-After header of a 429 or 503 says.
+        closing: Set when the server is about to end.
         requests: Bodies received, with the headers under "headers".
     """
 
@@ -47,7 +48,8 @@ class Loopback:
         self.shuffle = False
         self.faults: list[int | str] = []
         self.delay_s = 0.0
-        self.retry_after_s = 0.01
+        self.retry_after_s: float | str = 0.01
+        self.closing = threading.Event()
         self.prepared: bytes | None = None
         self.requests: list[dict[str, Any]] = []
         self.running = self.most_at_once = 0
@@ -77,6 +79,7 @@ class Loopback:
         return [request["input"] for request in self.requests]
 
     def close(self) -> None:
+        self.closing.set()
         self._http.shutdown()
         self._http.server_close()
 
@@ -134,6 +137,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(200, self.loopback.prepared)
         elif fault == "html":
             self._write(200, b"<html>Welcome</html>")
+        elif fault == "cut":
+            self._write(200, json.dumps(self.loopback.answer(request, fault)).encode()[:-9])
+        elif fault == "stall":
+            self.close_connection = True
+            self.loopback.closing.wait(30)
+        elif fault == "drip-headers":
+            self._drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 10_000)
+        elif fault == "drip":
+            self._drip(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n" + b" " * 10_000)
         else:
             answer = self.loopback.reshape(self.loopback.answer(request, fault))
             self._send(200, answer, cut=fault == "drop")
@@ -145,11 +157,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
+        if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
             self.send_header("Retry-After", str(self.loopback.retry_after_s))
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if cut else body)
         self.close_connection = self.close_connection or cut
+
+    def _drip(self, raw: bytes) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            for byte in raw:
+                self.wfile.write(bytes([byte]))
+                if self.loopback.closing.wait(0.05):
+                    return
 
     def log_message(self, *_: Any) -> None:
         """Keep the test's output clean."""

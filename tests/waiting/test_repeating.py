@@ -46,7 +46,7 @@ def test_a_final_failure_is_raised_at_once() -> None:
 
 def test_a_failure_is_raised_where_no_time_is_left_for_a_pause() -> None:
     assert drive(9, Deadline(9), 4, Pause(10)) == (1, 0)
-    assert drive(9, Deadline(9, more_s=15), 4, Pause(10, asked=True)) == (3, 2)
+    assert drive(9, Deadline(9, more_s=15), 4, Pause(10, asked=True)) == (5, 4)
 
 
 def test_pauses_double_up_to_eight_seconds() -> None:

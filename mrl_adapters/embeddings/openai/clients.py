@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from mrl_adapters.embeddings.openai.drive import Patience
 from mrl_adapters.embeddings.openai.loops import LoopClients
 from mrl_adapters.embeddings.openai.options import OpenAIOptions
 from mrl_adapters.errors import ConfigurationError
@@ -94,6 +95,24 @@ class Clients:
                 self._made_async = self._make_async()
             return self._made_async
 
+    def patience(self, client: "OpenAI | AsyncOpenAI", *, query: bool) -> Patience:
+        """Say how long a request may take: by the options, or as the caller's own client has it.
+
+        Args:
+            client: The client that makes it.
+            query: Whether somebody waits for one question's vector. Documents wait as long again
+                where the server says when to come back: a load is worth more than the wait.
+        """
+        limit_s: float | None = self._options.timeout_s
+        retries = self._options.max_retries
+        if client in self._given:
+            retries, timeout = client.max_retries, client.timeout
+            # The SDK's type has a limit for each step: that of a read is the longest by default.
+            limit_s = (
+                timeout if timeout is None or isinstance(timeout, float | int) else timeout.read
+            )
+        return Patience(limit_s, retries, 0.0 if query else limit_s or 0.0)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> "Clients":
         """Share the connections: a copy within the process needs the key, too."""
         return self
@@ -121,7 +140,7 @@ def _arguments(base_url: str | None, api_key: Any, options: OpenAIOptions) -> di
     return {
         "base_url": base_url,
         "api_key": key,
-        "max_retries": options.max_retries,
+        "max_retries": 0,  # requests are repeated here, by one deadline
         "timeout": options.timeout_s,
     }
 

@@ -107,6 +107,7 @@ class OpenAIEmbedder:
             EmbeddingError: A text cannot be sent, or an answer cannot be used.
             DimensionsError: The server gave vectors of another size than asked for.
             openai.OpenAIError: The request failed, after the retries.
+            DeadlineError: The server's answer was not complete in time.
         """
         return self._embed(text_list(texts), query=False)
 
@@ -137,7 +138,8 @@ class OpenAIEmbedder:
                 self._embed([STAND_IN], query=query)
             return self._zeros(len(texts))
         client = self._clients.sync()
-        answers = drive.run_all(self._flows(pieces), client, self._options.concurrency)
+        patience = self._clients.patience(client, query=query)
+        answers = drive.run_all(self._flows(pieces), client, self._options.concurrency, patience)
         return self._finish(pieces, answers, len(texts))
 
     async def _aembed(self, texts: list[str], *, query: bool) -> FloatArray:
@@ -149,7 +151,10 @@ class OpenAIEmbedder:
             if texts and self.dimensions is None:
                 await self._aembed([STAND_IN], query=query)
             return self._zeros(len(texts))
-        answers = await drive.arun_all(self._flows(pieces), client, self._options.concurrency)
+        patience = self._clients.patience(client, query=query)
+        answers = await drive.arun_all(
+            self._flows(pieces), client, self._options.concurrency, patience
+        )
         return self._finish(pieces, answers, len(texts))
 
     def _pieces(self, texts: list[str], *, query: bool) -> list[Piece]:

@@ -29,8 +29,9 @@ class OpenAIOptions:
         request_tokens: Most tokens a request, below OpenAI's 300,000.
         concurrency: Most requests at a time for one call.
         max_retries: How often a request that failed for the moment (429, 5xx, connection) is
-            sent again; the server's Retry-After is honoured.
-        timeout_s: Longest wait for an answer.
+            sent again, as long as there is time; the server's Retry-After is honoured.
+        timeout_s: Longest time for one request, repetitions and the pauses between them
+            included. Documents wait as long again where the server says when to come back.
         http_client: The sync HTTP client to use, for proxies and certificates.
         http_async_client: The same for the async methods. It belongs to one event loop.
     """
@@ -59,6 +60,7 @@ class OpenAIOptions:
         if self.max_tokens is not None:
             _between("max_tokens", self.max_tokens, 1, 10_000_000)
         _between("max_retries", self.max_retries, 0, 1000)
+        _between("timeout_s", self.timeout_s, 0.001, 1_000_000)
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -67,7 +69,7 @@ def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise ConfigurationError(msg)
 
 
-def _between(name: str, value: int, low: int, high: int) -> None:
+def _between(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         msg = f"{name} is {value}. Choose {low} to {high}."
         raise ConfigurationError(msg)
