@@ -218,7 +218,7 @@ def test_what_cannot_be_used_is_told_in_one_line(
     monkeypatch.chdir(home)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.setattr("mrl_adapters.qdrant.flow._FIRST_DELAY_S", 0.0)
+    monkeypatch.setattr("mrl_adapters.waiting.repeating._FIRST_S", 0.0)
     before = {path: path.stat().st_mtime_ns for path in home.glob("*") if path.is_file()}
     result = run(*_line(home, command, parameter, wrong))
     assert result.exit_code in {1, 2}, result.output
