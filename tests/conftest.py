@@ -17,6 +17,9 @@ settings.register_profile(
 )
 settings.load_profile("busy machine")
 
+# What runs the tests may say how wide its own terminal is; the command line would keep to it.
+os.environ.pop("COLUMNS", None)
+
 
 @pytest.fixture
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,8 +126,13 @@ def for_search_type(search_type: object, options: dict[str, Any]) -> dict[str, A
     Args:
         search_type: ``mmr`` or another.
         options: A retriever's options.
+
+    Raises:
+        ConfigurationError: ``mmr`` is to choose by a share that is none.
     """
     if search_type == "mmr":
+        if "lambda_mult" in options:  # None would choose by similarity alone without a word
+            diversity("lambda_mult", options["lambda_mult"])
         return options
     return {name: value for name, value in options.items() if name not in _DIVERSITY}
 

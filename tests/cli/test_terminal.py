@@ -158,5 +158,5 @@ def test_an_error_in_a_terminal_of_80_columns_breaks_no_word_and_no_command(tmp_
     assert f"Collection '{name}' has no short" in told[0]
     assert [line for line in told[1:] if line] == [
         "vector; it holds '' (32). Add one with:",
-        f"mrl-adapters migrate {name} --stages 256",
+        f"mrl-adapters migrate {name} --stages 16 --path {tmp_path}",
     ]

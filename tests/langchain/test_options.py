@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from langchain_core.vectorstores import VectorStoreRetriever
 from pydantic import ValidationError
@@ -261,6 +261,7 @@ def small():
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(OPTIONS, st.booleans(), st.sampled_from(["store", "own", "stores", "stores per call"]))
+@example({"lambda_mult": None}, False, "own")
 def test_a_value_is_used_or_refused_by_the_options_name(small, options, colour, door):
     def search():
         if door == "store":

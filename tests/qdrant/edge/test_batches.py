@@ -65,7 +65,9 @@ def updates() -> st.SearchStrategy[Any]:
     modes = st.sampled_from([None, *models.UpdateMode])
     vectors = st.lists(st.sampled_from("vw"), min_size=1, max_size=2, unique=True)
     keys = st.lists(st.sampled_from("nt"), min_size=1, max_size=2, unique=True)
-    values = st.fixed_dictionaries({}, optional={"n": st.integers(), "new": st.booleans()})
+    # Local mode takes integers that neither a server nor the embedded engine can keep.
+    integers = st.integers(-(2**63), 2**64 - 1)
+    values = st.fixed_dictionaries({}, optional={"n": integers, "new": st.booleans()})
 
     def batch(given: list[models.PointStruct]) -> models.Batch:
         return models.Batch(
