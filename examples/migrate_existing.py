@@ -24,12 +24,15 @@ with TemporaryDirectory() as folder, connect(path=folder) as client:
     client.create_collection(
         "docs", vectors_config=models.VectorParams(size=256, distance=models.Distance.COSINE)
     )
-    stock = QdrantVectorStore(cast("QdrantClient", client), "docs", embedding)
+    stock = QdrantVectorStore(
+        cast("QdrantClient", client), "docs", embedding, content_payload_key="text"
+    )
     stock.add_texts(texts)
 
     done = migrate(client, "docs", stages=(64,))
     print(f"migrated: {done.written} of {done.points} points in {done.elapsed_s:.1f} s")
 
+    # Its payload keys are found out; where points leave doubt, pass content_payload_key="text".
     store = MatryoshkaVectorStore.from_existing_collection(embedding, "docs", client=client)
     print(f"\n{QUESTION}: {store.similarity_search(QUESTION, k=1)[0].page_content[:70]!r}")
 

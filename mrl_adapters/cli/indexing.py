@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from qdrant_client import models
+
 from mrl_adapters.cli.files import SourceFile, read_file
 from mrl_adapters.cli.walking import Found, Skipped, emptied_above, is_gone
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.langchain import MatryoshkaVectorStore
-from mrl_adapters.langchain.filters import to_filter
+from mrl_adapters.langchain.documents import to_document
+from mrl_adapters.langchain.filters import filter_for
 
 PAYLOAD_INDEXES = {"metadata.source": "keyword", "metadata.passage": "integer"}
 """Without them every question about a file would read every point."""
@@ -115,10 +118,10 @@ class FileIndex:
                 the same.
         """
         # Every file that has passages has a first one.
-        firsts = self._store.driver.run(
-            self._store.collection.scroll(to_filter({**_OURS, "passage": 0}))
-        )
-        held = {Path(record.payload["metadata"]["source"]) for record in firsts if record.payload}
+        collection = self._store.collection
+        firsts = self._store.driver.run(collection.scroll(self._filter(passage=0)))
+        documents = [to_document(record, collection.contents) for record in firsts]
+        held = {Path(document.metadata["source"]) for document in documents}
         unread = [each.path for each in found.skipped]
         barren = {
             folder
@@ -181,9 +184,13 @@ class FileIndex:
         return len(texts)
 
     def _count(self, **metadata: Any) -> int:
-        query_filter = to_filter({**_OURS, **metadata})
+        query_filter = self._filter(**metadata)
         return self._store.driver.run(self._store.collection.count(query_filter))
 
     def _delete(self, **metadata: Any) -> None:
-        query_filter = to_filter({**_OURS, **metadata})
+        query_filter = self._filter(**metadata)
         self._store.driver.run(self._store.collection.delete(query_filter=query_filter))
+
+    def _filter(self, **metadata: Any) -> models.Filter | None:
+        self._store.driver.run(self._store.collection.open())  # says where its metadata stand
+        return filter_for(self._store.collection, {**_OURS, **metadata})

@@ -1,7 +1,8 @@
 """Documents to payloads and back.
 
-The payload is that of langchain-qdrant (``page_content``, ``metadata``), so that each store reads
-what the other wrote. Payloads of LlamaIndex stores (``_node_content``) are read as well.
+The payload is that of langchain-qdrant (``page_content`` and ``metadata``, or the collection's own
+keys), so that each store reads what the other wrote. Payloads of LlamaIndex stores
+(``_node_content``) are read as well.
 """
 
 import itertools
@@ -15,12 +16,11 @@ from qdrant_client import models
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.lists import require_list
 from mrl_adapters.qdrant.building import built
-from mrl_adapters.qdrant.contents import NODE_KEY, Contents
+from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.ids import DocumentId, id_text, original_id
 from mrl_adapters.qdrant.payload import PlainPayloads, plain_payload
+from mrl_adapters.qdrant.payload_keys import NODE_KEY, PayloadKeys
 
-CONTENT_KEY = "page_content"
-METADATA_KEY = "metadata"
 _ENDED: Any = object()
 _Row: TypeAlias = tuple[str | None, str, dict[str, Any]]
 _EMPTY = Document(page_content="").__dict__
@@ -31,7 +31,7 @@ def to_document(point: models.Record | models.ScoredPoint, contents: Contents) -
 
     Args:
         point: A point with its payload.
-        contents: Reads what this package did not write.
+        contents: Knows the collection's keys, and reads what this package did not write.
 
     Returns:
         The document with the id that its writer chose; nothing is added to its metadata.
@@ -39,10 +39,12 @@ def to_document(point: models.Record | models.ScoredPoint, contents: Contents) -
     Warns:
         UnreadableContentWarning: Its text or metadata is missing or is none; once a collection.
     """
-    payload = point.payload or {}
-    text, metadata = payload.get(CONTENT_KEY), payload.get(METADATA_KEY)
-    if metadata is None:
-        metadata = {}
+    payload, keys = point.payload or {}, contents.keys
+    text, metadata = payload.get(keys.content), None
+    if keys.metadata is not None:
+        metadata = payload.get(keys.metadata, {})
+        if metadata is None:
+            metadata = {}
     if NODE_KEY in payload or not (isinstance(text, str) and isinstance(metadata, dict)):
         text, metadata = contents.text_and_metadata(payload, point.id)
     content = {"id": original_id(point.id, payload), "metadata": metadata, "page_content": text}
@@ -87,6 +89,7 @@ def batches_of(
     metadatas: Iterable[dict[str, Any] | None] | None,
     ids: Iterable[DocumentId | None] | None,
     batch_size: int,
+    keys: PayloadKeys,
 ) -> Iterator[DocumentBatch]:
     """Cut columns of texts, metadata and ids into batches, reading no further than needed.
 
@@ -95,6 +98,7 @@ def batches_of(
         metadatas: One mapping a text; None for empty ones.
         ids: One id a text, None entries (or none at all) for new ids.
         batch_size: Texts a batch of a generator; a list is one batch.
+        keys: Where the collection keeps texts and metadata.
 
     Raises:
         ConfigurationError: The columns differ in length, a text is not a string, an id is none, or
@@ -112,7 +116,7 @@ def batches_of(
     if batch_size < 1:
         msg = f"batch_size is {batch_size}, expected at least 1."
         raise ConfigurationError(msg)
-    rows = _rows(texts, metadatas, ids)
+    rows = _rows(texts, metadatas, ids, keys)
     return _batches(rows, None if isinstance(texts, Sized) else batch_size)
 
 
@@ -120,6 +124,7 @@ def _rows(
     texts: Iterable[str],
     metadatas: Iterable[dict[str, Any] | None] | None,
     ids: Iterable[DocumentId | None] | None,
+    keys: PayloadKeys,
 ) -> Iterator[_Row]:
     given_metadata = None if metadatas is None else iter(metadatas)
     given_ids = None if ids is None else iter(ids)
@@ -130,13 +135,15 @@ def _rows(
         if metadata is _ENDED or identifier is _ENDED:
             raise _uneven("metadatas" if metadata is _ENDED else "ids", position, "more texts")
         chosen = None if identifier is None else id_text(identifier, f"ids[{position}]")
-        yield _row(position, text, metadata, chosen)
+        yield _row(position, text, metadata, chosen, keys)
     for name, rest in (("metadatas", given_metadata), ("ids", given_ids)):
         if rest is not None and next(rest, _ENDED) is not _ENDED:
             raise _uneven(name, f"more than {position + 1}", f"{position + 1} texts")
 
 
-def _row(position: int, text: Any, metadata: Any, identifier: str | None) -> _Row:
+def _row(
+    position: int, text: Any, metadata: Any, identifier: str | None, keys: PayloadKeys
+) -> _Row:
     owner = (
         f"Document {position}" if identifier is None else f"Document {position} ({identifier!r})"
     )
@@ -146,7 +153,7 @@ def _row(position: int, text: Any, metadata: Any, identifier: str | None) -> _Ro
     if metadata is not None and not isinstance(metadata, Mapping):
         msg = f"{owner}: its metadata is {type(metadata).__name__}, expected a dict."
         raise ConfigurationError(msg)
-    payload = plain_payload({CONTENT_KEY: text, METADATA_KEY: metadata or {}}, owner)
+    payload = plain_payload(keys.payload(text, metadata or {}, owner), owner)
     return identifier, text, payload
 
 

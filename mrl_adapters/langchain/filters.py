@@ -1,12 +1,13 @@
 """Filters as LangChain users write them: a plain dict over metadata, or Qdrant's own Filter."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.langchain.documents import METADATA_KEY
+from mrl_adapters.qdrant import MatryoshkaCollection
 from mrl_adapters.qdrant.filters import (
     Field,
     Term,
@@ -18,13 +19,26 @@ from mrl_adapters.qdrant.filters import (
     fields,
     negated,
 )
+from mrl_adapters.qdrant.payload_keys import PayloadKeys
 
 MetadataFilter: TypeAlias = models.Filter | Mapping[str, Any]
-_Indexes: TypeAlias = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the metadata of a collection stand, and which of its fields are indexed."""
+
+    prefix: str | None
+    indexes: Mapping[str, str]
+
+    def fields(self, keys: tuple[str, ...]) -> list[Field]:
+        return fields(keys, self.prefix, self.indexes)
 
 
 def to_filter(
-    given: MetadataFilter | None, indexes: Mapping[str, str] | None = None
+    given: MetadataFilter | None,
+    indexes: Mapping[str, str] | None = None,
+    metadata_key: str | None = PayloadKeys.metadata,
 ) -> models.Filter | None:
     r"""Build Qdrant's filter.
 
@@ -51,6 +65,7 @@ def to_filter(
         given: Such a dict, a Qdrant filter (used as it is: its keys start with ``metadata.``), or
             None.
         indexes: Payload field to index type, of the collection that is searched.
+        metadata_key: Where its payloads keep metadata; None where they stand beside the text.
 
     Returns:
         The filter, without conditions where a dict restricts nothing; None for None.
@@ -66,12 +81,27 @@ def to_filter(
             "{'source': 'a.md'} or a qdrant_client.models.Filter."
         )
         raise ConfigurationError(msg)
-    return as_filter(_entries(given, (), indexes or {}, 1))
+    return as_filter(_entries(given, (), _Place(metadata_key, indexes or {}), 1))
 
 
-def _entries(
-    given: Mapping[Any, Any], keys: tuple[str, ...], indexes: _Indexes, depth: int
-) -> Term:
+def filter_for(
+    collection: MatryoshkaCollection, given: MetadataFilter | None
+) -> models.Filter | None:
+    """Build Qdrant's filter for a collection that has been opened: see :func:`to_filter`.
+
+    Args:
+        collection: The collection.
+        given: A dict over metadata, a Qdrant filter, or None.
+
+    Raises:
+        ConfigurationError: As for :func:`to_filter`; or Qdrant cannot name the metadata's key.
+    """
+    layout = collection.layout
+    indexes = layout.payload_indexes if layout else None
+    return to_filter(given, indexes, collection.keys.metadata)
+
+
+def _entries(given: Mapping[Any, Any], keys: tuple[str, ...], place: _Place, depth: int) -> Term:
     """Read a dict: entries about the metadata, or about what stands under a key."""
     check_nesting(depth)
     operators = [key for key in given if isinstance(key, str) and key.startswith("$")]
@@ -87,33 +117,33 @@ def _entries(
             f"{other!r}. Begin operators with $, and write keys in a dict of their own."
         )
         raise ConfigurationError(msg)
-    return all_of([_entry(key, wanted, keys, indexes, depth) for key, wanted in given.items()])
+    return all_of([_entry(key, wanted, keys, place, depth) for key, wanted in given.items()])
 
 
-def _entry(key: Any, wanted: Any, keys: tuple[str, ...], indexes: _Indexes, depth: int) -> Term:
+def _entry(key: Any, wanted: Any, keys: tuple[str, ...], place: _Place, depth: int) -> Term:
     if isinstance(key, int) and not isinstance(key, bool):
         key = str(key)  # as it is stored
     if not isinstance(key, str):
         msg = f"Filter key {key!r} is {type(key).__name__}, expected str: metadata keys are text."
         raise ConfigurationError(msg)
     if key in _GROUPS:
-        parts = [_below(part, keys, indexes, depth) for part in _parts(key, wanted)]
+        parts = [_below(part, keys, place, depth) for part in _parts(key, wanted)]
         return _GROUPS[key](parts)
     if not key.startswith("$"):
-        return _below(wanted, (*keys, key), indexes, depth)
+        return _below(wanted, (*keys, key), place, depth)
     if key not in _OPERATORS or not keys:
         raise _unknown(key)
-    found = fields(keys, METADATA_KEY, indexes)
+    found = place.fields(keys)
     return _OPERATORS[key](found, compared(found[0].name, wanted))
 
 
-def _below(wanted: Any, keys: tuple[str, ...], indexes: _Indexes, depth: int) -> Term:
+def _below(wanted: Any, keys: tuple[str, ...], place: _Place, depth: int) -> Term:
     if isinstance(wanted, Mapping):
-        return _entries(wanted, keys, indexes, depth + 1)
+        return _entries(wanted, keys, place, depth + 1)
     if not keys:
         msg = f"Filter: $and, $or and $not take dicts over metadata, found {wanted!r}."
         raise ConfigurationError(msg)
-    found = fields(keys, METADATA_KEY, indexes)
+    found = place.fields(keys)
     return _equal(found, compared(found[0].name, wanted))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from langchain_core.vectorstores import VectorStore
 from numpy.typing import ArrayLike
+from qdrant_client import models
 from typing_extensions import Self
 
 from mrl_adapters.errors import ConfigurationError
@@ -18,7 +19,15 @@ from mrl_adapters.qdrant.options import refuse_unknown
 from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.query import Search, diversity
 
-_STORE = ("collection_name", "client", "layout", "plan", "async_client")
+_STORE = (
+    "collection_name",
+    "client",
+    "layout",
+    "plan",
+    "async_client",
+    "content_payload_key",
+    "metadata_payload_key",
+)
 _PLACE = ("path", "url", "api_key", "location", "prefer_grpc", "timeout", "must_exist")
 ADDING_OPTIONS = ("ids", "batch_size", "progress", "shard_key")
 
@@ -65,14 +74,14 @@ class SearchOptions:
             ConfigurationError: As :meth:`search` does; or the plan names no known knob.
         """
         SearchPlan().merge(self.plan)
-        self.search(())
+        self.search((), to_filter(self.filter))
 
-    def search(self, embedding: ArrayLike, indexes: Mapping[str, str] | None = None) -> Search:
+    def search(self, embedding: ArrayLike, query_filter: models.Filter | None) -> Search:
         """Say what to search for.
 
         Args:
             embedding: The question's full vector, shape (d,).
-            indexes: Payload field to index type, of the collection that is searched.
+            query_filter: ``filter`` as Qdrant's, for the collection that is searched.
 
         Raises:
             ConfigurationError: A number is none or outside its range.
@@ -82,7 +91,7 @@ class SearchOptions:
             np.asarray(embedding, dtype=np.float32),
             self.k,
             offset=self.offset,
-            query_filter=to_filter(self.filter, indexes),
+            query_filter=query_filter,
             score_threshold=self.score_threshold,
             mmr_lambda=None if mix is None else diversity("lambda_mult", mix),
             fetch_k=self.fetch_k,

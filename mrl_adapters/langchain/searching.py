@@ -11,6 +11,7 @@ from typing_extensions import override
 from mrl_adapters.embeddings import Embedder
 from mrl_adapters.embeddings.blanks import question
 from mrl_adapters.langchain.documents import to_document
+from mrl_adapters.langchain.filters import filter_for
 from mrl_adapters.langchain.options import SearchOptions
 from mrl_adapters.langchain.relevance import relevance
 from mrl_adapters.langchain.store_retriever import StoreRetriever, retriever_of
@@ -184,8 +185,8 @@ class SearchingStore(VectorStore):
         self, embedding: Sequence[float], k: int, **kwargs: Any
     ) -> Flow[list[list[models.ScoredPoint]]]:
         options = SearchOptions.read({"k": k, **kwargs})
-        layout = yield from self._collection.open()
-        search = options.search(embedding, layout.payload_indexes if layout else None)
+        yield from self._collection.open()
+        search = options.search(embedding, filter_for(self._collection, options.filter))
         return (yield from self._collection.search([search], options.plan))
 
     def _scored(self, answers: list[list[models.ScoredPoint]]) -> list[tuple[Document, float]]:

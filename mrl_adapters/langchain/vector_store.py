@@ -17,6 +17,7 @@ from mrl_adapters.langchain.writing import WritingStore
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.ids import DocumentId
+from mrl_adapters.qdrant.payload_keys import AskedKeys
 from mrl_adapters.qdrant.plan import Plan
 
 
@@ -37,6 +38,10 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
         layout: How a new collection is laid out; None takes the stage from the model registry.
         plan: How it is searched: a SearchPlan, or a dict of the knobs to change.
         async_client: Used by the async methods; None derives one from ``client``.
+        content_payload_key, metadata_payload_key: Where payloads keep the text and the metadata,
+            as in langchain-qdrant. None takes what the collection says, or what a few of its
+            points show without doubt, or ``page_content`` and ``metadata``; a new collection
+            keeps them, and opening it with others is an error.
 
     Instantiate:
         .. code-block:: python
@@ -80,12 +85,18 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
         layout: CollectionLayout | None = None,
         plan: Plan | None = None,
         async_client: AsyncQdrantClient | None = None,
+        content_payload_key: str | None = None,
+        metadata_payload_key: str | None = None,
     ) -> None:
         self._driver = Driver(client, async_client)
         self._embedder = adopt(embedding)
         self._embeddings = as_embeddings(embedding)
         self._collection = MatryoshkaCollection(
-            collection_name, layout=layout, plan=plan, model=model_name(embedding)
+            collection_name,
+            layout=layout,
+            plan=plan,
+            model=model_name(embedding),
+            keys=AskedKeys(content_payload_key, metadata_payload_key, kept=True),
         )
 
     @property
@@ -128,8 +139,8 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
             metadatas: One mapping a text.
             ids: One id a text, None entries for new ids.
             **kwargs: ``collection_name`` (required); ``client`` or the arguments of
-                :func:`~mrl_adapters.qdrant.connect`; ``layout``, ``plan``, ``async_client``; and
-                those of :meth:`add_texts`.
+                :func:`~mrl_adapters.qdrant.connect`; ``layout``, ``plan``, ``async_client``,
+                ``content_payload_key``, ``metadata_payload_key``; and those of :meth:`add_texts`.
         """
         own, adding = sorted_options(kwargs)
         store = cls(embedding=embedding, **own)
@@ -179,10 +190,12 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
             embedding: The Embeddings that it was written with.
             collection_name: Name of the collection.
             **kwargs: ``client`` or the arguments of :func:`~mrl_adapters.qdrant.connect`;
-                ``plan``, ``async_client``.
+                ``layout``, ``plan``, ``async_client``, ``content_payload_key``,
+                ``metadata_payload_key``.
 
         Raises:
-            CollectionMismatchError: It does not exist, or was written by another model.
+            CollectionMismatchError: It does not exist, was written by another model, or keeps its
+                payloads under other keys.
         """
         own = existing_options({**kwargs, "collection_name": collection_name})
         store = cls(embedding=embedding, **own)

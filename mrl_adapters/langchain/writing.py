@@ -15,7 +15,7 @@ from mrl_adapters.embeddings import (
     document_vectors,
 )
 from mrl_adapters.langchain.documents import batches_of, columns_of
-from mrl_adapters.langchain.filters import to_filter
+from mrl_adapters.langchain.filters import filter_for
 from mrl_adapters.langchain.options import ADDING_OPTIONS
 from mrl_adapters.langchain.progress import Progress, reporting
 from mrl_adapters.qdrant import Driver, MatryoshkaCollection
@@ -78,7 +78,9 @@ class WritingStore(VectorStore):
         refuse_unknown("add_texts()", kwargs, ADDING_OPTIONS)
         load = Load(self._collection, shard_key=shard_key)
         with load.told(), reporting(progress, texts) as report:
-            for batch in batches_of(texts, metadatas, ids, batch_size):
+            self._driver.run(self._collection.open())  # its payload keys are needed
+            keys = self._collection.keys
+            for batch in batches_of(texts, metadatas, ids, batch_size, keys):
                 named = self._driver.run(load.name(batch.ids, batch.payloads, whole=batch.whole))
                 for part, some, payloads in batch.portions(named, batch_size):
                     report(self._driver.run(load.add(part, self._embed(some), payloads)))
@@ -102,7 +104,9 @@ class WritingStore(VectorStore):
         refuse_unknown("add_texts()", kwargs, ADDING_OPTIONS)
         load = Load(self._collection, shard_key=shard_key)
         with load.told(), reporting(progress, texts) as report:
-            for batch in batches_of(texts, metadatas, ids, batch_size):
+            await self._driver.arun(self._collection.open())  # its payload keys are needed
+            keys = self._collection.keys
+            for batch in batches_of(texts, metadatas, ids, batch_size, keys):
                 flow = load.name(batch.ids, batch.payloads, whole=batch.whole)
                 named = await self._driver.arun(flow)
                 for part, some, payloads in batch.portions(named, batch_size):
@@ -159,6 +163,5 @@ class WritingStore(VectorStore):
 
     def _delete(self, ids: Sequence[DocumentId] | None, options: Mapping[str, Any]) -> Flow[None]:
         refuse_unknown("delete()", options, ("filter",))
-        layout = yield from self._collection.open()
-        indexes = layout.payload_indexes if layout else None
-        yield from self._collection.delete(ids, to_filter(options.get("filter"), indexes))
+        yield from self._collection.open()
+        yield from self._collection.delete(ids, filter_for(self._collection, options.get("filter")))

@@ -21,9 +21,10 @@ from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.llama_index.reserved import kept_apart
-from mrl_adapters.qdrant.contents import NODE_KEY, STORES_OWN, Contents, node_content
+from mrl_adapters.qdrant.contents import Contents, node_content
 from mrl_adapters.qdrant.ids import PointId, original_id
 from mrl_adapters.qdrant.payload import plain_payload
+from mrl_adapters.qdrant.payload_keys import NODE_KEY, STORES_OWN
 
 DOCUMENT_KEY = "doc_id"
 _KINDS: dict[str, type[BaseNode]] = {
@@ -123,13 +124,21 @@ def _kept_node(payload: dict[str, Any], contents: Contents, point: PointId) -> B
         fields = from_json(payload[NODE_KEY])
         if "metadata" not in fields:  # LlamaIndex.TS keeps it beside the node alone
             fields["metadata"] = contents.text_and_metadata(payload, point)[1]
-        if fields.get("text", "") is None:
-            fields["text"] = payload.get("text") or ""
+        if not (fields.get("text") or fields.get("text_resource")):
+            fields["text"] = _text_beside(payload, fields["metadata"], contents)
         return _kind(payload, fields).from_dict(fields)
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         reason = str(error).partition("\n")[0]
         contents.tell(point, f"holds no node that can be read ({reason})")
         return None
+
+
+def _text_beside(payload: dict[str, Any], metadata: Any, contents: Contents) -> str:
+    """Find the text of a node that was kept without it, as some stores do: no metadata of it."""
+    for key in (contents.keys.content, "text"):
+        if isinstance(text := payload.get(key), str) and key not in metadata:
+            return text
+    return ""
 
 
 def _kind(payload: dict[str, Any], fields: dict[str, Any]) -> type[BaseNode]:

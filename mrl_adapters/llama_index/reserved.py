@@ -18,8 +18,9 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.contents import APART_KEY, STORES_OWN, node_content
+from mrl_adapters.qdrant.contents import node_content
 from mrl_adapters.qdrant.filters import Field, Term, all_of, any_of, fields
+from mrl_adapters.qdrant.payload_keys import APART_KEY, STORES_OWN
 
 _ANSWERED = {"document_id", "doc_id", "ref_doc_id", "_node_type"}
 _FIRST = re.compile(r"[^.\[]*")

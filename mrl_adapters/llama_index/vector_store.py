@@ -25,6 +25,7 @@ from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.load import Load
 from mrl_adapters.qdrant.options import refuse_unknown
+from mrl_adapters.qdrant.payload_keys import AskedKeys
 from mrl_adapters.qdrant.plan import Plan
 
 _EXACT_INDEXES = {"keyword", "integer", "float", "bool", "datetime", "uuid"}
@@ -50,6 +51,8 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
             an error. None learns it from this package's embed_models, whose vectors are known by
             their numbers as long as they are stored by the process that made them, or from a
             MatryoshkaRetriever made before the first nodes.
+        text_key: Where points that hold no node keep their text, as in the stock store; None
+            takes what the collection says, or what a few of its points show without doubt.
 
     Examples:
         >>> from llama_index.core import StorageContext, VectorStoreIndex
@@ -76,6 +79,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         layout: CollectionLayout | None = None,
         plan: Plan | None = None,
         model: str | None = None,
+        text_key: str | None = None,
     ) -> None:
         fields: dict[str, Any] = {"collection_name": collection_name}
         super().__init__(**fields)
@@ -86,6 +90,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
             plan=plan,
             model=model,
             payload_indexes=_own_indexes(layout),
+            keys=AskedKeys(text_key),
         )
 
     @classmethod

@@ -12,13 +12,13 @@ from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout, short_name
 from mrl_adapters.qdrant.migration.source import Source
+from mrl_adapters.qdrant.payload_keys import TEXT_KEYS, PayloadKeys
 from mrl_adapters.qdrant.reading import active_rotation, dense_vectors, short_vectors
 
 _SAMPLE = 200
 _COMMON_SHARE = 0.5
 _LONGEST_VALUE = 200  # characters; longer texts are read, not filtered by
 _LISTED = 10
-_TEXT_FIELDS = {"page_content", "text", "document"}
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,16 @@ class Advice:
     fix: str
 
 
-def advise(driver: Driver, source: Source, layout: CollectionLayout | None) -> list[Advice]:
+def advise(
+    driver: Driver, source: Source, layout: CollectionLayout | None, keys: PayloadKeys
+) -> list[Advice]:
     """Look at a collection's settings.
 
     Args:
         driver: Reaches the collection.
         source: The collection.
         layout: Its layout; None if it has no usable short vectors.
+        keys: Where it keeps texts and metadata.
     """
     if driver.run(ask(engine_of)) is Engine.LOCAL:
         return [
@@ -58,7 +61,7 @@ def advise(driver: Driver, source: Source, layout: CollectionLayout | None) -> l
         *(_about_short(source, layout) if layout else []),
         *(_about_tenants(source, layout) if layout else []),
         *_about_others(driver, source, layout),
-        *_about_payload(driver, source),
+        *_about_payload(driver, source, keys),
     ]
 
 
@@ -218,11 +221,11 @@ def _about_others(driver: Driver, source: Source, layout: CollectionLayout | Non
     return found
 
 
-def _about_payload(driver: Driver, source: Source) -> list[Advice]:
+def _about_payload(driver: Driver, source: Source, keys: PayloadKeys) -> list[Advice]:
     records, _ = driver.run(
         ask(lambda c: c.scroll(source.name, limit=_SAMPLE, with_payload=True, with_vectors=False))
     )
-    seen = Counter(field for record in records for field in _fields(record.payload or {}))
+    seen = Counter(field for record in records for field in _fields(record.payload or {}, keys))
     common = [field for field, count in seen.items() if count >= _COMMON_SHARE * len(records)]
     bare = sorted(field for field in common if field not in (source.info.payload_schema or {}))
     if not bare:
@@ -237,16 +240,16 @@ def _about_payload(driver: Driver, source: Source) -> list[Advice]:
     ]
 
 
-def _fields(payload: dict[str, Any]) -> list[str]:
+def _fields(payload: dict[str, Any], keys: PayloadKeys) -> list[str]:
     """List what could be filtered by: short values at the top, and in LangChain's metadata."""
-    nested = payload.get("metadata")
+    nested = payload.get(keys.metadata) if keys.metadata else None
     inner = nested if isinstance(nested, dict) else {}
-    values = {**payload, **{f"metadata.{key}": value for key, value in inner.items()}}
+    values = {**payload, **{f"{keys.metadata}.{key}": value for key, value in inner.items()}}
     return [
         key
         for key, value in values.items()
         if not key.startswith("_")
-        and key not in _TEXT_FIELDS
+        and key not in {keys.content, *TEXT_KEYS}
         and isinstance(value, str | int | float | bool)
         and len(str(value)) <= _LONGEST_VALUE
     ]

@@ -12,7 +12,7 @@ from qdrant_client import models
 from mrl_adapters.errors import CollectionMismatchError, EngineError
 from mrl_adapters.qdrant.advice import Advice, advise
 from mrl_adapters.qdrant.commands import command, usual_stages
-from mrl_adapters.qdrant.contents import CONTENT_KEYS, unreadable
+from mrl_adapters.qdrant.contents import needed, unreadable
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.edge import EdgeClient
 from mrl_adapters.qdrant.flow import ask
@@ -29,6 +29,7 @@ from mrl_adapters.qdrant.migration.pages import (
 from mrl_adapters.qdrant.migration.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.migration.shorts import ShortVectors
 from mrl_adapters.qdrant.migration.source import Source, read_source
+from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys, find_keys, stored_keys
 from mrl_adapters.qdrant.reading import short_vectors
 from mrl_adapters.qdrant.rotation import rotated_layout
 
@@ -56,7 +57,8 @@ class AuditReport:
         padded: Points, of those checked, whose full vector ends in many zeros: embedded at a
             smaller size than the collection's.
         unreadable: Points, of those checked, whose payload holds no text that the adapters can
-            read: searches give them as far as they can be read.
+            read, or several of which any could be meant: searches give them as far as they can be
+            read.
         examples: Ids of some points by what is wrong with them.
         problems: What keeps two-stage search from working as a whole, one sentence each.
         advice: What could be better.
@@ -125,10 +127,11 @@ def audit(
     layout, problems = _layout(driver, source, full_name)
     problems += _damages(client, source.name)
     shorts = ShortVectors(driver, source.name, layout) if layout else None
-    findings = _Findings(source, shorts)
+    keys = stored_keys(source.info) or driver.run(find_keys(source.name, AskedKeys()))
+    findings = _Findings(source, shorts, keys)
     points = count_points(driver, source.name)
     meter = Meter("audit", points if sample is None else min(sample, points), progress)
-    for records in _records(driver, source, shorts, sample):
+    for records in _records(driver, source, shorts, keys, sample):
         findings.add(records)
         meter.step(len(records))
     return AuditReport(
@@ -140,7 +143,7 @@ def audit(
         **findings.counts,
         examples=findings.examples,
         problems=tuple(problems),
-        advice=tuple(advise(driver, source, layout)),
+        advice=tuple(advise(driver, source, layout, keys)),
         elapsed_s=time.monotonic() - began_s,
     )
 
@@ -181,19 +184,22 @@ def _damages(client: Client, name: str) -> list[str]:
 
 
 def _records(
-    driver: Driver, source: Source, shorts: ShortVectors | None, sample: int | None
+    driver: Driver,
+    source: Source,
+    shorts: ShortVectors | None,
+    keys: PayloadKeys,
+    sample: int | None,
 ) -> Iterator[list[models.Record]]:
     names = [source.full_name, *(shorts.names if shorts else [])]
     size = page_points(source.full.size)
+    payload = needed(keys)
     if sample is None:
-        for records, _ in read_pages(
-            driver, source.name, size, vectors=names, payload=CONTENT_KEYS
-        ):
+        for records, _ in read_pages(driver, source.name, size, vectors=names, payload=payload):
             yield records
         return
     ids = _random_ids(driver, source.name, sample)
     for start in range(0, len(ids), size):
-        yield _retrieve(driver, source.name, ids[start : start + size], names)
+        yield _retrieve(driver, source.name, ids[start : start + size], names, payload)
 
 
 def _random_ids(driver: Driver, name: str, count: int) -> list[PointId]:
@@ -211,20 +217,23 @@ def _random_ids(driver: Driver, name: str, count: int) -> list[PointId]:
 
 
 def _retrieve(
-    driver: Driver, name: str, ids: list[PointId], names: list[str]
+    driver: Driver,
+    name: str,
+    ids: list[PointId],
+    names: list[str],
+    payload: list[str] | bool,  # noqa: FBT001 - as Qdrant has it
 ) -> list[models.Record]:
     return driver.run(
-        ask(
-            lambda c: c.retrieve(name, ids=ids, with_payload=list(CONTENT_KEYS), with_vectors=names)
-        )
+        ask(lambda c: c.retrieve(name, ids=ids, with_payload=payload, with_vectors=names))
     )
 
 
 class _Findings:
     """Count what is wrong with points, page by page."""
 
-    def __init__(self, source: Source, shorts: ShortVectors | None) -> None:
+    def __init__(self, source: Source, shorts: ShortVectors | None, keys: PayloadKeys) -> None:
         self._source = source
+        self._keys = keys
         self._shorts = shorts
         self.checked = 0
         self.examples: dict[str, list[PointId]] = {}
@@ -241,7 +250,8 @@ class _Findings:
         self._note("without_full", absent, records)
         self._note("not_finite", not_finite, records)
         self._note("zero", empty, records)
-        unread = np.array([unreadable(record.payload or {}) is not None for record in records])
+        payloads = [record.payload or {} for record in records]
+        unread = np.array([unreadable(each, self._keys) is not None for each in payloads])
         self._note("unreadable", unread, records)
         self._note("padded", np.asarray(~full[:, -tail:].any(axis=1) & ~empty), records)
         if self._shorts is not None:

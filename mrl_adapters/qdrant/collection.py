@@ -16,6 +16,7 @@ from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.opening import Opening
 from mrl_adapters.qdrant.paging import read_pages
 from mrl_adapters.qdrant.payload import plain_payloads
+from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys
 from mrl_adapters.qdrant.placing import every_id, read_by_ids
 from mrl_adapters.qdrant.plan import Plan, SearchPlan
 from mrl_adapters.qdrant.points import (
@@ -45,6 +46,7 @@ class MatryoshkaCollection:
             an existing one's.
         payload_indexes: Payload field to index type, as in the layout: indexes that a new
             collection gets beside the layout's own.
+        keys: What the caller says of the payload keys, if it reads or writes payloads by them.
     """
 
     def __init__(
@@ -55,17 +57,27 @@ class MatryoshkaCollection:
         plan: Plan | None = None,
         model: str | None = None,
         payload_indexes: Mapping[str, str] | None = None,
+        keys: AskedKeys | None = None,
     ) -> None:
         self.name = name
         _DEFAULT_PLAN.merge(plan)  # refuses unknown knobs now; what it changes may be saved
-        self.contents = Contents(name)
         self._plan = plan
-        self._opening = Opening(name, layout, model, payload_indexes)
+        self._opening = Opening(name, layout, model, payload_indexes, keys)
 
     @property
     def layout(self) -> CollectionLayout | None:
         """The collection's own layout once it is open, before that the one asked for."""
         return self._opening.layout
+
+    @property
+    def contents(self) -> Contents:
+        """Reads its payloads; by its own keys once it is open."""
+        return self._opening.contents
+
+    @property
+    def keys(self) -> PayloadKeys:
+        """Where it keeps texts and metadata, known once it has been opened."""
+        return self.contents.keys
 
     @property
     def model(self) -> str | None:

@@ -11,22 +11,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from mrl_adapters.qdrant.commands import command
-from mrl_adapters.qdrant.ids import ID_KEY, PointId
-
-NODE_KEY = "_node_content"
-"""Where LlamaIndex keeps a whole node, as JSON."""
-
-# Where programs keep a passage's text, the likeliest first.
-TEXT_KEYS = ("page_content", "text", "content", "document", "chunk", "passage", "body")
-METADATA_KEYS = ("metadata", "meta")
-CONTENT_KEYS = (NODE_KEY, *TEXT_KEYS, *METADATA_KEYS)
-"""All that must be read of a payload to know whether it is readable."""
-APART_KEY = "_mrl_metadata"
-"""Where LlamaIndex metadata are kept that have the name of something which stores keep."""
-STORES_OWN = frozenset(
-    {NODE_KEY, "_node_type", "document_id", "doc_id", "ref_doc_id", ID_KEY, APART_KEY}
+from mrl_adapters.qdrant.filters.keys import is_nameable, written
+from mrl_adapters.qdrant.ids import PointId
+from mrl_adapters.qdrant.payload_keys import (
+    APART_KEY,
+    METADATA_KEYS,
+    NODE_KEY,
+    STORES_OWN,
+    TEXT_KEYS,
+    PayloadKeys,
 )
-"""What LlamaIndex stores keep beside the metadata, this one included."""
+
 _NO_METADATA = STORES_OWN | {"_collection_name"}
 
 
@@ -57,10 +52,12 @@ class Contents:
 
     Args:
         collection_name: The collection, for warnings.
+        keys: Where it keeps texts and metadata.
     """
 
-    def __init__(self, collection_name: str) -> None:
+    def __init__(self, collection_name: str, keys: PayloadKeys | None = None) -> None:
         self._collection_name = collection_name
+        self.keys = keys or PayloadKeys()
         self._told = False
 
     def text_and_metadata(
@@ -76,12 +73,13 @@ class Contents:
             The text, empty where there is none, and the metadata.
 
         Warns:
-            UnreadableContentWarning: There is no text, or something that is none; only once.
+            UnreadableContentWarning: There is no text, something that is none, or several of which
+                nobody said which is meant; only once.
         """
-        reason = unreadable(payload)
+        reason = unreadable(payload, self.keys)
         if reason is not None:
             self.tell(point, reason)
-        return _text_and_metadata(payload)
+        return _text_and_metadata(payload, self.keys)
 
     def tell(self, point: PointId, reason: str) -> None:
         """Warn of a point that cannot be read as it was meant, only once.
@@ -101,41 +99,85 @@ class Contents:
         warnings.warn(msg, UnreadableContentWarning, stacklevel=3)
 
 
-def unreadable(payload: Mapping[str, Any]) -> str | None:
+def needed(keys: PayloadKeys) -> list[str] | bool:
+    """List what must be read of a payload to know whether it is readable.
+
+    Args:
+        keys: Where its collection keeps texts and metadata.
+
+    Returns:
+        Paths; True for the whole payload, where Qdrant cannot name one of the keys.
+    """
+    own = [keys.content, *filter(None, [keys.metadata])]
+    if not all(map(is_nameable, own)):
+        return True
+    return [*dict.fromkeys(map(written, [NODE_KEY, *own, *TEXT_KEYS]))]
+
+
+def unreadable(payload: Mapping[str, Any], keys: PayloadKeys) -> str | None:
     """Say why a payload cannot be read as it was meant, or None where it can.
 
     Args:
         payload: The point's payload.
+        keys: Where its collection keeps texts and metadata.
     """
     node = node_content(payload)
     if NODE_KEY in payload and node is None:
         return f"keeps no node under {NODE_KEY!r}"
-    for key in METADATA_KEYS:
-        if "page_content" in payload and not isinstance(payload.get(key, {}), dict | None):
-            return f"keeps its {key} as a {type(payload[key]).__name__}"
+    metadata = None if keys.metadata is None else payload.get(keys.metadata)
+    if keys.content in payload and not isinstance(metadata, dict | None):
+        return f"keeps its {keys.metadata} as a {type(metadata).__name__}"
     if node is not None and isinstance(node.get("text"), str):
         return None
-    if any(isinstance(payload.get(key), str) for key in TEXT_KEYS):
+    return _without_text(payload, keys)
+
+
+def _without_text(payload: Mapping[str, Any], keys: PayloadKeys) -> str | None:
+    if isinstance(payload.get(keys.content), str):
         return None
-    keys = ", ".join(map(repr, TEXT_KEYS))
-    return f"has no text under {keys}; its keys are {sorted(map(str, payload))}"
+    found = [key for key in TEXT_KEYS if isinstance(payload.get(key), str)]
+    if len(found) == 1:
+        return None
+    asked = "If its text is under another, pass that as content_payload_key (LlamaIndex: text_key)"
+    if found:
+        names = ", ".join(map(repr, found))
+        return f"has no text under {keys.content!r}, and under {names}: which is it? {asked}"
+    names = ", ".join(map(repr, dict.fromkeys([keys.content, *TEXT_KEYS])))
+    return f"has no text under {names}; its keys are {sorted(map(str, payload))}. {asked}"
 
 
-def _text_and_metadata(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def _text_and_metadata(payload: Mapping[str, Any], keys: PayloadKeys) -> tuple[str, dict[str, Any]]:
     node = node_content(payload)
     if node is not None and isinstance(node.get("text"), str):
         metadata = node.get("metadata")
-        return node["text"], metadata if isinstance(metadata, dict) else _beside(payload, "text")
-    texts = {key: payload[key] for key in TEXT_KEYS if payload.get(key) is not None}
-    strings = (key for key, value in texts.items() if isinstance(value, str))
-    key = next(strings, next(iter(texts), ""))
-    return str(texts.get(key, "")), _beside(payload, key)
+        if isinstance(metadata, dict):
+            return node["text"], metadata
+        return node["text"], _metadata(payload, "text", keys)
+    key = _text_key(payload, keys)
+    return str(payload.get(key, "")), _metadata(payload, key, keys)
 
 
-def _beside(payload: Mapping[str, Any], text_key: str) -> dict[str, Any]:
-    for key in METADATA_KEYS:
-        if isinstance(payload.get(key), dict):
-            found: dict[str, Any] = payload[key]
+def _text_key(payload: Mapping[str, Any], keys: PayloadKeys) -> str:
+    """Tell where a text is: under the collection's key, a usual one, or as the only string."""
+    named = [key for key in (keys.content, *TEXT_KEYS) if payload.get(key) is not None]
+    texts = [key for key in named if isinstance(payload[key], str)]
+    if named:
+        return texts[0] if texts else named[0]
+    others = [
+        key for key, value in payload.items() if isinstance(value, str) and key not in _NO_METADATA
+    ]
+    return others[0] if len(others) == 1 else ""
+
+
+def _metadata(payload: Mapping[str, Any], text_key: str, keys: PayloadKeys) -> dict[str, Any]:
+    if keys.metadata is None and text_key == keys.content:
+        return {
+            key: value
+            for key, value in payload.items()
+            if key not in STORES_OWN and key != text_key
+        }
+    for key in (keys.metadata, *METADATA_KEYS):
+        if key is not None and isinstance(found := payload.get(key), dict):
             return found
     beside = {
         key: value

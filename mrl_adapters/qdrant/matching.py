@@ -6,6 +6,7 @@ from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys
 from mrl_adapters.vectors import Rotation
 
 
@@ -115,3 +116,28 @@ def _canonical(model: str) -> str:
     """Resolve a model's aliases: frameworks and servers give the same weights several names."""
     spec = registry.find(model)
     return spec.name if spec else model
+
+
+def check_keys(name: str, asked: AskedKeys, found: PayloadKeys) -> None:
+    """Refuse payload keys that are not those of the collection.
+
+    Args:
+        name: The collection's name, for messages.
+        asked: What the caller says.
+        found: What the collection says.
+
+    Raises:
+        CollectionMismatchError: They differ.
+    """
+    for what, wanted, own in (
+        ("texts", asked.content, found.content),
+        ("metadata", asked.metadata, found.metadata),
+    ):
+        if wanted is not None and wanted != own:
+            where = "beside the texts" if own is None else f"under {own!r}"
+            other = "" if own is None else f", or pass {own!r}"
+            msg = (
+                f"Collection {name!r} keeps its {what} {where}, asked for {wanted!r}. Leave that "
+                f"payload key out{other}; or use another collection."
+            )
+            raise CollectionMismatchError(msg, collection=name, found=own, expected=wanted)

@@ -4,25 +4,33 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
+from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.first_load import fit_auto
 from mrl_adapters.qdrant.flow import Flow, ask, change, is_refusal
 from mrl_adapters.qdrant.indexes import complete_indexes, create_indexes
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
-from mrl_adapters.qdrant.matching import check_full_name, check_layout, check_model
+from mrl_adapters.qdrant.matching import check_full_name, check_keys, check_layout, check_model
 from mrl_adapters.qdrant.paging import lacking
+from mrl_adapters.qdrant.payload_keys import (
+    KEYS_KEY,
+    AskedKeys,
+    PayloadKeys,
+    find_keys,
+    stored_keys,
+    with_keys,
+)
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.reading import stored_metadata
 from mrl_adapters.qdrant.rotation import rotated_layout, store_rotation
 from mrl_adapters.qdrant.unmet import warn_of_unmet
 from mrl_adapters.vectors import FloatArray, Rotation
 
-Found: TypeAlias = tuple[CollectionLayout, SearchPlan | None]
 T = TypeVar("T")
 L = TypeVar("L", bound=CollectionLayout | None)
 
@@ -31,6 +39,16 @@ logger = logging.getLogger(__name__)
 
 class MissingShortVectorsWarning(UserWarning):
     """Points lack a short vector, so that two-stage search cannot find them."""
+
+
+class _Found(NamedTuple):
+    """What a collection says of itself, checked."""
+
+    layout: CollectionLayout
+    plan: SearchPlan | None
+    keys: PayloadKeys | None
+    described: bool
+    """Whether it says anything, so that more can be added."""
 
 
 class Opening:
@@ -42,6 +60,8 @@ class Opening:
             a new one's layout from its first vectors and the registry.
         model: Name of the embedding model.
         payload_indexes: Indexes that a collection gets beside the layout's own.
+        keys: What the caller says of the payload keys; None asks for none, and reads by the
+            collection's, or the usual ones.
     """
 
     def __init__(
@@ -50,8 +70,12 @@ class Opening:
         layout: CollectionLayout | None,
         model: str | None,
         payload_indexes: Mapping[str, str] | None = None,
+        keys: AskedKeys | None = None,
     ) -> None:
         self.name = name
+        self.contents = Contents(name)
+        self._asked = keys
+        self._keys_to_store = False
         self.wanted = layout
         self.model = model
         self._indexes = payload_indexes or {}
@@ -94,15 +118,24 @@ class Opening:
                 )
                 raise CollectionMismatchError(msg, collection=self.name)
             logger.info("Collection %r does not exist yet: nothing to find.", self.name)
+            self.contents.keys = (self._asked or AskedKeys()).completed()
             return None
         if self.wanted is not None and not ours:
             found = yield from self._complete(self.wanted, found)
-        layout, self.saved_plan = found
-        yield from self._warn_of_missing(layout)
-        self._opened = layout
-        return layout
+        yield from self._read_keys(found)
+        yield from self._warn_of_missing(found.layout)
+        self.saved_plan = found.plan
+        self._opened = found.layout
+        return found.layout
 
-    def _look(self) -> Flow[Found | None]:
+    def _read_keys(self, found: _Found) -> Flow[None]:
+        keys, asked = found.keys, self._asked
+        if keys is None and asked is not None:
+            keys = yield from find_keys(self.name, asked)
+            self._keys_to_store = asked.kept and found.described and keys != PayloadKeys()
+        self.contents.keys = keys or PayloadKeys()
+
+    def _look(self) -> Flow[_Found | None]:
         """Read what there is, and check it; None if nothing."""
         if not (yield from ask(lambda c: c.collection_exists(self.name))):
             return None
@@ -116,17 +149,22 @@ class Opening:
         if METADATA_KEY not in (info.config.metadata or {}):
             # A server before 1.16, or somebody else's collection: the caller knows the model.
             found = replace(found, model=expected.model, reduction=expected.reduction)
-        saved = stored_metadata(info).get(PLAN_KEY)
-        return found, SearchPlan.from_stored(saved) if saved else None
+        stored = stored_metadata(info)
+        saved = stored.get(PLAN_KEY)
+        plan = SearchPlan.from_stored(saved) if saved else None
+        keys = stored_keys(info)
+        if keys is not None and self._asked is not None:
+            check_keys(self.name, self._asked, keys)
+        return _Found(found, plan, keys, bool(stored))
 
-    def _complete(self, wanted: CollectionLayout, found: Found) -> Flow[Found]:
+    def _complete(self, wanted: CollectionLayout, found: _Found) -> Flow[_Found]:
         """Make the payload indexes that are missing, and tell of what else is not as asked for."""
         # An adapter's own indexes alone are no reason to change a collection.
         if wanted.index_schemas() and (
-            yield from complete_indexes(self.name, self._indexed(wanted), found[0])
+            yield from complete_indexes(self.name, self._indexed(wanted), found.layout)
         ):
             found = (yield from self._look()) or found
-        warn_of_unmet(self.name, wanted, found[0], (yield from ask(engine_of)))
+        warn_of_unmet(self.name, wanted, found.layout, (yield from ask(engine_of)))
         return found
 
     def _indexed(self, layout: CollectionLayout) -> CollectionLayout:
@@ -134,13 +172,16 @@ class Opening:
 
     def save_plan(self, plan: SearchPlan) -> Flow[None]:
         """Store a plan in the collection's metadata, and know it from now on."""
+        yield from self._store(PLAN_KEY, asdict(plan))
+        self.saved_plan = plan
+
+    def _store(self, key: str, value: dict[str, Any]) -> Flow[None]:
+        """Put something into the collection's metadata, beside what is there."""
         info = yield from ask(lambda c: c.get_collection(self.name))
-        metadata = dict((info.config.metadata or {}).get(METADATA_KEY) or {})
-        metadata[PLAN_KEY] = asdict(plan)
+        metadata = {**stored_metadata(info), key: value}
         yield from change(
             lambda c: c.update_collection(self.name, metadata={METADATA_KEY: metadata})
         )
-        self.saved_plan = plan
 
     def use_existing(self, act: Callable[[CollectionLayout], Flow[T]], missing: T) -> Flow[T]:
         """Do something with the collection, as :meth:`use` does, if it exists.
@@ -178,7 +219,7 @@ class Opening:
         if self._opened != used:  # another request has found out
             return True
         found = yield from self._look()
-        if (found and found[0]) == used:
+        if (found and found.layout) == used:
             return False
         if self._opened == used:  # not opened again by another request meanwhile
             self._opened = self.saved_plan = None
@@ -209,18 +250,23 @@ class Opening:
         """
         opened = yield from self.open()
         if opened is not None:
+            if self._keys_to_store:  # they were found out, and are about to be written by
+                yield from self._store(KEYS_KEY, self.contents.keys.described())
+                self._keys_to_store = False
             return opened
         layout = fit_auto(self.name, self._new_layout(dimensions), first_load)
         if isinstance(layout.rotation, Rotation):
             yield from store_rotation(self.name, layout.rotation)
         layout = self._indexed(layout)
+        kept = self._asked is not None and self._asked.kept
+        described = with_keys(layout.metadata(), self.contents.keys if kept else None)
         ours = True
         try:
             yield from change(
                 lambda c: c.create_collection(
                     self.name,
                     vectors_config=layout.vectors_config(),
-                    metadata=layout.metadata(),
+                    metadata=described,
                     shard_number=layout.shard_number,
                     replication_factor=layout.replication_factor,
                 )

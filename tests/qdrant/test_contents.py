@@ -13,7 +13,8 @@ from qdrant_client import models
 from mrl_adapters.langchain.documents import to_document
 from mrl_adapters.llama_index.nodes import to_node, to_payload
 from mrl_adapters.qdrant import UnreadableContentWarning
-from mrl_adapters.qdrant.contents import TEXT_KEYS, Contents, unreadable
+from mrl_adapters.qdrant.contents import Contents, unreadable
+from mrl_adapters.qdrant.payload_keys import TEXT_KEYS, PayloadKeys
 
 NODE = {"id_": "t", "metadata": {"k": 1}, "text": "hello", "relationships": {}}
 TYPESCRIPT = {"id_": "t", "text": "hello", "type": "1", "excludedEmbedMetadataKeys": []}
@@ -56,7 +57,7 @@ def test_what_others_wrote_is_read_without_a_word(payload):
 
     assert (document.page_content, document.metadata["k"]) == ("hello", 1)
     assert (node.get_content(), node.metadata["k"]) == ("hello", 1)
-    assert unreadable(point.payload or {}) is None
+    assert unreadable(point.payload or {}, PayloadKeys()) is None
 
 
 @pytest.mark.parametrize("payload", HARMED.values(), ids=list(HARMED))
@@ -117,4 +118,4 @@ def test_no_payload_at_all_ends_a_search(payload, node):
 @given(st.text(), st.dictionaries(st.text(min_size=1), st.text()))
 def test_our_own_nodes_are_never_told_of(text, metadata):
     payload = to_payload(TextNode(id_="n", text=text, metadata=metadata))
-    assert unreadable(payload) is None
+    assert unreadable(payload, PayloadKeys()) is None

@@ -172,7 +172,8 @@ def fields(
 
     Args:
         keys: The key; several for a key within a key.
-        prefix: Payload field that the metadata stand under; None for the payload itself.
+        prefix: Name of the payload field that the metadata stand under; None for the payload
+            itself.
         indexes: Payload field to index type, of the collection that is searched.
 
     Raises:

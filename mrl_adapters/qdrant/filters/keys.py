@@ -27,7 +27,8 @@ def paths(
 
     Args:
         keys: The key; several for a key within a key.
-        prefix: Payload field that the metadata stand under; None for the payload itself.
+        prefix: Name of the payload field that the metadata stand under; None for the payload
+            itself.
         indexes: Payload field to index type, of the collection that is searched.
 
     Returns:
@@ -37,7 +38,7 @@ def paths(
         ConfigurationError: Qdrant cannot name the key.
     """
     if len(keys) == 1 and _PLAIN.fullmatch(keys[0]):  # nearly always
-        return [keys[0] if prefix is None else f"{prefix}.{keys[0]}"]
+        return [keys[0] if prefix is None else f"{written(prefix)}.{keys[0]}"]
     readings = [_readings(key) for key in keys]
     steps = 1
     for each in readings:
@@ -49,7 +50,7 @@ def paths(
         )
         raise ConfigurationError(msg)
     found = [
-        ".".join(reading if prefix is None else (prefix, *reading))
+        ".".join(reading if prefix is None else (written(prefix), *reading))
         for reading in product(*readings)
     ]
     indexed = [path for path in found if indexes and path in indexes]
@@ -59,7 +60,7 @@ def paths(
 def _readings(key: str) -> list[str]:
     """Write one key as a literal name, where it can be one, and as the path that it may be."""
     _check_text(key)
-    literal = [] if '"' in key or "\\" in key else [_written(key)]
+    literal = [_quoted(key)] if is_nameable(key) else []
     path = _path(key)
     found = literal if path is None or path in literal else [*literal, path]
     if not found:
@@ -74,21 +75,48 @@ def _readings(key: str) -> list[str]:
 
 def _path(key: str) -> str | None:
     """Write a key as a path, with quotes where Qdrant needs them; None if it is none."""
-    written: list[str] = []
+    steps: list[str] = []
     at = 0
     while step := _STEP.match(key, at):
         quoted, name, members = step.group("quoted", "name", "members")
-        written.append(_written(name if quoted is None else quoted) + members)
+        steps.append(_quoted(name if quoted is None else quoted) + members)
         at = step.end()
         if at == len(key):
-            return ".".join(written)
+            return ".".join(steps)
         if key[at] != ".":
             return None
         at += 1
     return None
 
 
-def _written(name: str) -> str:
+def is_nameable(name: str) -> bool:
+    """Tell whether a path can name a field.
+
+    Args:
+        name: The field's name.
+    """
+    return '"' not in name and "\\" not in name
+
+
+def written(name: str) -> str:
+    """Write a field's name as a path, in quotes where Qdrant needs them.
+
+    Args:
+        name: The name.
+
+    Raises:
+        ConfigurationError: Qdrant cannot name it.
+    """
+    if not is_nameable(name):
+        msg = (
+            f"The payload key {name!r} holds a double quote or a backslash, so that no filter can "
+            "name it. Metadata under such a key can be read, not filtered by."
+        )
+        raise ConfigurationError(msg, found=name)
+    return _quoted(name)
+
+
+def _quoted(name: str) -> str:
     return name if _PLAIN.fullmatch(name) else f'"{name}"'
 
 

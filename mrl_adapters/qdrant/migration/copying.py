@@ -40,6 +40,7 @@ from mrl_adapters.qdrant.migration.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.migration.result import MigrationResult
 from mrl_adapters.qdrant.migration.source import Source
 from mrl_adapters.qdrant.paging import without
+from mrl_adapters.qdrant.payload_keys import stored_keys, with_keys
 from mrl_adapters.qdrant.reading import stored_metadata
 from mrl_adapters.qdrant.rotation import store_rotation
 from mrl_adapters.vectors import Rotation
@@ -128,7 +129,8 @@ def migrate_by_copy(
         if settled:
             if checkpoint.state != "done":
                 checkpoint = replace(checkpoint, state="done")
-                write_checkpoint(target, name, checkpoint, destination.layout.metadata())
+                described = with_keys(destination.layout.metadata(), stored_keys(source.info))
+                write_checkpoint(target, name, checkpoint, described)
             switch(driver, source, destination)
     return MigrationResult(
         mode="copy",

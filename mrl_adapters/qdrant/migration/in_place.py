@@ -31,6 +31,7 @@ from mrl_adapters.qdrant.migration.progress import Meter, Phase, ProgressCallbac
 from mrl_adapters.qdrant.migration.result import MigrationResult
 from mrl_adapters.qdrant.migration.shorts import Settled, ShortVectors
 from mrl_adapters.qdrant.migration.source import Source
+from mrl_adapters.qdrant.payload_keys import stored_keys, with_keys
 from mrl_adapters.qdrant.reading import stored_metadata
 from mrl_adapters.qdrant.rotation import store_rotation
 from mrl_adapters.vectors import Rotation
@@ -99,7 +100,7 @@ def migrate_in_place(
     settled, passes = settle_all(driver, name, shorts, report)
     now = driver.run(ask(lambda c: c.get_collection(name)))  # a plan may have been saved meanwhile
     plan = kept_plan(now, layout)
-    described = layout.metadata()
+    described = with_keys(layout.metadata(), stored_keys(now))
     if plan is not None:
         described[METADATA_KEY][PLAN_KEY] = plan
     write_checkpoint(driver, name, replace(checkpoint, state="done"), described)
