@@ -2,6 +2,7 @@
 
 import bisect
 import hashlib
+import itertools
 import re
 import stat
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mrl_adapters.errors import ConfigurationError, MissingExtraError
-from mrl_adapters.evaluation.records import number_lines, read_records
+from mrl_adapters.evaluation.records import Record, number_lines, read_records
 
 if TYPE_CHECKING:
     from langchain_text_splitters import RecursiveCharacterTextSplitter
@@ -47,11 +48,13 @@ class SourceFile:
         path: Absolute.
         digest: Changes with the file's content and with the way it is cut.
         passages: In the file's order; none if it holds no text.
+        blank: How many of its documents hold no text: records, or the whole file.
     """
 
     path: Path
     digest: str
     passages: tuple[Passage, ...]
+    blank: int = 0
 
 
 def read_file(path: Path) -> SourceFile:
@@ -65,13 +68,14 @@ def read_file(path: Path) -> SourceFile:
     """
     text = read_text(path)
     suffix = path.suffix.lower()
-    passages = (
-        _records(text, path)
+    documents = (
+        [_record(record) for record in read_records(number_lines(text.split("\n")), path)]
         if suffix == ".jsonl"
-        else _passages(text, path.name, markdown=suffix == ".md")
+        else [tuple(_passages(text, path.name, markdown=suffix == ".md"))]
     )
     digest = hashlib.sha256(f"{_SCHEME}{text}".encode()).hexdigest()[:32]
-    return SourceFile(path, digest, tuple(passages))
+    passages = tuple(itertools.chain.from_iterable(documents))
+    return SourceFile(path, digest, passages, sum(not document for document in documents))
 
 
 def read_text(path: Path) -> str:
@@ -94,11 +98,10 @@ def read_text(path: Path) -> str:
         raise ConfigurationError(msg) from error
 
 
-def _records(text: str, path: Path) -> Iterator[Passage]:
-    """Take each line of a JSON lines file as a document of its own, whatever it is called."""
-    for record in read_records(number_lines(text.split("\n")), path):
-        for piece, _ in _pieces(record.text, markdown=False):
-            yield Passage(piece, record.id, None)
+def _record(record: Record) -> tuple[Passage, ...]:
+    """Take a line of a JSON lines file as a document of its own, whatever it is called."""
+    pieces = _pieces(record.text, markdown=False)
+    return tuple(Passage(piece, record.id, None) for piece, _ in pieces)
 
 
 def _passages(text: str, name: str, *, markdown: bool) -> Iterator[Passage]:

@@ -28,6 +28,8 @@ _KEPT = (
     "pass --remove-emptied."
 )
 
+_BLANK = "{}: {:,} of its documents hold no text (a letter or digit), so nothing is stored of them."
+
 
 def index(  # noqa: PLR0913 - one argument an option
     *,
@@ -93,6 +95,8 @@ def index(  # noqa: PLR0913 - one argument an option
         output.print(_told(outcome, collection), highlight=False, soft_wrap=True)
     for skipped in outcome.skipped:
         tell("Skipped", "bold yellow", str(skipped))
+    for file, count in outcome.blank.items():
+        tell("Blank", "bold yellow", _BLANK.format(file, count))
     for folder in outcome.kept:
         tell("Kept", "bold yellow", _KEPT.format(folder))
     if outcome.skipped or outcome.kept:

@@ -38,6 +38,7 @@ class Outcome:
         removed: Files whose passages were deleted, since they are gone.
         skipped: Files and folders that could not be read; what was stored of them stays.
         kept: Folders that are empty now; what was stored of their files stays.
+        blank: How many documents of a file hold no text, so that nothing is stored of them.
         passages: How many passages were embedded and stored.
     """
 
@@ -47,6 +48,7 @@ class Outcome:
     removed: list[Path] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     kept: list[Path] = field(default_factory=list)
+    blank: dict[Path, int] = field(default_factory=dict)
     passages: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,6 +60,7 @@ class Outcome:
             "removed": [str(path) for path in self.removed],
             "skipped": [{"path": str(each.path), "reason": each.reason} for each in self.skipped],
             "kept": [str(path) for path in self.kept],
+            "blank": {str(path): count for path, count in self.blank.items()},
             "passages": self.passages,
         }
 
@@ -90,6 +93,8 @@ class FileIndex:
                 outcome.skipped.append(Skipped(path, str(error)))
                 advance(1)
                 continue
+            if file.blank:
+                outcome.blank[path] = file.blank
             held = self._count(source=str(path))
             current = self._count(source=str(path), digest=file.digest) if held else 0
             if held == current == len(file.passages):

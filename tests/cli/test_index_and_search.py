@@ -116,6 +116,23 @@ def skipping(run: Any, notes: Path, tmp_path: Path) -> Any:
     return invoke
 
 
+def test_documents_without_text_are_counted_and_named(skipping: Any, notes: Path) -> None:
+    lines = [{"text": text} for text in ("good", "", " \n", "--- []", "also good")]
+    (notes / "some.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (notes / "empty.txt").write_text(" \n")
+    (notes / "rules.md").write_text("---\n")
+    code, done, told = skipping()
+    assert code == 0
+    assert {Path(path).name: count for path, count in done["blank"].items()} == {
+        "some.jsonl": 3,
+        "empty.txt": 1,
+        "rules.md": 1,
+    }
+    assert done["passages"] == 4 + 2
+    assert "some.jsonl: 3 of its documents hold no text" in told
+    assert skipping()[1]["blank"] == done["blank"], "also where they are unchanged"
+
+
 _UNREADABLE = {
     "latin.txt": "Käse".encode("latin-1"),
     "wide.md": "Käse".encode("utf-16"),
