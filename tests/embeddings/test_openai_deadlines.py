@@ -123,7 +123,11 @@ def in_s(seconds: float) -> str:
     return format_datetime(moment, usegmt=True)
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("ask", "status"),
+    [("documents", 429), ("documents_awaited", 503), ("query", 503), ("query_awaited", 429)],
+    indirect=["ask"],
+)
 async def test_a_server_that_says_when_to_come_back_is_asked_then(
     server: Any, ask: Ask, status: int
 ) -> None:
