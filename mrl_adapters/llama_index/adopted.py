@@ -1,11 +1,12 @@
 """Embedders that know no framework as LlamaIndex embed_models."""
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from llama_index.core.bridge.pydantic import Field
-from typing_extensions import override
+from typing_extensions import Self, override
 
 from mrl_adapters.embeddings import (
     Embedder,
@@ -16,7 +17,7 @@ from mrl_adapters.embeddings import (
 )
 from mrl_adapters.embeddings.prompts import applies_prompts
 from mrl_adapters.embeddings.recipe import text_list
-from mrl_adapters.errors import EmbeddingError
+from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.llama_index.provenance import made_by
 from mrl_adapters.vectors import as_vectors, normalize
 
@@ -26,6 +27,28 @@ _BATCH_SIZE = 512
 
 class UnitEmbedding(BaseEmbedding):
     """An embed_model whose vectors have unit length, and so has the mean of several questions."""
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        # LlamaIndex would leave out what cannot be pickled, and take it from this object as well.
+        for name in ("embedder", "inner"):
+            if name in self.__dict__:
+                _check_pickles(self, self.__dict__[name])
+        return super().__getstate__()
+
+    @classmethod
+    @override
+    def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> Self:
+        """Refuse to be made from a dict or JSON.
+
+        Raises:
+            ConfigurationError: Always: neither holds what makes the vectors.
+        """
+        msg = (
+            f"{cls.__name__} cannot be made from a dict or JSON, which hold no keys and nothing "
+            f"that makes vectors. Make it anew, with {cls.__name__}(...)."
+        )
+        raise ConfigurationError(msg)
 
     # A lone string would be embedded letter by letter.
 
@@ -119,6 +142,19 @@ class EmbedderEmbedding(UnitEmbedding):
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         vectors = await adocument_vectors(self.embedder, texts)
         return made_by(self, [list(vector) for vector in vectors])
+
+
+def _check_pickles(whole: BaseEmbedding, part: object) -> None:
+    try:
+        pickle.dumps(part)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        msg = (
+            f"{type(whole).__name__} cannot be pickled, because {type(part).__name__} cannot: "
+            f"{error}. Make it anew where it is needed."
+        )
+        raise ConfigurationError(msg) from error
 
 
 def unit_mean(vectors: list[Embedding]) -> Embedding:

@@ -1,6 +1,7 @@
 """Embeddings for LlamaIndex: hooks, events, caches, secrets."""
 
 import asyncio
+import copy
 import json
 import pickle
 import threading
@@ -270,9 +271,51 @@ def test_a_framework_free_embedder_is_adopted(call):
 
 def test_a_wrapper_travels_to_another_process():
     embed_model = MatryoshkaEmbedding(WordLlamaEmbedder(), 64)
-    copy = pickle.loads(pickle.dumps(embed_model))  # noqa: S301 - our own bytes
-    assert copy.get_query_embedding("copy") == embed_model.get_query_embedding("copy")
-    assert copy.to_dict() == embed_model.to_dict()
+    other = pickle.loads(pickle.dumps(embed_model))  # noqa: S301 - our own bytes
+    assert other.get_query_embedding("copy") == embed_model.get_query_embedding("copy")
+    assert other.to_dict() == embed_model.to_dict()
+
+
+class Locked(WordLlamaEmbedder):
+    """An embedder that cannot be pickled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+    def __reduce__(self):
+        return Locked, (self.lock,)
+
+
+@pytest.mark.parametrize(
+    "wrapped", [EmbedderEmbedding, lambda inner: MatryoshkaEmbedding(inner, 64)]
+)
+def test_what_cannot_be_pickled_is_refused_in_words_and_goes_on_working(wrapped):
+    embed_model = wrapped(Locked())
+    for _ in range(2):
+        with pytest.raises(
+            ConfigurationError, match=r"Embedding cannot be pickled, because .*lock"
+        ):
+            pickle.dumps(embed_model)
+    assert embed_model.get_query_embedding("copy")
+    assert copy.copy(embed_model).get_query_embedding("copy")
+
+
+@pytest.mark.parametrize(
+    "kind", [MatryoshkaEmbedding, EmbedderEmbedding, OpenAIMatryoshkaEmbedding]
+)
+def test_a_dict_or_json_makes_no_embed_model_and_says_so(kind):
+    made = (
+        OpenAIMatryoshkaEmbedding()
+        if kind is OpenAIMatryoshkaEmbedding
+        else (EmbedderEmbedding(WordLlamaEmbedder()))
+    )
+    made = MatryoshkaEmbedding(made, 64) if kind is MatryoshkaEmbedding else made
+    for make in (lambda: kind.from_dict(made.to_dict()), lambda: kind.from_json(made.to_json())):
+        with pytest.raises(
+            ConfigurationError, match=rf"{kind.__name__} cannot be made from a dict"
+        ):
+            make()
 
 
 @pytest.fixture

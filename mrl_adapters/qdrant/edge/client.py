@@ -6,6 +6,7 @@ from qdrant_client import QdrantClient
 from qdrant_client.client_base import QdrantBase
 from qdrant_client.migrate.migrate import migrate
 
+from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.edge.aliasing import Aliasing
 from mrl_adapters.qdrant.edge.exploring import Exploring
 from mrl_adapters.qdrant.edge.managing import Managing
@@ -50,6 +51,26 @@ class EdgeClient(Managing, Aliasing, Snapshots, Schema, Exploring, Writing, Mend
         EngineError: Another client, here or in another process, has the path open; it holds
             something that is not ours; or nothing is there and something must be.
     """
+
+    def __copy__(self) -> "EdgeClient":
+        """Give itself: only one may own the files."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "EdgeClient":
+        """Give itself, as a copy does."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to travel.
+
+        Raises:
+            ConfigurationError: Always: one process at a time holds the files.
+        """
+        msg = (
+            f"{self!r} cannot be pickled: one process at a time has its folder open. Close it, and "
+            "open the folder where it is needed, with connect(path=...)."
+        )
+        raise ConfigurationError(msg)
 
     def __getattr__(self, name: str) -> NoReturn:
         """Say of QdrantClient's other methods what they would need."""
