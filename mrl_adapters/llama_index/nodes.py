@@ -60,6 +60,8 @@ def to_payload(node: BaseNode) -> dict[str, Any]:
         content = written.model_dump_json(exclude={"embedding"})
     except ValueError as error:
         msg = f"{owner} cannot be written as JSON: {error}. Nothing of it was written."
+        if isinstance(node, IndexNode) and node.obj is not None:
+            msg += " Store it with obj=None, and tell the retriever: objects=[the node with obj]."
         raise ConfigurationError(msg) from error
     document_id = node.ref_doc_id or node.node_id
     beside = kept_apart(metadata)

@@ -11,7 +11,7 @@ from llama_index.core.instrumentation.events.retrieval import (
     RetrievalStartEvent,
 )
 from llama_index.core.retrievers import BaseRetriever
-from llama_index.core.schema import NodeWithScore, QueryBundle, QueryType
+from llama_index.core.schema import IndexNode, NodeWithScore, QueryBundle, QueryType
 from llama_index.core.vector_stores import (
     MetadataFilters,
     VectorStoreQuery,
@@ -47,6 +47,8 @@ class MatryoshkaRetriever(BaseRetriever):
         score_threshold: The engine's own scores must exceed it (distances stay below it).
         mmr_threshold: 1 ranks by similarity alone, 0 by diversity alone; None does not diversify.
         callback_manager: LlamaIndex's callbacks.
+        objects: IndexNodes with the objects that stored ones lead to by their ``index_id``:
+            retrievers, query engines, nodes. What they find takes the link's place.
 
     Examples:
         >>> from mrl_adapters.llama_index import MatryoshkaRetriever
@@ -54,7 +56,7 @@ class MatryoshkaRetriever(BaseRetriever):
         >>> retriever.retrieve("How do I copy a directory tree?")
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last two are LlamaIndex's own
         self,
         store: MatryoshkaVectorStore,
         embed_model: BaseEmbedding,
@@ -65,8 +67,10 @@ class MatryoshkaRetriever(BaseRetriever):
         score_threshold: float | None = None,
         mmr_threshold: float | None = None,
         callback_manager: CallbackManager | None = None,
+        objects: Sequence[IndexNode] | None = None,
     ) -> None:
-        super().__init__(callback_manager=callback_manager)
+        links = None if objects is None else [*require_list(objects, "objects", "IndexNodes")]
+        super().__init__(callback_manager=callback_manager, objects=links)
         self._store = store
         self._embed_model = embed_model
         self._model = model_name(embed_model)

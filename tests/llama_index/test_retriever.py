@@ -17,10 +17,14 @@ from llama_index_instrumentation.span_handlers import SimpleSpanHandler
 from pydantic import PrivateAttr
 
 from mrl_adapters.embeddings import WordLlamaEmbedder
-from mrl_adapters.errors import CollectionMismatchError
-from mrl_adapters.llama_index import MatryoshkaEmbedding, MatryoshkaRetriever
+from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
+from mrl_adapters.llama_index import (
+    MatryoshkaEmbedding,
+    MatryoshkaRetriever,
+    MatryoshkaVectorStore,
+)
 from mrl_adapters.llama_index.events import listened
-from mrl_adapters.qdrant import CollectionLayout, SearchPlan
+from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect
 from mrl_adapters.qdrant.engine import Engine, engine_of
 
 
@@ -139,6 +143,24 @@ def test_text_nodes_are_found_beside_index_nodes(store, embed_model, call):
         assert "a" in ids(found)
         # By its text: core 0.13 does not keep the id of what an IndexNode leads to.
         assert any("What the link leads to." in each.node.get_content() for each in found)
+
+
+def test_links_lead_to_objects_that_are_not_stored(store, embed_model, nodes, call):
+    leaf = MatryoshkaVectorStore("leaves", connect(location=":memory:"))
+    leaf.add(embed_model([TextNode(id_="leaf", text="Trees are copied leaf by leaf.")]))
+    inner = MatryoshkaRetriever(leaf, embed_model, 1)
+    link = IndexNode(id_="link", index_id="leaves", text="Copy a folder.", obj=inner)
+    with pytest.raises(ConfigurationError, match=r"obj=None, and tell the retriever: objects="):
+        call(store, "add", embed_model([link]))
+    store.add(embed_model([link.model_copy(update={"obj": None})]))
+    retriever = MatryoshkaRetriever(store, embed_model, 7, objects=[link])
+    single = call(retriever, "retrieve", "copy a folder")
+    [batched] = call(retriever, "retrieve_batch", ["copy a folder"])
+    for found in (single, batched):
+        assert {"leaf", "a"} <= set(ids(found))
+        assert "link" not in ids(found)
+    with pytest.raises(ConfigurationError, match="objects"):
+        MatryoshkaRetriever(store, embed_model, objects=link)
 
 
 def test_another_model_than_the_collections_is_an_error(new_store, nodes, call):
