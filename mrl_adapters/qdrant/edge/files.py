@@ -1,8 +1,11 @@
 """Read and write small files so that a crash leaves the old or the new one, never a part."""
 
+import contextlib
+import errno
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +32,41 @@ def write_json(path: Path, content: Any, temporary: Path | None = None) -> None:
         path: The file.
         content: What it is to hold.
         temporary: Where it is written before it takes its name; None takes ``.tmp`` for its ending.
+
+    Raises:
+        EngineError: The disk is full.
     """
     temporary = temporary or path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)
+    with told_if_full(path):
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                json.dump(content, file, ensure_ascii=False)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def told_if_full(path: Path) -> Iterator[None]:
+    """Say in words that there is no room for a file.
+
+    Raises:
+        EngineError: The disk is full, or what the user may have of it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}:
+            raise
+        message = (
+            f"No space left on {path.parent}: {path.name} cannot be written, and stays as it was. "
+            "Make room and try again."
+        )
+        raise EngineError(message, path=path) from error
 
 
 def sync_folder(folder: Path) -> None:

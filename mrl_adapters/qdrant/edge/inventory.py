@@ -32,7 +32,7 @@ from mrl_adapters.qdrant.edge.engine_files import (
     may_vanish,
     must_stay,
 )
-from mrl_adapters.qdrant.edge.files import sync_folder
+from mrl_adapters.qdrant.edge.files import sync_folder, told_if_full
 from mrl_adapters.qdrant.edge.names import INVENTORY_FILE, SHARD_FOLDER
 from mrl_adapters.qdrant.edge.sealed import checksum, sealed, unsealed
 
@@ -134,7 +134,8 @@ class Inventory:
             loaded: It stays loaded: the engine may fold its journals at any time.
 
         Raises:
-            OSError: The disk is full.
+            OSError: The disk is full, or something else keeps it from being written.
+            EngineError: The disk is full.
         """
         found = dict(self._found())
         built = built_segments(found)
@@ -232,7 +233,7 @@ class Inventory:
     def _write_line(self, since: Since, *, wait: bool) -> None:
         if self.points is None:  # nothing was ever noted
             return
-        with self._path.open("r+b", buffering=0) as file:
+        with told_if_full(self._path), self._path.open("r+b", buffering=0) as file:
             file.write(_line(since, self.revision))
             if wait:
                 os.fsync(file.fileno())

@@ -132,7 +132,7 @@ class Notes:
         """
         try:
             self._inventory.take(points, loaded=loaded)
-        except OSError as error:
+        except (EngineError, OSError) as error:
             logger.warning("Collection %r: what it holds was not noted: %s", self._name, error)
 
     def forget(self) -> None:

@@ -1,5 +1,6 @@
 """Count the points that the index does not hold yet, and say when a build is worth while."""
 
+import contextlib
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -52,10 +53,11 @@ class Pending:
         self._build_from = max(2.0 * self.count, 1)
 
     def save(self) -> None:
-        """Write the count down if that has not been done."""
+        """Write the count down if that has not been done; a lost one only delays a build."""
         if self.count != self._saved:
-            write_json(self._path, {"pending": self.count})
-            self._saved = self.count
+            with contextlib.suppress(EngineError):  # the disk is full
+                write_json(self._path, {"pending": self.count})
+                self._saved = self.count
 
     def build_is_due(self, points: Callable[[], int]) -> bool:
         """Tell whether to build: the threshold is reached, and a fifth of the collection.

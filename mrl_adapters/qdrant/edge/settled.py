@@ -201,7 +201,7 @@ class Settled:
         self._let_go()
         stored = self._notes.read()
         settings, change = stored.settings, stored.change
-        self._space.check_load()
+        self._space.check_load(settings)
         self._notes.mark(Since.LOADED if change is None else Since.REBUILT)
         done = False
         try:

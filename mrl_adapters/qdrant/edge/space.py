@@ -16,6 +16,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant.edge.config import dense_vectors
+from mrl_adapters.qdrant.edge.mounts import fills_holes
 from mrl_adapters.qdrant.edge.names import SHARD_FOLDER
 from mrl_adapters.qdrant.edge.pending import build_from
 
@@ -95,14 +96,20 @@ class Space:
         if free < written + kept:
             raise self._shortage("writing", written, kept, free)
 
-    def check_load(self) -> None:
+    def check_load(self, settings: models.CreateCollection) -> None:
         """Make sure of the few pages that loading begins.
+
+        Args:
+            settings: The collection's settings.
 
         Raises:
             EngineError: There is too little.
         """
-        if self._free() < _LOADED_BYTES:
-            raise self._shortage("loading", _LOADED_BYTES, 0, self._free())
+        free, needed = self._free(), _LOADED_BYTES
+        if free < _kept(settings) and fills_holes(self._folder):
+            needed += _holes(self._folder / SHARD_FOLDER / "segments")
+        if free < needed:
+            raise self._shortage("loading", needed, 0, free)
 
     def check(self, settings: models.CreateCollection, doing: str, needed: float = 0) -> None:
         """Make sure of the room for something else than a write.
@@ -175,6 +182,12 @@ def _stored_bytes(folder: Path) -> float:
             # Files with holes: only blocks count. Windows does not say how many.
             total += 512 * found.st_blocks if hasattr(found, "st_blocks") else found.st_size
     return total
+
+
+def _holes(folder: Path) -> int:
+    """Give the bytes of holes in files that loading may read whole."""
+    states = (path.stat() for name in ("chunk_*", "page_*") for path in folder.rglob(name))
+    return sum(max(0, each.st_size - 512 * getattr(each, "st_blocks", 0)) for each in states)
 
 
 def _megabytes(size: float) -> str:
