@@ -11,6 +11,7 @@ from mrl_adapters.llama_index.filters import to_filter
 from mrl_adapters.llama_index.nodes import to_node, to_payload
 from mrl_adapters.llama_index.provenance import check_models
 from mrl_adapters.llama_index.queries import join, of_nodes
+from mrl_adapters.llama_index.replaced import Replaced
 from mrl_adapters.llama_index.reserved import refuse_unseen, unseen
 from mrl_adapters.qdrant import MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
@@ -22,19 +23,27 @@ from mrl_adapters.qdrant.points import checked_vectors
 _BATCH = 1_024
 
 
-def add_nodes(
-    load: Load,
-    nodes: Sequence[BaseNode],
-) -> Flow[list[str]]:
+def add_nodes(load: Load, nodes: Sequence[BaseNode], replaced: Replaced) -> Flow[list[str]]:
     """Store nodes: every embedding is checked before anything is written.
 
     Args:
         load: Where to write.
         nodes: Nodes with embeddings of full size.
+        replaced: The documents that these may be the new form of; refused, the old one is back.
 
     Returns:
         The nodes' ids.
     """
+    try:
+        ids = yield from _add(load, nodes)
+    except Exception as error:
+        yield from replaced.restore(nodes, load.stored, error)
+        raise
+    replaced.forget(nodes)
+    return ids
+
+
+def _add(load: Load, nodes: Sequence[BaseNode]) -> Flow[list[str]]:
     ids = id_texts(node.node_id for node in require_list(nodes, "nodes", "nodes"))
     load.ids += ids
     if not ids:

@@ -17,7 +17,8 @@ from typing_extensions import override
 from mrl_adapters.llama_index.events import span
 from mrl_adapters.llama_index.nodes import DOCUMENT_KEY
 from mrl_adapters.llama_index.options import QueryOptions
-from mrl_adapters.llama_index.queries import answer, of_documents
+from mrl_adapters.llama_index.queries import answer
+from mrl_adapters.llama_index.replaced import Replaced
 from mrl_adapters.llama_index.storing import add_nodes, delete_nodes, read_nodes
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.driver import Client
@@ -69,6 +70,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
 
     _collection: MatryoshkaCollection = PrivateAttr()
     _driver: Driver = PrivateAttr()
+    _replaced: Replaced = PrivateAttr()
 
     def __init__(
         self,
@@ -92,6 +94,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
             payload_indexes=_own_indexes(layout),
             keys=AskedKeys(text_key),
         )
+        self._replaced = Replaced(self._collection)
 
     @classmethod
     @override
@@ -147,14 +150,14 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         """
         load = self._load(kwargs)
         with load.told():
-            return self._driver.run(add_nodes(load, nodes))
+            return self._driver.run(add_nodes(load, nodes, self._replaced))
 
     @override
     async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         """Store nodes, as :meth:`add` does."""
         load = self._load(kwargs)
         with load.told():
-            return await self._driver.arun(add_nodes(load, nodes))
+            return await self._driver.arun(add_nodes(load, nodes, self._replaced))
 
     def _load(self, options: dict[str, Any]) -> Load:
         refuse_unknown("add()", options, ("shard_key",))
@@ -162,20 +165,23 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
 
     @override
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
-        """Delete the nodes of one document.
+        """Delete the nodes of one document; they are put back if its new form is refused.
+
+        LlamaIndex updates a document by deleting and then adding it. The error that refuses the
+        new form has ``restored_ids``, the documents whose old form is back.
 
         Args:
             ref_doc_id: The document's id; for a node that came from none, the node's own.
             **delete_kwargs: None are known.
         """
         refuse_unknown("delete()", delete_kwargs, ())
-        self._driver.run(self._collection.delete(query_filter=of_documents([ref_doc_id])))
+        self._driver.run(self._replaced.delete(ref_doc_id))
 
     @override
     async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Delete the nodes of one document, as :meth:`delete` does."""
         refuse_unknown("delete()", delete_kwargs, ())
-        await self._driver.arun(self._collection.delete(query_filter=of_documents([ref_doc_id])))
+        await self._driver.arun(self._replaced.delete(ref_doc_id))
 
     @override
     def delete_nodes(

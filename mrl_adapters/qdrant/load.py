@@ -46,6 +46,11 @@ class Load:
         self.ids: list[str] = []
         """Those of the call's documents so far, stored or not."""
 
+    @property
+    def stored(self) -> set[str]:
+        """Ids of the call's documents that the engine has confirmed."""
+        return self._acknowledged
+
     @contextmanager
     def told(self) -> Iterator[None]:
         """Let an error that ends the call say which of its documents are stored.

@@ -1,7 +1,9 @@
 """Write documents into a collection that is open, each into one point."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from qdrant_client import models
 
@@ -70,3 +72,20 @@ def _upsert(
             shard_key_selector=shard_key,
         )
     )
+
+
+def put_back(name: str, records: Sequence[models.Record], layout: CollectionLayout) -> Flow[None]:
+    """Write points as they were read, with all their vectors.
+
+    Args:
+        name: The collection.
+        records: The points.
+        layout: The collection's own layout.
+    """
+    for shard_key, some in itertools.groupby(records, lambda record: record.shard_key):
+        yield from _upsert(name, [_as_point(each) for each in some], layout, shard_key)
+
+
+def _as_point(record: models.Record) -> models.PointStruct:
+    vectors: Any = record.vector or {}
+    return models.PointStruct(id=record.id, vector=vectors, payload=record.payload)

@@ -19,6 +19,7 @@ from mrl_adapters.qdrant import (
 )
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow, run
+from mrl_adapters.qdrant.line import Line
 from mrl_adapters.qdrant.query import Search
 
 Documents = Callable[..., np.ndarray]
@@ -143,13 +144,13 @@ def test_a_refusal_that_has_another_cause_is_told_as_it_is(
 
 def _until_refused(flow: Flow[Any], client: Client) -> Any:
     """Drive a flow up to the moment at which it has been refused, and not yet looked why."""
-    request = next(flow)
+    line, step = Line(), next(flow)
     while True:
         try:
-            answer = request(client)
+            answer = line.carry_out(step, client)
         except Exception as error:  # noqa: BLE001 - what any engine raises
             return flow.throw(error)
-        request = flow.send(answer)
+        step = flow.send(answer)
 
 
 def _resumed(flow: Flow[Any], request: Any) -> Flow[Any]:

@@ -17,6 +17,7 @@ from mrl_adapters.qdrant.edge.lock import LOCK_FILE
 from mrl_adapters.qdrant.edge.names import (
     COLLECTIONS_FOLDER,
     OWN,
+    SNAPSHOTS_FOLDER,
     is_passing,
     passing_name,
     stored_name,
@@ -84,7 +85,7 @@ def examine(path: Path) -> bool:
     outer = _store_around(path)
     if outer is not None:
         message = (
-            f"{path} is inside the store {outer}, whose collections are its own to arrange. "
+            f"{path} is inside the store {outer}, whose folders are its own to arrange. "
             f"Pass the store itself: path={str(outer)!r}."
         )
         raise EngineError(message, path=path, expected=str(outer))
@@ -164,10 +165,10 @@ def _is_unfinished(folder: Path) -> bool:
 
 
 def _store_around(path: Path) -> Path | None:
-    """Find the store inside whose collections a path lies."""
+    """Find the store inside whose collections or snapshots a path lies."""
     # Unlike Path.resolve, realpath goes as far as it can where links lead in a circle.
     for folder in (resolved := Path(os.path.realpath(path)), *resolved.parents):
-        if folder.name == COLLECTIONS_FOLDER and is_store(folder.parent):
+        if folder.name in {COLLECTIONS_FOLDER, SNAPSHOTS_FOLDER} and is_store(folder.parent):
             return folder.parent
     return None
 

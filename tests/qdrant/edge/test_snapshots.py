@@ -310,3 +310,12 @@ def test_what_is_not_offered_is_refused_by_name(
 ) -> None:
     with pytest.raises(AttributeError, match=rf"no {method}\(\): .*{sentence}"):
         getattr(client, method)
+
+
+@pytest.mark.parametrize("place", ["snapshots", "snapshots/docs"])
+def test_a_stores_snapshots_are_no_place_for_another(filled: EdgeClient, place: str) -> None:
+    filled.create_snapshot("docs")
+    before = sorted(filled.path.rglob("*"))
+    with pytest.raises(EngineError, match="inside the store"):
+        EdgeClient(filled.path / place)
+    assert sorted(filled.path.rglob("*")) == before
