@@ -172,12 +172,12 @@ def _layout(
     return layout, problems
 
 
-def _damages(client: Client, name: str) -> list[str]:
+def _damages(engine: Client, name: str) -> list[str]:
     """Compare all files of the embedded engine; of servers they are not ours to see."""
-    if not isinstance(client, EdgeClient):
+    if not isinstance(engine, EdgeClient):
         return []
     try:
-        client.check_files(name)
+        engine.check_files(name)
     except EngineError as error:
         return [str(error)]
     return []

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from qdrant_client import models
 
 from mrl_adapters.qdrant import CopyTarget, Driver, EdgeClient, MatryoshkaCollection, migrate
+from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.migration import copying, pages
 from mrl_adapters.qdrant.migration.carrier import same_value
 from mrl_adapters.qdrant.migration.checkpoint import read_checkpoint
@@ -204,7 +205,7 @@ def test_an_edge_copy_is_proved_equal_while_its_stores_wait(
         return difference(*args)
 
     def read() -> Any:
-        yield lambda _: order.append("store")
+        yield from ask(lambda _: order.append("store"))
 
     def deleted(self: EdgeClient, name: str, **options: Any) -> bool:
         order.append("deleted")

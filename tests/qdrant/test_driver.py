@@ -273,7 +273,15 @@ def test_what_writes_is_asked_for_as_a_change() -> None:
     # A cancelled operation is carried through from its first change on.
     flows = "\n".join(
         (CORE / f"{module}.py").read_text(encoding="utf-8")
-        for module in ("collection", "opening", "rotation", "companion", "load")
+        for module in (
+            "collection",
+            "companion",
+            "indexes",
+            "load",
+            "opening",
+            "rotation",
+            "storing",
+        )
     )
     reads = {"collection_exists", "count", "get_collection", "query_batch_points", "retrieve"}
     asked = set(re.findall(r"ask\(\s*lambda c: c\.([a-z_]+)\(", flows))
