@@ -11,6 +11,7 @@ from mrl_adapters.qdrant.edge.ownership import aliases_revision, mark_aliases
 from mrl_adapters.qdrant.edge.parsing import parsed
 from mrl_adapters.qdrant.edge.permissions import may_write, refusal
 from mrl_adapters.qdrant.edge.sealed import read_sealed, write_sealed
+from mrl_adapters.qdrant.edge.texts import check_text
 
 ALIASES_FILE = "aliases.json"
 
@@ -113,6 +114,7 @@ class Aliases:
         self._save(new)
 
     def _check_free(self, alias: str) -> None:
+        check_text(alias, "alias")
         if not alias:
             message = "The alias is empty. Give it a name."
             raise ConfigurationError(message)

@@ -9,6 +9,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.edge.parsing import set_fields
+from mrl_adapters.qdrant.edge.texts import check_text
 
 EdgeEnum = TypeVar("EdgeEnum")
 
@@ -100,6 +101,7 @@ def edge_config(settings: models.CreateCollection) -> edge.EdgeConfig:
 
 def _check_name(name: str) -> None:
     """Refuse a vector name that the engine would fail on after having logged it."""
+    check_text(name, "vector name")
     if len(name.encode()) > _LONGEST_NAME or not _UNFIT.isdisjoint(name):
         message = (
             f"Vector name {name[:40]!r} cannot be part of a file name. Choose one of up to "

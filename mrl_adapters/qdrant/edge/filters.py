@@ -10,7 +10,6 @@ Source: https://qdrant.tech/documentation/concepts/filtering/
 from collections.abc import Callable
 from datetime import date, datetime, timezone
 from typing import Any, TypeAlias
-from uuid import UUID
 
 import numpy as np
 import qdrant_edge as edge
@@ -18,6 +17,7 @@ from pydantic import BaseModel
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.qdrant.edge.ids import PointId, naming_ids
 from mrl_adapters.qdrant.edge.limits import FILTER_LEVELS, check_bound, check_filter_size
 from mrl_adapters.qdrant.edge.parsing import parsed, refuse_fields, set_fields
 
@@ -224,8 +224,9 @@ def _slice(given: models.SliceCondition) -> Any:
 
 
 def _has_id(given: models.HasIdCondition) -> edge.HasIdCondition:
-    ids: set[int | str | UUID] = set(given.has_id)
-    return edge.HasIdCondition(ids)
+    with naming_ids(given.has_id):
+        ids: set[PointId] = set(given.has_id)
+        return edge.HasIdCondition(ids)
 
 
 _CONDITIONS: dict[str, Callable[[Any], Any]] = {

@@ -18,6 +18,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, SupportsFloat
 
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from mrl_adapters.errors import ConfigurationError
 
@@ -54,7 +55,7 @@ _PLAIN = frozenset({bool, type(None)})
 _QUOTED = re.compile(r'"[^"]*"')
 
 
-def check_payload(payload: Mapping[str, Any], owner: str, *, above: int = 0) -> None:
+def check_payload(payload: Mapping[str, Any], owner: str, *, above: int = 0) -> bool:
     """Refuse a payload that would not come back from the log as it is.
 
     Args:
@@ -62,11 +63,16 @@ def check_payload(payload: Mapping[str, Any], owner: str, *, above: int = 0) -> 
         owner: Whose payload it is, for the message: ``Point 7``.
         above: Levels that lie above it where it is written, see `path_depth`.
 
+    Returns:
+        Whether it is JSON as it stands: dicts with texts for keys, lists, texts, numbers, nothing
+        of another class.
+
     Raises:
-        ConfigurationError: Too deep (or a cycle), too large, NaN or infinity, or an integer beyond
-            64 bits.
+        ConfigurationError: Too deep (or a cycle), too large, NaN or infinity, an integer beyond
+            64 bits, or keys that JSON writes as the same text.
     """
     size = 0
+    others: list[Any] = [] if type(payload) is dict else [payload]
     level: list[Any] = [payload]
     allowed = max(MAX_PAYLOAD_DEPTH - above, 0)
     for _ in range(allowed):
@@ -74,11 +80,11 @@ def check_payload(payload: Mapping[str, Any], owner: str, *, above: int = 0) -> 
         for container in level:
             # Counted not once but as often as it is found: a few lists that hold each other many
             # times are exponentially large when they are written.
-            size += _look_into(container, deeper, owner)
+            size += _look_into(container, deeper, others, owner)
             if size > MAX_PAYLOAD_BYTES:
                 raise _too_large(owner)
         if not deeper:
-            return
+            return not others
         level = deeper
     message = (
         f"{owner}: nested more than {allowed} levels deep, or holds itself; the engine's log could "
@@ -88,13 +94,24 @@ def check_payload(payload: Mapping[str, Any], owner: str, *, above: int = 0) -> 
     raise ConfigurationError(message)
 
 
-def _look_into(container: Any, deeper: list[Any], owner: str) -> int:
-    """Give about the bytes of a mapping's or list's own values; note those that hold others."""
+def _look_into(container: Any, deeper: list[Any], others: list[Any], owner: str) -> int:
+    """Give about the bytes of a mapping's or list's own values.
+
+    Args:
+        container: The mapping or list.
+        deeper: Gets the values that hold others.
+        others: Gets what has to be converted to become JSON.
+        owner: For the message.
+    """
     size = _VALUE_BYTES * len(container)
     values: Iterable[Any] = container
     if type(container) is dict or isinstance(container, Mapping):
         values = container.values()
-        size += _key_bytes(container)
+        try:
+            size += len("".join(container))
+        except TypeError:  # keys that are no text are written as text, or refused then
+            _check_keys(container, owner)
+            others.append(container)
     for value in values:
         kind = type(value)
         if kind is str:
@@ -104,16 +121,28 @@ def _look_into(container: Any, deeper: list[Any], owner: str) -> int:
         elif kind is int or kind is float:
             if not MIN_INTEGER <= value <= MAX_INTEGER:  # NaN is not
                 _check_number(value, container, owner)
-        elif kind not in _PLAIN and _holds_values(value):
-            deeper.append(value)
+        elif kind not in _PLAIN:
+            others.append(value)
+            if _holds_values(value):
+                deeper.append(value)
     return size
 
 
-def _key_bytes(container: Mapping[Any, Any]) -> int:
-    try:
-        return sum(map(len, container))
-    except TypeError:  # keys that are no text are written as text, or refused by the conversion
-        return 0
+def _check_keys(container: Mapping[Any, Any], owner: str) -> None:
+    """Refuse keys that would be written as the same text: one of their values would be lost."""
+    written: dict[str, Any] = {}
+    for key in container:
+        try:
+            [text] = to_jsonable_python({key: None})
+        except (TypeError, ValueError):  # the conversion says so
+            return
+        if text in written:
+            message = (
+                f"{owner}: the keys {written[text]!r} and {key!r} are both written as {text!r}, "
+                "and one of their values would be lost. Nothing was written. Rename one of them."
+            )
+            raise ConfigurationError(message)
+        written[text] = key
 
 
 def path_depth(path: str | None) -> int:

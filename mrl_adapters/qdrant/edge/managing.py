@@ -13,7 +13,7 @@ from mrl_adapters.qdrant.edge.config import with_some_vector
 from mrl_adapters.qdrant.edge.info import collection_info
 from mrl_adapters.qdrant.edge.opened import OpenPath
 from mrl_adapters.qdrant.edge.parsing import refuse_unknown
-from mrl_adapters.qdrant.edge.points import edge_payload
+from mrl_adapters.qdrant.edge.payloads import edge_payload
 from mrl_adapters.qdrant.edge.settings import Change
 from mrl_adapters.qdrant.edge.shard import Collection
 

@@ -6,9 +6,9 @@ from typing import Any
 import qdrant_edge as edge
 
 from mrl_adapters.errors import EngineError
+from mrl_adapters.qdrant.edge.ids import plain_id
 from mrl_adapters.qdrant.edge.log_repair import LogRepair
 from mrl_adapters.qdrant.edge.opened import OpenPath
-from mrl_adapters.qdrant.edge.results import plain_id
 from mrl_adapters.qdrant.edge.shard import Collection
 
 _PAGE = 1_000

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 
 from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant.edge.sealed import read_sealed
+from mrl_adapters.qdrant.edge.texts import check_text
 
 COLLECTIONS_FOLDER = "collections"
 SNAPSHOTS_FOLDER = "snapshots"
@@ -40,11 +41,15 @@ def folder_name(name: str) -> str:
     """Encode a collection name for every file system, those that ignore case included.
 
     Args:
-        name: Any name.
+        name: Any text.
 
     Returns:
         Lower-case letters, digits, '_', '-' and %XX; a digest for very long names.
+
+    Raises:
+        ConfigurationError: It is no text.
     """
+    check_text(name, "collection name")
     encoded = "".join(char if char in _PLAIN else _percent(char) for char in name)
     if len(encoded) <= _LONGEST_NAME:
         return encoded

@@ -6,13 +6,16 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import qdrant_edge as edge
 from qdrant_client import models
 
-from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.errors import ConfigurationError, EngineError
 from mrl_adapters.qdrant.edge.config import dense_vectors, edge_enum
 from mrl_adapters.qdrant.edge.filters import edge_filter
+from mrl_adapters.qdrant.edge.ids import PointId, naming_ids, plain_id, spelled
 from mrl_adapters.qdrant.edge.inventory import Since
-from mrl_adapters.qdrant.edge.points import PointId, edge_payload, edge_point_vectors, edge_points
+from mrl_adapters.qdrant.edge.payloads import edge_payload
+from mrl_adapters.qdrant.edge.points import edge_point_vectors, edge_points
 from mrl_adapters.qdrant.edge.shard import Collection
 from mrl_adapters.qdrant.edge.space import Size, nothing
+from mrl_adapters.qdrant.edge.texts import check_text
 
 Selector: TypeAlias = (
     Sequence[PointId] | models.Filter | models.PointIdsList | models.FilterSelector
@@ -27,6 +30,8 @@ _Operation: TypeAlias = edge.UpdateOperation
 _OPERATION_BYTES = 1 << 20
 _ID_BYTES = 40
 
+_MISSING = "No point with id"  # as the engine says it, after writing some of the others
+
 
 class Step(NamedTuple):
     """One operation of the engine."""
@@ -38,17 +43,61 @@ class Step(NamedTuple):
     """Tells about how many bytes it brings."""
     effect: Since = Since.ADDED
     """What may be different afterwards."""
+    ids: Callable[[], list[PointId]] = list
+    """Gives the points that it names; asked where it fails for one that is not stored."""
+    among: Callable[[set[int | str]], _Operation] | None = None
+    """Gives the same operation on those of `ids` that a set holds, each as `spelled` gives it."""
 
 
 def apply(collection: Collection, steps: Iterable[Step]) -> None:
-    """Apply operations, one after the other."""
-    for operation, touched, size, effect in steps:
-        if isinstance(touched, int):
-            collection.write(operation, touched, size, effect)
-            continue
-        with collection.engine() as shard:
-            matching = shard.count(edge.CountRequest(filter=touched))
-            collection.write(operation, matching, size, effect)
+    """Apply the operations of one update, one after the other.
+
+    An id that is not stored does not stop the rest, as on a server: it is told in the end.
+
+    Raises:
+        EngineError: There is no such point; the others have been written.
+    """
+    missing: list[PointId] = []
+    for step in steps:
+        try:
+            _apply(collection, step)
+        except EngineError as error:
+            if _MISSING not in str(error) or step.among is None:
+                raise
+            missing += _apply_to_stored(collection, step, step.among)
+    if missing:
+        message = (
+            f"Collection {collection.name!r}: {_MISSING} {missing[0]!r}. The points of this update "
+            "that are stored were written all the same, as on a server, and so was what stood "
+            "before it in a batch. Leave that id out."
+        )
+        raise EngineError(message, collection=collection.name, found=missing[0])
+
+
+def _apply_to_stored(
+    collection: Collection, step: Step, among: Callable[[set[int | str]], _Operation]
+) -> list[PointId]:
+    """Apply an operation again, to those of its points that are stored; give the other ids.
+
+    The engine stops at the first that is not, in an order of its own.
+    """
+    ids = step.ids()
+    with collection.engine() as shard:
+        found = shard.retrieve(ids, with_payload=False, with_vector=False)
+        stored = {plain_id(each.id) for each in found}
+        if stored:
+            _apply(collection, step._replace(operation=among(stored)))
+    return [each for each in ids if spelled(each) not in stored]
+
+
+def _apply(collection: Collection, step: Step) -> None:
+    operation, touched, size, effect = step[:4]
+    if isinstance(touched, int):
+        collection.write(operation, touched, size, effect)
+        return
+    with collection.engine() as shard:
+        matching = shard.count(edge.CountRequest(filter=touched))
+        collection.write(operation, matching, size, effect)
 
 
 def upsert(
@@ -83,6 +132,7 @@ def update_vectors(
 
 def set_payload(points: Selector, payload: dict[str, Any], key: str | None) -> list[Step]:
     """Convert keys of the payload that are set."""
+    check_text(key or "", "key of set_payload")
     plain = edge_payload(payload, "set_payload", key=key)
     return _chosen(
         points,
@@ -105,6 +155,8 @@ def overwrite_payload(points: Selector, payload: dict[str, Any]) -> list[Step]:
 
 def delete_payload(points: Selector, keys: Sequence[str]) -> list[Step]:
     """Convert keys of the payload that are deleted."""
+    for each in keys:
+        check_text(each, "key of delete_payload")
     return _chosen(
         points,
         lambda ids: _Operation.delete_payload(ids, list(keys)),
@@ -158,7 +210,14 @@ def _chosen(
     """
     chosen, ids = _selected(selector)
     if chosen is None:
-        return [Step(by_ids(_some(ids)), len(ids) if moves else 0, size, effect)]
+        with naming_ids(ids):
+            operation = by_ids(_some(ids))
+
+        def among(stored: set[int | str]) -> _Operation:
+            return by_ids([each for each in ids if spelled(each) in stored])
+
+        touched = len(ids) if moves else 0
+        return [Step(operation, touched, size, effect, lambda: ids, among)]
     return [Step(by_filter(chosen), chosen if moves else 0, size, effect)]
 
 
@@ -195,8 +254,21 @@ def _portions(
     numbers = sum(params.size for params in dense_vectors(collection.settings).values())
     collection.check_room(len(points), _size(points, numbers))
     size = max(1, _OPERATION_BYTES // (4 * max(numbers, 1)))
+
+    def step(part: list[_Stored]) -> Step:
+        def among(stored: set[int | str]) -> _Operation:
+            return make([each for each in part if plain_id(each.id) in stored])
+
+        return Step(
+            make(part),
+            len(part),
+            _size(part, numbers),
+            ids=lambda: [each.id for each in part],
+            among=among,
+        )
+
     return (
-        Step(make(part), len(part), _size(part, numbers))
+        step(part)
         for start in range(0, len(_some(points)), size)
         for part in [points[start : start + size]]
     )

@@ -7,18 +7,16 @@ comes as a memoryview and a Python list as it is; NumPy rows take three times as
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 import qdrant_edge as edge
-from pydantic_core import to_jsonable_python
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
-from mrl_adapters.qdrant.edge.limits import check_payload, path_depth
+from mrl_adapters.qdrant.edge.ids import PointId, check_id, naming_ids
+from mrl_adapters.qdrant.edge.payloads import check_texts, point_payload
 
-PointId = int | str | UUID
 FloatRow = npt.NDArray[np.float32]
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -170,7 +168,8 @@ def edge_points(
 
     Raises:
         EmbeddingError: NaN or infinity in a vector; names the point.
-        ConfigurationError: A payload that the log could not keep; names the point.
+        ConfigurationError: What is no id, or a payload that has no JSON form or that the log could
+            not keep; names the point.
     """
     if isinstance(points, models.Batch):
         points = batch_points(points)
@@ -178,49 +177,18 @@ def edge_points(
     converted = []
     for point in points:
         vector = convert(point.id, point.vector)
-        payload, owner = point.payload, f"Point {point.id!r}"
+        payload: Any = point.payload or None
+        owner = f"Point {point.id!r}"
         if payload:
-            check_payload(payload, owner)
+            payload = point_payload(payload, owner)
         try:
             converted.append(edge.Point(point.id, vector, payload))
         except (TypeError, ValueError):
-            converted.append(edge.Point(point.id, vector, _plain(payload, owner)))
+            check_id(point.id)
+            check_texts(payload, owner)
+            raise
     intake.finish()
     return converted
-
-
-def edge_payload(
-    payload: Mapping[str, Any] | None, owner: str, *, key: str | None = None
-) -> dict[str, Any]:
-    """Give a payload as plain JSON: dates, UUIDs, sets and the like as QdrantClient sends them.
-
-    Args:
-        payload: Any mapping.
-        owner: Whose payload it is, for the message.
-        key: The path under which it is set, if it is not at the top.
-
-    Returns:
-        Plain JSON.
-
-    Raises:
-        ConfigurationError: Something in it has no JSON form, or the log could not keep it.
-    """
-    above = path_depth(key)
-    check_payload(payload or {}, owner, above=above)
-    return _plain(payload, owner, above)
-
-
-def _plain(payload: Mapping[str, Any] | None, owner: str, above: int = 0) -> dict[str, Any]:
-    try:
-        plain: dict[str, Any] = to_jsonable_python(payload or {})
-        check_payload(plain, owner, above=above)
-        edge.Point(0, {}, plain)
-    except ConfigurationError:
-        raise
-    except (TypeError, ValueError) as error:
-        message = f"{owner}: the payload has no JSON form: {error}"
-        raise ConfigurationError(message) from error
-    return plain
 
 
 def batch_points(batch: models.Batch) -> Iterator[models.PointStruct]:
@@ -254,8 +222,10 @@ def edge_point_vectors(
     points: Iterable[models.PointVectors], intake: VectorIntake
 ) -> list[edge.PointVectors]:
     """Convert vectors for an update of existing points; see `edge_points`."""
-    converted = [
-        edge.PointVectors(point.id, intake.convert(point.id, point.vector)) for point in points
-    ]
+    converted = []
+    for point in points:
+        vector = intake.convert(point.id, point.vector)
+        with naming_ids([point.id]):
+            converted.append(edge.PointVectors(point.id, vector))
     intake.finish()
     return converted

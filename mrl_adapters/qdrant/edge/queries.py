@@ -16,8 +16,8 @@ from mrl_adapters.errors import EmbeddingError
 from mrl_adapters.qdrant.edge.averages import average
 from mrl_adapters.qdrant.edge.config import edge_enum
 from mrl_adapters.qdrant.edge.formulas import edge_formula
+from mrl_adapters.qdrant.edge.ids import PointId
 from mrl_adapters.qdrant.edge.parsing import parsed, refuse_fields, set_fields
-from mrl_adapters.qdrant.edge.points import PointId
 
 # How to find the vector of a stored point: (id, vector name) -> vector.
 Lookup = Callable[[PointId, str], Any]

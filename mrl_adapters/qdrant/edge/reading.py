@@ -13,16 +13,16 @@ from qdrant_client.http import models as rest
 from mrl_adapters.qdrant.building import built
 from mrl_adapters.qdrant.edge.diversity import candidates_request, chosen, needs_own_diversity
 from mrl_adapters.qdrant.edge.filters import edge_filter
+from mrl_adapters.qdrant.edge.ids import PointId, naming_ids, plain_id, spelled
 from mrl_adapters.qdrant.edge.opened import OpenPath
 from mrl_adapters.qdrant.edge.parsing import refuse_shard_key, refuse_unknown
-from mrl_adapters.qdrant.edge.points import PointId
 from mrl_adapters.qdrant.edge.queries import edge_order_by
 from mrl_adapters.qdrant.edge.requests import (
     edge_payload_selector,
     edge_request,
     edge_vector_selector,
 )
-from mrl_adapters.qdrant.edge.results import plain_id, record, scored_point, spelled
+from mrl_adapters.qdrant.edge.results import record, scored_point
 
 
 class Reading(OpenPath):
@@ -160,7 +160,7 @@ class Reading(OpenPath):
         del consistency, timeout
         refuse_unknown(kwargs)
         refuse_shard_key(shard_key_selector)
-        with self._collection(collection_name).engine() as shard:
+        with naming_ids(ids), self._collection(collection_name).engine() as shard:
             found = shard.retrieve(
                 list(ids), edge_payload_selector(with_payload), edge_vector_selector(with_vectors)
             )
@@ -196,14 +196,15 @@ class Reading(OpenPath):
         if limit < 1:
             message = f"limit is {limit}. Ask for at least 1 point."
             raise ValueError(message)
-        request = edge.ScrollRequest(
-            offset=offset,
-            limit=limit,
-            filter=edge_filter(scroll_filter),
-            with_payload=edge_payload_selector(with_payload),
-            with_vector=edge_vector_selector(with_vectors),
-            order_by=None if order_by is None else edge_order_by(order_by),
-        )
+        with naming_ids([] if offset is None else [offset]):
+            request = edge.ScrollRequest(
+                offset=offset,
+                limit=limit,
+                filter=edge_filter(scroll_filter),
+                with_payload=edge_payload_selector(with_payload),
+                with_vector=edge_vector_selector(with_vectors),
+                order_by=None if order_by is None else edge_order_by(order_by),
+            )
         with self._collection(collection_name).engine() as shard:
             found, following = shard.scroll(request)
         return [record(each) for each in found], None if following is None else plain_id(following)

@@ -1,23 +1,12 @@
 """Give what the engine found as the models of qdrant-client."""
 
 from typing import Any
-from uuid import UUID
 
 import qdrant_edge as edge
 from qdrant_client import models
 
 from mrl_adapters.qdrant.building import built
-from mrl_adapters.qdrant.edge.points import PointId
-
-
-def plain_id(point_id: PointId) -> int | str:
-    """Give an id as the client gives it: an int, or a UUID's canonical string."""
-    return point_id if isinstance(point_id, int) else str(point_id)
-
-
-def spelled(point_id: PointId) -> int | str:
-    """Give any spelling of an id as `plain_id` gives it."""
-    return point_id if isinstance(point_id, int) else str(UUID(str(point_id)))
+from mrl_adapters.qdrant.edge.ids import plain_id
 
 
 def plain_vector(vector: Any) -> Any:

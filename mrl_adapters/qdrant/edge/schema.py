@@ -13,6 +13,7 @@ from mrl_adapters.qdrant.edge.inventory import Since
 from mrl_adapters.qdrant.edge.opened import COMPLETED, OpenPath
 from mrl_adapters.qdrant.edge.parsing import refuse_unknown
 from mrl_adapters.qdrant.edge.settings import Change
+from mrl_adapters.qdrant.edge.texts import check_text
 
 
 class Schema(OpenPath):
@@ -91,6 +92,7 @@ class Schema(OpenPath):
         del wait, ordering, timeout
         refuse_unknown(kwargs)
         schema = edge_index_params(field_schema if field_schema is not None else field_type)
+        check_text(field_name, "field name")
         operation = edge.UpdateOperation.create_field_index(field_name, schema)
         collection = self._collection(collection_name)
         with collection.engine() as shard:

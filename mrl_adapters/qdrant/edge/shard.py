@@ -17,10 +17,11 @@ from qdrant_client import models
 from mrl_adapters.qdrant.edge.config import dense_vectors, edge_config
 from mrl_adapters.qdrant.edge.failures import EngineErrors
 from mrl_adapters.qdrant.edge.heap import give_back
+from mrl_adapters.qdrant.edge.ids import PointId, naming_ids
 from mrl_adapters.qdrant.edge.inventory import Since
 from mrl_adapters.qdrant.edge.names import SHARD_FOLDER
 from mrl_adapters.qdrant.edge.notes import Notes
-from mrl_adapters.qdrant.edge.points import PointId, VectorIntake
+from mrl_adapters.qdrant.edge.points import VectorIntake
 from mrl_adapters.qdrant.edge.settled import Settled
 from mrl_adapters.qdrant.edge.space import Size, Space, nothing
 
@@ -110,7 +111,7 @@ class Collection(Settled):
         Raises:
             ValueError: There is no such point, or it lacks the vector.
         """
-        with self.engine() as shard:
+        with naming_ids([point_id]), self.engine() as shard:
             found = shard.retrieve([point_id], with_payload=False, with_vector=[using])
         vector: Any = found[0].vector if found else None
         if isinstance(vector, dict):

@@ -9,7 +9,7 @@ import numpy as np
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.edge.points import PointId
+from mrl_adapters.qdrant.edge.ids import PointId
 
 _UNEQUAL = "{name} has fewer elements than vectors, {found}. Give one for each vector."
 

@@ -10,10 +10,10 @@ from qdrant_client import models
 
 from mrl_adapters.qdrant.edge import operations
 from mrl_adapters.qdrant.edge.batches import batch_steps
+from mrl_adapters.qdrant.edge.ids import PointId
 from mrl_adapters.qdrant.edge.opened import COMPLETED, OpenPath
 from mrl_adapters.qdrant.edge.operations import Selector
 from mrl_adapters.qdrant.edge.parsing import refuse_shard_key, refuse_unknown
-from mrl_adapters.qdrant.edge.points import PointId
 from mrl_adapters.qdrant.edge.uploads import columns
 
 
@@ -72,7 +72,10 @@ class Writing(OpenPath):
         timeout: int | None = None,
         **kwargs: Any,
     ) -> list[models.UpdateResult]:
-        """Apply several updates in order; all are checked before the first is applied.
+        """Apply several updates in order; each is checked in itself before the first is applied.
+
+        Which points are stored is known only when an update's turn comes: ids that are not end the
+        batch there, and what stands before stays applied, as on a server.
 
         Args:
             collection_name: The collection.
@@ -87,6 +90,8 @@ class Writing(OpenPath):
 
         Raises:
             ValueError: An update that its own method would refuse; nothing is written.
+            EngineError: There is no point of that id; the updates before are written, and this one
+                to its other points.
         """
         del wait, ordering, timeout
         refuse_unknown(kwargs)

@@ -164,6 +164,67 @@ def test_a_wrong_update_leaves_the_batch_unapplied(client: EdgeClient, wrong: An
     assert everything(client, "docs") == before
 
 
+MISSING: dict[str, Callable[[Client, list[int]], object]] = {
+    "set_payload": lambda c, ids: c.set_payload("docs", {"new": 1}, ids),
+    "overwrite_payload": lambda c, ids: c.overwrite_payload("docs", {"new": 1}, ids),
+    "delete_payload": lambda c, ids: c.delete_payload("docs", ["n"], ids),
+    "clear_payload": lambda c, ids: c.clear_payload("docs", ids),
+    "delete_vectors": lambda c, ids: c.delete_vectors("docs", ["v"], ids),
+    "update_vectors": lambda c, ids: c.update_vectors(
+        "docs", [models.PointVectors(id=at, vector={"v": [9.0, 9.0]}) for at in ids]
+    ),
+    "a batch": lambda c, ids: c.batch_update_points(
+        "docs",
+        [
+            models.DeleteOperation(delete=models.PointIdsList(points=[5])),
+            models.SetPayloadOperation(set_payload=models.SetPayload(payload={"a": 1}, points=ids)),
+            models.DeleteOperation(delete=models.PointIdsList(points=[6])),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("door", MISSING)
+@pytest.mark.parametrize("ids", [[1, 77, 2], [77, 1, 2], [1, 2, 77, 78], [77]])
+def test_an_id_that_is_not_stored_leaves_what_it_leaves_in_local_mode(
+    client: EdgeClient, door: str, ids: list[int]
+) -> None:
+    local = QdrantClient(":memory:")
+    for each, error in ((client, EngineError), (local, KeyError)):
+        make(each, "docs")
+        with pytest.raises(error, match="77") as caught:
+            MISSING[door](each, ids)
+        if each is client:
+            assert "that are stored were written all the same" in str(caught.value)
+    assert everything(client, "docs") == everything(local, "docs")
+    local.close()
+
+
+@pytest.mark.parametrize("size", [2, 4096])
+@pytest.mark.parametrize("place", [0, 100])
+def test_a_missing_point_does_not_stop_the_rest_of_a_large_update(
+    tmp_path: Path, size: int, place: int
+) -> None:
+    ids = list(range(200))
+    given = [*ids[:place], 777, *ids[place:]]
+    build, change = models.PointStruct.model_construct, models.PointVectors.model_construct
+    old, new = np.ones(size, np.float32), np.zeros(size, np.float32)
+    with EdgeClient(tmp_path) as client:
+        client.create_collection("docs", {"v": models.VectorParams(size=size, distance="Dot")})
+        client.upsert("docs", [build(id=at, vector={"v": old}, payload={"n": at}) for at in ids])
+        with pytest.raises(EngineError, match="No point with id 777"):
+            client.update_vectors("docs", [change(id=at, vector={"v": new}) for at in given])
+        with pytest.raises(EngineError, match="No point with id 777"):
+            client.set_payload("docs", {"a": 1}, given)
+        with pytest.raises(EngineError, match="No point with id 777"):
+            client.delete_payload("docs", ["n"], given)
+        before = everything(client, "docs")
+    assert {(each["a"], "n" in each) for each, _ in before.values()} == {(1, False)}
+    assert {vector["v"][0] for _, vector in before.values()} == {0.0}
+    with EdgeClient(tmp_path) as client:
+        assert everything(client, "docs") == before
+
+
 def test_updates_may_be_dicts(client: EdgeClient) -> None:
     make(client, "docs")
     done = client.batch_update_points(

@@ -199,6 +199,18 @@ def test_a_payload_that_the_log_cannot_keep_changes_nothing(
     assert state(docs) == before
 
 
+@pytest.mark.parametrize("door", DOORS)
+def test_half_a_surrogate_pair_is_named_in_one_line(docs: EdgeClient, door: str) -> None:
+    ways = {"['k']": {"k": "\ud800"}, "['k'][0]['l']": {"k": [{"l": "x\udfff"}]}}
+    for way, payload in ways.items():
+        with pytest.raises(ConfigurationError) as caught:
+            DOORS[door][0](docs, payload)
+        assert f"JSON form: {way} holds half a surrogate pair" in str(caught.value)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match=r"the key '.udc00' in \['k'\] holds half"):
+        DOORS[door][0](docs, {"k": {"\udc00": 1}})
+
+
 def test_lists_that_are_larger_when_written_than_in_memory_are_refused(docs: EdgeClient) -> None:
     with pytest.raises(ConfigurationError, match="Point 1: takes more than 32 MiB"):
         docs.upsert("docs", [point(bomb())])
@@ -240,7 +252,16 @@ JSON = st.recursive(
 @settings(deadline=None, max_examples=50)
 @given(JSON)
 def test_a_payload_of_plain_values_passes(value: Any) -> None:
-    check_payload({"k": value}, "Point 1")
+    assert check_payload({"k": value}, "Point 1") is ("(" not in repr(json_shape(value)))
+
+
+def json_shape(value: Any) -> Any:
+    """Give a value with every text and number left out: what brackets it is written with."""
+    if isinstance(value, dict):
+        return {at: json_shape(each) for at, each in enumerate(value.values())}
+    if isinstance(value, (list, tuple)):
+        return type(value)(json_shape(each) for each in value)
+    return None
 
 
 BOUNDS = [math.nan, math.inf, -math.inf]
