@@ -30,7 +30,7 @@ DOCUMENT_KEY = "doc_id"
 _KINDS: dict[str, type[BaseNode]] = {
     each.class_name(): each for each in (Node, IndexNode, ImageNode, TextNode, ImageDocument)
 }
-_RESOURCES = ("image_resource", "audio_resource", "video_resource")
+_RESOURCES = ("text_resource", "image_resource", "audio_resource", "video_resource")
 
 
 def to_payload(node: BaseNode) -> dict[str, Any]:
@@ -128,6 +128,7 @@ def _kept_node(payload: dict[str, Any], contents: Contents, point: PointId) -> B
             fields["metadata"] = contents.text_and_metadata(payload, point)[1]
         if not (fields.get("text") or fields.get("text_resource")):
             fields["text"] = _text_beside(payload, fields["metadata"], contents)
+            fields.pop("text_resource", None)  # beside a text, None is no resource to LlamaIndex
         return _kind(payload, fields).from_dict(fields)
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         reason = str(error).partition("\n")[0]
@@ -144,11 +145,12 @@ def _text_beside(payload: dict[str, Any], metadata: Any, contents: Contents) -> 
 
 
 def _kind(payload: dict[str, Any], fields: dict[str, Any]) -> type[BaseNode]:
-    """Choose a node's class: unknown ones are text nodes, as in core's metadata_dict_to_node.
+    """Choose a node's class: what has resources is a document, other unknown ones text nodes.
 
-    A text node would lose images, sounds and films.
+    Core's metadata_dict_to_node takes documents for text nodes too: images, sounds and films would
+    be lost, and one without a text could not be read.
     """
     name = payload.get("_node_type", "")
     if name in _KINDS:
         return _KINDS[name]
-    return Document if any(fields.get(each) for each in _RESOURCES) else TextNode
+    return Document if any(each in fields for each in _RESOURCES) else TextNode

@@ -127,7 +127,7 @@ def unreadable(payload: Mapping[str, Any], keys: PayloadKeys) -> str | None:
     metadata = None if keys.metadata is None else payload.get(keys.metadata)
     if keys.content in payload and not isinstance(metadata, dict | None):
         return f"keeps its {keys.metadata} as a {type(metadata).__name__}"
-    if node is not None and isinstance(node.get("text"), str):
+    if node is not None and _text_of(node) is not None:
         return None
     return _without_text(payload, keys)
 
@@ -148,13 +148,27 @@ def _without_text(payload: Mapping[str, Any], keys: PayloadKeys) -> str | None:
 
 def _text_and_metadata(payload: Mapping[str, Any], keys: PayloadKeys) -> tuple[str, dict[str, Any]]:
     node = node_content(payload)
-    if node is not None and isinstance(node.get("text"), str):
+    if node is not None and (text := _text_of(node)) is not None:
         metadata = node.get("metadata")
         if isinstance(metadata, dict):
-            return node["text"], metadata
-        return node["text"], _metadata(payload, "text", keys)
+            return text, metadata
+        return text, _metadata(payload, "text", keys)
     key = _text_key(payload, keys)
     return str(payload.get(key, "")), _metadata(payload, key, keys)
+
+
+def _text_of(node: Mapping[str, Any]) -> str | None:
+    """Give the text that a node has kept, or None where it is kept elsewhere.
+
+    A multimodal node keeps it in a resource, and has none where that is missing.
+    """
+    if isinstance(text := node.get("text"), str):
+        return text
+    if "text_resource" not in node:
+        return None
+    resource = node["text_resource"]
+    text = resource.get("text") if isinstance(resource, dict) else None
+    return text if isinstance(text, str) else ""
 
 
 def _text_key(payload: Mapping[str, Any], keys: PayloadKeys) -> str:

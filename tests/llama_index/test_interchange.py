@@ -10,6 +10,7 @@ from llama_index.core.schema import Document as LlamaDocument
 from llama_index.core.schema import (
     ImageDocument,
     ImageNode,
+    IndexNode,
     MediaResource,
     Node,
     NodeRelationship,
@@ -25,7 +26,8 @@ from mrl_adapters.langchain import MatryoshkaVectorStore as LangChainStore
 from mrl_adapters.llama_index import MatryoshkaVectorStore
 from mrl_adapters.llama_index.nodes import to_node, to_payload
 from mrl_adapters.qdrant import MissingShortVectorsWarning, UnreadableContentWarning
-from mrl_adapters.qdrant.contents import Contents
+from mrl_adapters.qdrant.contents import Contents, unreadable
+from mrl_adapters.qdrant.payload_keys import PayloadKeys
 
 qdrant = pytest.importorskip("llama_index.vector_stores.qdrant")
 
@@ -176,3 +178,63 @@ def test_payloads_are_plain_json(node):
 def test_pictures_sounds_and_films_come_back(put_in):
     record = models.Record(id=put_in.node_id, payload=to_payload(put_in))
     assert to_node(record, Contents("docs")).to_dict() == put_in.to_dict()
+
+
+EMPTY = [
+    LlamaDocument(text="", id_="P"),
+    LlamaDocument(text=None, id_="P"),
+    LlamaDocument(id_="P", metadata={"text": "another", "n": 1}),
+    LlamaDocument(id_="P", text_resource=MediaResource(text="")),
+    LlamaDocument(id_="P", text_resource=MediaResource(url="https://example.org/a.txt")),
+    LlamaDocument(id_="P", text="with words"),
+    ImageDocument(id_="P", text=""),
+    ImageDocument(id_="P"),
+    Node(id_="P"),
+    Node(id_="P", text_resource=MediaResource(text="")),
+    Node(id_="P", text_resource=MediaResource(text="with words")),
+    TextNode(id_="P", text=""),
+    TextNode(id_="P"),
+    ImageNode(id_="P", text=""),
+    IndexNode(id_="P", text="", index_id="i"),
+]
+
+
+@pytest.mark.parametrize("put_in", EMPTY, ids=lambda node: node.class_name())
+def test_a_node_without_a_text_comes_back_as_it_was_and_nothing_is_told_of(
+    new_store, embed_model, call, put_in
+):
+    store = new_store()
+    written = put_in.model_copy(update={"embedding": [1.0] * 256})
+    call(store, "add", [written])
+    (read,) = call(store, "get_nodes", ["P"])
+    assert type(read) is type(put_in)
+    assert read == put_in
+    found = call(store, "query", VectorStoreQuery(query_embedding=[1.0] * 256)).nodes
+    assert found == [put_in]
+    payload = to_payload(put_in)
+    assert unreadable(payload, PayloadKeys()) is None
+    text = put_in.get_content()
+    assert Contents("docs").text_and_metadata(payload, "P") == (text, put_in.metadata)
+
+
+class Chapter(LlamaDocument):
+    """A document of the user's own class."""
+
+    @classmethod
+    def class_name(cls):
+        return "Chapter"
+
+
+@pytest.mark.parametrize("text", ["", "with words"])
+def test_a_document_of_an_unknown_class_comes_back_as_a_document(text):
+    put_in = Chapter(id_="P", text=text, metadata={"n": 1})
+    record = models.Record(id=put_in.node_id, payload=to_payload(put_in))
+    read = to_node(record, Contents("docs"))
+    assert type(read) is LlamaDocument
+    assert (read.id_, read.text, read.metadata) == ("P", text, {"n": 1})
+
+
+def test_a_document_whose_text_lies_beside_it_alone_is_read_with_it():
+    payload = to_payload(LlamaDocument(id_="P")) | {"text": "beside"}
+    read = to_node(models.Record(id="P", payload=payload), Contents("docs"))
+    assert (type(read), read.get_content()) == (LlamaDocument, "beside")
