@@ -212,7 +212,9 @@ large = st.sampled_from(
         -(2**53),
     ]
 )
-floats = st.sampled_from([0.0, 1.0, 2.0, 0.5, -1.5, 1e300, float(2**53), float(2**53 + 4), -1e17])
+floats = st.sampled_from(
+    [0.0, 5e-324, 1e-310, 1.0, 2.0, 0.5, -1.5, 1e300, float(2**53), float(2**53 + 4), -1e17]
+)
 long_floats = st.sampled_from([1739475293.8811238, 0.7364712141640124, -1.7e-5 / 3, 1e20 / 3])
 texts = st.sampled_from(["red", "Red file", "big red file", "", "1", "file", "r%d"])
 dates = st.sampled_from(["2026-01-31", "2026-02-01T12:00:00Z", "2026-02-01T14:00:00+02:00"])
@@ -393,3 +395,23 @@ def test_a_dict_selects_what_its_rules_say(documents_store, data):
 @given(st.data())
 def test_a_dict_selects_what_its_rules_say_many_times(documents_store, data):
     agrees(documents_store, data)
+
+
+TINY = [0, 0.0, 5e-324, -5e-324, 1e-323, 1.5e-323, 1e-320, 1e-310, -1e-310, 2e-308, 1e-300, 1]
+RULES = {"$eq": operator.eq, "$ne": operator.ne, **COMPARE}
+
+
+@pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant")
+@pytest.mark.parametrize("index", [None, "float"])
+def test_the_least_floats_are_told_from_zero_and_from_each_other(client, index):
+    chosen = f"mrl_test_{uuid.uuid4().hex[:12]}"
+    layout = CollectionLayout(4, (2,), payload_indexes={"metadata.a": index} if index else {})
+    store = MatryoshkaVectorStore(client, chosen, OneVector(), layout=layout)
+    names = [str(place) for place in range(len(TINY))]
+    store.add_texts(names, [{"a": value} for value in TINY], ids=names)
+    for wanted in TINY:
+        for rule, test in RULES.items():
+            found = store.similarity_search("x", k=99, filter={"a": {rule: wanted}})
+            expected = {n for n, held in zip(names, TINY, strict=True) if test(held, wanted)}
+            assert {each.id for each in found} == expected, (rule, wanted)
+    client.delete_collection(chosen)

@@ -309,3 +309,13 @@ def test_groups_that_are_too_deep_or_hold_themselves_are_refused():
     for each in (nested(40), nested(5_000), endless):
         with pytest.raises(ConfigurationError, match="nested more than 24 deep"):
             to_filter(each)
+
+
+@pytest.mark.parametrize("operator", ["==", "!=", ">", ">=", "<", "<=", "in", "nin"])
+def test_the_least_floats_are_told_from_zero_and_from_each_other(edge_find, operator):
+    tiny = [0, 0.0, 5e-324, -5e-324, 1e-323, 1.5e-323, 1e-310, 2e-308, 1e-300]
+    nodes = [{"a": value} for value in tiny]
+    for value in tiny:
+        asked = one("a", FilterOperator(operator), [value] if "in" in operator else value)
+        expected = [reference(asked, node) for node in nodes]
+        assert edge_find(nodes, to_filter(asked)) == expected, value

@@ -8,6 +8,7 @@ listed one by one (about 500 of them for nanosecond stamps), and what holds for 
 """
 
 import math
+import sys
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -25,6 +26,7 @@ _OPPOSITE = {"gt": "lt", "gte": "lte", "lt": "gt", "lte": "gte"}
 # that are floats themselves.
 _EXACT_MANTISSA = 2**53 // 10
 _EXACT_POWERS = range(-22, 22)
+_LARGEST_POWER = 308
 
 
 def checked(name: str, value: float) -> float:
@@ -126,9 +128,19 @@ def _float_twin(path: str, value: float) -> Term:
 def _neighbours(value: float) -> tuple[float, float]:
     """Give the least and the largest float that count as equal to one."""
     _, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
-    if int("".join(map(str, digits))) < _EXACT_MANTISSA and exponent in _EXACT_POWERS:
+    mantissa = int("".join(map(str, digits)))
+    if mantissa < _EXACT_MANTISSA and exponent in _EXACT_POWERS:
+        return value, value
+    # The neighbours of the least floats are zero, or many times as large.
+    if abs(value) < sys.float_info.min and _read(mantissa, int(exponent)) == abs(value):
         return value, value
     return _below(value), _above(value)
+
+
+def _read(mantissa: int, exponent: int) -> float:
+    """Read a float below the normal ones as serde_json does: in two divisions."""
+    steps = -exponent - _LARGEST_POWER
+    return mantissa / 10.0**_LARGEST_POWER / 10.0**steps
 
 
 def _above(value: float) -> float:
