@@ -14,7 +14,7 @@ from langchain_core.documents import Document
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.lists import require_list
+from mrl_adapters.lists import require_each, require_list
 from mrl_adapters.qdrant.building import built
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.ids import DocumentId, id_text, original_id
@@ -177,15 +177,21 @@ def columns_of(documents: Iterable[Document]) -> dict[str, Any]:
 
     Returns:
         ``texts``, ``metadatas`` and ``ids``.
+
+    Raises:
+        ConfigurationError: They are no list, or one of them is no Document; of a generator once it
+            is reached.
     """
     require_list(documents, "documents", "documents")
+    checked = require_each(documents, "documents", Document, "Pass texts to add_texts.")
     if isinstance(documents, Sized):
+        given = list(checked)
         return {
-            "texts": [each.page_content for each in documents],
-            "metadatas": [each.metadata for each in documents],
-            "ids": [each.id for each in documents],
+            "texts": [each.page_content for each in given],
+            "metadatas": [each.metadata for each in given],
+            "ids": [each.id for each in given],
         }
-    contents, metadatas, ids = itertools.tee(documents, 3)
+    contents, metadatas, ids = itertools.tee(checked, 3)
     return {
         "texts": (each.page_content for each in contents),
         "metadatas": (each.metadata for each in metadatas),

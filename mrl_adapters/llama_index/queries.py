@@ -20,7 +20,7 @@ from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.filters import admitted
 from mrl_adapters.qdrant.flow import Flow, ask
-from mrl_adapters.qdrant.ids import DocumentId, id_texts, stored_ids
+from mrl_adapters.qdrant.ids import DocumentId, id_text, id_texts, stored_ids
 from mrl_adapters.qdrant.options import whole
 from mrl_adapters.qdrant.query import Search, chosen_stages, diversity
 
@@ -143,14 +143,17 @@ def _mmr_threshold(query: VectorStoreQuery, options: QueryOptions) -> float | No
     return None
 
 
-def of_documents(ids: list[str]) -> models.Filter:
+def of_documents(ids: Sequence[DocumentId]) -> models.Filter:
     """Select the nodes of some documents.
 
     Args:
         ids: The documents' ids, at least one.
+
+    Raises:
+        ConfigurationError: They are no list, or one of them is no id.
     """
-    require_list(ids, "doc_ids", "ids")
-    match = models.MatchValue(value=ids[0]) if len(ids) == 1 else models.MatchAny(any=ids)
+    given = [id_text(each, "A document's id") for each in require_list(ids, "doc_ids", "ids")]
+    match = models.MatchValue(value=given[0]) if len(given) == 1 else models.MatchAny(any=given)
     return models.Filter(must=[models.FieldCondition(key=DOCUMENT_KEY, match=match)])
 
 

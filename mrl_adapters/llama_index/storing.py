@@ -6,7 +6,7 @@ from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores import MetadataFilters
 
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
-from mrl_adapters.lists import require_list
+from mrl_adapters.lists import require_each, require_list
 from mrl_adapters.llama_index.filters import to_filter
 from mrl_adapters.llama_index.nodes import to_node, to_payload
 from mrl_adapters.llama_index.provenance import check_models
@@ -21,6 +21,7 @@ from mrl_adapters.qdrant.payload import PlainPayloads
 from mrl_adapters.qdrant.points import checked_vectors
 
 _BATCH = 1_024
+_INSTEAD = "Put texts into nodes with embeddings, or insert Documents into a VectorStoreIndex."
 
 
 def add_nodes(load: Load, nodes: Sequence[BaseNode], replaced: Replaced) -> Flow[list[str]]:
@@ -34,17 +35,19 @@ def add_nodes(load: Load, nodes: Sequence[BaseNode], replaced: Replaced) -> Flow
     Returns:
         The nodes' ids.
     """
+    given = list(require_list(nodes, "nodes", "nodes"))
     try:
-        ids = yield from _add(load, nodes)
+        ids = yield from _add(load, given)
     except Exception as error:
-        yield from replaced.restore(nodes, load.stored, error)
+        real = [each for each in given if isinstance(each, BaseNode)]
+        yield from replaced.restore(real, load.stored, error)
         raise
-    replaced.forget(nodes)
+    replaced.forget(given)
     return ids
 
 
 def _add(load: Load, nodes: Sequence[BaseNode]) -> Flow[list[str]]:
-    ids = id_texts(node.node_id for node in require_list(nodes, "nodes", "nodes"))
+    ids = id_texts(node.node_id for node in require_each(nodes, "nodes", BaseNode, _INSTEAD))
     load.ids += ids
     if not ids:
         return ids

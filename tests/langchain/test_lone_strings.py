@@ -1,11 +1,13 @@
 """Every door of the LangChain adapter refuses one string, dict or document for a list of them."""
 
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
+from llama_index.core.schema import TextNode
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain import MatryoshkaEmbeddings, MatryoshkaVectorStore
@@ -88,3 +90,26 @@ async def test_afrom_documents_keeps_the_documents_own_ids(
         documents, embeddings, client=client, collection_name="new"
     )
     assert made.get_by_ids(["mine"]) == documents
+
+
+OTHERS: list[Any] = ["x", None, 7, {"page_content": "x"}, b"x", ("x", {}), TextNode(text="x")]
+
+
+@pytest.mark.parametrize("colour", ["", "a"], ids=["sync", "async"])
+@pytest.mark.parametrize("other", OTHERS, ids=lambda each: type(each).__name__)
+async def test_what_is_no_document_is_refused_in_words_and_nothing_is_written(
+    client: Client, embeddings: Embeddings, colour: str, other: Any
+) -> None:
+    good = Document(page_content="x")
+    store = MatryoshkaVectorStore(client, "new", embeddings)
+    options = {"embedding": embeddings, "client": client, "collection_name": "new"}
+    for given in ([other], [good, other], (good, other), iter([good, other])):
+        message = r"documents\[[01]\] is .*, expected a Document\. Pass texts to add_texts"
+        for owner, door, more in (
+            (store, "add_documents", {}),
+            (MatryoshkaVectorStore, "from_documents", options),
+        ):
+            again = iter([good, other]) if isinstance(given, Iterator) else given
+            with pytest.raises(ConfigurationError, match=message):
+                await answer(owner, f"{colour}{door}", again, **more)
+    assert not client.collection_exists("new")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from langchain_core.documents import Document as LangChainDocument
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores import VectorStoreQuery
@@ -65,3 +66,44 @@ async def test_an_embed_model_refuses_it(
 def test_an_embed_model_still_takes_lists(embed_model: BaseEmbedding) -> None:
     both = embed_model.get_text_embedding_batch(["one", "two"])
     assert both == asyncio.run(embed_model.aget_text_embedding_batch(["one", "two"]))
+
+
+OTHERS: list[Any] = ["x", None, 7, {"text": "x"}, b"x", LangChainDocument(page_content="x")]
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=lambda each: type(each).__name__)
+def test_what_is_no_node_is_refused_in_words_and_nothing_is_written(
+    new_store: Callable[..., MatryoshkaVectorStore], call: Callable[..., Any], other: Any
+) -> None:
+    store = new_store()
+    good = TextNode(text="x", embedding=EMBEDDING)
+    for given in ([other], [good, other], (good, other)):
+        place = len(given) - 1
+        with pytest.raises(ConfigurationError, match=rf"nodes\[{place}\] is .*expected a BaseNode"):
+            call(store, "add", given)
+    assert store.get_nodes() == []
+
+
+@pytest.mark.parametrize("wrong", [None, 1.5, True, b"a", ["a"], {"a": 1}, "\ud83d"])
+def test_what_is_no_id_of_a_document_is_refused_in_words(
+    store: MatryoshkaVectorStore, call: Callable[..., Any], wrong: Any
+) -> None:
+    with pytest.raises(ConfigurationError, match="A document's id is "):
+        call(store, "delete", wrong)
+    asked = VectorStoreQuery(query_embedding=EMBEDDING)
+    asked.doc_ids = ["a", wrong]
+    with pytest.raises(ConfigurationError, match="A document's id is "):
+        call(store, "query", asked)
+    assert len(store.get_nodes()) == 6
+
+
+def test_a_document_is_back_where_its_new_form_holds_what_is_no_node(
+    store: MatryoshkaVectorStore, call: Callable[..., Any]
+) -> None:
+    call(store, "delete", "a")
+    new: list[Any] = [TextNode(id_="a", text="new", embedding=EMBEDDING), "x"]
+    with pytest.raises(ConfigurationError, match=r"nodes\[1\] is 'x' \(str\)"):
+        call(store, "add", new)
+    assert [node.text for node in store.get_nodes(["a"])] == [
+        "Copy a directory tree to another place."
+    ]
