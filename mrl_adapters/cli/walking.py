@@ -25,8 +25,9 @@ class Skipped:
 
     def __str__(self) -> str:
         """Say both in one line."""
-        reason = " ".join(self.reason.split()).removeprefix(f"{self.path} ")
-        return f"{self.path}: {reason}"
+        # Reasons begin with the path: "PATH cannot be read", "PATH, line 7: expected".
+        reason = self.reason.removeprefix(f"{self.path} ").removeprefix(f"{self.path}, ")
+        return f"{self.path}: {' '.join(reason.split())}"
 
 
 @dataclass

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mrl_adapters import ConfigurationError
-from mrl_adapters.cli.walking import emptied_above, find_files, is_gone
+from mrl_adapters.cli.files import read_file
+from mrl_adapters.cli.walking import Skipped, emptied_above, find_files, is_gone
 
 
 def write(folder: Path, name: str, text: str = "text") -> Path:
@@ -170,3 +171,16 @@ def test_a_missing_file_in_an_empty_folder_names_it(tmp_path: Path) -> None:
     assert emptied_above(tmp_path / "full" / "b.txt", [tmp_path]) is None
     assert emptied_above(tmp_path / "away" / "b.txt", [tmp_path]) is None
     assert emptied_above(tmp_path / "b.txt", [tmp_path / "away"]) is None
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "two  blanks.jsonl", "a, b.jsonl", "ä.jsonl"])
+@pytest.mark.parametrize("content", [b'{"text": \n', b'{"title": "none"}\n', b"7\n", b"\xff"])
+def test_a_file_that_is_skipped_is_named_once(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError) as met:
+        read_file(path)
+    line = str(Skipped(path, str(met.value)))
+    assert line.startswith(f"{path}: ")
+    assert line.count(str(path)) == 1
+    assert "\n" not in line
