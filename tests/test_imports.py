@@ -79,8 +79,10 @@ def test_importing_the_root_takes_less_than_a_tenth_of_a_second() -> None:
 @pytest.mark.benchmark_target
 def test_the_langchain_adapter_adds_little_to_what_it_stands_on() -> None:
     pytest.importorskip("langchain_core")
+    # A ratio within one process: a busy machine slows both.
     code = (
-        "import langchain_core.vectorstores, langchain_core.retrievers, qdrant_client, time; "
-        "t = time.perf_counter(); import mrl_adapters.langchain; print(time.perf_counter() - t)"
+        "from time import perf_counter as now; began = now(); "
+        "import langchain_core.vectorstores, langchain_core.retrievers, qdrant_client; "
+        "stood = now(); import mrl_adapters.langchain; print((now() - stood) / (stood - began))"
     )
-    assert min(float(python(code)) for _ in range(3)) < 0.3
+    assert min(float(python(code)) for _ in range(3)) < 0.15
