@@ -272,7 +272,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
 
         Args:
             query: The query, in mode DEFAULT or MMR. Ids and filters all have to hold; empty
-                lists of ids mean no restriction.
+                lists of ids mean no restriction, as LlamaIndex's own retrievers pass them.
             **kwargs: See :class:`~mrl_adapters.llama_index.options.QueryOptions`. Retrievers
                 pass them on from their ``vector_store_kwargs``.
 

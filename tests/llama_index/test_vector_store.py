@@ -173,6 +173,7 @@ class TestContract:
         assert found(doc_ids=["b", "c"]) == ["b", "c"]
         assert found(doc_ids=["d"]) == ["d"]
         assert found(node_ids=["a", "b"], filters=where("even", 1)) == ["a"]
+        # An index that keeps its nodes in the store alone asks with an empty list for all.
         assert found(node_ids=[], doc_ids=[]) == list("abcdef")
 
     @pytest.mark.parametrize(
