@@ -33,13 +33,25 @@ def embedded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]
         local.close()
 
 
-def note(said: list[str], word: str, *, begun: threading.Event | None = None) -> Flow[None]:
-    """An operation of one request that says a word, after a while where it says it has begun."""
+def note(
+    said: list[str],
+    word: str,
+    *,
+    begun: threading.Event | None = None,
+    end: threading.Event | None = None,
+) -> Flow[None]:
+    """An operation of one request that says a word: where it says it has begun, after a while.
+
+    The while is as long as it takes until ``end``, where that is given.
+    """
 
     def say(_: object) -> None:
         if begun is not None:
             begun.set()
-            time.sleep(0.05)
+            if end is None:
+                time.sleep(0.05)
+            else:
+                end.wait(60)
         said.append(word)
 
     yield from ask(say)
@@ -152,10 +164,10 @@ async def test_an_error_reaches_the_one_who_waits_and_the_next_one_goes_on(
 
 
 async def test_operations_go_in_the_order_in_which_they_were_handed_in(embedded: Client) -> None:
-    said, begun = list[str](), threading.Event()
+    said, begun, end = list[str](), threading.Event(), threading.Event()
     expected = ["held"]
     with ThreadPoolExecutor(20) as pool:
-        held = pool.submit(Driver(embedded).run, note(said, "held", begun=begun))
+        held = pool.submit(Driver(embedded).run, note(said, "held", begun=begun, end=end))
         begun.wait()
         handed = [held]
         coroutines = []
@@ -168,8 +180,9 @@ async def test_operations_go_in_the_order_in_which_they_were_handed_in(embedded:
             else:
                 waiting = len(turns_of(embedded)._waiting)
                 handed.append(pool.submit(Driver(embedded).run, note(said, str(number))))
-                while held.running() and len(turns_of(embedded)._waiting) == waiting:  # noqa: ASYNC110 - nothing tells
+                while len(turns_of(embedded)._waiting) == waiting:  # noqa: ASYNC110 - nothing tells
                     await asyncio.sleep(0.0001)
+        end.set()
         await asyncio.gather(*coroutines)
         for each in handed:
             each.result()
