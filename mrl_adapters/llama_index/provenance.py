@@ -1,5 +1,6 @@
 """Which model made a vector: LlamaIndex hands its stores vectors without their model's name."""
 
+import itertools
 import threading
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
@@ -36,8 +37,8 @@ class _Memory:
                 if (mark := _mark(vector)) is not None:
                     self._models.pop(mark, None)  # the newest last
                     self._models[mark] = model
-            surplus = len(self._models) - _REMEMBERED
-            for mark in list(self._models)[: max(surplus, 0)]:
+            surplus = max(len(self._models) - _REMEMBERED, 0)
+            for mark in list(itertools.islice(self._models, surplus)):
                 del self._models[mark]
 
     def models_of(self, vectors: Iterable[Sequence[float] | None]) -> list[str]:

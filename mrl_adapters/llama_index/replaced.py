@@ -55,8 +55,9 @@ class Replaced:
         Args:
             nodes: What was stored.
         """
-        for node in nodes:
-            self._points.pop(_document_of(node), None)
+        if self._points:
+            for node in nodes:
+                self._points.pop(_document_of(node), None)
 
     def restore(self, nodes: Iterable[BaseNode], stored: set[str], error: Exception) -> Flow[None]:
         """Put documents back that were deleted to be added anew, and were not.
