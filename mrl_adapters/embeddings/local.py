@@ -5,7 +5,7 @@ import asyncio
 
 import numpy as np
 
-from mrl_adapters.embeddings.blanks import is_blank
+from mrl_adapters.embeddings.blanks import Spoken
 from mrl_adapters.embeddings.recipe import as_lists, text_list
 from mrl_adapters.vectors import FloatArray
 
@@ -63,10 +63,10 @@ class LocalEmbedder(abc.ABC):
         return await asyncio.to_thread(self.embed_query, text)
 
     def _embed_spoken(self, texts: list[str], *, query: bool) -> FloatArray:
-        rows = [row for row, text in enumerate(texts) if not is_blank(text)]
-        if len(rows) == len(texts):
+        spoken = Spoken.of(texts)
+        if len(spoken.rows) == spoken.count:
             return self._embed(texts, query=query)
-        vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
-        if rows:
-            vectors[rows] = self._embed([texts[row] for row in rows], query=query)
+        vectors = np.zeros((spoken.count, self.dimensions), dtype=np.float32)
+        if spoken.rows:
+            vectors[spoken.rows] = self._embed(spoken.texts, query=query)
         return vectors

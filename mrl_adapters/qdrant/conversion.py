@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from mrl_adapters.qdrant.edge.limits import MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH
+from mrl_adapters.qdrant.edge.texts import is_text
 
 MAX_DEPTH = MAX_PAYLOAD_DEPTH
 """Levels of a payload, itself included: the embedded engine's log is read to 128."""
@@ -33,19 +34,6 @@ INTEGERS = range(-(2**63), 2**63)
 _SHOWN_STEPS = 8
 _FINER = {"ns", "ps", "fs", "as"}  # than what Python's own times hold
 _AS_TEXT = (decimal.Decimal, dt.date, dt.time, dt.timedelta, uuid.UUID)
-
-
-def encodes(text: str) -> bool:
-    """Tell whether UTF-8 can hold a string: half a surrogate pair it cannot.
-
-    Args:
-        text: Any string.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 HALF = "half a surrogate pair, which no engine can hold. Decode that text anew."
@@ -163,7 +151,7 @@ class Conversion:
         raise Refusal(msg)
 
     def _text(self, text: str) -> str:
-        if not encodes(text):
+        if not is_text(text):
             raise Refusal(HALF)
         self._take(len(text))
         return str.__str__(text)

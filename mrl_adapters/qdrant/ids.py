@@ -37,6 +37,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.lists import require_list
+from mrl_adapters.qdrant.edge.texts import is_text
 
 DocumentId: TypeAlias = str | int | uuid.UUID
 PointId: TypeAlias = models.ExtendedPointId
@@ -68,12 +69,9 @@ def id_text(identifier: object, name: str) -> str:
     """
     if isinstance(identifier, str):
         text = str.__str__(identifier)  # of a member of a string enumeration: its value
-        if not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                msg = f"{name} is {text!r}: half a surrogate pair is no text. Mend that id."
-                raise ConfigurationError(msg) from None
+        if not (text.isascii() or is_text(text)):
+            msg = f"{name} is {text!r}: half a surrogate pair is no text. Mend that id."
+            raise ConfigurationError(msg)
         return text
     if isinstance(identifier, uuid.UUID):
         return str(identifier)

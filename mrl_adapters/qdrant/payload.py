@@ -39,9 +39,9 @@ from mrl_adapters.qdrant.conversion import (
     VALUE_BYTES,
     Conversion,
     Refusal,
-    encodes,
     no_form,
 )
+from mrl_adapters.qdrant.edge.texts import is_text
 
 _SMALLEST, _LARGEST = INTEGERS[0], INTEGERS[-1]
 
@@ -139,4 +139,4 @@ def _plain_bytes(container: Any, deeper: list[Any]) -> int | None:  # noqa: C901
         joined = "".join(texts)
     except TypeError:  # a key that is no string
         return None
-    return len(joined) if joined.isascii() or encodes(joined) else None
+    return len(joined) if joined.isascii() or is_text(joined) else None

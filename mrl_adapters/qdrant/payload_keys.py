@@ -12,6 +12,7 @@ from typing import Any
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.qdrant.edge.texts import is_text
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.ids import ID_KEY
 from mrl_adapters.qdrant.layout import METADATA_KEY
@@ -223,8 +224,6 @@ def _check(whose: str, key: object) -> None:
             f"expected {expected}. Choose another."
         )
         raise ConfigurationError(msg, found=key, expected=expected)
-    try:
-        key.encode()
-    except UnicodeEncodeError:
+    if not is_text(key):
         msg = f"The payload key of {whose} is {key!r}, which holds half of a character."
-        raise ConfigurationError(msg, found=key) from None
+        raise ConfigurationError(msg, found=key)

@@ -36,11 +36,16 @@ def write_json(path: Path, content: Any, temporary: Path | None = None) -> None:
     Raises:
         EngineError: The disk is full.
     """
+    write_whole(path, json.dumps(content, ensure_ascii=False).encode(), temporary)
+
+
+def write_whole(path: Path, content: bytes, temporary: Path | None = None) -> None:
+    """Write a file of any content, as :func:`write_json` does."""
     temporary = temporary or path.with_suffix(".tmp")
     with told_if_full(path):
         try:
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(content, file, ensure_ascii=False)
+            with temporary.open("wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -67,6 +72,15 @@ def told_if_full(path: Path) -> Iterator[None]:
             "Make room and try again."
         )
         raise EngineError(message, path=path) from error
+
+
+def allocated_bytes(state: os.stat_result) -> int:
+    """Give the bytes of disk that a file takes: holes take none. Windows tells its size alone.
+
+    Args:
+        state: What ``Path.stat`` says of it.
+    """
+    return 512 * state.st_blocks if hasattr(state, "st_blocks") else state.st_size
 
 
 def sync_folder(folder: Path) -> None:

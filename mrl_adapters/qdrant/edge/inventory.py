@@ -32,7 +32,7 @@ from mrl_adapters.qdrant.edge.engine_files import (
     may_vanish,
     must_stay,
 )
-from mrl_adapters.qdrant.edge.files import sync_folder, told_if_full
+from mrl_adapters.qdrant.edge.files import told_if_full, write_whole
 from mrl_adapters.qdrant.edge.names import INVENTORY_FILE, SHARD_FOLDER
 from mrl_adapters.qdrant.edge.sealed import checksum, sealed, unsealed
 
@@ -134,7 +134,7 @@ class Inventory:
             loaded: It stays loaded: the engine may fold its journals at any time.
 
         Raises:
-            OSError: The disk is full, or something else keeps it from being written.
+            OSError: Something keeps it from being written.
             EngineError: The disk is full.
         """
         found = dict(self._found())
@@ -216,18 +216,7 @@ class Inventory:
     def _write(self, points: int, files: dict[str, _File], since: Since) -> None:
         noted = {place: list(astuple(each)) for place, each in files.items()}
         content = sealed({"engine": _engine(), "points": points, "files": noted})
-        temporary = self._path.with_suffix(".tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(_line(since, self.revision))
-                file.write(json.dumps(content).encode())
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_folder(self._folder)
+        write_whole(self._path, _line(since, self.revision) + json.dumps(content).encode())
         self._files, self.points, self._engine, self._since = files, points, _engine(), since
 
     def _write_line(self, since: Since, *, wait: bool) -> None:

@@ -13,6 +13,7 @@ import weakref
 from pathlib import Path
 
 from mrl_adapters.errors import EngineError
+from mrl_adapters.qdrant.edge.files import allocated_bytes
 from mrl_adapters.qdrant.edge.permissions import everything, may_write
 
 # Full vectors, codes and graphs of what is indexed: written once, by the index build.
@@ -61,10 +62,8 @@ def _is_linked(source: Path) -> bool:
 
 def _check_room(original: Path, place: Path, files: list[tuple[Path, str]]) -> None:
     states = (source.stat() for source, _ in files if not _is_linked(source))
-    # Of a file with holes only what holds data is copied; Windows does not tell.
-    needed = sum(
-        min(each.st_size, getattr(each, "st_blocks", each.st_size) * 512) for each in states
-    )
+    # Of a file with holes only what holds data is copied.
+    needed = sum(min(each.st_size, allocated_bytes(each)) for each in states)
     free = shutil.disk_usage(place).free
     if free < needed + _SPARE_BYTES:
         message = (
@@ -73,11 +72,6 @@ def _check_room(original: Path, place: Path, files: list[tuple[Path, str]]) -> N
             "variable TMPDIR."
         )
         raise EngineError(message, found=free, expected=needed + _SPARE_BYTES, path=original)
-
-
-def _filled(state: os.stat_result) -> int:
-    """Give the bytes that hold data, where the system tells; Windows does not."""
-    return min(state.st_size, getattr(state, "st_blocks", state.st_size) * 512)
 
 
 def _put(source: Path, target: Path) -> None:

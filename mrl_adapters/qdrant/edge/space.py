@@ -16,6 +16,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant.edge.config import dense_vectors
+from mrl_adapters.qdrant.edge.files import allocated_bytes
 from mrl_adapters.qdrant.edge.mounts import fills_holes
 from mrl_adapters.qdrant.edge.names import SHARD_FOLDER
 from mrl_adapters.qdrant.edge.pending import build_from
@@ -178,16 +179,14 @@ def _stored_bytes(folder: Path) -> float:
     total = 0
     for where, _, names in os.walk(folder):
         for name in names:
-            found = Path(where, name).stat()
-            # Files with holes: only blocks count. Windows does not say how many.
-            total += 512 * found.st_blocks if hasattr(found, "st_blocks") else found.st_size
+            total += allocated_bytes(Path(where, name).stat())
     return total
 
 
 def _holes(folder: Path) -> int:
     """Give the bytes of holes in files that loading may read whole."""
     states = (path.stat() for name in ("chunk_*", "page_*") for path in folder.rglob(name))
-    return sum(max(0, each.st_size - 512 * getattr(each, "st_blocks", 0)) for each in states)
+    return sum(max(0, each.st_size - allocated_bytes(each)) for each in states)
 
 
 def _megabytes(size: float) -> str:

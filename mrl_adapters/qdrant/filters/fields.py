@@ -8,6 +8,7 @@ from typing import Any
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.qdrant.edge.texts import is_text
 from mrl_adapters.qdrant.filters import moments, numbers, patterns
 from mrl_adapters.qdrant.filters.keys import paths
 from mrl_adapters.qdrant.filters.logic import Term, all_of, any_of, negated
@@ -195,9 +196,7 @@ def _is_empty(path: str) -> Term:
 
 
 def _text(name: str, value: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
+    if not is_text(value):
         msg = f"Filter on {name!r}: {value!r} holds half of a character (a lone surrogate)."
-        raise ConfigurationError(msg) from None
+        raise ConfigurationError(msg)
     return value

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.qdrant.edge.texts import is_text
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _STEP = re.compile(r'(?:"(?P<quoted>[^"\\]*)"|(?P<name>[^"\\.\[\]]+))(?P<members>(?:\[\d*\])*)')
@@ -121,8 +122,6 @@ def _quoted(name: str) -> str:
 
 
 def _check_text(key: str) -> None:
-    try:
-        key.encode()
-    except UnicodeEncodeError:
+    if not is_text(key):
         msg = f"Filter key {key!r} holds half of a character (a lone surrogate), which is no text."
-        raise ConfigurationError(msg) from None
+        raise ConfigurationError(msg)
