@@ -30,7 +30,7 @@ DOCUMENT_KEY = "doc_id"
 _KINDS: dict[str, type[BaseNode]] = {
     each.class_name(): each for each in (Node, IndexNode, ImageNode, TextNode, ImageDocument)
 }
-_RESOURCES = ("text_resource", "image_resource", "audio_resource", "video_resource")
+_MEDIA = ("image_resource", "audio_resource", "video_resource")
 
 
 def to_payload(node: BaseNode) -> dict[str, Any]:
@@ -145,12 +145,15 @@ def _text_beside(payload: dict[str, Any], metadata: Any, contents: Contents) -> 
 
 
 def _kind(payload: dict[str, Any], fields: dict[str, Any]) -> type[BaseNode]:
-    """Choose a node's class: what has resources is a document, other unknown ones text nodes.
+    """Choose a node's class: documents and unknown ones with a text are text nodes.
 
-    Core's metadata_dict_to_node takes documents for text nodes too: images, sounds and films would
-    be lost, and one without a text could not be read.
+    So has core's metadata_dict_to_node it, and ``hit.text`` works for text nodes alone. But images,
+    sounds and films would be lost with it, and a document without a text could not be read.
     """
     name = payload.get("_node_type", "")
     if name in _KINDS:
         return _KINDS[name]
-    return Document if any(each in fields for each in _RESOURCES) else TextNode
+    if any(fields.get(each) for each in _MEDIA):
+        return Document
+    is_document = any(each in fields for each in _MEDIA)
+    return Document if is_document and not fields.get("text") else TextNode
