@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.evaluation.docstrings import docstrings
 from mrl_adapters.langchain import MatryoshkaVectorStore
-from mrl_adapters.qdrant import CollectionLayout, connect, refit
+from mrl_adapters.qdrant import CollectionLayout, connect, rotate
 
 K = 10
 STAGES = (32, 64)
@@ -35,7 +35,7 @@ with TemporaryDirectory() as folder, connect(path=folder) as client:
     store.add_texts((entry.text for entry in entries), ids=(entry.id for entry in entries))
     plain = {stage: overlap(store, stage) for stage in STAGES}
 
-    result = refit(client, "stdlib")  # in the terminal: mrl-adapters rotate stdlib
+    result = rotate(client, "stdlib")  # in the terminal: mrl-adapters rotate stdlib
     print(f"{result.written} points derived anew in {result.elapsed_s:.1f} s")
 
     # Whoever opens the collection by its name gets the rotation with it.

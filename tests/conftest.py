@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 
 from mrl_adapters.registry import lookup
 
+pytest_plugins = ["rest_gateway"]  # every engine, and a server's REST side, for every room
+
 # Time says nothing on a busy machine: what a property costs is for the benchmarks.
 settings.register_profile(
     "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]

@@ -9,11 +9,11 @@ import platformdirs
 
 from mrl_adapters import registry
 from mrl_adapters.cli.terminal import waiting
+from mrl_adapters.edge import store_at
 from mrl_adapters.embeddings import Embedder, OpenAIEmbedder, WordLlamaEmbedder
 from mrl_adapters.errors import ConfigurationError, MRLError, UnknownModelError
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, connect
 from mrl_adapters.qdrant.driver import Client
-from mrl_adapters.qdrant.edge import store_at
 
 WORDLLAMA = "wordllama"
 """The model of a new collection unless another is asked for."""

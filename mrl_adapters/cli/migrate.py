@@ -24,9 +24,9 @@ from mrl_adapters.cli.options import (
 from mrl_adapters.cli.terminal import output, point_phases, wrapped
 
 if TYPE_CHECKING:
+    from mrl_adapters.maintenance.checkpoint import Mode
     from mrl_adapters.qdrant import CopyTarget, MigrationPlan, MigrationResult
     from mrl_adapters.qdrant.driver import Client
-    from mrl_adapters.qdrant.migration.checkpoint import Mode
 
 _AGAIN = "Others wrote meanwhile: run it again when they are done."
 _UNSETTLED_COPY = (
@@ -158,10 +158,10 @@ def rotate(
     """
     sizes = None if stages is None else parse_sizes(stages)
     from mrl_adapters.cli.engines import open_client
-    from mrl_adapters.qdrant import refit
+    from mrl_adapters.qdrant import rotate
 
     with open_client(path, url, api_key) as client, point_phases() as report:
-        done = refit(client, collection, stages=sizes, full_name=full_name, progress=report)
+        done = rotate(client, collection, stages=sizes, full_name=full_name, progress=report)
     told = (
         f"{done.collection_name}: {done.written:,} of {done.points:,} points have new short "
         f"vectors ({_listed(done.stages)}), made with rotation {done.rotation}, "

@@ -21,7 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from mrl_adapters.qdrant.migration.progress import ProgressCallback
+    from mrl_adapters.maintenance.progress import ProgressCallback
 
 output = Console()
 """For results."""

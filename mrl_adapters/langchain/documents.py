@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 from langchain_core.documents import Document
 from qdrant_client import models
 
+from mrl_adapters.edge.building import built
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.lists import require_each, require_list
-from mrl_adapters.qdrant.building import built
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.ids import DocumentId, id_text, original_id
 from mrl_adapters.qdrant.payload import PlainPayloads, plain_payload

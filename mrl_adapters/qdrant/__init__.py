@@ -1,25 +1,32 @@
 """Two-stage search on Qdrant: embedded, local or server, framework-free."""
 
-from mrl_adapters.qdrant.audit import AuditReport, audit
+from typing import TYPE_CHECKING, Any
+
+from mrl_adapters.edge import EdgeClient
 from mrl_adapters.qdrant.collection import MatryoshkaCollection
 from mrl_adapters.qdrant.connect import connect
 from mrl_adapters.qdrant.contents import UnreadableContentWarning
 from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.edge import EdgeClient
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.migration import (
-    CopyTarget,
-    MigrationPlan,
-    MigrationResult,
-    migrate,
-    plan_migration,
-)
 from mrl_adapters.qdrant.opening import MissingShortVectorsWarning
 from mrl_adapters.qdrant.plan import SearchPlan
-from mrl_adapters.qdrant.refit import refit
-from mrl_adapters.qdrant.repair import RepairResult, repair
 from mrl_adapters.qdrant.unmet import UnmetLayoutWarning
 from mrl_adapters.qdrant.zeros import ZeroVectorsWarning
+
+if TYPE_CHECKING:
+    from mrl_adapters.maintenance import (
+        AuditReport,
+        CopyTarget,
+        MigrationPlan,
+        MigrationResult,
+        RepairResult,
+        RotationResult,
+        audit,
+        migrate,
+        plan_migration,
+        repair,
+        rotate,
+    )
 
 __all__ = [
     "AuditReport",
@@ -32,6 +39,7 @@ __all__ = [
     "MigrationResult",
     "MissingShortVectorsWarning",
     "RepairResult",
+    "RotationResult",
     "SearchPlan",
     "UnmetLayoutWarning",
     "UnreadableContentWarning",
@@ -40,6 +48,16 @@ __all__ = [
     "connect",
     "migrate",
     "plan_migration",
-    "refit",
     "repair",
+    "rotate",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load maintenance, which stands on this room, when somebody asks for it here."""
+    if name not in __all__:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    from mrl_adapters import maintenance
+
+    return getattr(maintenance, name)

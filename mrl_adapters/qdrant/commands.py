@@ -4,14 +4,11 @@ import shlex
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from mrl_adapters.qdrant.edge import EdgeClient
+from mrl_adapters.edge import EdgeClient
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import CLIENT
 
 Verb: TypeAlias = Literal["audit", "migrate", "repair", "rotate", "tune"]
-
-# The functions that do the same, where they are called otherwise.
-_FUNCTIONS = {"rotate": "refit"}
 
 
 def command(
@@ -40,8 +37,7 @@ def command(
     if client is not None and engine_of(client) is Engine.LOCAL:
         sizes = f", stages={tuple(stages)}" if stages else ""
         full = f", full_name={full_name!r}" if full_name is not None else ""
-        function = _FUNCTIONS.get(verb, verb)
-        return f"mrl_adapters.qdrant.{function}(client, {collection_name!r}{sizes}{full})"
+        return f"mrl_adapters.qdrant.{verb}(client, {collection_name!r}{sizes}{full})"
     words = ["--stages", ",".join(map(str, stages))] if stages else []
     words += ["--full-name", full_name] if full_name is not None else []
     words += [*options, *_place(client)]

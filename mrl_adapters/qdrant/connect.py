@@ -5,8 +5,7 @@ from typing import overload
 
 from qdrant_client import QdrantClient
 
-from mrl_adapters.errors import ConfigurationError, EngineError
-from mrl_adapters.qdrant.edge import (
+from mrl_adapters.edge import (
     AnyPath,
     EdgeClient,
     absolute_path,
@@ -14,6 +13,7 @@ from mrl_adapters.qdrant.edge import (
     may_write,
     store_at,
 )
+from mrl_adapters.errors import ConfigurationError, EngineError
 from mrl_adapters.qdrant.line import USUAL_LIMIT_S
 from mrl_adapters.waiting import Deadline, within
 

@@ -7,8 +7,8 @@ from typing import NoReturn, TypeAlias, TypeVar, cast
 
 from qdrant_client import AsyncQdrantClient, QdrantClient
 
+from mrl_adapters.edge import EdgeClient
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.edge import EdgeClient
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import arun, run
 from mrl_adapters.qdrant.line import Line

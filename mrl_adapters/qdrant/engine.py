@@ -6,7 +6,7 @@ from qdrant_client import AsyncQdrantClient, QdrantClient
 from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
 from qdrant_client.local.qdrant_local import QdrantLocal
 
-from mrl_adapters.qdrant.edge import EdgeClient
+from mrl_adapters.edge import EdgeClient
 
 
 class Engine(Enum):

@@ -30,6 +30,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mrl_adapters.edge.texts import is_text
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.lists import require_list
 from mrl_adapters.qdrant.conversion import (
@@ -41,7 +42,6 @@ from mrl_adapters.qdrant.conversion import (
     Refusal,
     no_form,
 )
-from mrl_adapters.qdrant.edge.texts import is_text
 
 _SMALLEST, _LARGEST = INTEGERS[0], INTEGERS[-1]
 

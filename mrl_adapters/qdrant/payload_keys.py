@@ -11,8 +11,8 @@ from typing import Any
 
 from qdrant_client import models
 
+from mrl_adapters.edge.texts import is_text
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.edge.texts import is_text
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.ids import ID_KEY
 from mrl_adapters.qdrant.layout import METADATA_KEY

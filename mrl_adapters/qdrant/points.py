@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from qdrant_client import models
 
+from mrl_adapters.edge.building import built
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
-from mrl_adapters.qdrant.building import built
 from mrl_adapters.qdrant.ids import ID_KEY, PointId, point_id
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.vectors import FloatArray, Reduction, Rotation, normalize, truncate

@@ -8,8 +8,8 @@ from typing import Any
 
 from qdrant_client import models
 
+from mrl_adapters.edge.building import built
 from mrl_adapters.errors import AnswerError, CollectionMismatchError
-from mrl_adapters.qdrant.building import built
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.filters import admitted

@@ -13,6 +13,7 @@ import pytest
 from qdrant_client import models
 
 from mrl_adapters.errors import MRLError
+from mrl_adapters.maintenance.progress import Progress
 from mrl_adapters.qdrant import (
     CollectionLayout,
     Driver,
@@ -22,11 +23,10 @@ from mrl_adapters.qdrant import (
     audit,
     connect,
     migrate,
-    refit,
     repair,
+    rotate,
 )
 from mrl_adapters.qdrant.companion import companion_name
-from mrl_adapters.qdrant.migration.progress import Progress
 from mrl_adapters.qdrant.query import Search
 from mrl_adapters.vectors import Rotation
 
@@ -85,7 +85,7 @@ def _other_rotation(client: EdgeClient, name: str) -> None:
 
 def _lost_rotation(client: EdgeClient, name: str) -> None:
     _ours(client, name)
-    refit(client, name)
+    rotate(client, name)
     client.delete_collection(companion_name(name))
     _open(client, name)
 
@@ -114,7 +114,7 @@ def _contradiction(client: EdgeClient, name: str) -> None:
 
 def _rotation_without_stages(client: EdgeClient, name: str) -> None:
     _flat(client, name)
-    refit(client, name)
+    rotate(client, name)
 
 
 def _migration_to_another_rotation(client: EdgeClient, name: str) -> None:
@@ -137,7 +137,7 @@ def _unfinished(client: EdgeClient, name: str) -> None:
 def _unfinished_rotation(client: EdgeClient, name: str) -> None:
     _ours(client, name)
     with pytest.raises(InterruptedError):
-        refit(client, name, progress=_stop)
+        rotate(client, name, progress=_stop)
     repair(client, name)
 
 

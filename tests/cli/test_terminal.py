@@ -13,8 +13,8 @@ from rich.console import Console
 
 from mrl_adapters.cli import terminal
 from mrl_adapters.cli.results import Hit, answered
+from mrl_adapters.maintenance.progress import Progress
 from mrl_adapters.qdrant import connect
-from mrl_adapters.qdrant.migration.progress import Progress
 
 
 @pytest.fixture

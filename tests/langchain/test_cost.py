@@ -14,9 +14,9 @@ from langchain_core.embeddings import Embeddings
 from langchain_qdrant import QdrantVectorStore
 from qdrant_client import QdrantClient, models
 
+from mrl_adapters.edge import reading
 from mrl_adapters.langchain import MatryoshkaRetriever, MatryoshkaVectorStore
 from mrl_adapters.qdrant import CollectionLayout, connect
-from mrl_adapters.qdrant.edge import reading
 from mrl_adapters.vectors import normalize, truncate
 
 ADDED_LIMIT_S = 150e-6

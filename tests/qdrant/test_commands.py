@@ -39,7 +39,7 @@ def test_a_servers_address_is_told_and_its_key_is_not(kind, given, told):
     ("verb", "call"),
     [
         ("migrate", "migrate(client, 'docs', stages=(8,), full_name='dense')"),
-        ("rotate", "refit(client, 'docs', stages=(8,), full_name='dense')"),
+        ("rotate", "rotate(client, 'docs', stages=(8,), full_name='dense')"),
     ],
 )
 def test_for_the_local_mode_it_is_a_call(verb, call):

@@ -16,8 +16,8 @@ from mrl_adapters.qdrant import (
     audit,
     migrate,
     plan_migration,
-    refit,
     repair,
+    rotate,
 )
 from mrl_adapters.qdrant.companion import companion_name, drop_companion, owned_by, owner_of
 from mrl_adapters.qdrant.driver import Client
@@ -93,8 +93,8 @@ DOORS: dict[str, tuple[str, Callable[[Driver, Any, str], Any]]] = {
     "load": ("new", lambda driver, _, name: load(driver, name)),
     "store": ("new", lambda driver, _, name: driver.run(store_rotation(name, ROTATION))),
     "drop": ("new", lambda driver, _, name: driver.run(drop_companion(name))),
-    "refit": ("docs", lambda _, client, name: refit(client, name)),
-    "refit by one": ("docs", lambda _, client, name: refit(client, name, rotation=ROTATION)),
+    "rotate": ("docs", lambda _, client, name: rotate(client, name)),
+    "rotate by one": ("docs", lambda _, client, name: rotate(client, name, rotation=ROTATION)),
     "migrate": ("bare", lambda _, c, name: migrate(c, name, stages=(4,), rotation="auto")),
     "plan": ("bare", lambda _, c, name: plan_migration(c, name, stages=(4,), rotation=ROTATION)),
     "copy": (
@@ -157,7 +157,7 @@ def test_a_companion_says_whose_it_is(driver: Driver, client: Client, name: str)
     fill(driver, name, layout(ROTATION))
     companion = companion_name(name)
     assert owner_of(client.get_collection(companion)) == name
-    for maintain in (audit, repair, refit):
+    for maintain in (audit, repair, rotate):
         with pytest.raises(MigrationError, match=f"holds the rotation of '{name}'"):
             maintain(client, companion)
     driver.run(drop_companion(name))
@@ -191,7 +191,7 @@ def test_a_companion_of_an_earlier_version_is_known_by_what_it_holds(
     fill(driver, name, layout(ROTATION))
     assert driver.run(open_layout(name)).rotation == ROTATION
     assert owner_of(client.get_collection(companion_name(name))) == name
-    refit(client, name, flatten=0.5)
+    rotate(client, name, flatten=0.5)
     driver.run(drop_companion(name))
     assert not client.collection_exists(companion_name(name))
 
@@ -203,7 +203,7 @@ def test_points_that_somebody_put_into_a_companion_stay(
     companion = companion_name(name)
     mine = models.PointStruct(id=1, vector={"row": ONES}, payload={"mine": True})
     client.upsert(companion, [mine], wait=True)
-    refit(client, name, flatten=0.5)
+    rotate(client, name, flatten=0.5)
     assert client.retrieve(companion, [1])[0].payload == {"mine": True}
     wider = Rotation.fit(np.random.default_rng(1).normal(size=(60, 24)).astype(np.float32), 4)
     for lose in (drop_companion(name), store_rotation(name, wider)):
@@ -226,5 +226,5 @@ def test_a_collection_restored_under_another_name_keeps_its_rotation(
     client.create_collection(name, rotated.vectors_config(), metadata=rotated.metadata())
     fill(driver, name, layout(None))
     assert driver.run(load_rotation(name, ROTATION.id)) == ROTATION
-    refit(client, name, flatten=0.5)
+    rotate(client, name, flatten=0.5)
     assert owner_of(client.get_collection(companion_name(name))) == name

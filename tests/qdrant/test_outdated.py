@@ -15,7 +15,7 @@ from mrl_adapters.qdrant import (
     EdgeClient,
     MatryoshkaCollection,
     SearchPlan,
-    refit,
+    rotate,
 )
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow, run
@@ -172,7 +172,7 @@ def test_searches_refused_together_during_a_rotation_all_go_on(
     vectors = documents(200, clusters=4)
     driver.run(docs.add([f"d{row}" for row in range(200)], vectors, [{} for _ in range(200)]))
     layout = docs.layout
-    refit(client, name)
+    rotate(client, name)
     flows = [docs.search([Search(vectors[row], 1)]) for row in range(count)]
     pending = [(flow, _until_refused(flow, client)) for flow in flows]
     found = [run(_resumed(flow, request), client) for flow, request in pending]

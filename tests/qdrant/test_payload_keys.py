@@ -13,7 +13,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
 from mrl_adapters.llama_index.nodes import to_node
-from mrl_adapters.qdrant import CollectionLayout, MatryoshkaCollection, SearchPlan, migrate, refit
+from mrl_adapters.qdrant import CollectionLayout, MatryoshkaCollection, SearchPlan, migrate, rotate
 from mrl_adapters.qdrant.contents import Contents, UnreadableContentWarning
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.payload_keys import (
@@ -276,6 +276,6 @@ def test_keys_go_along_with_a_migration_a_copy_and_a_rotation(
     elif how == "copy":
         target = migrate(client, name, stages=(4,), mode="copy").target_name
     else:
-        refit(client, name)
+        rotate(client, name)
     assert stored(client, target) == {"content": "text", "metadata": "meta"}
     assert opened(drive, target).keys == PayloadKeys("text", "meta")

@@ -168,7 +168,7 @@ def test_a_rotation_that_there_is_not_is_told_and_one_that_there_is_satisfies(
     add(driver, name, documents, laid_out())
     (message,) = told(driver.run, name, laid_out(rotation="auto"))
     assert "plain slices, the layout asks for rotation='auto'" in message
-    assert re.search(r"mrl-adapters rotate \S+ --stages 4,8|qdrant\.refit\(client", message)
+    assert re.search(r"mrl-adapters rotate \S+ --stages 4,8|qdrant\.rotate\(client", message)
     rotated = f"{name}_rotated"
     docs = MatryoshkaCollection(rotated, layout=laid_out(rotation="auto"))
     ids = [str(row) for row in range(60)]

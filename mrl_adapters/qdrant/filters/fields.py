@@ -7,8 +7,8 @@ from typing import Any
 
 from qdrant_client import models
 
+from mrl_adapters.edge.texts import is_text
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.edge.texts import is_text
 from mrl_adapters.qdrant.filters import moments, numbers, patterns
 from mrl_adapters.qdrant.filters.keys import paths
 from mrl_adapters.qdrant.filters.logic import Term, all_of, any_of, negated

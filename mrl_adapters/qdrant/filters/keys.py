@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 
+from mrl_adapters.edge.texts import is_text
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.edge.texts import is_text
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _STEP = re.compile(r'(?:"(?P<quoted>[^"\\]*)"|(?P<name>[^"\\.\[\]]+))(?P<members>(?:\[\d*\])*)')

@@ -1,0 +1,152 @@
+"""Convert `models.QueryRequest` with nested prefetches into the engine's request."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import qdrant_edge as edge
+from qdrant_client import models
+
+from mrl_adapters.edge.filters import edge_filter
+from mrl_adapters.edge.limits import MAX_PREFETCH_DEPTH
+from mrl_adapters.edge.parsing import parsed, refuse_fields, set_fields
+from mrl_adapters.edge.queries import Lookup, QueryIntake
+from mrl_adapters.errors import ConfigurationError
+
+_DEFAULT_LIMIT = 10
+
+
+def edge_request(request: models.QueryRequest, lookup: Lookup) -> edge.QueryRequest:
+    """Convert a request.
+
+    Args:
+        request: The client's request; float buffers are taken for vectors as well as lists.
+        lookup: How to find the vector of a point that the query names by id.
+
+    Returns:
+        The engine's request.
+
+    Raises:
+        NotImplementedError: A part that is not offered here.
+        ValueError: A limit below 1.
+    """
+    limit, query, query_filter = _core(request, lookup)
+    return edge.QueryRequest(
+        limit=limit,
+        offset=request.offset,
+        query=query,
+        prefetches=_prefetches(request.prefetch, lookup),
+        with_vector=edge_vector_selector(request.with_vector),
+        with_payload=edge_payload_selector(request.with_payload),
+        filter=query_filter,
+        score_threshold=request.score_threshold,
+        params=edge_params(request.params),
+    )
+
+
+def _prefetches(given: Any, lookup: Lookup, depth: int = 1) -> list[edge.Prefetch]:
+    if given is None:
+        return []
+    if depth > MAX_PREFETCH_DEPTH:
+        message = (
+            f"The query has more than {MAX_PREFETCH_DEPTH} prefetches inside each other, or one "
+            "holds itself. Put them side by side."
+        )
+        raise ConfigurationError(message)
+    several = given if isinstance(given, list) else [given]
+    return [_prefetch(each, lookup, depth) for each in several]
+
+
+def _prefetch(given: models.Prefetch, lookup: Lookup, depth: int) -> edge.Prefetch:
+    if isinstance(given, dict):
+        given = parsed(models.Prefetch, given)
+    limit, query, query_filter = _core(given, lookup)
+    return edge.Prefetch(
+        limit=limit,
+        query=query,
+        prefetches=_prefetches(given.prefetch, lookup, depth + 1),
+        params=edge_params(given.params),
+        filter=query_filter,
+        score_threshold=given.score_threshold,
+    )
+
+
+def _core(
+    given: models.QueryRequest | models.Prefetch, lookup: Lookup
+) -> tuple[int, Any, edge.Filter | None]:
+    """Convert what a request and a prefetch have in common: limit, query, filter."""
+    if given.lookup_from is not None:
+        refuse_fields(given, ["lookup_from"])
+    limit = _DEFAULT_LIMIT if given.limit is None else given.limit
+    if limit < 1:
+        message = f"{type(given).__name__} has limit {limit}. Ask for at least 1 point."
+        raise ValueError(message)
+    intake = QueryIntake(given.using or "", limit, lookup)
+    query = intake.convert(given.query)
+    wanted = edge_filter(given.filter)
+    if intake.mentioned:  # points that a query names are no findings, as on the server
+        others = edge.HasIdCondition(intake.mentioned)
+        wanted = edge.Filter(must=[wanted] if wanted else None, must_not=[others])
+    return limit, query, wanted
+
+
+def edge_params(given: models.SearchParams | None) -> edge.SearchParams | None:
+    """Convert search parameters.
+
+    Args:
+        given: hnsw_ef, exact, indexed_only, quantization, acorn, idf.
+
+    Returns:
+        The engine's parameters or None.
+
+    Raises:
+        NotImplementedError: One that is not offered here.
+    """
+    if given is None:
+        return None
+    if isinstance(given, dict):
+        given = parsed(models.SearchParams, given)
+    fields = set_fields(given)
+    refuse_fields(given, fields.keys() - _PARAMS)
+    for name, part in _PARTS.items():
+        if name in fields:
+            fields[name] = part(**set_fields(fields[name]))
+    return edge.SearchParams(**fields)
+
+
+_PARTS: dict[str, Any] = {
+    "quantization": edge.QuantizationSearchParams,
+    "acorn": edge.AcornSearchParams,
+}
+_PARAMS = {"hnsw_ef", "exact", "indexed_only", *_PARTS}
+
+
+def edge_payload_selector(given: Any) -> Any:
+    """Convert what to return of the payload.
+
+    Args:
+        given: A bool, the keys to give, models.PayloadSelectorInclude or ...Exclude, or None.
+
+    Returns:
+        The engine's selector.
+
+    Raises:
+        NotImplementedError: Another kind of selector.
+    """
+    if given is None or isinstance(given, bool):
+        return bool(given)
+    if isinstance(given, models.PayloadSelectorInclude):
+        return edge.PayloadSelector.Include(given.include)
+    if isinstance(given, models.PayloadSelectorExclude):
+        return edge.PayloadSelector.Exclude(given.exclude)
+    if isinstance(given, Sequence):
+        return edge.PayloadSelector.Include(list(given))
+    message = (
+        f"EdgeClient does not offer the payload selector {type(given).__name__}. "
+        "Pass a bool, a list of keys, PayloadSelectorInclude or PayloadSelectorExclude."
+    )
+    raise NotImplementedError(message)
+
+
+def edge_vector_selector(given: Any) -> bool | list[str]:
+    """Convert what to return of the vectors: all, none, or some by name."""
+    return bool(given) if given is None or isinstance(given, bool) else list(given)

@@ -1,0 +1,193 @@
+"""Refuse to write while there is still room: the engine dies where a mapped file finds none.
+
+Its files are made large and empty, and take room page by page as they are written. A page that
+the disk has no room for ends the process (SIGBUS), whatever Python would do about it. So every
+write asks first, for what it brings and for what the next build of the index takes.
+"""
+
+import math
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from qdrant_client import models
+
+from mrl_adapters.edge.config import dense_vectors
+from mrl_adapters.edge.files import allocated_bytes
+from mrl_adapters.edge.mounts import fills_holes
+from mrl_adapters.edge.names import SHARD_FOLDER
+from mrl_adapters.edge.pending import build_from
+from mrl_adapters.errors import EngineError
+
+Size: TypeAlias = Callable[[int, float], float]
+"""Tells about how many bytes a write brings, given the number of points that it touches and what a
+stored one takes; asked only where room is short."""
+
+_MB = 1 << 20
+
+# Measured by the free room before and after each operation, on ext4 and tmpfs.
+_BEGUN_BYTES = 8 * _MB  # pages begun in about a hundred files
+_LOADED_BYTES = 1 * _MB
+_CHUNK_BYTES = 33 * _MB  # of a vector kept in memory: tmpfs gives it room when it is only read
+_WRITTEN_TIMES = 3  # log, segment, and the files around it: up to 2.1 of what comes
+_PLENTY_BYTES = 4096 * _MB  # more than any one operation is allowed to bring
+_OPERATION_BYTES = 4 * _MB  # what one brings in the end, mostly less
+_BUILT_TIMES = 1.5  # segments beside the old ones, with codes and graph: up to 1.2 of the old
+
+
+def nothing(touched: int, stored: float) -> float:
+    """Say of a write that it brings nothing to speak of."""
+    del touched, stored
+    return 0.0
+
+
+class Space:
+    """The room that a collection has left.
+
+    Args:
+        name: The collection, for messages.
+        folder: Its folder.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._name = name
+        self._folder = folder
+        self._stored: float | None = None
+
+    def measure(self) -> None:
+        """Look again what the segments take: they have been exchanged."""
+        self._stored = None
+
+    @property
+    def stored(self) -> float:
+        """About the bytes that the segments take."""
+        if self._stored is None:
+            self._stored = _stored_bytes(self._folder / SHARD_FOLDER / "segments")
+        return self._stored
+
+    def check_write(
+        self,
+        settings: models.CreateCollection,
+        touched: int,
+        size: Size,
+        points: Callable[[], int],
+    ) -> None:
+        """Make sure of the room for a write and for the build that follows.
+
+        Args:
+            settings: The collection's settings.
+            touched: How many points it touches.
+            size: Tells about how many bytes it brings.
+            points: Tells how many points there are; asked only where room is short.
+
+        Raises:
+            EngineError: There is too little.
+        """
+        free = self._free()
+        if free > _PLENTY_BYTES + _BUILT_TIMES * self.stored:
+            self._stored = self.stored + _OPERATION_BYTES
+            return
+        self.measure()
+        written = _WRITTEN_TIMES * size(touched, self.stored / max(points(), 1))
+        kept = _kept(settings)
+        if not math.isinf(build_from(settings)):
+            kept += self.build_bytes() + _BUILT_TIMES * written
+        if free < written + kept:
+            raise self._shortage("writing", written, kept, free)
+
+    def check_load(self, settings: models.CreateCollection) -> None:
+        """Make sure of the few pages that loading begins.
+
+        Args:
+            settings: The collection's settings.
+
+        Raises:
+            EngineError: There is too little.
+        """
+        free, needed = self._free(), _LOADED_BYTES
+        if free < _kept(settings) and fills_holes(self._folder):
+            needed += _holes(self._folder / SHARD_FOLDER / "segments")
+        if free < needed:
+            raise self._shortage("loading", needed, 0, free)
+
+    def check(self, settings: models.CreateCollection, doing: str, needed: float = 0) -> None:
+        """Make sure of the room for something else than a write.
+
+        Args:
+            settings: The collection's settings.
+            doing: What it is, for the message.
+            needed: Bytes that it takes, beside what loading may take later.
+
+        Raises:
+            EngineError: There is too little.
+        """
+        free, kept = self._free(), _kept(settings)
+        if free < needed + kept:
+            raise self._shortage(doing, needed, kept, free)
+
+    def build_bytes(self) -> float:
+        """Give about what a build takes before the old segments are removed."""
+        return _BUILT_TIMES * self.stored + _BEGUN_BYTES
+
+    def has_room_to_build(self) -> bool:
+        """Tell whether a build would fit now."""
+        self.measure()
+        return self._free() >= self.build_bytes()
+
+    def check_build(self) -> None:
+        """Make sure of the room for a build.
+
+        Raises:
+            EngineError: There is too little.
+        """
+        if not self.has_room_to_build():
+            doing, needed = "building the index", self.build_bytes()
+            raise self._shortage(doing, needed, 0, self._free())
+
+    def _free(self) -> int:
+        return shutil.disk_usage(self._folder).free
+
+    def _shortage(self, doing: str, needed: float, kept: float, free: int) -> EngineError:
+        more = f", and {_megabytes(kept)} must stay free to load it and build its index"
+        message = (
+            f"No space left on {self._folder}: collection {self._name!r}: {doing} needs about "
+            f"{_megabytes(needed)}{more if kept else ''}; {_megabytes(free)} are free. Nothing was "
+            "written. Make room and try again; what is there stays as it is, and searchable."
+        )
+        return EngineError(
+            message,
+            collection=self._name,
+            path=self._folder,
+            expected=math.ceil(needed + kept),
+            found=free,
+        )
+
+
+def _kept(settings: models.CreateCollection) -> float:
+    """Give what must be free for a collection to be loaded again."""
+    in_memory = sum(
+        not params.on_disk and params.memory is not models.Memory.COLD
+        for params in dense_vectors(settings).values()
+    )
+    payload = settings.on_disk_payload is False
+    return _BEGUN_BYTES + _CHUNK_BYTES * (in_memory + payload)
+
+
+def _stored_bytes(folder: Path) -> float:
+    total = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            total += allocated_bytes(Path(where, name).stat())
+    return total
+
+
+def _holes(folder: Path) -> int:
+    """Give the bytes of holes in files that loading may read whole."""
+    states = (path.stat() for name in ("chunk_*", "page_*") for path in folder.rglob(name))
+    return sum(max(0, each.st_size - allocated_bytes(each)) for each in states)
+
+
+def _megabytes(size: float) -> str:
+    return f"{math.ceil(size / _MB):,} MB"

@@ -1,0 +1,255 @@
+"""Say what about a collection's settings costs memory, time or results."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from qdrant_client import models
+
+from mrl_adapters.maintenance.source import Source
+from mrl_adapters.qdrant.commands import command
+from mrl_adapters.qdrant.driver import Driver
+from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.flow import ask
+from mrl_adapters.qdrant.layout import CollectionLayout, short_name
+from mrl_adapters.qdrant.payload_keys import TEXT_KEYS, PayloadKeys
+from mrl_adapters.qdrant.reading import active_rotation, dense_vectors, short_vectors
+
+_SAMPLE = 200
+_COMMON_SHARE = 0.5
+_LONGEST_VALUE = 200  # characters; longer texts are read, not filtered by
+_LISTED = 10
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One thing that could be better.
+
+    Args:
+        topic: A short name for scripts.
+        message: What was found and what it costs.
+        fix: What to do about it.
+    """
+
+    topic: str
+    message: str
+    fix: str
+
+
+def advise(
+    driver: Driver, source: Source, layout: CollectionLayout | None, keys: PayloadKeys
+) -> list[Advice]:
+    """Look at a collection's settings.
+
+    Args:
+        driver: Reaches the collection.
+        source: The collection.
+        layout: Its layout; None if it has no usable short vectors.
+        keys: Where it keeps texts and metadata.
+    """
+    if driver.run(ask(engine_of)) is Engine.LOCAL:
+        return [
+            Advice(
+                "local_mode",
+                "qdrant-client's local mode scans every vector, so that short ones save nothing.",
+                "Copy the collection to the embedded engine or a server: migrate with mode='copy' "
+                "(--to-path, --to-url).",
+            )
+        ]
+    return [
+        *_about_full(source, layout),
+        *(_about_short(source, layout) if layout else []),
+        *(_about_tenants(source, layout) if layout else []),
+        *_about_others(driver, source, layout),
+        *_about_payload(driver, source, keys),
+    ]
+
+
+def _about_full(source: Source, layout: CollectionLayout | None) -> list[Advice]:
+    full, config = source.full, source.info.config
+    points = source.info.points_count or 0
+    found = []
+    own_m = full.hnsw_config.m if full.hnsw_config else None
+    if layout is not None and (config.hnsw_config.m if own_m is None else own_m) != 0:
+        found.append(
+            Advice(
+                "full_graph",
+                f"The full vectors have a graph of their own: time to build it, and about "
+                f"{points * config.hnsw_config.m * 2 * 4:,} bytes of RAM that two-stage search "
+                "does not use.",
+                "Once nothing searches them directly: update_collection(vectors_config="
+                f"{{{source.full_name!r}: VectorParamsDiff(hnsw_config=HnswConfigDiff(m=0))}}).",
+            )
+        )
+    if config.quantization_config is not None:
+        found.append(
+            Advice(
+                "collection_quantization",
+                "The collection is quantized as a whole, full vectors too: other programs get "
+                "approximate scores; this package asks for exact ones.",
+                "update_collection(quantization_config=Disabled.DISABLED); the short vectors have "
+                "a setting of their own.",
+            )
+        )
+    cold = getattr(getattr(full, "memory", None), "value", None) == "cold"
+    if layout is not None and not full.on_disk and not cold:
+        found.append(
+            Advice(
+                "full_in_ram",
+                f"The full vectors are kept in RAM: {points * full.size * 4:,} bytes, of which a "
+                "search reads only the shortlist.",
+                "update_collection(vectors_config="
+                f"{{{source.full_name!r}: VectorParamsDiff(on_disk=True)}}).",
+            )
+        )
+    if layout is not None and full.datatype != models.Datatype.FLOAT16:
+        found.append(
+            Advice(
+                "full_float32",
+                f"The full vectors are stored as float32; float16 would save "
+                f"{points * full.size * 2:,} bytes of disk at a score error below 1e-4.",
+                "Migrate into a copy (mode='copy', --copy-to).",
+            )
+        )
+    return found
+
+
+def _about_short(source: Source, layout: CollectionLayout) -> list[Advice]:
+    found = []
+    for stage in layout.stages:
+        name = layout.stage_name(stage)
+        params = dense_vectors(source.info)[name]
+        links, tenant_links = _links(source, name)
+        if not links and not (tenant_links and source.info.payload_schema):
+            found.append(
+                Advice(
+                    "short_graph",
+                    f"{name!r} has no graph: every search scans all points.",
+                    f"update_collection(vectors_config={{{name!r}: "
+                    "VectorParamsDiff(hnsw_config=HnswConfigDiff(m=16))}).",
+                )
+            )
+        if params.quantization_config is None:
+            found.append(
+                Advice(
+                    "short_codes",
+                    f"{name!r} is kept in RAM as float32; int8 codes take a quarter and find the "
+                    "same.",
+                    f"update_collection(vectors_config={{{name!r}: VectorParamsDiff("
+                    "quantization_config=ScalarQuantization(...))}).",
+                )
+            )
+    return found
+
+
+def _about_tenants(source: Source, layout: CollectionLayout) -> list[Advice]:
+    """Look for graphs of all points where every search is one tenant's."""
+    if source.tenant_field is None:
+        return []
+    links = {name: _links(source, name)[0] for name in map(layout.stage_name, layout.stages)}
+    if not (links := {name: m for name, m in links.items() if m}):
+        return []
+    settings = ", ".join(
+        f"{name!r}: VectorParamsDiff(hnsw_config=HnswConfigDiff(m=0, payload_m={m}))"
+        for name, m in links.items()
+    )
+    return [
+        Advice(
+            "tenant_graphs",
+            f"{source.tenant_field!r} is indexed as a tenant's field, but the graphs of "
+            f"{', '.join(map(repr, links))} go through the points of all tenants, as they were "
+            "laid out before that index. A search within one tenant follows links that lead out "
+            "of it: where tenants are large, it finds less.",
+            "If every search is filtered by its tenant: update_collection(vectors_config="
+            f"{{{settings}}}). The next optimization (embedded engine: optimize) then builds a "
+            "graph a tenant; a search without that filter scans all points.",
+        )
+    ]
+
+
+def _links(source: Source, name: str) -> tuple[int, int]:
+    """Links a point in a vector's graph: of all points, and of those with one payload value."""
+    shared = source.info.config.hnsw_config
+    own = dense_vectors(source.info)[name].hnsw_config or models.HnswConfigDiff()
+    links = shared.m if own.m is None else own.m
+    tenant_links = shared.payload_m if own.payload_m is None else own.payload_m
+    return links, links if tenant_links is None else tenant_links
+
+
+def _about_others(driver: Driver, source: Source, layout: CollectionLayout | None) -> list[Advice]:
+    found = []
+    sizes = {name: each.size for name, each in source.other_dense.items()}
+    if any(size != source.full.size for size in sizes.values()):
+        found.append(
+            Advice(
+                "mixed_sizes",
+                f"It holds dense vectors of several sizes beside {source.full_name!r} "
+                f"({source.full.size}): {sizes}. Those are not searched.",
+                "Delete those that nothing uses: delete_vector_name.",
+            )
+        )
+    known = set(layout.vector_names) if layout else set()
+    unused = sorted(
+        short_name(stage, rotation)
+        for rotation, family in short_vectors(source.info).items()
+        for stage in family
+    )
+    if layout is not None and (unused := [name for name in unused if name not in known]):
+        # Those of another rotation cannot be made this one's.
+        of_ours = short_vectors(source.info).get(active_rotation(source.info), {})
+        adopting = ""
+        if sizes_left := sorted(set(of_ours) - set(layout.stages)):
+            line = command("migrate", source.name, stages=sizes_left, client=driver.client)
+            adopting = f", or make them stages of its own: {line}"
+        found.append(
+            Advice(
+                "unused_short",
+                f"Short vectors {unused} are not among the stages {layout.stages} that the "
+                "collection names as its own.",
+                f"Delete them (delete_vector_name){adopting}",
+            )
+        )
+    if source.info.status != models.CollectionStatus.GREEN:
+        found.append(
+            Advice(
+                "status",
+                f"The collection's status is {source.info.status.value}: what is not indexed yet "
+                "is scanned.",
+                "Wait for the optimizer, or look into the server's log if it stays.",
+            )
+        )
+    return found
+
+
+def _about_payload(driver: Driver, source: Source, keys: PayloadKeys) -> list[Advice]:
+    records, _ = driver.run(
+        ask(lambda c: c.scroll(source.name, limit=_SAMPLE, with_payload=True, with_vectors=False))
+    )
+    seen = Counter(field for record in records for field in _fields(record.payload or {}, keys))
+    common = [field for field, count in seen.items() if count >= _COMMON_SHARE * len(records)]
+    bare = sorted(field for field in common if field not in (source.info.payload_schema or {}))
+    if not bare:
+        return []
+    return [
+        Advice(
+            "payload_indexes",
+            f"Payload fields without an index: {', '.join(bare[:_LISTED])}"
+            f"{' and more' if len(bare) > _LISTED else ''}. Filters on them read every payload.",
+            "create_payload_index for those that you filter by.",
+        )
+    ]
+
+
+def _fields(payload: dict[str, Any], keys: PayloadKeys) -> list[str]:
+    """List what could be filtered by: short values at the top, and in LangChain's metadata."""
+    nested = payload.get(keys.metadata) if keys.metadata else None
+    inner = nested if isinstance(nested, dict) else {}
+    values = {**payload, **{f"{keys.metadata}.{key}": value for key, value in inner.items()}}
+    return [
+        key
+        for key, value in values.items()
+        if not key.startswith("_")
+        and key not in {keys.content, *TEXT_KEYS}
+        and isinstance(value, str | int | float | bool)
+        and len(str(value)) <= _LONGEST_VALUE
+    ]

@@ -1,8 +1,0 @@
-"""The embedded engine: Qdrant Edge behind the methods of `QdrantClient`."""
-
-from mrl_adapters.qdrant.edge.client import EdgeClient
-from mrl_adapters.qdrant.edge.ownership import store_at
-from mrl_adapters.qdrant.edge.paths import AnyPath, absolute_path, is_address
-from mrl_adapters.qdrant.edge.permissions import may_write
-
-__all__ = ["AnyPath", "EdgeClient", "absolute_path", "is_address", "may_write", "store_at"]
