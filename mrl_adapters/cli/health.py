@@ -18,7 +18,7 @@ from mrl_adapters.cli.options import (
 from mrl_adapters.cli.terminal import output, point_phases, tell
 
 if TYPE_CHECKING:
-    from mrl_adapters.edge.log_repair import LogRepair
+    from mrl_adapters.edge import LogRepair
     from mrl_adapters.qdrant import AuditReport, RepairResult
 
 

@@ -1,8 +1,24 @@
 """The embedded engine: Qdrant Edge behind the methods of `QdrantClient`."""
 
 from mrl_adapters.edge.client import EdgeClient
+from mrl_adapters.edge.client_models import construct
+from mrl_adapters.edge.limits import MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH
+from mrl_adapters.edge.log_repair import LogRepair
 from mrl_adapters.edge.ownership import store_at
 from mrl_adapters.edge.paths import AnyPath, absolute_path, is_address
 from mrl_adapters.edge.permissions import may_write
+from mrl_adapters.edge.texts import is_text
 
-__all__ = ["AnyPath", "EdgeClient", "absolute_path", "is_address", "may_write", "store_at"]
+__all__ = [
+    "MAX_PAYLOAD_BYTES",
+    "MAX_PAYLOAD_DEPTH",
+    "AnyPath",
+    "EdgeClient",
+    "LogRepair",
+    "absolute_path",
+    "construct",
+    "is_address",
+    "is_text",
+    "may_write",
+    "store_at",
+]

@@ -10,7 +10,7 @@ import qdrant_edge as edge
 from qdrant_client import models
 from qdrant_client.http import models as rest
 
-from mrl_adapters.edge.building import built
+from mrl_adapters.edge.client_models import construct
 from mrl_adapters.edge.diversity import candidates_request, chosen, needs_own_diversity
 from mrl_adapters.edge.filters import edge_filter
 from mrl_adapters.edge.ids import PointId, naming_ids, plain_id, spelled
@@ -96,7 +96,7 @@ class Reading(OpenPath):
             "score_threshold": score_threshold,
             "lookup_from": lookup_from,
         }
-        request = built(models.QueryRequest, fields)
+        request = construct(models.QueryRequest, fields)
         return self.query_batch_points(collection_name, [request])[0]
 
     def query_batch_points(
@@ -123,7 +123,7 @@ class Reading(OpenPath):
         for request, answer in zip(requests, answers, strict=True):
             wanted = edge_vector_selector(request.with_vector)
             points = [scored_point(each, wanted) for each in answer]
-            responses.append(built(rest.QueryResponse, {"points": points}))
+            responses.append(construct(rest.QueryResponse, {"points": points}))
         return responses
 
     def _diverse(

@@ -5,7 +5,7 @@ from typing import Any
 import qdrant_edge as edge
 from qdrant_client import models
 
-from mrl_adapters.edge.building import built
+from mrl_adapters.edge.client_models import construct
 from mrl_adapters.edge.ids import plain_id
 
 
@@ -21,7 +21,7 @@ def plain_vector(vector: Any) -> Any:
 def record(found: edge.Record) -> models.Record:
     """Give a retrieved point as the client gives it."""
     vector = found.vector
-    return built(
+    return construct(
         models.Record,
         {
             "id": plain_id(found.id),
@@ -49,7 +49,7 @@ def scored_point(found: edge.ScoredPoint, wanted: Any) -> models.ScoredPoint:
         vector = plain_vector(found.vector)
         if isinstance(wanted, list) and isinstance(vector, dict):
             vector = {name: vector[name] for name in wanted if name in vector}
-    return built(
+    return construct(
         models.ScoredPoint,
         {
             "id": plain_id(found.id),

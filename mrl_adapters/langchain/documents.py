@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from langchain_core.documents import Document
 from qdrant_client import models
 
-from mrl_adapters.edge.building import built
+from mrl_adapters.edge import construct
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.lists import require_each, require_list
 from mrl_adapters.qdrant.contents import Contents
@@ -48,7 +48,7 @@ def to_document(point: models.Record | models.ScoredPoint, contents: Contents) -
     if NODE_KEY in payload or not (isinstance(text, str) and isinstance(metadata, dict)):
         text, metadata = contents.text_and_metadata(payload, point.id)
     content = {"id": original_id(point.id, payload), "metadata": metadata, "page_content": text}
-    return built(Document, {**_EMPTY, **content})
+    return construct(Document, {**_EMPTY, **content})
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mrl_adapters.edge import EdgeClient
-from mrl_adapters.edge.log_repair import LogRepair
+from mrl_adapters.edge import EdgeClient, LogRepair
 from mrl_adapters.errors import CollectionMismatchError, MigrationError
 from mrl_adapters.maintenance.checkpoint import continuing, read_checkpoint
 from mrl_adapters.maintenance.in_place import settle_all

@@ -16,8 +16,7 @@ import numpy as np
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from mrl_adapters.edge.limits import MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH
-from mrl_adapters.edge.texts import is_text
+from mrl_adapters.edge import MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH, is_text
 
 MAX_DEPTH = MAX_PAYLOAD_DEPTH
 """Levels of a payload, itself included: the embedded engine's log is read to 128."""

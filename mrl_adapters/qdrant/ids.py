@@ -35,7 +35,7 @@ from typing import Any, TypeAlias
 
 from qdrant_client import models
 
-from mrl_adapters.edge.texts import is_text
+from mrl_adapters.edge import is_text
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.lists import require_list
 

@@ -30,7 +30,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mrl_adapters.edge.texts import is_text
+from mrl_adapters.edge import is_text
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.lists import require_list
 from mrl_adapters.qdrant.conversion import (

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from qdrant_client import models
 
-from mrl_adapters.edge.building import built
+from mrl_adapters.edge import construct
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
 from mrl_adapters.qdrant.ids import ID_KEY, PointId, point_id
 from mrl_adapters.qdrant.layout import CollectionLayout
@@ -242,7 +242,7 @@ class PointBatch:
             content = payload if told else {**payload, ID_KEY: identifier}
             vector = dict(zip(self.vectors, row, strict=True))
             structs.append(
-                built(models.PointStruct, {"id": stored, "vector": vector, "payload": content})
+                construct(models.PointStruct, {"id": stored, "vector": vector, "payload": content})
             )
         for place in bare:
             structs[place].vector = {}

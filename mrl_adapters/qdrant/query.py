@@ -8,7 +8,7 @@ from typing import Any
 
 from qdrant_client import models
 
-from mrl_adapters.edge.building import built
+from mrl_adapters.edge import construct
 from mrl_adapters.errors import AnswerError, CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.engine import Engine
@@ -125,7 +125,7 @@ def search_request(
     stages = chosen_stages(layout, plan, engine, name)
     # The local mode scans everything and warns of settings that it has no use for.
     tuned = engine is not Engine.LOCAL
-    return built(
+    return construct(
         models.QueryRequest,
         {
             "prefetch": _prefetch(search, layout, plan, stages, encode, tuned=tuned),
@@ -231,7 +231,7 @@ def _prefetch(
     shortlists = plan.shortlists(len(stages), search.reach, search.offset)
     for stage, shortlist in zip(stages, shortlists, strict=True):
         name = layout.stage_name(stage)
-        inner = built(
+        inner = construct(
             models.Prefetch,
             {
                 "prefetch": inner,

@@ -10,7 +10,7 @@ import pytest
 from qdrant_client import models
 
 from mrl_adapters.edge import EdgeClient
-from mrl_adapters.edge.building import built
+from mrl_adapters.edge.client_models import construct
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
 
 Points = Callable[..., list[models.PointStruct]]
@@ -277,7 +277,7 @@ def test_results_are_models_like_any_other() -> None:
         "shard_key": None,
         "order_value": None,
     }
-    fast, slow = built(models.ScoredPoint, dict(fields)), models.ScoredPoint(**fields)
+    fast, slow = construct(models.ScoredPoint, dict(fields)), models.ScoredPoint(**fields)
     assert fast == slow
     assert fast.model_dump_json() == slow.model_dump_json()
     assert repr(fast) == repr(slow)

@@ -7,7 +7,7 @@ from typing import Any
 
 from qdrant_client import models
 
-from mrl_adapters.edge.texts import is_text
+from mrl_adapters.edge import is_text
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.filters import moments, numbers, patterns
 from mrl_adapters.qdrant.filters.keys import paths

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 
-from mrl_adapters.edge.texts import is_text
+from mrl_adapters.edge import is_text
 from mrl_adapters.errors import ConfigurationError
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")

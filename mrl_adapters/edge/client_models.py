@@ -8,7 +8,7 @@ from qdrant_client import models
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def built(kind: type[Model], fields: dict[str, Any]) -> Model:
+def construct(kind: type[Model], fields: dict[str, Any]) -> Model:
     """Build a model from complete, trusted fields: model_construct at a fifth of its cost.
 
     For what is written, searched with and found. Validating a query vector through Qdrant's union
