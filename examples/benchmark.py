@@ -10,7 +10,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mrl_adapters.bench import Contender, FullGraph, TwoStage, from_file, run, synthetic
+from mrl_adapters.bench import (
+    Contender,
+    FullGraph,
+    TwoStage,
+    bench_tables,
+    from_file,
+    run,
+    synthetic,
+)
 
 
 def main(folder: Path, source: Path | None) -> None:
@@ -22,7 +30,7 @@ def main(folder: Path, source: Path | None) -> None:
     stage = data.documents.shape[1] // 4
     contenders: list[Contender] = [FullGraph(), FullGraph(quantized=True), TwoStage((stage,))]
     result = run(folder / "data", contenders, folder / "engine", repeats=3)
-    print(result.to_markdown())
+    print(bench_tables(result))
 
 
 if __name__ == "__main__":  # each contender runs in a process that imports this file

@@ -9,7 +9,7 @@ import time
 from tempfile import TemporaryDirectory
 
 from mrl_adapters.embeddings import WordLlamaEmbedder
-from mrl_adapters.evaluation import docstrings
+from mrl_adapters.evaluation.docstrings import docstrings
 from mrl_adapters.langchain import MatryoshkaRetriever, MatryoshkaVectorStore
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect
 

@@ -26,14 +26,8 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from mrl_adapters.embeddings import SentenceTransformerEmbedder
-from mrl_adapters.evaluation import (
-    CurveResult,
-    Dataset,
-    Docstring,
-    curve,
-    docstring_dataset,
-    docstrings,
-)
+from mrl_adapters.evaluation import CurveResult, Dataset, curve, docstring_dataset
+from mrl_adapters.evaluation.docstrings import Docstring, docstrings
 
 FULL = 768
 SIZES = (384, 192, 96, 64, 32)  # 64 is 8 % of the full size

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
-from mrl_adapters.evaluation import docstrings, exact_search
+from mrl_adapters.evaluation.docstrings import docstrings
+from mrl_adapters.evaluation.exact import exact_search
 from mrl_adapters.vectors import FloatArray, Rotation, truncate
 
 

@@ -2,10 +2,12 @@
 
 from mrl_adapters.bench.contenders import ClientSide, Contender, FullGraph, TwoStage
 from mrl_adapters.bench.data import BenchData, from_file, from_texts, synthetic, take
-from mrl_adapters.bench.growth import GrowthResult, grow
+from mrl_adapters.bench.growth import grow
 from mrl_adapters.bench.line_up import line_up
-from mrl_adapters.bench.result import BenchResult, Measured
+from mrl_adapters.bench.plots import plot_bench, plot_growth
+from mrl_adapters.bench.result import BenchResult, GrowthResult, Measured
 from mrl_adapters.bench.run import run
+from mrl_adapters.bench.tables import bench_tables, growth_tables
 
 __all__ = [
     "BenchData",
@@ -16,10 +18,14 @@ __all__ = [
     "GrowthResult",
     "Measured",
     "TwoStage",
+    "bench_tables",
     "from_file",
     "from_texts",
     "grow",
+    "growth_tables",
     "line_up",
+    "plot_bench",
+    "plot_growth",
     "run",
     "synthetic",
     "take",

@@ -1,43 +1,10 @@
 """The same contenders at several sizes: how each cost grows."""
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mrl_adapters.bench.data import Progress
-from mrl_adapters.bench.result import BenchResult
-
-
-@dataclass(frozen=True)
-class GrowthResult:
-    """One result a size, rising.
-
-    Args:
-        results: The same contenders in each.
-    """
-
-    results: tuple[BenchResult, ...]
-
-    def to_json(self) -> str:
-        """Give everything that was measured."""
-        return json.dumps(asdict(self), indent=2)
-
-    def to_markdown(self) -> str:
-        """Give a table a cost, then the tables of the largest size."""
-        from mrl_adapters.bench.report import bench_markdown, growth_markdown
-
-        return growth_markdown(self.results) + "\n" + bench_markdown(self.results[-1])
-
-    def plot(self, path: Path) -> Path:
-        """Draw each cost along the number of points.
-
-        Args:
-            path: Where to; the suffix (.png, .svg, .pdf) chooses the format.
-        """
-        from mrl_adapters.bench.plots import plot_growth
-
-        return plot_growth(self.results, path)
+from mrl_adapters.bench.result import BenchResult, GrowthResult
 
 
 def grow(

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from mrl_adapters.bench.contenders import Setting, row_of
 from mrl_adapters.bench.data import BenchData
 from mrl_adapters.bench.process import Worker
-from mrl_adapters.evaluation import Neighbours, exact_search, overlap_at_k
+from mrl_adapters.evaluation.exact import Neighbours, exact_search
+from mrl_adapters.evaluation.metrics import overlap_at_k
 from mrl_adapters.vectors import FloatArray
 
 # A chain ends where its median is so many times that of the fastest setting which reaches all.

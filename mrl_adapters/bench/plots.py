@@ -1,22 +1,22 @@
 """Pictures of a bench and of its growth (matplotlib, extra ``plot``)."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
 from typing import TypeAlias
 
-from mrl_adapters.bench.result import BenchResult, Measured
-from mrl_adapters.evaluation.plots import INK, WAYS, new_figure, save_figure, tidy
+from mrl_adapters.bench.result import BenchResult, GrowthResult, Measured
+from mrl_adapters.evaluation.figures import INK, PALETTE, new_figure, save_figure, tidy
 
 Cost: TypeAlias = Callable[[Measured], float | None]
 
-_OURS, _OTHERS = WAYS[0], "#999999"
+_OURS, _OTHERS = PALETTE[0], "#999999"
 _BAR_HEIGHT = 0.34  # inches
 _CLIPPED = 4.0  # longer bars are cut: they would hide the differences between the others
 
 
-def plot_bench(result: BenchResult, path: Path) -> Path:
+def plot_bench(result: BenchResult, path: str | Path) -> Path:
     """Draw each cost as a multiple of the first contender's.
 
     Args:
@@ -66,11 +66,11 @@ def plot_bench(result: BenchResult, path: Path) -> Path:
     return save_figure(figure, path, note)
 
 
-def plot_growth(results: Sequence[BenchResult], path: Path) -> Path:
+def plot_growth(grown: GrowthResult, path: str | Path) -> Path:
     """Draw each cost along the number of points, both axes logarithmic.
 
     Args:
-        results: The same contenders at several sizes, rising.
+        grown: The same contenders at several sizes.
         path: Where to; the suffix (.png, .svg, .pdf) chooses the format.
 
     Returns:
@@ -79,6 +79,7 @@ def plot_growth(results: Sequence[BenchResult], path: Path) -> Path:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
+    results = grown.results
     costs = _costs(min(result.compared_at for result in results))
     figure = new_figure(3.1 * len(costs) + 0.6, 4.4)
     from matplotlib.ticker import LogLocator
@@ -86,7 +87,7 @@ def plot_growth(results: Sequence[BenchResult], path: Path) -> Path:
     panels = figure.subplots(1, len(costs), squeeze=False)[0]
     points = [result.points for result in results]
     for axes, (title, label, unit, cost) in zip(panels, costs, strict=True):
-        for place, colour in zip(range(len(results[0].measured)), cycle((INK, *WAYS))):
+        for place, colour in zip(range(len(results[0].measured)), cycle((INK, *PALETTE))):
             values = [cost(result.measured[place]) for result in results]
             axes.plot(
                 points,
@@ -95,7 +96,7 @@ def plot_growth(results: Sequence[BenchResult], path: Path) -> Path:
                 markersize=4,
                 linewidth=1.4,
                 color=colour,
-                linestyle="-" if place <= len(WAYS) else "--",
+                linestyle="-" if place <= len(PALETTE) else "--",
                 label=results[0].measured[place].name,
             )
         axes.set_xscale("log")

@@ -1,9 +1,8 @@
-"""What was measured, and how it reads: ratios first, absolute figures after them."""
+"""What a bench measures: plain data."""
 
 import json
 import statistics
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 COMPARED_AT = 0.99
 """The overlap at which cold and limited runs and pictures are compared; less if the first contender
@@ -163,21 +162,20 @@ class BenchResult:
         return min(fast, default=None)
 
     def to_json(self) -> str:
-        """Give everything that was measured."""
+        """Return everything that was measured."""
         return json.dumps(asdict(self), indent=2)
 
-    def to_markdown(self) -> str:
-        """Give tables: ratios, absolute figures, settings, cold and limited searches."""
-        from mrl_adapters.bench.report import bench_markdown
 
-        return bench_markdown(self)
+@dataclass(frozen=True)
+class GrowthResult:
+    """The same contenders at several sizes.
 
-    def plot(self, path: Path) -> Path:
-        """Draw latency against overlap, and costs as ratios; see ``mrl_adapters.bench.plots``.
+    Args:
+        results: One a size, rising.
+    """
 
-        Args:
-            path: Where to; the suffix (.png, .svg, .pdf) chooses the format.
-        """
-        from mrl_adapters.bench.plots import plot_bench
+    results: tuple[BenchResult, ...]
 
-        return plot_bench(self, path)
+    def to_json(self) -> str:
+        """Return everything that was measured."""
+        return json.dumps(asdict(self), indent=2)

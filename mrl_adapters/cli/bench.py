@@ -20,7 +20,7 @@ from mrl_adapters.cli.options import (
 from mrl_adapters.cli.terminal import errors, phases, tables
 
 if TYPE_CHECKING:
-    from mrl_adapters.bench import BenchData, BenchResult, Contender, GrowthResult
+    from mrl_adapters.bench import BenchData, Contender, GrowthResult
     from mrl_adapters.bench.data import Progress
 
 _POINTS = 20_000  # of synthetic vectors
@@ -103,7 +103,16 @@ def bench(  # noqa: PLR0913 - one argument an option
     """Measure two stages beside other ways to search: memory, disk, builds, matched latency."""
     sizes = [] if points is None else sorted(set(parse_sizes(points, "--points")))
     check_plot(plot)
-    from mrl_adapters.bench import grow, line_up, run
+    from mrl_adapters.bench import (
+        BenchResult,
+        bench_tables,
+        grow,
+        growth_tables,
+        line_up,
+        plot_bench,
+        plot_growth,
+        run,
+    )
 
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +131,7 @@ def bench(  # noqa: PLR0913 - one argument an option
         everybody = line_up(dimensions, wanted, frameworks=frameworks)
         contenders = _chosen(everybody, only or [])
 
-        def measure(vectors: Path, tell: "Progress") -> "BenchResult":
+        def measure(vectors: Path, tell: "Progress") -> BenchResult:
             found = run(
                 vectors,
                 contenders,
@@ -133,7 +142,7 @@ def bench(  # noqa: PLR0913 - one argument an option
                 progress=tell,
             )
             if found.points < sizes[-1]:  # an hour may pass until the largest is done
-                tables(found.to_markdown(), errors)
+                tables(bench_tables(found), errors)
             return found
 
         result: BenchResult | GrowthResult = (
@@ -141,7 +150,10 @@ def bench(  # noqa: PLR0913 - one argument an option
             if len(sizes) == 1
             else grow(sizes, prepare, measure, report)
         )
-    show_result(result, plot, as_json=as_json)
+    if isinstance(result, BenchResult):
+        show_result(result, bench_tables, plot_bench, plot, as_json=as_json)
+    else:
+        show_result(result, growth_tables, plot_growth, plot, as_json=as_json)
 
 
 def _drawer(

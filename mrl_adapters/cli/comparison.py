@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mrl_adapters.evaluation.probe import Probe, Queries
+from mrl_adapters.evaluation.searcher import Queries, Searcher
 from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan
 from mrl_adapters.vectors import FloatArray
@@ -50,16 +50,16 @@ def compare(
     Returns:
         One row a way: full vectors first, then the short sizes, longest first.
     """
-    probe = Probe(store, k)
+    searcher = Searcher(store, k)
     queries = Queries(vectors, [None] * len(vectors))
-    truth = probe.truth(queries, lambda _: None)
-    plans: dict[int | None, SearchPlan] = {None: probe.exact}
+    truth = searcher.truth(queries, lambda _: None)
+    plans: dict[int | None, SearchPlan] = {None: searcher.exact}
     plans |= {stage: SearchPlan(stages=(stage,)) for stage in reversed(layout.stages)}
-    times = probe.latencies(queries, list(plans.values()), len(vectors))
+    times = searcher.latencies(queries, list(plans.values()), len(vectors))
     return [
         Row(
             stage=stage,
-            overlap=float(probe.overlaps(queries, truth, plan).mean()),
+            overlap=float(searcher.overlaps(queries, truth, plan).mean()),
             latency_s=float(np.median(seconds)),
             ram_bytes=texts * _bytes_a_text(layout, stage),
         )

@@ -9,7 +9,7 @@ from typing import Any
 from mrl_adapters import __version__
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.errors import CollectionMismatchError
-from mrl_adapters.evaluation import Docstring, docstrings
+from mrl_adapters.evaluation.docstrings import Docstring, docstrings
 from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.qdrant import CollectionLayout, EdgeClient
 

@@ -1,7 +1,8 @@
 """``mrl-adapters curve`` and ``tune``: choose sizes and search plans by numbers."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import typer
 from rich.text import Text
@@ -28,19 +29,14 @@ if TYPE_CHECKING:
     from mrl_adapters.evaluation import Dataset
 
 
-class Shown(Protocol):
-    """A result that renders itself."""
+R = TypeVar("R", bound="Measured")
 
-    def to_markdown(self) -> str:
-        """Give tables."""
-        ...
+
+class Measured(Protocol):
+    """A result."""
 
     def to_json(self) -> str:
-        """Give everything."""
-        ...
-
-    def plot(self, path: Path) -> Path:
-        """Draw it into a file."""
+        """Return everything that was measured."""
         ...
 
 
@@ -92,6 +88,7 @@ def curve(  # noqa: PLR0913 - one argument an option
     check_plot(plot)
     from mrl_adapters.cli.engines import make_embedder
     from mrl_adapters.evaluation import curve as run
+    from mrl_adapters.evaluation import curve_table, plot_curve
 
     embedder = make_embedder(model)
     with errors.status("Reading the texts"):
@@ -107,7 +104,7 @@ def curve(  # noqa: PLR0913 - one argument an option
             seed=seed,
             progress=report,
         )
-    show_result(result, plot, as_json=as_json)
+    show_result(result, curve_table, plot_curve, plot, as_json=as_json)
 
 
 def tune(  # noqa: PLR0913 - one argument an option
@@ -154,8 +151,9 @@ def tune(  # noqa: PLR0913 - one argument an option
     check_plot(plot)
     real = None if questions is None else _questions(questions)
     from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, open_client, read_collection
-    from mrl_adapters.evaluation import OpenCollection, save_plan
+    from mrl_adapters.evaluation import plot_tuning, save_plan, tuning_table
     from mrl_adapters.evaluation import tune as run
+    from mrl_adapters.evaluation.searcher import OpenCollection
     from mrl_adapters.qdrant import Driver, MatryoshkaCollection
 
     with open_client(path, url, api_key) as client:
@@ -177,7 +175,7 @@ def tune(  # noqa: PLR0913 - one argument an option
             )
         if save:
             save_plan(store, result.plan)
-    show_result(result, plot, as_json=as_json)
+    show_result(result, tuning_table, plot_tuning, plot, as_json=as_json)
     if save:
         errors.print(Text(f"The plan is stored with {collection}: searches use it from now on."))
 
@@ -212,22 +210,31 @@ def check_plot(plot: Path | None) -> None:
         plot: Where to draw; None draws nothing.
     """
     if plot is not None:
-        from mrl_adapters.evaluation.pictures import check_picture
+        from mrl_adapters.evaluation.figures import check_picture
 
         check_picture(plot)
 
 
-def show_result(result: Shown, plot: Path | None, *, as_json: bool) -> None:
+def show_result(
+    result: R,
+    table: Callable[[R], str],
+    draw: Callable[[R, Path], Path],
+    plot: Path | None,
+    *,
+    as_json: bool,
+) -> None:
     """Print what was measured, and draw it.
 
     Args:
-        result: It.
-        plot: Where to draw; None draws nothing.
+        result: What was measured.
+        table: Renders it as Markdown.
+        draw: Draws it into a file.
+        plot: That file; None draws nothing.
         as_json: Print JSON instead of tables.
     """
     if as_json:
         output.print_json(result.to_json())
     else:
-        tables(result.to_markdown())
+        tables(table(result))
     if plot is not None:
-        errors.print(Text(f"Drawn into {result.plot(plot)}"))
+        errors.print(Text(f"Drawn into {draw(result, plot)}"))

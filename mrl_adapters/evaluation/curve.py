@@ -11,10 +11,10 @@ from mrl_adapters import registry
 from mrl_adapters.embeddings.base import Embedder
 from mrl_adapters.embeddings.model_names import model_name
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
-from mrl_adapters.evaluation.curve_result import CurveResult, CurveRow, Search
 from mrl_adapters.evaluation.datasets import Dataset
 from mrl_adapters.evaluation.exact import Indices, Neighbours, exact_search, rescore
 from mrl_adapters.evaluation.metrics import ndcg_at_k, overlap_at_k, recall_at_k
+from mrl_adapters.evaluation.results import CurveResult, CurveRow, SearchKind
 from mrl_adapters.vectors import (
     FloatArray,
     Reduction,
@@ -132,7 +132,7 @@ class _Judge:
         self._full_ndcg = self._judged(self.exact)[0]
 
     def rows(self, view: _View, size: int, shortlist: int) -> Iterator[CurveRow]:
-        """Search one size with one stage and with two."""
+        """SearchKind one size with one stage and with two."""
         short = exact_search(
             truncate(view.documents, size, reduction=view.reduction),
             truncate(view.queries, size, reduction=view.reduction),
@@ -144,7 +144,7 @@ class _Judge:
         again = rescore(self._documents, self._queries, short.indices, self._k)
         yield self.row(again, size, "two-stage", rotated=view.rotated)
 
-    def row(self, found: Neighbours, size: int, search: Search, *, rotated: bool) -> CurveRow:
+    def row(self, found: Neighbours, size: int, search: SearchKind, *, rotated: bool) -> CurveRow:
         """Judge one search."""
         scored = rescore(self._documents, self._queries, found.indices, self._k)
         overlap = overlap_at_k(

@@ -1,33 +1,24 @@
-"""Pictures of what was measured (matplotlib, extra ``plot``), fit for a report."""
+"""Pictures of curves and tunings (matplotlib, extra ``plot``), fit for a report."""
 
-import textwrap
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mrl_adapters.errors import MissingExtraError
-from mrl_adapters.evaluation.curve_result import CurveResult, CurveRow
-from mrl_adapters.evaluation.pictures import check_picture
-from mrl_adapters.evaluation.report import Trial, TuningResult, describe
+from mrl_adapters.evaluation.figures import INK, PALETTE, new_figure, save_figure, tidy
+from mrl_adapters.evaluation.results import CurveResult, CurveRow, Trial, TuningResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-# Okabe and Ito's colours: told apart by colour-blind readers and in grey.
-_TWO_STAGE = "#0072B2"
+_TWO_STAGE = PALETTE[0]
 _ONE_STAGE = "#D55E00"
-INK = "#333333"
-WAYS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_DPI = 200
 _ALL = 100  # percent
 _NARROW = 8  # a range so many times its start has room for more marks
-_LETTERS_AN_INCH = 16  # at the size of the note
 _APART = 0.3  # percent: lines so far apart are seen as two
 
 
-def plot_curve(result: CurveResult, path: Path) -> Path:
+def plot_curve(result: CurveResult, path: str | Path) -> Path:
     """Draw quality against size: overlap, and nDCG retained where there are judgements.
 
     Args:
@@ -58,7 +49,7 @@ def plot_curve(result: CurveResult, path: Path) -> Path:
     return save_figure(figure, path, note)
 
 
-def plot_tuning(result: TuningResult, path: Path) -> Path:
+def plot_tuning(result: TuningResult, path: str | Path) -> Path:
     """Draw overlap against latency: plans tried, their Pareto front, the target, the choice.
 
     Args:
@@ -74,7 +65,7 @@ def plot_tuning(result: TuningResult, path: Path) -> Path:
     figure = new_figure(7.2, 4.4)
     axes = figure.subplots()
     ways = sorted({trial.plan.stages or () for trial in result.explored})
-    for way, colour in zip(ways, cycle(WAYS)):
+    for way, colour in zip(ways, cycle(PALETTE)):
         trials = [trial for trial in result.explored if trial.plan.stages == way]
         label = f"stage {' > '.join(map(str, way))}"
         axes.plot(*_places(trials), "o", color=colour, markersize=4, alpha=0.55, label=label)
@@ -93,7 +84,7 @@ def plot_tuning(result: TuningResult, path: Path) -> Path:
         color=_ONE_STAGE,
         markersize=15,
         markeredgecolor="white",
-        label=f"chosen: {describe(chosen)}",
+        label=f"chosen: {chosen.label}",
     )
     from matplotlib.ticker import LogLocator
 
@@ -126,45 +117,6 @@ def plot_tuning(result: TuningResult, path: Path) -> Path:
 def _places(trials: Sequence[Trial]) -> tuple[list[float], list[float]]:
     """List latencies in milliseconds and overlaps in percent."""
     return [1000 * trial.p50_s for trial in trials], [100 * trial.overlap for trial in trials]
-
-
-def new_figure(width: float, height: float) -> "Figure":
-    """Make an empty figure without touching the caller's pyplot state.
-
-    Args:
-        width: Inches.
-        height: Inches.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        package, extra = "matplotlib", "plot"
-        raise MissingExtraError(package, extra) from error
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def tidy(axes: "Axes") -> None:
-    """Take away what is not data: upper and right frame, heavy grid."""
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(visible=True, color="#DDDDDD", linewidth=0.6)
-    axes.set_axisbelow(True)
-
-
-def save_figure(figure: "Figure", path: Path, note: str) -> Path:
-    """Write the figure with lines below that say what was measured."""
-    check_picture(path)
-    width = int(figure.get_figwidth() * _LETTERS_AN_INCH)
-    figure.supxlabel(textwrap.fill(note, width, break_on_hyphens=False), fontsize=7.5, color=INK)
-    import matplotlib as mpl
-
-    # Without date and random ids the same numbers give the same SVG file.
-    metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {}
-    with mpl.rc_context({"svg.hashsalt": "mrl-adapters"}):
-        figure.savefig(path, dpi=_DPI, metadata=metadata)
-    return path
 
 
 def _draw(axes: "Axes", result: CurveResult, quality: str) -> None:
@@ -217,7 +169,7 @@ def _label(
             for other in result.rows
             if other.rotated and (other.search, other.dimensions) == (row.search, row.dimensions)
         ]
-        above = row.search == "two-stage" and all(each < value + _APART for each in rotated)
+        above = row.search == "two-stage" and all(other < value + _APART for other in rotated)
         axes.annotate(
             f"{value:.1f}",
             (row.dimensions, value),

@@ -10,8 +10,8 @@ from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.evaluation.bound import lower_bound, queries_needed
 from mrl_adapters.evaluation.metrics import PerQuery
 from mrl_adapters.evaluation.plan_grid import Chain
-from mrl_adapters.evaluation.probe import Probe, Queries, Truth
-from mrl_adapters.evaluation.report import Trial
+from mrl_adapters.evaluation.results import Trial
+from mrl_adapters.evaluation.searcher import Queries, Searcher, Truth
 from mrl_adapters.qdrant import SearchPlan
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -67,18 +67,20 @@ class Trials:
     """One tuning's queries, their exact neighbours, and what is measured with them.
 
     Args:
-        probe: The collection.
+        searcher: The collection.
         queries: All queries, in random order.
         share: Which of them serve which purpose.
         report: Called with what is done, how much, and of how much.
     """
 
-    def __init__(self, probe: Probe, queries: Queries, share: QueryShare, report: Progress) -> None:
-        self._probe = probe
+    def __init__(
+        self, searcher: Searcher, queries: Queries, share: QueryShare, report: Progress
+    ) -> None:
+        self._searcher = searcher
         self._queries = queries
         self._share = share
         self._report = report
-        self.truth = probe.truth(
+        self.truth = searcher.truth(
             queries, lambda done: report("searching exactly", done, share.total)
         )
 
@@ -134,7 +136,7 @@ class Trials:
                 held.append(best)
             done += len(plans)
         self._report("proving plans", total, total)
-        held.append((self._probe.exact, np.ones(self._share.half - self._share.pilot), 1.0))
+        held.append((self._searcher.exact, np.ones(self._share.half - self._share.pilot), 1.0))
         times = self._times([plan for plan, _, _ in held])
         return tuple(
             self._trial(*parts, seconds) for parts, seconds in zip(held, times, strict=True)
@@ -148,7 +150,7 @@ class Trials:
         """
         plans = list(dict.fromkeys(trial.plan for trial in trials))
         part = self._queries.part(self._share.half, self._share.total)
-        times = self._probe.latencies(
+        times = self._searcher.latencies(
             part, plans, _FINAL_ROUNDS, lambda done: self._report("timing", done, _FINAL_ROUNDS)
         )
         seconds = dict(zip(plans, times, strict=True))
@@ -175,18 +177,18 @@ class Trials:
 
     def _overlaps(self, plan: SearchPlan, start: int, stop: int) -> PerQuery:
         truth = Truth(self.truth.ids[start:stop], self.truth.scores[start:stop])
-        return self._probe.overlaps(self._queries.part(start, stop), truth, plan)
+        return self._searcher.overlaps(self._queries.part(start, stop), truth, plan)
 
     def _times(self, plans: Sequence[SearchPlan]) -> list[PerQuery]:
         part = self._queries.part(0, self._share.half)
-        return self._probe.latencies(part, plans, _PILOT_ROUNDS)
+        return self._searcher.latencies(part, plans, _PILOT_ROUNDS)
 
     def _trial(
         self, plan: SearchPlan, overlaps: PerQuery, bound: float | None, seconds: PerQuery
     ) -> Trial:
         return Trial(
             plan=plan,
-            candidates=None if plan.exact else plan.candidates(self._probe.k),
+            candidates=None if plan.exact else plan.candidates(self._searcher.k),
             overlap=float(overlaps.mean()),
             lower=bound,
             queries=len(overlaps),

@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike
 from qdrant_client import models
 
 from mrl_adapters.evaluation.plan_grid import plan_chains
-from mrl_adapters.evaluation.probe import Probe, Queries, Searchable, draw
-from mrl_adapters.evaluation.report import Trial, TuningResult
+from mrl_adapters.evaluation.results import Trial, TuningResult
+from mrl_adapters.evaluation.searcher import Queries, Searchable, Searcher, draw
+from mrl_adapters.evaluation.stage_estimates import estimate_stages
 from mrl_adapters.evaluation.trials import AS_FAST, Progress, QueryShare, Trials
-from mrl_adapters.evaluation.unbuilt import estimate_stages
 from mrl_adapters.qdrant import SearchPlan
 from mrl_adapters.qdrant.points import checked_queries
 
@@ -68,18 +68,18 @@ def tune(
     """
     rng = np.random.default_rng(seed)
     report = progress or (lambda *_: None)
-    probe = Probe(store, k, query_filter)
-    asked = _queries(probe, queries, QueryShare.least(target_overlap, confidence), rng)
+    searcher = Searcher(store, k, query_filter)
+    asked = _queries(searcher, queries, QueryShare.least(target_overlap, confidence), rng)
     share = QueryShare.of(len(asked.vectors), target_overlap, confidence)
-    run = Trials(probe, asked, share, report)
-    chains = plan_chains(probe.layout, probe.base, k, probe.points)
+    run = Trials(searcher, asked, share, report)
+    chains = plan_chains(searcher.layout, searcher.base, k, searcher.points)
     explored = run.explore(chains, target_overlap)
     proved = run.prove(chains, explored, target_overlap, confidence)
     shown = run.timed([*proved, *(trial for chain in explored for trial in chain)])
     proved, tried = shown[: len(proved)], shown[len(proved) :]
     return TuningResult(
         collection=store.collection.name,
-        points=probe.points,
+        points=searcher.points,
         k=k,
         target_overlap=target_overlap,
         confidence=confidence,
@@ -87,7 +87,7 @@ def tune(
         chosen=run.final(_fastest(proved), confidence),
         proved=proved,
         explored=tried,
-        estimates=estimate_stages(probe, asked, run.truth, target_overlap, rng),
+        estimates=estimate_stages(searcher, asked, run.truth, target_overlap, rng),
     )
 
 
@@ -120,12 +120,12 @@ def _fastest(trials: Sequence[Trial]) -> Trial:
 
 
 def _queries(
-    probe: Probe, given: ArrayLike | None, least: int, rng: np.random.Generator
+    searcher: Searcher, given: ArrayLike | None, least: int, rng: np.random.Generator
 ) -> Queries:
     """Take the given queries in random order, or a sample of the stored points."""
     if given is None:
-        return draw(probe, max(_SAMPLE, math.ceil(_AMPLE * least)), rng)
+        return draw(searcher, max(_SAMPLE, math.ceil(_AMPLE * least)), rng)
     array = np.asarray(given, dtype=np.float32)
     names = [f"query {row}" for row in range(len(array))]
-    vectors = checked_queries(array, names, probe.layout.dimensions)
+    vectors = checked_queries(array, names, searcher.layout.dimensions)
     return Queries(vectors[rng.permutation(len(vectors))], [None] * len(vectors))

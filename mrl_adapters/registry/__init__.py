@@ -3,7 +3,6 @@
 from mrl_adapters.registry.config import from_config
 from mrl_adapters.registry.lookup import find, get, names, register
 from mrl_adapters.registry.spec import MatryoshkaWarning, ModelSpec
-from mrl_adapters.registry.table import markdown, table
 
 __all__ = [
     "MatryoshkaWarning",
@@ -11,8 +10,6 @@ __all__ = [
     "find",
     "from_config",
     "get",
-    "markdown",
     "names",
     "register",
-    "table",
 ]

@@ -7,7 +7,7 @@ from mrl_adapters.bench import BenchData
 from mrl_adapters.bench.contenders import identifier
 from mrl_adapters.bench.matching import Judge, Tried, cheapest, explore, highest
 from mrl_adapters.bench.process import Answers
-from mrl_adapters.evaluation import exact_search
+from mrl_adapters.evaluation.exact import exact_search
 
 
 class Table:

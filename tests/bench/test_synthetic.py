@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mrl_adapters.bench.synthetic import nested_vectors, topics_of
-from mrl_adapters.evaluation import exact_search, overlap_at_k
+from mrl_adapters.evaluation import overlap_at_k
+from mrl_adapters.evaluation.exact import exact_search
 from mrl_adapters.vectors import truncate
 
 

@@ -6,7 +6,7 @@ import pytest
 from llama_index.core.vector_stores import VectorStoreQuery
 
 from mrl_adapters.embeddings import WordLlamaEmbedder
-from mrl_adapters.evaluation import docstrings
+from mrl_adapters.evaluation.docstrings import docstrings
 from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.llama_index import MatryoshkaVectorStore as LlamaIndexStore
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect

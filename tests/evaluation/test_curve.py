@@ -12,8 +12,8 @@ import pytest
 
 from mrl_adapters import ConfigurationError, DimensionsError, EmbeddingError, MissingExtraError
 from mrl_adapters.embeddings import WordLlamaEmbedder
-from mrl_adapters.evaluation import Dataset, curve, load_beir
-from mrl_adapters.evaluation.plots import new_figure, save_figure
+from mrl_adapters.evaluation import Dataset, curve, curve_table, load_beir, plot_curve
+from mrl_adapters.evaluation.figures import new_figure, save_figure
 from mrl_adapters.vectors import Rotation
 
 DATA = Path(
@@ -168,7 +168,7 @@ def test_impossible_questions_are_refused(backwards: tuple[Lookup, Dataset]) -> 
 def test_table_and_json_say_the_same(backwards: tuple[Lookup, Dataset]) -> None:
     result = curve(*backwards, [8, 16], rotation=REVERSAL)
     assert result.judged
-    table = result.to_markdown().splitlines()
+    table = curve_table(result).splitlines()
     assert table[0].startswith("unnamed model on backwards: 400 documents, 60 queries; two-stage")
     assert table[2] == (
         "| dimensions | search | bytes per vector | nDCG@10 | retained | recall@10 | overlap@10 |"
@@ -182,7 +182,7 @@ def test_table_and_json_say_the_same(backwards: tuple[Lookup, Dataset]) -> None:
 
 def test_without_judgements_the_table_has_overlap_alone(backwards: tuple[Lookup, Dataset]) -> None:
     embedder, dataset = backwards
-    table = curve(embedder, Dataset(dataset.documents), [8]).to_markdown()
+    table = curve_table(curve(embedder, Dataset(dataset.documents), [8]))
     assert "| dimensions | search | bytes per vector | overlap@10 |" in table
     assert "nDCG" not in table
 
@@ -196,8 +196,8 @@ def test_a_search_that_never_finds_anything_right_retains_nothing_of_nothing(
     result = curve(embedder, unfindable, [8])
     assert result.rows[0].ndcg == 0.0
     assert result.rows[1].retained is None
-    assert "| - |" in result.to_markdown()
-    assert result.plot(tmp_path / "x.svg").is_file()
+    assert "| - |" in curve_table(result)
+    assert plot_curve(result, tmp_path / "x.svg").is_file()
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
@@ -208,14 +208,14 @@ def test_a_picture_is_drawn(backwards: tuple[Lookup, Dataset], tmp_path: Path, s
         # pyparsing's and dateutil's own, raised while matplotlib is imported.
         warnings.simplefilter("ignore", DeprecationWarning)
         judged = curve(embedder, dataset, [8], rotation=REVERSAL)
-        path = judged.plot(tmp_path / f"judged{suffix}")
+        path = plot_curve(judged, tmp_path / f"judged{suffix}")
         unjudged = curve(embedder, Dataset(dataset.documents), [8])
-        smaller = unjudged.plot(str(tmp_path / f"unjudged{suffix}"))
+        smaller = plot_curve(unjudged, str(tmp_path / f"unjudged{suffix}"))
     start = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix]
     assert path.read_bytes().startswith(start)
     assert smaller.read_bytes().startswith(start)
     if suffix == ".svg":
-        assert judged.plot(tmp_path / "again.svg").read_bytes() == path.read_bytes()
+        assert plot_curve(judged, tmp_path / "again.svg").read_bytes() == path.read_bytes()
 
 
 def test_a_long_note_stays_inside_a_narrow_picture(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_picture_without_matplotlib_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"mrl-adapters\[plot\]"):
-        curve(*backwards, [8]).plot(tmp_path / "x.png")
+        plot_curve(curve(*backwards, [8]), tmp_path / "x.png")
 
 
 def test_wordllama_on_docstrings_keeps_its_quality_with_two_stages(

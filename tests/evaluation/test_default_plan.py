@@ -7,7 +7,7 @@ import pytest
 
 from mrl_adapters.bench.synthetic import nested_vectors, topics_of
 from mrl_adapters.evaluation import OpenCollection
-from mrl_adapters.evaluation.probe import Probe, Queries
+from mrl_adapters.evaluation.searcher import Queries, Searcher
 from mrl_adapters.qdrant import (
     CollectionLayout,
     Driver,
@@ -31,12 +31,12 @@ def overlaps(
         collection = MatryoshkaCollection("docs", layout=CollectionLayout(128, stages))
         ids = [str(row) for row in range(POINTS)]
         driver.run(collection.add(ids, VECTORS[QUERIES:], [{}] * POINTS))
-        probe = Probe(OpenCollection(collection, driver), 10)
+        searcher = Searcher(OpenCollection(collection, driver), 10)
         asked = Queries(VECTORS[:QUERIES], [None] * QUERIES)
-        truth = probe.truth(asked, lambda _: None)
+        truth = searcher.truth(asked, lambda _: None)
 
         def overlap(plan: SearchPlan) -> float:
-            return float(probe.overlaps(asked, truth, plan).mean())
+            return float(searcher.overlaps(asked, truth, plan).mean())
 
         alone = {stage: overlap(SearchPlan(stages=(stage,))) for stage in stages}
         yield overlap(SearchPlan()), alone, overlap(SearchPlan(stages=stages))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mrl_adapters import ConfigurationError
-from mrl_adapters.evaluation import Dataset, Docstring, docstring_dataset, docstrings
+from mrl_adapters.evaluation import Dataset, docstring_dataset
+from mrl_adapters.evaluation.docstrings import Docstring, docstrings
 
 
 @pytest.fixture(scope="module")

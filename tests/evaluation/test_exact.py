@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mrl_adapters import ConfigurationError
-from mrl_adapters.evaluation import exact_search, rescore
+from mrl_adapters.evaluation.exact import exact_search, rescore
 
 
 def vectors(rng: np.random.Generator, count: int, size: int) -> np.ndarray:

@@ -15,18 +15,19 @@ from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.evaluation import (
     Dataset,
     OpenCollection,
-    Trial,
     TuningResult,
-    exact_search,
-    pareto_front,
+    plot_tuning,
     save_plan,
     tune,
+    tuning_table,
 )
+from mrl_adapters.evaluation.exact import exact_search
 from mrl_adapters.evaluation.plan_grid import Chain, plan_chains
-from mrl_adapters.evaluation.probe import Probe, Queries, Truth, draw
+from mrl_adapters.evaluation.results import Trial, pareto_front
+from mrl_adapters.evaluation.searcher import Queries, Searcher, Truth, draw
+from mrl_adapters.evaluation.stage_estimates import estimate_stages
 from mrl_adapters.evaluation.trials import QueryShare, Trials
 from mrl_adapters.evaluation.tuning import _fastest
-from mrl_adapters.evaluation.unbuilt import estimate_stages
 from mrl_adapters.qdrant import (
     CollectionLayout,
     Driver,
@@ -50,10 +51,10 @@ def fill(
 
 
 def mean_overlap(store: OpenCollection, queries: np.ndarray, plan: SearchPlan) -> float:
-    probe = Probe(store, 10)
+    searcher = Searcher(store, 10)
     asked = Queries(queries, [None] * len(queries))
-    truth = probe.truth(asked, lambda _: None)
-    return float(probe.overlaps(asked, truth, plan).mean())
+    truth = searcher.truth(asked, lambda _: None)
+    return float(searcher.overlaps(asked, truth, plan).mean())
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def result(store: OpenCollection, texts: tuple[np.ndarray, np.ndarray]) -> Tunin
 
 
 class Simulated:
-    """A probe whose plans have known overlaps; one draw a query and plan."""
+    """A searcher whose plans have known overlaps; one draw a query and plan."""
 
     k = 10
     exact = SearchPlan(exact=True)
@@ -126,8 +127,8 @@ def simulated_choice(seed: int, spread: float) -> tuple[float, float]:
     }
     share = QueryShare.of(1000, 0.95, 0.95)
     queries = Queries(np.zeros((1000, 1), np.float32), list(range(1000)))
-    probe = Simulated(means, 1000, seed)
-    run = Trials(probe, queries, share, lambda *_: None)
+    searcher = Simulated(means, 1000, seed)
+    run = Trials(searcher, queries, share, lambda *_: None)
     proved = run.prove(chains, run.explore(chains, 0.95), 0.95, 0.95)
     best = min(proved, key=lambda trial: (trial.plan.exact, trial.p50_s))
     chosen = run.final(best, 0.95)
@@ -147,13 +148,13 @@ def test_ways_that_find_the_same_are_tested_once_by_the_plainest() -> None:
     plain = SearchPlan(stages=(64,))
     ways = [plain, replace(plain, hnsw_ef=512), replace(plain, hnsw_ef=64)]
     means = dict.fromkeys([*ways, SearchPlan(stages=(128,))], 1.0)
-    probe = Simulated(means, 1000, 0)
+    searcher = Simulated(means, 1000, 0)
     queries = Queries(np.zeros((1000, 1), np.float32), list(range(1000)))
-    run = Trials(probe, queries, QueryShare.of(1000, 0.95, 0.95), lambda *_: None)
+    run = Trials(searcher, queries, QueryShare.of(1000, 0.95, 0.95), lambda *_: None)
     chains = [Chain((plan,)) for plan in means]
     explored = run.explore(chains, 0.95)
     proved = run.prove(chains, explored, 0.95, 0.95)
-    assert [each.plan for each in proved] == [plain, SearchPlan(stages=(128,)), probe.exact]
+    assert [each.plan for each in proved] == [plain, SearchPlan(stages=(128,)), searcher.exact]
     explored[2] = [replace(explored[2][0], p50_s=explored[0][0].p50_s / 2)]
     proved = run.prove(chains, explored, 0.95, 0.95)
     assert ways[2] in [each.plan for each in proved], "the narrow beam is faster"
@@ -250,15 +251,15 @@ def test_where_nothing_can_be_proved_the_exact_search_is_the_plan(tmp_path: Path
         noise = fill(client, "noise", vectors, CollectionLayout(64, (4,)))
         found = tune(noise, target_overlap=0.9, queries=vectors[:300] + 0.1)
     assert found.plan.exact
-    assert "No other plan was proved" in found.summary
+    assert "No other plan was proved" in tuning_table(found)
     assert found.chosen.candidates is None
 
 
 def test_stored_points_that_ask_do_not_find_themselves(store: OpenCollection) -> None:
-    probe = Probe(store, 5)
-    asked = draw(probe, 20, np.random.default_rng(1))
+    searcher = Searcher(store, 5)
+    asked = draw(searcher, 20, np.random.default_rng(1))
     assert len(asked.own) == 20
-    truth = probe.truth(asked, lambda _: None)
+    truth = searcher.truth(asked, lambda _: None)
     assert all(own not in ids for own, ids in zip(asked.own, truth.ids, strict=True))
 
 
@@ -266,16 +267,16 @@ def test_a_filter_holds_for_queries_truth_and_plans(store: OpenCollection) -> No
     even = models.Filter(
         must=[models.FieldCondition(key="even", match=models.MatchValue(value=True))]
     )
-    probe = Probe(store, 10, even)
-    everything = Probe(store, 10)
-    assert probe.points == (everything.points + 1) // 2
-    asked = draw(probe, 30, np.random.default_rng(0))
-    passing = set(probe.point_ids())
+    searcher = Searcher(store, 10, even)
+    everything = Searcher(store, 10)
+    assert searcher.points == (everything.points + 1) // 2
+    asked = draw(searcher, 30, np.random.default_rng(0))
+    passing = set(searcher.point_ids())
     assert set(asked.own) <= passing
-    truth = probe.truth(asked, lambda _: None)
+    truth = searcher.truth(asked, lambda _: None)
     assert {point for ids in truth.ids for point in ids} <= passing
-    wide = SearchPlan(min_candidates=probe.points)
-    assert probe.overlaps(asked, truth, wide).min() > 0.9
+    wide = SearchPlan(min_candidates=searcher.points)
+    assert searcher.overlaps(asked, truth, wide).min() > 0.9
 
 
 def test_an_empty_collection_has_no_queries(tmp_path: Path) -> None:
@@ -294,15 +295,15 @@ def test_every_distance_is_measured_the_right_way_round(distance: str) -> None:
         warnings.simplefilter("ignore", UserWarning)  # local mode has no settings or indexes
         layout = CollectionLayout(16, (8,), distance, full_datatype="float32")
         local = fill(QdrantClient(":memory:"), "d", vectors, layout)
-    probe = Probe(local, 5)
-    asked = draw(probe, 40, rng)
-    truth = probe.truth(asked, lambda _: None)
+    searcher = Searcher(local, 5)
+    asked = draw(searcher, 40, rng)
+    truth = searcher.truth(asked, lambda _: None)
     assert (np.diff(truth.scores, axis=1) <= 0).all()
-    assert probe.overlaps(asked, truth, probe.exact).tolist() == [1.0] * 40
+    assert searcher.overlaps(asked, truth, searcher.exact).tolist() == [1.0] * 40
     everything = SearchPlan(min_candidates=300, stages=(8,))
-    assert probe.overlaps(asked, truth, everything).tolist() == [1.0] * 40
+    assert searcher.overlaps(asked, truth, everything).tolist() == [1.0] * 40
     narrow = SearchPlan(oversampling=1, min_candidates=1, stages=(8,))
-    assert 0.05 < probe.overlaps(asked, truth, narrow).mean() < 0.9
+    assert 0.05 < searcher.overlaps(asked, truth, narrow).mean() < 0.9
 
 
 @pytest.mark.parametrize(
@@ -323,16 +324,16 @@ def test_stages_are_estimated_under_every_distance_that_can_be(
     layout = CollectionLayout(64, (8,), distance, rotation=rotation, full_datatype="float32")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # local mode has no settings or indexes
-        probe = Probe(fill(QdrantClient(":memory:"), "d", vectors, layout), 5)
-        asked = draw(probe, 100, rng)
-        truth = probe.truth(asked, lambda _: None)
-        estimates = estimate_stages(probe, asked, truth, 0.9, rng)
+        searcher = Searcher(fill(QdrantClient(":memory:"), "d", vectors, layout), 5)
+        asked = draw(searcher, 100, rng)
+        truth = searcher.truth(asked, lambda _: None)
+        estimates = estimate_stages(searcher, asked, truth, 0.9, rng)
         assert [(each.stage, each.rotated) for each in estimates] == stages
         if stages:
             # With everything in the sample the estimate is exact, ties and rounding aside.
             count = estimates[0].candidates
             enough = SearchPlan(oversampling=1, min_candidates=count, stages=(8,))
-            assert probe.overlaps(asked, truth, enough).mean() == pytest.approx(0.9, abs=0.015)
+            assert searcher.overlaps(asked, truth, enough).mean() == pytest.approx(0.9, abs=0.015)
 
 
 def test_an_unnamed_full_vector_is_read_too() -> None:
@@ -351,7 +352,7 @@ def test_an_unnamed_full_vector_is_read_too() -> None:
         ],
     )
     old = OpenCollection(MatryoshkaCollection("old"), Driver(client))
-    asked = draw(Probe(old, 5), 50, rng)
+    asked = draw(Searcher(old, 5), 50, rng)
     assert asked.vectors.shape == (50, 16)
 
 
@@ -359,10 +360,10 @@ def test_estimated_shortlists_are_those_of_brute_force_where_the_sample_is_every
     store: OpenCollection, texts: tuple[np.ndarray, np.ndarray]
 ) -> None:
     documents, queries = texts[0], texts[1][:150]
-    probe = Probe(store, 10)
+    searcher = Searcher(store, 10)
     asked = Queries(queries, [None] * len(queries))
-    truth = probe.truth(asked, lambda _: None)
-    estimates = estimate_stages(probe, asked, truth, 0.95, np.random.default_rng(0))
+    truth = searcher.truth(asked, lambda _: None)
+    estimates = estimate_stages(searcher, asked, truth, 0.95, np.random.default_rng(0))
     plain = [each for each in estimates if not each.rotated]
     assert [each.stage for each in estimates] == [32, 64, 128] * 2
     assert [each.exists for each in estimates] == [False, False, True, False, False, False]
@@ -447,7 +448,7 @@ def test_of_plans_equally_fast_the_best_is_chosen() -> None:
 
 def test_the_summary_says_when_to_tune_again(result: TuningResult) -> None:
     chosen = replace(result.chosen, plan=result.exact.plan)
-    summary = replace(result, chosen=chosen, proved=(result.chosen, result.exact)).summary
+    summary = tuning_table(replace(result, chosen=chosen, proved=(result.chosen, result.exact)))
     assert "tune again when the collection has grown" in summary
 
 
@@ -473,7 +474,7 @@ def test_rescoring_is_not_tried_even_where_the_present_plan_does_it() -> None:
 
 
 def test_table_json_and_picture_show_the_choice(result: TuningResult, tmp_path: Path) -> None:
-    table = result.to_markdown()
+    table = tuning_table(result)
     assert f"overlap@10 {result.chosen.overlap:.4f}, at least {result.chosen.lower:.4f}" in table
     assert "| chosen; at least" in table
     assert "exact search" in table
@@ -484,7 +485,7 @@ def test_table_json_and_picture_show_the_choice(result: TuningResult, tmp_path: 
     pytest.importorskip("matplotlib")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of matplotlib's own dependencies
-        assert result.plot(tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+        assert plot_tuning(result, tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mrl_adapters.evaluation import docstrings, exact_search
+from mrl_adapters.evaluation.docstrings import docstrings
+from mrl_adapters.evaluation.exact import exact_search
 from mrl_adapters.qdrant import CollectionLayout, Driver, EdgeClient, MatryoshkaCollection
 from mrl_adapters.qdrant.points import derive
 from mrl_adapters.vectors import FloatArray, Rotation, normalize, truncate

@@ -7,17 +7,18 @@ import pytest
 
 from mrl_adapters import registry
 from mrl_adapters.registry import lookup
+from mrl_adapters.registry.table import markdown, table
 
 README = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
 
 
 def test_the_table_has_a_row_a_model():
-    assert [row["model"] for row in registry.table()] == list(registry.names())
+    assert [row["model"] for row in table()] == list(registry.names())
 
 
 def test_a_row_says_what_to_know():
-    row = next(row for row in registry.table() if row["model"].endswith("embed-text-v1.5"))
+    row = next(row for row in table() if row["model"].endswith("embed-text-v1.5"))
     assert row == {
         "model": "nomic-ai/nomic-embed-text-v1.5",
         "dimensions": "768",
@@ -40,17 +41,17 @@ def test_a_row_says_what_to_know():
     ],
 )
 def test_sizes_say_what_is_known(model: str, sizes: str):
-    assert next(row["nested"] for row in registry.table() if row["model"] == model) == sizes
+    assert next(row["nested"] for row in table() if row["model"] == model) == sizes
 
 
 @pytest.mark.usefixtures("own_registry")
 def test_a_smallest_size_alone_is_said_too():
     registry.register(registry.ModelSpec("mine", 8, minimum=4))
-    assert registry.table()[-1]["nested"] == "down to 4"
+    assert table()[-1]["nested"] == "down to 4"
 
 
 def test_markdown_links_models_to_their_sources():
-    text = registry.markdown()
+    text = markdown()
     assert "[jinaai/jina-embeddings-v3](https://arxiv.org/abs/2409.10173)" in text
     assert len(text.splitlines()) == len(registry.names()) + 2
 
@@ -59,12 +60,12 @@ def test_a_model_without_an_address_is_not_linked(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(lookup, "_SPECS", {})
     monkeypatch.setattr(lookup, "_INDEX", {})
     registry.register(registry.ModelSpec("mine", 8, source="our own notes"))
-    assert "| mine | 8 |" in registry.markdown()
+    assert "| mine | 8 |" in markdown()
 
 
 def test_the_module_prints_the_table_to_paste(capsys: pytest.CaptureFixture[str]):
     runpy.run_module("mrl_adapters.registry", run_name="__main__")
-    assert capsys.readouterr().out == registry.markdown()
+    assert capsys.readouterr().out == markdown()
 
 
 def test_the_readme_shows_this_registry():
@@ -72,4 +73,4 @@ def test_the_readme_shows_this_registry():
     if BEGIN not in text:
         pytest.skip("the README has no table of models yet")
     shown = text.partition(BEGIN)[2].partition(END)[0].strip()
-    assert shown == registry.markdown().strip(), "paste: python -m mrl_adapters.registry"
+    assert shown == markdown().strip(), "paste: python -m mrl_adapters.registry"

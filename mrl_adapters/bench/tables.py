@@ -1,18 +1,18 @@
-"""The tables of a bench and of its growth, in Markdown."""
+"""A bench and its growth as Markdown tables."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
-from mrl_adapters.bench.result import Answered, BenchResult, Measured
+from mrl_adapters.bench.result import Answered, BenchResult, GrowthResult, Measured
 
 _MISSING = "-"
 _Cost: TypeAlias = Callable[[BenchResult, Measured], float | None]
 """What a run says of one of its contenders."""
 
 
-def bench_markdown(result: BenchResult) -> str:
-    """Render ratios first, then absolute figures, settings, cold and limited searches.
+def bench_tables(result: BenchResult) -> str:
+    """Return ratios first, then absolute figures, settings, cold and limited searches.
 
     Args:
         result: What was measured.
@@ -41,12 +41,13 @@ def bench_markdown(result: BenchResult) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def growth_markdown(results: Sequence[BenchResult]) -> str:
-    """Render how each cost grows with the number of points.
+def growth_tables(grown: GrowthResult) -> str:
+    """Return a table a cost, along the number of points, then those of the largest size.
 
     Args:
-        results: The same contenders at several sizes, rising.
+        grown: The same contenders at several sizes.
     """
+    results = grown.results
     names = [each.name for each in results[0].measured]
     costs: list[tuple[str, _Cost, Callable[[float], str]]] = [
         ("load and index, s", lambda _, each: each.load_median_s + each.build_median_s, seconds),
@@ -65,7 +66,7 @@ def growth_markdown(results: Sequence[BenchResult]) -> str:
             cells = [_or_missing(value, show) for value in values]
             rows.append([name, *cells, _tenfold(values, [result.points for result in results])])
         sections += [_heading(title), _table(["", *sizes, "ten times the points"], rows)]
-    return "\n\n".join(sections) + "\n"
+    return "\n\n".join([*sections, bench_tables(results[-1])])
 
 
 def milliseconds(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Ask a real collection: exact neighbours, overlap of a plan with them, latency."""
+"""Searches against a real collection: exact neighbours, a plan's overlap with them, latency."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -60,8 +60,8 @@ class Truth(NamedTuple):
     scores: NDArray[np.float64]
 
 
-class Probe:
-    """Run searches against one collection.
+class Searcher:
+    """Searches against one collection, with what they find and how long they take.
 
     Args:
         store: A store of either adapter, or an OpenCollection.
@@ -215,11 +215,11 @@ class Probe:
         return Search(vector, self.k, query_filter=query_filter, with_payload=False)
 
 
-def draw(probe: Probe, size: int, rng: np.random.Generator) -> Queries:
+def draw(searcher: Searcher, size: int, rng: np.random.Generator) -> Queries:
     """Take a random sample of the stored points as queries; each will not find itself.
 
     Args:
-        probe: The collection.
+        searcher: The collection.
         size: How many points, or all where there are fewer.
         rng: Decides which.
 
@@ -229,9 +229,9 @@ def draw(probe: Probe, size: int, rng: np.random.Generator) -> Queries:
     Raises:
         ConfigurationError: The collection holds no point with a full vector.
     """
-    ids = probe.point_ids()
+    ids = searcher.point_ids()
     drawn = [ids[row] for row in rng.permutation(len(ids))[:size].tolist()]
-    vectors = dict(probe.vectors(drawn))
+    vectors = dict(searcher.vectors(drawn))
     kept = [point for point in drawn if point in vectors]
     if not kept:
         msg = (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mrl_adapters.evaluation import OpenCollection
-from mrl_adapters.evaluation.probe import Probe, Queries
+from mrl_adapters.evaluation.searcher import Queries, Searcher
 from mrl_adapters.qdrant import (
     CollectionLayout,
     Driver,
@@ -37,9 +37,9 @@ def test_no_plan_is_always_the_one_that_finds_cold_memory(tmp_path: Path) -> Non
     with connect(path=str(tmp_path)) as client:
         collection, driver = Noting("docs", layout=CollectionLayout(8, (4,))), Driver(client)
         driver.run(collection.add([str(row) for row in range(50)], vectors, [{}] * 50))
-        probe = Probe(OpenCollection(collection, driver), 3)
+        searcher = Searcher(OpenCollection(collection, driver), 3)
         collection.noted = []
-        times = probe.latencies(Queries(vectors, [None] * 50), plans, 120)
+        times = searcher.latencies(Queries(vectors, [None] * 50), plans, 120)
     assert [each.shape for each in times] == [(120,)] * 4
     assert all((each > 0).all() for each in times)
     warm, timed = collection.noted[:4], collection.noted[4:]

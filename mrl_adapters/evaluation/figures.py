@@ -1,13 +1,24 @@
-"""Where a picture may be drawn, told before anything is measured for it."""
+"""Files and styles of pictures, for all that is drawn here (matplotlib, extra ``plot``)."""
 
 import importlib.util
 import os
 import stat
 import tempfile
+import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mrl_adapters.errors import ConfigurationError, MissingExtraError
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#333333"
+# Okabe and Ito's colours: told apart by colour-blind readers and in grey.
+PALETTE = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_DPI = 200
+_LETTERS_AN_INCH = 16  # at the size of the note
 FORMATS = (".png", ".svg", ".pdf")
 
 
@@ -53,3 +64,43 @@ def _try_in(folder: Path, path: Path) -> None:
     except OSError as error:
         msg = f"{path} cannot be drawn: {error.strerror}. Choose another folder."
         raise ConfigurationError(msg, path=path) from error
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """Make an empty figure without touching the caller's pyplot state.
+
+    Args:
+        width: Inches.
+        height: Inches.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        package, extra = "matplotlib", "plot"
+        raise MissingExtraError(package, extra) from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def tidy(axes: "Axes") -> None:
+    """Remove what is not data: upper and right frame, heavy grid."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(visible=True, color="#DDDDDD", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def save_figure(figure: "Figure", path: str | Path, note: str) -> Path:
+    """Write the figure, under it a note on what was measured."""
+    path = Path(path)
+    check_picture(path)
+    width = int(figure.get_figwidth() * _LETTERS_AN_INCH)
+    figure.supxlabel(textwrap.fill(note, width, break_on_hyphens=False), fontsize=7.5, color=INK)
+    import matplotlib as mpl
+
+    # Without date and random ids the same numbers give the same SVG file.
+    metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {}
+    with mpl.rc_context({"svg.hashsalt": "mrl-adapters"}):
+        figure.savefig(path, dpi=_DPI, metadata=metadata)
+    return path

@@ -1,12 +1,13 @@
-"""What stages that a collection does not have would need: an estimate from a sample."""
+"""Estimates, from a sample, of the shortlists that stages would need, built or not."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from mrl_adapters.evaluation.probe import Probe, Queries, Truth
+from mrl_adapters.evaluation.results import StageEstimate
+from mrl_adapters.evaluation.searcher import Queries, Searcher, Truth
 from mrl_adapters.qdrant import CollectionLayout
 from mrl_adapters.qdrant.points import derive
 from mrl_adapters.vectors import FloatArray, Rotation
@@ -16,28 +17,8 @@ _QUERIES = 500
 _SMALLEST = 32
 
 
-@dataclass(frozen=True)
-class StageEstimate:
-    """How long a shortlist a stage would need, were its own search exact.
-
-    Args:
-        stage: Size of the short vectors.
-        rotated: Whether they are cut from rotated vectors.
-        exists: Whether the collection has this stage.
-        candidates: Shortlist that reaches the target overlap on average, as far as the sample
-            can tell.
-        bytes_per_vector: Size of its int8 codes, or of its float32 numbers without quantization.
-    """
-
-    stage: int
-    rotated: bool
-    exists: bool
-    candidates: int
-    bytes_per_vector: int
-
-
 def estimate_stages(
-    probe: Probe,
+    searcher: Searcher,
     queries: Queries,
     truth: Truth,
     target: float,
@@ -50,7 +31,7 @@ def estimate_stages(
     is. Where the collection is not rotated, a rotation is fitted on the sample and tried too.
 
     Args:
-        probe: The collection.
+        searcher: The collection.
         queries: Some of the queries.
         truth: Their exact neighbours.
         target: Mean overlap to reach.
@@ -60,10 +41,10 @@ def estimate_stages(
         One estimate for each halving of the full size down to 32, and for each existing stage;
         none under the Manhattan distance, whose brute force would take too long.
     """
-    layout = probe.layout
+    layout = searcher.layout
     if layout.distance == "Manhattan":
         return ()
-    sample = _Sample.draw(probe, queries.part(0, _QUERIES), truth, rng)
+    sample = _Sample.draw(searcher, queries.part(0, _QUERIES), truth, rng)
     halvings = [layout.dimensions >> step for step in range(1, layout.dimensions.bit_length())]
     sizes = sorted({*layout.stages, *(size for size in halvings if size >= _SMALLEST)})
     views = [layout]
@@ -77,7 +58,7 @@ def estimate_stages(
             stage=size,
             rotated=view.rotation is not None,
             exists=view is layout and size in layout.stages,
-            candidates=_shortlist(sample.ranks(view, size), target, probe.k),
+            candidates=_shortlist(sample.ranks(view, size), target, searcher.k),
             bytes_per_vector=size * (1 if layout.quantization else 4),
         )
         for view in views
@@ -98,15 +79,15 @@ class _Sample(NamedTuple):
 
     @classmethod
     def draw(
-        cls, probe: Probe, queries: Queries, truth: Truth, rng: np.random.Generator
+        cls, searcher: Searcher, queries: Queries, truth: Truth, rng: np.random.Generator
     ) -> "_Sample":
         """Read the vectors that are needed."""
         hits = truth.ids[: len(queries.own)]
-        near = dict(probe.vectors(list(dict.fromkeys(point for ids in hits for point in ids))))
+        near = dict(searcher.vectors(list(dict.fromkeys(point for ids in hits for point in ids))))
         hits = [[point for point in ids if point in near] for ids in hits]  # not those of zeros
-        ids = probe.point_ids()
+        ids = searcher.point_ids()
         drawn = [ids[row] for row in rng.permutation(len(ids))[:_SAMPLE].tolist()]
-        sampled = dict(probe.vectors(drawn))
+        sampled = dict(searcher.vectors(drawn))
         rows = {point: row for row, point in enumerate(sampled)}
         asked = [row for row, ids in enumerate(hits) if ids]
         return cls(
@@ -117,7 +98,7 @@ class _Sample(NamedTuple):
                 [rows[point] for point in (queries.own[row], *hits[row]) if point in rows]
                 for row in asked
             ],
-            scale=probe.points / len(sampled),
+            scale=searcher.points / len(sampled),
         )
 
     def ranks(self, layout: CollectionLayout, size: int) -> list[FloatArray]:

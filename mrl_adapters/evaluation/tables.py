@@ -1,0 +1,129 @@
+"""Curves and tunings as Markdown tables."""
+
+from collections.abc import Iterator
+
+from mrl_adapters.evaluation.results import (
+    CurveResult,
+    CurveRow,
+    StageEstimate,
+    Trial,
+    TuningResult,
+)
+
+_MILLISECONDS = 1000
+
+
+def curve_table(result: CurveResult) -> str:
+    """Return the rows as a Markdown table under one line on what was measured."""
+    names = ["dimensions", "search", "bytes per vector"]
+    if result.judged:
+        names += [f"nDCG@{result.k}", "retained", f"recall@{result.k}"]
+    names.append(f"overlap@{result.k}")
+    stages = (
+        f"two-stage re-ranks {result.oversampling:g} x {result.k} candidates with all "
+        f"{result.dimensions} dimensions"
+    )
+    lines = [
+        f"{result.title}; {stages}.",
+        "",
+        f"| {' | '.join(names)} |",
+        f"|---:|---|{'---:|' * (len(names) - 2)}",
+    ]
+    lines += [f"| {' | '.join(_cells(row))} |" for row in result.rows]
+    return "\n".join(lines) + "\n"
+
+
+def tuning_table(result: TuningResult) -> str:
+    """Return the chosen plan, the Pareto front and what other stages need, in Markdown."""
+    lines = [
+        summary(result),
+        "",
+        f"| plan | candidates | overlap@{result.k} | median | 95th percentile | |",
+        "|---|---:|---:|---:|---:|---|",
+        *(_line(trial, _remark(result, trial)) for trial in _shown(result)),
+    ]
+    if result.estimates:
+        title = (
+            f"Candidates that each stage needs for {result.target_overlap:g}, estimated from a "
+            "sample, graph and quantization aside:"
+        )
+        lines += [
+            "",
+            title,
+            "",
+            "| stage | bytes a vector | candidates | |",
+            "|---:|---:|---:|---|",
+            *map(_estimate_line, result.estimates),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def summary(result: TuningResult) -> str:
+    """Return three sentences on what was found."""
+    chosen = result.chosen
+    if not chosen.plan.exact:
+        speed = f"The exact search takes {_ms(result.exact.p50_s)}."
+    elif len(result.proved) > 1:
+        speed = "At this size nothing is faster: tune again when the collection has grown."
+    else:
+        speed = (
+            "No other plan was proved to reach it: pass more queries, or try a larger stage "
+            "or a rotation."
+        )
+    return (
+        f"{result.collection}: {chosen.label}: overlap@{result.k} {chosen.overlap:.4f}, at "
+        f"least {chosen.lower:.4f} with {result.confidence:.0%} confidence, on {chosen.queries:,}"
+        f" queries ({result.queries_from}) that had no part in choosing it; median "
+        f"{_ms(chosen.p50_s)}, 95th percentile {_ms(chosen.p95_s)}. {speed}"
+    )
+
+
+def _cells(row: CurveRow) -> Iterator[str]:
+    yield str(row.dimensions)
+    yield f"{row.search}, rotated" if row.rotated else row.search
+    yield f"{row.bytes_per_vector:,}"
+    if row.ndcg is not None and row.recall is not None:
+        yield f"{row.ndcg:.3f}"
+        yield "-" if row.retained is None else f"{row.retained:.1%}"
+        yield f"{row.recall:.3f}"
+    yield f"{row.overlap:.3f}"
+
+
+def _shown(result: TuningResult) -> Iterator[Trial]:
+    yield result.chosen
+    yield from (trial for trial in result.proved if trial.plan != result.plan)
+    shown = {trial.plan for trial in result.proved}
+    yield from (trial for trial in result.front if trial.plan not in shown)
+
+
+def _remark(result: TuningResult, trial: Trial) -> str:
+    if trial is result.chosen:
+        return f"chosen; at least {trial.lower:.4f}"
+    if trial.plan.exact:
+        return "exact"
+    return "" if trial.lower is None else f"proved; at least {trial.lower:.4f}"
+
+
+def _line(trial: Trial, remark: str) -> str:
+    candidates = "-" if trial.candidates is None else f"{trial.candidates:,}"
+    cells = [
+        trial.label,
+        candidates,
+        f"{trial.overlap:.4f}",
+        _ms(trial.p50_s),
+        _ms(trial.p95_s),
+        remark,
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _estimate_line(estimate: StageEstimate) -> str:
+    remarks = ["rotated"] * estimate.rotated + ["not in the collection"] * (not estimate.exists)
+    remark = ", ".join(remarks)
+    return (
+        f"| {estimate.stage} | {estimate.bytes_per_vector} | {estimate.candidates:,} | {remark} |"
+    )
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * _MILLISECONDS:.2f} ms"
