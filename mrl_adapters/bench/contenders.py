@@ -17,6 +17,7 @@ from mrl_adapters.qdrant import (
     MatryoshkaCollection,
     SearchPlan,
 )
+from mrl_adapters.qdrant.engine import EDGE
 from mrl_adapters.qdrant.load import Load
 from mrl_adapters.qdrant.points import PointBatch
 from mrl_adapters.qdrant.query import Search
@@ -267,7 +268,7 @@ def _upsert(
     vectors: dict[str, FloatArray],
     payloads: Sequence[dict[str, Any]],
 ) -> None:
-    for points in PointBatch(batch.ids, vectors, payloads).requests(arrays=True):
+    for points in PointBatch(batch.ids, vectors, payloads).requests(EDGE):
         client.upsert(COLLECTION, points)
 
 

@@ -25,7 +25,6 @@ from mrl_adapters.langchain.options import (
     overridden,
 )
 from mrl_adapters.langchain.vector_store import MatryoshkaVectorStore
-from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.options import refuse_unknown
 from mrl_adapters.qdrant.plan import Plan
 from mrl_adapters.qdrant.query import chosen_stages
@@ -149,8 +148,7 @@ class MatryoshkaRetriever(BaseRetriever):
         store = self.vectorstore
         plan = store.plan.merge(options["plan"])
         layout = store.collection.layout
-        engine = engine_of(store.driver.client or store.driver.async_client)
-        stages = chosen_stages(layout, plan, engine) if layout else ()
+        stages = chosen_stages(layout, plan, store.driver.engine) if layout else ()
         return {
             "stages": list(stages),
             "shortlists": plan.shortlists(len(stages), options["k"], options["offset"]),

@@ -12,7 +12,6 @@ from mrl_adapters.maintenance.pages import PointId, column, page_points, read_pa
 from mrl_adapters.maintenance.shorts import TOLERANCE, Mask, ShortVectors
 from mrl_adapters.maintenance.source import Source
 from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import columns
@@ -49,7 +48,7 @@ class Carrier:
         self._layout = layout
         self._shorts = ShortVectors(target_driver, target_name, layout)
         self._others = [*source.other_dense, *source.sparse]
-        self._arrays = target_driver.run(ask(engine_of)) is Engine.EDGE
+        self._engine = target_driver.engine
 
     @property
     def vector_names(self) -> list[str]:
@@ -94,7 +93,7 @@ class Carrier:
         size = 1
         points: list[models.PointStruct] = []
         for point, point_bytes in self._points(records):
-            if points and not self._arrays and size + point_bytes > _REQUEST_BYTES:
+            if points and self._engine.is_server and size + point_bytes > _REQUEST_BYTES:
                 self._upsert(points)
                 points, size = [], 1
             points.append(point)
@@ -200,9 +199,7 @@ class Carrier:
                 "point and run this again, it goes on where it stopped; or migrate in place."
             )
             raise MigrationError(msg, collection=self._source.name) from error
-        rows = {
-            name: list(array) if self._arrays else array.tolist() for name, array in stored.items()
-        }
+        rows = {name: self._engine.encode(array) for name, array in stored.items()}
         return [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
 
     def _upsert(self, points: list[models.PointStruct]) -> None:

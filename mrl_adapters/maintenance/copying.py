@@ -36,7 +36,6 @@ from mrl_adapters.maintenance.progress import Meter, ProgressCallback
 from mrl_adapters.maintenance.result import MigrationResult
 from mrl_adapters.maintenance.source import Source
 from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import PLAN_KEY
 from mrl_adapters.qdrant.paging import without
@@ -206,7 +205,7 @@ def _others(source: Source) -> dict[str, models.VectorParams]:
 
 def _index_payload(source: Source, destination: Destination) -> None:
     """Index the payload as the old collection does; a tenant's index must come before points."""
-    if destination.driver.run(ask(engine_of)) is Engine.LOCAL:
+    if not destination.driver.engine.has_indexes:
         return
     for field, index in (source.info.payload_schema or {}).items():
         _index_field(destination, field, index)

@@ -28,7 +28,6 @@ from mrl_adapters.maintenance.result import MigrationResult
 from mrl_adapters.maintenance.shorts import Settled, ShortVectors
 from mrl_adapters.maintenance.source import Source
 from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.payload_keys import stored_keys, with_keys
@@ -53,7 +52,7 @@ def check_engine(driver: Driver, collection_name: str) -> None:
     missing = None
     if not hasattr(driver.client, "create_vector_name"):
         missing = "qdrant-client 1.18 (run: pip install --upgrade qdrant-client)"
-    elif driver.run(ask(engine_of)) is Engine.SERVER:
+    elif driver.engine.is_server:
         found = driver.run(ask(lambda c: c.info())).version
         if tuple(int(part) for part in found.split(".")[:2]) < _OLDEST_SERVER:
             missing = f"a Qdrant server of 1.18 or later, found {found}"

@@ -17,7 +17,6 @@ from mrl_adapters.maintenance.source import Source, read_source
 from mrl_adapters.qdrant.aliases import is_gone
 from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.driver import Client, Driver
-from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.vectors import Rotation
@@ -149,7 +148,6 @@ def _destination(
             "mode='in_place'."
         )
         raise ConfigurationError(msg)
-    engines = {each.run(ask(engine_of)) for each in (driver, target_driver)}
     alias = place.alias or (source_alias if same_client else None)
     if alias == source.name and not (place.delete_source and same_client):
         msg = (
@@ -165,7 +163,7 @@ def _destination(
         )
         raise MigrationError(msg, collection=source.name, found="custom")
     copied = copied_layout(source, layout)
-    if engines != {Engine.SERVER}:
+    if not (driver.engine.is_server and target_driver.engine.is_server):
         # How an embedded engine is sharded says nothing about how a cluster should be.
         copied = replace(copied, shard_number=None, replication_factor=None)
     return Destination(target_driver, name, copied, alias, place.delete_source)

@@ -9,7 +9,6 @@ from qdrant_client import models
 from mrl_adapters.maintenance.source import Source
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout, short_name
 from mrl_adapters.qdrant.payload_keys import TEXT_KEYS, PayloadKeys
@@ -47,7 +46,7 @@ def advise(
         layout: Its layout; None if it has no usable short vectors.
         keys: Where it keeps texts and metadata.
     """
-    if driver.run(ask(engine_of)) is Engine.LOCAL:
+    if not driver.engine.has_indexes:
         return [
             Advice(
                 "local_mode",

@@ -12,7 +12,6 @@ from qdrant_client import models
 from mrl_adapters.errors import MigrationError
 from mrl_adapters.maintenance.pages import PointId, column, page_points, read_pages
 from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.paging import lacking
@@ -88,7 +87,7 @@ class ShortVectors:
         # Numbers of the full vector that the short ones depend on: converting the rest from
         # Python floats would cost more than everything else.
         self._width = layout.stages[-1] if prefix_is_enough else layout.dimensions
-        self._arrays = driver.run(ask(engine_of)) is Engine.EDGE
+        self._engine = driver.engine
 
     @property
     def names(self) -> list[str]:
@@ -186,8 +185,7 @@ class ShortVectors:
         """Write the derived vectors of chosen points; where none can be, delete what is there."""
         rows: list[int] = np.flatnonzero(chosen & ~verdict.unusable).tolist()
         vectors = {
-            name: list(derived[rows]) if self._arrays else derived[rows].tolist()
-            for name, derived in verdict.derived.items()
+            name: self._engine.encode(derived[rows]) for name, derived in verdict.derived.items()
         }
         points = [
             # Derived from checked numbers; validating them again costs more than writing them.

@@ -10,7 +10,6 @@ from mrl_adapters.maintenance.checkpoint import read_checkpoint
 from mrl_adapters.qdrant.aliases import collection_behind
 from mrl_adapters.qdrant.companion import owner_of
 from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.layout import SHORT_NAME
 from mrl_adapters.qdrant.reading import dense_vectors, stored_metadata, tenant_field
@@ -88,7 +87,9 @@ def read_source(driver: Driver, collection_name: str, full_name: str | None = No
     """
     if not driver.run(ask(lambda c: c.collection_exists(collection_name))):
         what = f"Collection {collection_name!r} does not exist"
-        copies = driver.run(_copies_of(collection_name))
+        copies = (
+            [] if driver.engine.loads_what_it_reads else driver.run(_copies_of(collection_name))
+        )
         msg = (
             f"{what}; {copies[0]!r} is a finished copy of it. If the migration that made it was "
             "interrupted, run it again as it was: it switches the alias that it was given. "
@@ -105,9 +106,7 @@ def read_source(driver: Driver, collection_name: str, full_name: str | None = No
 
 
 def _copies_of(name: str) -> Flow[list[str]]:
-    """List a collection's finished copies; not the embedded engine's, which loads what it reads."""
-    if (yield from ask(engine_of)) is Engine.EDGE:
-        return []
+    """List a collection's finished copies."""
     found = []
     for each in (yield from ask(lambda c: c.get_collections())).collections:
         done = read_checkpoint((yield from _info(each.name)))

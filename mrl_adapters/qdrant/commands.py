@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from mrl_adapters.edge import EdgeClient
-from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.engine import LOCAL, engine_of
 from mrl_adapters.qdrant.flow import CLIENT
 
 Verb: TypeAlias = Literal["audit", "migrate", "repair", "rotate", "tune"]
@@ -34,7 +34,7 @@ def command(
         command line does not open, the call that does the same.
     """
     client = CLIENT.get() if client is None else client
-    if client is not None and engine_of(client) is Engine.LOCAL:
+    if client is not None and engine_of(client) is LOCAL:
         sizes = f", stages={tuple(stages)}" if stages else ""
         full = f", full_name={full_name!r}" if full_name is not None else ""
         return f"mrl_adapters.qdrant.{verb}(client, {collection_name!r}{sizes}{full})"

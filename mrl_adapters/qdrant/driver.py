@@ -9,7 +9,7 @@ from qdrant_client import AsyncQdrantClient, QdrantClient
 
 from mrl_adapters.edge import EdgeClient
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.flow import arun, run
 from mrl_adapters.qdrant.line import Line
 from mrl_adapters.qdrant.steps import Flow
@@ -54,6 +54,8 @@ class Driver:
             raise ConfigurationError(msg)
         self.client = client
         self.async_client = async_client
+        self.engine = engine_of(client or async_client)
+        """What the flows are carried out by."""
         self._turns = turns_of(client)
 
     def __copy__(self) -> "Driver":
@@ -127,7 +129,7 @@ def turns_of(client: Client | None) -> Turns | None:
     Returns:
         One object a client, whatever stores use it; None for a server's, which needs none.
     """
-    if client is None or (isinstance(client, QdrantClient) and engine_of(client) is Engine.SERVER):
+    if client is None or (isinstance(client, QdrantClient) and engine_of(client).is_server):
         return None
     with _TURNS_LOCK:
         return _TURNS.setdefault(client, Turns())

@@ -1,36 +1,85 @@
-"""Tell the engines behind a client apart, where they want to be spoken to differently."""
+"""The engines behind a client, and all that differs between them."""
 
-from enum import Enum
+from dataclasses import dataclass
+from typing import Any
 
 from qdrant_client import AsyncQdrantClient, QdrantClient
 from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
 from qdrant_client.local.qdrant_local import QdrantLocal
 
 from mrl_adapters.edge import EdgeClient
+from mrl_adapters.vectors import FloatArray
+
+_OF_VECTORS = (
+    "full_datatype",
+    "full_has_graph",
+    "quantization",
+    "hnsw_m",
+    "hnsw_ef_construct",
+)
 
 
-class Engine(Enum):
-    """What answers a client's calls."""
+@dataclass(frozen=True)
+class Engine:
+    """What answers a client's calls.
 
-    EDGE = "edge"
-    """Qdrant's core in this process: takes vectors as float32 arrays."""
-    LOCAL = "local"
-    """qdrant-client's NumPy mode: takes arrays, scans everything, warns of settings and indexes."""
-    SERVER = "server"
-    """A server or cluster: takes vectors as lists of floats."""
+    Args:
+        name: What it is called.
+        layout_options: Options of a layout that it honours, beside sizes, distance and names.
+        is_server: Whether it answers over a network: perhaps late, or with what is no answer. It
+            takes vectors as lists of floats, in requests of limited size, and operations side by
+            side; engines in this process take float32 arrays, and one operation at a time.
+        has_indexes: Whether it has graphs and payload indexes, and so settings to build and search
+            them by.
+        loads_what_it_reads: Whether describing a collection loads all of it.
+    """
+
+    name: str
+    layout_options: tuple[str, ...]
+    is_server: bool = False
+    has_indexes: bool = False
+    loads_what_it_reads: bool = False
+
+    def encode(self, vectors: FloatArray) -> Any:
+        """Convert a vector, or rows of vectors, to what the engine takes.
+
+        Args:
+            vectors: Shape (d,) or (n, d).
+
+        Returns:
+            The vector, or a list of n.
+        """
+        if self.is_server:
+            return vectors.tolist()
+        return vectors if vectors.ndim == 1 else list(vectors)
+
+
+EDGE = Engine(
+    "edge",
+    has_indexes=True,
+    loads_what_it_reads=True,
+    layout_options=(*_OF_VECTORS, "tenant_field"),
+)
+LOCAL = Engine("local", layout_options=_OF_VECTORS)
+SERVER = Engine(
+    "server",
+    is_server=True,
+    has_indexes=True,
+    layout_options=(*_OF_VECTORS, "tenant_field", "shard_number", "replication_factor"),
+)
 
 
 def engine_of(client: object) -> Engine:
-    """Tell which engine a client speaks to.
+    """Return the engine that a client speaks to.
 
     Args:
         client: An EdgeClient, QdrantClient or AsyncQdrantClient.
     """
     if isinstance(client, EdgeClient):
-        return Engine.EDGE
+        return EDGE
     if isinstance(client, QdrantClient | AsyncQdrantClient) and isinstance(
         client._client,  # noqa: SLF001 - nothing public tells
         QdrantLocal | AsyncQdrantLocal,
     ):
-        return Engine.LOCAL
-    return Engine.SERVER
+        return LOCAL
+    return SERVER

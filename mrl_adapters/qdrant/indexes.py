@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from qdrant_client import models
 
-from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.flow import Flow, ask, change
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.unmet import UnmetLayoutWarning
@@ -21,7 +21,7 @@ def create_indexes(name: str, schemas: Mapping[str, _Schema]) -> Flow[None]:
         name: The collection.
         schemas: Payload field to index.
     """
-    if (yield from ask(engine_of)) is Engine.LOCAL:
+    if not (yield from ask(engine_of)).has_indexes:
         return
     for field, schema in schemas.items():
         yield from _create(name, field, schema, wait=True)
@@ -48,7 +48,7 @@ def complete_indexes(
     """
     schemas = wanted.index_schemas()
     missing = [field for field in schemas if field not in found.payload_indexes]
-    if not missing or (yield from ask(engine_of)) is Engine.LOCAL:
+    if not missing or not (yield from ask(engine_of)).has_indexes:
         return []
     made, refused = [], []
     for field in missing:

@@ -20,7 +20,7 @@ from qdrant_client.common.client_exceptions import QdrantException, ResourceExha
 from qdrant_client.http.exceptions import ResponseHandlingException
 
 from mrl_adapters.errors import AnswerError, DeadlineError
-from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.steps import Bound, Limit, Step
 from mrl_adapters.waiting import Attempt, Deadline, Pause, awithin, retry_after_s, within
 
@@ -59,7 +59,7 @@ class Line:
         """
         if not isinstance(client, QdrantClient | AsyncQdrantClient):
             return cls()
-        if engine_of(client) is not Engine.SERVER:
+        if not engine_of(client).is_server:
             return cls()
         given = client.init_options.get("timeout")
         return cls(USUAL_LIMIT_S if given is None else given)

@@ -12,6 +12,7 @@ from qdrant_client import models
 
 from mrl_adapters.edge import construct
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
+from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.ids import ID_KEY, PointId, point_id
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.vectors import FloatArray, Reduction, Rotation, normalize, truncate
@@ -225,18 +226,17 @@ class PointBatch:
             [places[row] for row in rows],
         )
 
-    def requests(self, *, arrays: bool, bare: Sequence[int] = ()) -> list[list[models.PointStruct]]:
+    def requests(self, engine: Engine, bare: Sequence[int] = ()) -> list[list[models.PointStruct]]:
         """Build the points of each request, small enough for a server's limit.
 
         Args:
-            arrays: Whether the client takes float32 arrays (engines in this process do); lists
-                of floats otherwise.
+            engine: What takes them.
             bare: Rows whose points get no vectors; those that were there go.
         """
         structs = []
         places = self.places or [point_id(each) for each in self.ids]
         for identifier, stored, *row, payload in zip(
-            self.ids, places, *self._columns(arrays=arrays), self.payloads, strict=True
+            self.ids, places, *map(engine.encode, self.vectors.values()), self.payloads, strict=True
         ):
             told = str(stored) == identifier
             content = payload if told else {**payload, ID_KEY: identifier}
@@ -246,7 +246,7 @@ class PointBatch:
             )
         for place in bare:
             structs[place].vector = {}
-        return [structs] if arrays else self._portions(structs)
+        return self._portions(structs) if engine.is_server else [structs]
 
     def _portions(self, structs: list[models.PointStruct]) -> list[list[models.PointStruct]]:
         """Cut the points into requests below the limit; one that is above it goes alone."""
@@ -264,7 +264,3 @@ class PointBatch:
             portions[-1].append(struct)
             room -= point_bytes
         return portions
-
-    def _columns(self, *, arrays: bool) -> list[list[Any]]:
-        vectors = self.vectors.values()
-        return [list(array) if arrays else array.tolist() for array in vectors]

@@ -11,7 +11,7 @@ from qdrant_client import models
 from mrl_adapters.edge import construct
 from mrl_adapters.errors import AnswerError, CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
-from mrl_adapters.qdrant.engine import Engine
+from mrl_adapters.qdrant.engine import SERVER, Engine
 from mrl_adapters.qdrant.filters import admitted
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.options import number, whole
@@ -89,7 +89,7 @@ def search_request(
     search: Search,
     layout: CollectionLayout,
     plan: SearchPlan,
-    engine: Engine = Engine.SERVER,
+    engine: Engine = SERVER,
     name: str | None = None,
 ) -> models.QueryRequest:
     """Build the request of one search: prefetch by short vectors, re-rank by full ones.
@@ -110,7 +110,7 @@ def search_request(
     Raises:
         CollectionMismatchError: The plan names a stage that the collection does not have.
     """
-    encode: Callable[[FloatArray], Any] = _as_list if engine is Engine.SERVER else _as_is
+    encode = engine.encode
     full = normalize(search.vector) if layout.distance == "Cosine" else search.vector
     mmr = search.mmr_lambda
     query: Any = encode(full)
@@ -119,12 +119,12 @@ def search_request(
             nearest=query,
             mmr=models.Mmr(diversity=1.0 - mmr, candidates_limit=search.reach),
         )
-    elif engine is Engine.LOCAL:
+    elif not engine.has_indexes:
         # The local mode copies a bare vector number by number, twice.
         query = models.NearestQuery.model_construct(nearest=query, mmr=None)
     stages = chosen_stages(layout, plan, engine, name)
     # The local mode scans everything and warns of settings that it has no use for.
-    tuned = engine is not Engine.LOCAL
+    tuned = engine.has_indexes
     return construct(
         models.QueryRequest,
         {
@@ -174,7 +174,7 @@ def hits_of(answers: Sequence[models.QueryResponse], count: int) -> list[list[mo
 def chosen_stages(
     layout: CollectionLayout,
     plan: SearchPlan,
-    engine: Engine = Engine.SERVER,
+    engine: Engine = SERVER,
     name: str | None = None,
 ) -> tuple[int, ...]:
     """Choose the stages that a plan uses in a collection, shortest first.
@@ -199,7 +199,7 @@ def chosen_stages(
     if plan.exact:
         return ()
     if plan.stages is None:
-        return () if engine is Engine.LOCAL else layout.stages[-1:]
+        return layout.stages[-1:] if engine.has_indexes else ()
     if missing := [stage for stage in plan.stages if stage not in layout.stages]:
         msg = (
             f"The plan searches stage {missing[0]}, "
@@ -267,12 +267,3 @@ def _full_params(exact: bool) -> models.SearchParams:  # noqa: FBT001 - cached b
     return models.SearchParams(
         exact=exact, quantization=models.QuantizationSearchParams(ignore=True)
     )
-
-
-def _as_is(vector: FloatArray) -> FloatArray:
-    return vector
-
-
-def _as_list(vector: FloatArray) -> list[float]:
-    values: list[float] = vector.tolist()
-    return values

@@ -31,7 +31,7 @@ from mrl_adapters.qdrant.companion import (
     owner_of,
     row_ids,
 )
-from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.flow import Flow, ask, change
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import PointBatch
@@ -110,7 +110,7 @@ def store_rotation(name: str, rotation: Rotation) -> Flow[None]:
         for row, energy in enumerate(rotation.energies.tolist())
     ]
     batch = PointBatch(row_ids(rotation.id, range(len(payloads))), {ROW: rotation.rows}, payloads)
-    requests = yield from ask(lambda c: batch.requests(arrays=engine_of(c) is not Engine.SERVER))
+    requests = yield from ask(lambda c: batch.requests(engine_of(c)))
     for points in requests:
         yield from _upsert(companion, points)
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from qdrant_client import models
 
-from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.flow import Flow, ask, change
 from mrl_adapters.qdrant.ids import original_id
 from mrl_adapters.qdrant.layout import CollectionLayout
@@ -42,9 +42,7 @@ def store_points(
     places, surplus = yield from places_of(name, batch.ids)
     placed = replace(batch, places=places).distinct()
     bare = unfindable(placed.vectors[layout.full_name])
-    requests = yield from ask(
-        lambda c: placed.requests(arrays=engine_of(c) is not Engine.SERVER, bare=bare)
-    )
+    requests = yield from ask(lambda c: placed.requests(engine_of(c), bare=bare))
     for points in requests:
         yield from _upsert(name, points, layout, shard_key)
         if acknowledged is not None:

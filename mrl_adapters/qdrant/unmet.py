@@ -12,19 +12,6 @@ from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.layout import CollectionLayout
 
-_EVERYWHERE = (
-    "full_datatype",
-    "full_has_graph",
-    "quantization",
-    "hnsw_m",
-    "hnsw_ef_construct",
-)
-# The local mode keeps no payload indexes; shards are a cluster's.
-_BY_ENGINE = {
-    Engine.LOCAL: _EVERYWHERE,
-    Engine.EDGE: (*_EVERYWHERE, "tenant_field"),
-    Engine.SERVER: (*_EVERYWHERE, "tenant_field", "shard_number", "replication_factor"),
-}
 _OF_GRAPHS = {"hnsw_m", "hnsw_ef_construct", "tenant_field"}
 
 
@@ -49,15 +36,15 @@ def warn_of_unmet(
     """
     differing = [
         option
-        for option in _BY_ENGINE[engine]
+        for option in engine.layout_options
         if option in wanted.given and getattr(wanted, option) != getattr(found, option)
     ]
     told = [
         f"{option} is {getattr(found, option)!r}, the layout asks for {getattr(wanted, option)!r}"
         for option in differing
     ]
-    fixes = _anew(differing) if engine is Engine.LOCAL else _fixes(name, wanted, found, differing)
-    if engine is not Engine.LOCAL:
+    fixes = _fixes(name, wanted, found, differing) if engine.has_indexes else _anew(differing)
+    if engine.has_indexes:
         for field, kind in wanted.payload_indexes.items():
             if (other := found.payload_indexes.get(field, kind)) != kind:
                 told.append(f"the index of {field!r} is {other!r}, the layout asks for {kind!r}")

@@ -26,7 +26,7 @@ from mrl_adapters.llama_index import MatryoshkaVectorStore as LlamaStore
 from mrl_adapters.llama_index.nodes import to_node
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect
 from mrl_adapters.qdrant.contents import Contents
-from mrl_adapters.qdrant.engine import Engine
+from mrl_adapters.qdrant.engine import EDGE
 from mrl_adapters.qdrant.points import PointBatch, columns
 from mrl_adapters.qdrant.query import Search, search_request
 
@@ -79,7 +79,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, HotPat
     payloads: list[dict[str, Any]] = [{"page_content": name, "metadata": {}} for name in ids]
 
     def build_points() -> object:
-        return PointBatch(ids, columns(full, layout, ids), payloads).requests(arrays=True)
+        return PointBatch(ids, columns(full, layout, ids), payloads).requests(EDGE)
 
     with connect(path=str(tmp_path_factory.mktemp("hot"))) as client:
         store = MatryoshkaVectorStore(client, "docs", ready, layout=layout)
@@ -99,9 +99,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, HotPat
         documents = store.driver.run(store.collection.search(search))[0]
         written = nodes.driver.run(nodes.collection.search(search))[0]
         yield {
-            "build a search request": lambda: search_request(
-                Search(query, K), layout, plan, Engine.EDGE
-            ),
+            "build a search request": lambda: search_request(Search(query, K), layout, plan, EDGE),
             "build 256 points": build_points,
             "read 10 documents": lambda: [to_document(point, Contents("n")) for point in documents],
             "read 10 nodes": lambda: [to_node(point, Contents("n")) for point in written],

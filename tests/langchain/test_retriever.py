@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain import MatryoshkaRetriever
 from mrl_adapters.qdrant import SearchPlan
-from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.engine import LOCAL, engine_of
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_tracers_see_that_an_exact_search_has_no_stages(retriever):
 def test_tracers_see_that_local_mode_uses_no_stages_by_itself(retriever, client):
     recorder = Recorder()
     retriever.invoke("files", {"callbacks": [recorder]})
-    used = [] if engine_of(client) is Engine.LOCAL else [128]
+    used = [] if engine_of(client) is LOCAL else [128]
     assert recorder.events[0][1]["stages"] == used
 
 

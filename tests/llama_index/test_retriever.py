@@ -25,7 +25,7 @@ from mrl_adapters.llama_index import (
 )
 from mrl_adapters.llama_index.events import listened
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect
-from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.engine import LOCAL, engine_of
 
 
 class Collecting(BaseEventHandler):
@@ -236,7 +236,7 @@ def test_local_mode_reports_no_stages_but_those_that_a_plan_names(
     for plan in (None, named):
         call(MatryoshkaRetriever(store, embed_model, 2, plan=plan), "retrieve", "copy")
     default, asked = events.of("MatryoshkaSearchEvent")
-    assert default.stages == ([] if engine_of(client) is Engine.LOCAL else [64])
+    assert default.stages == ([] if engine_of(client) is LOCAL else [64])
     assert (asked.stages, asked.shortlists) == ([64], [100])
 
 

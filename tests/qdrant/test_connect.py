@@ -16,7 +16,7 @@ from qdrant_client import QdrantClient, models
 
 from mrl_adapters.errors import ConfigurationError, EngineError
 from mrl_adapters.qdrant import EdgeClient, connect
-from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.engine import LOCAL, SERVER, engine_of
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_path_gives_the_embedded_engine(tmp_path: Path) -> None:
 def test_a_url_gives_a_servers_client_with_time_enough_for_bulk_writes(url: str) -> None:
     client = connect(url=url)
     assert isinstance(client, QdrantClient)
-    assert engine_of(client) is Engine.SERVER
+    assert engine_of(client) is SERVER
     assert client.init_options["timeout"] == 60
     client.close()
 
@@ -68,13 +68,13 @@ def test_a_servers_options_are_passed_on(url: str) -> None:
 
 def test_memory_gives_local_mode() -> None:
     client = connect(location=":memory:")
-    assert engine_of(client) is Engine.LOCAL
+    assert engine_of(client) is LOCAL
     client.close()
 
 
 def test_a_folder_of_local_mode_is_opened_where_it_is(tmp_path: Path) -> None:
     client = connect(location=str(tmp_path / "local"))
-    assert engine_of(client) is Engine.LOCAL
+    assert engine_of(client) is LOCAL
     assert (tmp_path / "local").is_dir()
     client.close()
 
@@ -181,7 +181,7 @@ def test_a_url_that_became_a_path_object_is_known_still() -> None:
 
 def test_a_location_that_is_a_url_goes_to_the_server(url: str) -> None:
     client = connect(location=url, timeout=5)
-    assert engine_of(client) is Engine.SERVER
+    assert engine_of(client) is SERVER
     client.close()
 
 

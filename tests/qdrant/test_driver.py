@@ -19,7 +19,7 @@ import mrl_adapters.qdrant
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant import CollectionLayout, Driver, EdgeClient, MatryoshkaCollection
 from mrl_adapters.qdrant.driver import Client
-from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.engine import EDGE, LOCAL, SERVER, Engine, engine_of
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.query import Search
 
@@ -129,12 +129,12 @@ def test_loops_of_many_threads_get_one_twin_each_shared_by_the_clients_stores(
 @pytest.mark.parametrize(
     ("make", "engine"),
     [
-        (lambda _: QdrantClient(":memory:"), Engine.LOCAL),
-        (lambda path: QdrantClient(path=str(path)), Engine.LOCAL),
-        (lambda _: AsyncQdrantClient(":memory:"), Engine.LOCAL),
-        (lambda _: QdrantClient(url="http://x", check_compatibility=False), Engine.SERVER),
-        (lambda _: AsyncQdrantClient(url="http://x", check_compatibility=False), Engine.SERVER),
-        (lambda path: EdgeClient(str(path)), Engine.EDGE),
+        (lambda _: QdrantClient(":memory:"), LOCAL),
+        (lambda path: QdrantClient(path=str(path)), LOCAL),
+        (lambda _: AsyncQdrantClient(":memory:"), LOCAL),
+        (lambda _: QdrantClient(url="http://x", check_compatibility=False), SERVER),
+        (lambda _: AsyncQdrantClient(url="http://x", check_compatibility=False), SERVER),
+        (lambda path: EdgeClient(str(path)), EDGE),
     ],
     ids=["memory", "path", "async memory", "server", "async server", "edge"],
 )

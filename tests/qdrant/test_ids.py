@@ -13,6 +13,7 @@ from qdrant_client import models
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, connect
 from mrl_adapters.qdrant.driver import Client
+from mrl_adapters.qdrant.engine import EDGE
 from mrl_adapters.qdrant.ids import (
     ID_KEY,
     PointId,
@@ -105,7 +106,7 @@ def test_different_strings_get_different_points(one: str, other: str) -> None:
 @given(st.text() | st.uuids().flatmap(lambda each: st.sampled_from(spelt(each)).map(str)))
 @settings(max_examples=200)
 def test_the_caller_gets_back_the_id_that_it_gave(identifier: str) -> None:
-    point = batch_of(identifier).requests(arrays=True)[0][0]
+    point = batch_of(identifier).requests(EDGE)[0][0]
     assert original_id(point.id, point.payload) == identifier
 
 
@@ -115,7 +116,7 @@ def batch_of(*ids: str) -> PointBatch:
 
 
 def test_the_payload_holds_the_original_only_where_the_points_id_does_not_say_it() -> None:
-    points = batch_of(CANONICAL, "7", "mine", DIGITS).requests(arrays=True)[0]
+    points = batch_of(CANONICAL, "7", "mine", DIGITS).requests(EDGE)[0]
     assert [point.payload for point in points] == [
         {"a": 1},
         {"a": 1},

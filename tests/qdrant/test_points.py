@@ -13,6 +13,7 @@ from qdrant_client.http.api.points_api import jsonable_encoder
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
 from mrl_adapters.qdrant import CollectionLayout
+from mrl_adapters.qdrant.engine import EDGE, SERVER
 from mrl_adapters.qdrant.ids import ID_KEY
 from mrl_adapters.qdrant.points import (
     PointBatch,
@@ -202,7 +203,7 @@ def test_every_request_stays_below_the_limit_and_is_well_filled(
     rng = np.random.default_rng(2)
     payloads = [{"page_content": words * int(rng.integers(0, 900))} for _ in range(400)]
     batch = batch_of(payloads, CollectionLayout(dimensions, (128, 256)))
-    requests = batch.requests(arrays=False)
+    requests = batch.requests(SERVER)
     sizes = [len(body(points)) for points in requests]
     assert max(sizes) < LIMIT_BYTES
     assert min(sizes[:-1]) > LIMIT_BYTES / 3
@@ -212,7 +213,7 @@ def test_every_request_stays_below_the_limit_and_is_well_filled(
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32), min_size=8, max_size=8))
 def test_no_float32_is_longer_in_json_than_was_reckoned(numbers: list[float]) -> None:
     batch = PointBatch(["a"], {"full": np.array([numbers], np.float32)}, [{}])
-    (points,) = batch.requests(arrays=False)
+    (points,) = batch.requests(SERVER)
     empty = models.PointStruct.model_construct(id=points[0].id, vector={"full": []}, payload={})
     assert len(body(points)) - len(body([empty])) <= 8 * 24 + len(ID_KEY) + 8
 
@@ -220,25 +221,25 @@ def test_no_float32_is_longer_in_json_than_was_reckoned(numbers: list[float]) ->
 def test_one_huge_payload_goes_alone_and_leaves_the_others_together() -> None:
     payloads: list[dict[str, Any]] = [{"page_content": "short"} for _ in range(100)]
     payloads[50] = {"page_content": "x" * 4_990_000}
-    requests = batch_of(payloads, CollectionLayout(256, (64,))).requests(arrays=False)
+    requests = batch_of(payloads, CollectionLayout(256, (64,))).requests(SERVER)
     assert [len(points) for points in requests] == [50, 1, 49]
 
 
 def test_a_payload_above_the_limit_is_still_sent_since_the_server_takes_more() -> None:
     payloads: list[dict[str, Any]] = [{}, {"page_content": "x" * 6_000_000}, {}]
-    requests = batch_of(payloads, CollectionLayout(16, (8,))).requests(arrays=False)
+    requests = batch_of(payloads, CollectionLayout(16, (8,))).requests(SERVER)
     assert [len(points) for points in requests] == [1, 1, 1]
 
 
 def test_payloads_that_only_the_client_can_write_as_json_are_measured() -> None:
     stamp = {"id": uuid.UUID(CANONICAL)}
-    (points,) = batch_of([stamp], CollectionLayout(16, (8,))).requests(arrays=False)
+    (points,) = batch_of([stamp], CollectionLayout(16, (8,))).requests(SERVER)
     assert CANONICAL in body(points).decode()
 
 
 def test_the_embedded_engine_gets_arrays_and_one_request() -> None:
     batch = batch_of([{}] * 300, CollectionLayout(1536, (256,)))
-    (points,) = batch.requests(arrays=True)
+    (points,) = batch.requests(EDGE)
     assert len(points) == 300
     assert isinstance(points[0].vector, dict)
     assert {type(vector) for vector in points[0].vector.values()} == {np.ndarray}
@@ -246,7 +247,7 @@ def test_the_embedded_engine_gets_arrays_and_one_request() -> None:
 
 
 def test_a_server_gets_lists_of_floats() -> None:
-    (points,) = batch_of([{}], CollectionLayout(16, (8,))).requests(arrays=False)
+    (points,) = batch_of([{}], CollectionLayout(16, (8,))).requests(SERVER)
     assert isinstance(points[0].vector, dict)
     assert {type(vector) for vector in points[0].vector.values()} == {list}
     assert {type(number) for vector in points[0].vector.values() for number in vector} == {float}
@@ -254,4 +255,4 @@ def test_a_server_gets_lists_of_floats() -> None:
 
 def test_an_empty_batch_needs_no_request() -> None:
     batch = PointBatch([], {"full": np.empty((0, 4), np.float32)}, [])
-    assert batch.requests(arrays=False) == []
+    assert batch.requests(SERVER) == []

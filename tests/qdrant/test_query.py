@@ -7,7 +7,7 @@ import pytest
 from qdrant_client import models
 
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan
-from mrl_adapters.qdrant.engine import Engine
+from mrl_adapters.qdrant.engine import EDGE, LOCAL, SERVER, Engine
 from mrl_adapters.qdrant.query import Search, search_request
 from mrl_adapters.vectors import truncate
 
@@ -21,7 +21,7 @@ def request(
     search: Search | None = None,
     layout: CollectionLayout = LAYOUT,
     plan: SearchPlan | None = None,
-    engine: Engine = Engine.SERVER,
+    engine: Engine = SERVER,
 ) -> models.QueryRequest:
     return search_request(search or Search(VECTOR, 10), layout, plan or SearchPlan(), engine)
 
@@ -60,24 +60,24 @@ def test_under_dot_the_query_keeps_its_length() -> None:
 def test_a_server_gets_lists_and_the_embedded_engine_arrays() -> None:
     assert isinstance(request().query, list)
     assert isinstance(request().prefetch.query, list)
-    assert isinstance(request(engine=Engine.EDGE).query, np.ndarray)
-    assert isinstance(request(engine=Engine.EDGE).prefetch.query, np.ndarray)
+    assert isinstance(request(engine=EDGE).query, np.ndarray)
+    assert isinstance(request(engine=EDGE).prefetch.query, np.ndarray)
 
 
 def test_local_mode_gets_no_settings_that_it_would_warn_of() -> None:
-    made = request(plan=SearchPlan(stages=(8,)), engine=Engine.LOCAL)
+    made = request(plan=SearchPlan(stages=(8,)), engine=LOCAL)
     assert made.params is None
     assert made.prefetch.params is None
 
 
 def test_local_mode_scans_full_vectors_alone_unless_the_plan_names_stages() -> None:
-    assert request(engine=Engine.LOCAL).prefetch is None
-    named = request(plan=SearchPlan(stages=(8,)), engine=Engine.LOCAL)
+    assert request(engine=LOCAL).prefetch is None
+    named = request(plan=SearchPlan(stages=(8,)), engine=LOCAL)
     assert (named.prefetch.using, named.prefetch.prefetch) == ("short_8", None)
 
 
 def test_local_mode_gets_vectors_that_it_need_not_copy_number_by_number() -> None:
-    assert isinstance(request(engine=Engine.LOCAL).query.nearest, np.ndarray)
+    assert isinstance(request(engine=LOCAL).query.nearest, np.ndarray)
 
 
 def test_scores_stay_exact_whatever_the_collections_quantization() -> None:

@@ -28,7 +28,7 @@ from mrl_adapters.qdrant import (
     connect,
 )
 from mrl_adapters.qdrant.driver import Client
-from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.engine import LOCAL, engine_of
 from mrl_adapters.qdrant.query import Search
 
 Documents = Callable[..., np.ndarray]
@@ -65,7 +65,7 @@ def told(drive: Drive, name: str, layout: CollectionLayout) -> list[str]:
 
 
 def is_local(client: Client) -> bool:
-    return engine_of(client) is Engine.LOCAL
+    return engine_of(client) is LOCAL
 
 
 @pytest.mark.parametrize(("option", "kept", "asked"), BOTH_WAYS)
