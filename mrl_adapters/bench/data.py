@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from mrl_adapters.bench.synthetic import nested_vectors, topics_of
 from mrl_adapters.bench.vector_files import open_vectors
-from mrl_adapters.embeddings.adopt import document_array
-from mrl_adapters.embeddings.base import Embedder
+from mrl_adapters.embeddings.embedder import Embedder, document_array
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.evaluation import Dataset
 from mrl_adapters.vectors import FloatArray, as_vectors, normalize

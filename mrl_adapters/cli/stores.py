@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from mrl_adapters import registry
 from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, read_collection
-from mrl_adapters.embeddings import Embedder, model_name
+from mrl_adapters.embeddings import Embedder
+from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.qdrant import CollectionLayout
 from mrl_adapters.qdrant.driver import Client

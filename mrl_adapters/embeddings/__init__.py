@@ -3,22 +3,13 @@
 Importing this package imports none of the optional packages: each class does so when it is made.
 """
 
-from mrl_adapters.embeddings.adopt import (
-    adocument_array,
-    adocument_vectors,
-    adopt,
-    document_array,
-    document_vectors,
-)
-from mrl_adapters.embeddings.base import ArrayEmbedder, Embedder
-from mrl_adapters.embeddings.model_names import model_name
+from mrl_adapters.embeddings.embedder import Embedder
 from mrl_adapters.embeddings.openai import OpenAIEmbedder, OpenAIOptions, Usage
 from mrl_adapters.embeddings.sentence_transformers import SentenceTransformerEmbedder
 from mrl_adapters.embeddings.static import Model2VecEmbedder, WordLlamaEmbedder
 from mrl_adapters.embeddings.truncated import TruncatedEmbedder
 
 __all__ = [
-    "ArrayEmbedder",
     "Embedder",
     "Model2VecEmbedder",
     "OpenAIEmbedder",
@@ -27,10 +18,4 @@ __all__ = [
     "TruncatedEmbedder",
     "Usage",
     "WordLlamaEmbedder",
-    "adocument_array",
-    "adocument_vectors",
-    "adopt",
-    "document_array",
-    "document_vectors",
-    "model_name",
 ]

@@ -5,8 +5,8 @@ import asyncio
 
 import numpy as np
 
-from mrl_adapters.embeddings.blanks import Spoken
-from mrl_adapters.embeddings.recipe import as_lists, text_list
+from mrl_adapters.embeddings.shortening import as_lists
+from mrl_adapters.embeddings.texts import NonBlank, text_list
 from mrl_adapters.vectors import FloatArray
 
 
@@ -63,10 +63,10 @@ class LocalEmbedder(abc.ABC):
         return await asyncio.to_thread(self.embed_query, text)
 
     def _embed_spoken(self, texts: list[str], *, query: bool) -> FloatArray:
-        spoken = Spoken.of(texts)
-        if len(spoken.rows) == spoken.count:
+        kept = NonBlank.of(texts)
+        if len(kept.rows) == kept.count:
             return self._embed(texts, query=query)
-        vectors = np.zeros((spoken.count, self.dimensions), dtype=np.float32)
-        if spoken.rows:
-            vectors[spoken.rows] = self._embed(spoken.texts, query=query)
+        vectors = np.zeros((kept.count, self.dimensions), dtype=np.float32)
+        if kept.rows:
+            vectors[kept.rows] = self._embed(kept.texts, query=query)
         return vectors

@@ -10,8 +10,8 @@ import numpy as np
 
 from mrl_adapters import registry
 from mrl_adapters.embeddings.local import LocalEmbedder
-from mrl_adapters.embeddings.prompts import prefix
-from mrl_adapters.embeddings.recipe import shorten
+from mrl_adapters.embeddings.shortening import shorten
+from mrl_adapters.embeddings.texts import with_prompt
 from mrl_adapters.errors import MissingExtraError
 from mrl_adapters.vectors import FloatArray, as_vectors
 
@@ -89,7 +89,7 @@ class SentenceTransformerEmbedder(LocalEmbedder):
         if not texts:
             return np.empty((0, self._dimensions), dtype=np.float32)
         prompt, options = self._query if query else self._document
-        encoded = self._transformer.encode(prefix(texts, prompt), **options)
+        encoded = self._transformer.encode(with_prompt(texts, prompt), **options)
         giver = f"Model '{self._name}'"
         return shorten(as_vectors(encoded), self._dimensions, spec=self._spec, giver=giver)
 

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from mrl_adapters import registry
-from mrl_adapters.embeddings.adopt import adocument_array, adopt, document_array
-from mrl_adapters.embeddings.blanks import is_blank
-from mrl_adapters.embeddings.model_names import model_name
-from mrl_adapters.embeddings.prompts import applies_prompts, prefix
-from mrl_adapters.embeddings.recipe import as_lists, shorten, text_list
+from mrl_adapters.embeddings.embedder import adocument_array, as_embedder, document_array
+from mrl_adapters.embeddings.inspection import applies_prompts, model_name
+from mrl_adapters.embeddings.shortening import as_lists, shorten
+from mrl_adapters.embeddings.texts import is_blank, text_list, with_prompt
 from mrl_adapters.errors import DimensionsError
 from mrl_adapters.vectors import FloatArray, as_vectors
 
@@ -44,7 +43,7 @@ class TruncatedEmbedder:
         model: str | None = None,
         prompts: bool | None = None,
     ) -> None:
-        self._embedder = adopt(base)
+        self._embedder = as_embedder(base)
         self._base = base
         self._dimensions = dimensions
         self._model = model or model_name(base)
@@ -124,10 +123,10 @@ class TruncatedEmbedder:
         return self._answer(await self._embedder.aembed_query(self._question(text)))
 
     def _documents(self, texts: list[str]) -> list[str]:
-        return prefix(text_list(texts), self._document_prompt)
+        return with_prompt(text_list(texts), self._document_prompt)
 
     def _question(self, text: str) -> str:
-        return prefix([text], self._query_prompt)[0]
+        return with_prompt([text], self._query_prompt)[0]
 
     def _answer(self, vector: Sequence[float]) -> list[float]:
         return as_lists(self._shorten(as_vectors(vector)[None]))[0]

@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from mrl_adapters import registry
-from mrl_adapters.embeddings.base import Embedder
-from mrl_adapters.embeddings.model_names import model_name
+from mrl_adapters.embeddings.embedder import Embedder
+from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
 from mrl_adapters.evaluation.datasets import Dataset
 from mrl_adapters.evaluation.exact import Indices, Neighbours, exact_search, rescore

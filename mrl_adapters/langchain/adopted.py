@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from langchain_core.embeddings import Embeddings
 from typing_extensions import override
 
-from mrl_adapters.embeddings import Embedder, OpenAIEmbedder, TruncatedEmbedder, adopt
+from mrl_adapters.embeddings import Embedder, OpenAIEmbedder, TruncatedEmbedder
+from mrl_adapters.embeddings.embedder import as_embedder
 from mrl_adapters.embeddings.local import LocalEmbedder
 
 # Ours have each method of the class, and say nothing of it: they are made without LangChain.
@@ -26,7 +27,7 @@ def as_embeddings(embedder: object) -> Embeddings:
     Raises:
         ConfigurationError: It is none of these.
     """
-    adopted = adopt(embedder)
+    adopted = as_embedder(embedder)
     return adopted if isinstance(adopted, Embeddings) else AdoptedEmbeddings(adopted)
 
 

@@ -9,7 +9,7 @@ from qdrant_client import models
 from typing_extensions import override
 
 from mrl_adapters.embeddings import Embedder
-from mrl_adapters.embeddings.blanks import question
+from mrl_adapters.embeddings.texts import require_query
 from mrl_adapters.langchain.documents import to_document
 from mrl_adapters.langchain.filters import filter_for
 from mrl_adapters.langchain.options import SearchOptions
@@ -75,14 +75,14 @@ class SearchingStore(VectorStore):
     ) -> list[tuple[Document, float]]:
         """Find documents as :meth:`similarity_search` does, with the full vectors' scores."""
         return self.similarity_search_with_score_by_vector(
-            self._embedder.embed_query(question(query)), k, **kwargs
+            self._embedder.embed_query(require_query(query)), k, **kwargs
         )
 
     @override
     async def asimilarity_search_with_score(
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
-        vector = await self._embedder.aembed_query(question(query))
+        vector = await self._embedder.aembed_query(require_query(query))
         return await self.asimilarity_search_with_score_by_vector(vector, k, **kwargs)
 
     @override
@@ -125,14 +125,14 @@ class SearchingStore(VectorStore):
             **kwargs: Those of :meth:`similarity_search`.
         """
         return self.max_marginal_relevance_search_by_vector(
-            self._embedder.embed_query(question(query)), k, fetch_k, lambda_mult, **kwargs
+            self._embedder.embed_query(require_query(query)), k, fetch_k, lambda_mult, **kwargs
         )
 
     @override
     async def amax_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
-        vector = await self._embedder.aembed_query(question(query))
+        vector = await self._embedder.aembed_query(require_query(query))
         return await self.amax_marginal_relevance_search_by_vector(
             vector, k, fetch_k, lambda_mult, **kwargs
         )

@@ -8,7 +8,9 @@ from langchain_core.embeddings import Embeddings
 from qdrant_client import AsyncQdrantClient
 from typing_extensions import Self, override
 
-from mrl_adapters.embeddings import Embedder, adopt, model_name
+from mrl_adapters.embeddings import Embedder
+from mrl_adapters.embeddings.embedder import as_embedder
+from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.langchain.adopted import as_embeddings
 from mrl_adapters.langchain.documents import columns_of
 from mrl_adapters.langchain.options import existing_options, sorted_options
@@ -89,7 +91,7 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
         metadata_payload_key: str | None = None,
     ) -> None:
         self._driver = Driver(client, async_client)
-        self._embedder = adopt(embedding)
+        self._embedder = as_embedder(embedding)
         self._embeddings = as_embeddings(embedding)
         self._collection = MatryoshkaCollection(
             collection_name,

@@ -8,12 +8,8 @@ from langchain_core.vectorstores import VectorStore
 from numpy.typing import ArrayLike
 from typing_extensions import override
 
-from mrl_adapters.embeddings import (
-    ArrayEmbedder,
-    Embedder,
-    adocument_vectors,
-    document_vectors,
-)
+from mrl_adapters.embeddings import Embedder
+from mrl_adapters.embeddings.embedder import ArrayEmbedder, adocument_vectors, document_vectors
 from mrl_adapters.langchain.documents import batches_of, columns_of
 from mrl_adapters.langchain.filters import filter_for
 from mrl_adapters.langchain.options import ADDING_OPTIONS

@@ -8,15 +8,10 @@ from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from llama_index.core.bridge.pydantic import Field
 from typing_extensions import Self, override
 
-from mrl_adapters.embeddings import (
-    Embedder,
-    adocument_vectors,
-    adopt,
-    document_vectors,
-    model_name,
-)
-from mrl_adapters.embeddings.prompts import applies_prompts
-from mrl_adapters.embeddings.recipe import text_list
+from mrl_adapters.embeddings import Embedder
+from mrl_adapters.embeddings.embedder import adocument_vectors, as_embedder, document_vectors
+from mrl_adapters.embeddings.inspection import applies_prompts, model_name
+from mrl_adapters.embeddings.texts import text_list
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.llama_index.provenance import made_by
 from mrl_adapters.vectors import as_vectors, normalize
@@ -100,7 +95,7 @@ class EmbedderEmbedding(UnitEmbedding):
 
     def __init__(self, embedder: Embedder, embed_batch_size: int = _BATCH_SIZE) -> None:
         fields: dict[str, Any] = {
-            "embedder": adopt(embedder),
+            "embedder": as_embedder(embedder),
             "described": repr(embedder),
             "model_name": model_name(embedder) or "unknown",
             "embed_batch_size": embed_batch_size,

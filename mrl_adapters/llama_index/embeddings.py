@@ -9,10 +9,10 @@ from llama_index.core.bridge.pydantic import Field, PrivateAttr, SerializeAsAny,
 from typing_extensions import override
 
 from mrl_adapters import registry
-from mrl_adapters.embeddings import Embedder, OpenAIEmbedder, OpenAIOptions, Usage, model_name
-from mrl_adapters.embeddings.blanks import Spoken, is_blank
-from mrl_adapters.embeddings.prompts import applies_prompts, prefix
-from mrl_adapters.embeddings.recipe import as_lists, shorten
+from mrl_adapters.embeddings import Embedder, OpenAIEmbedder, OpenAIOptions, Usage
+from mrl_adapters.embeddings.inspection import applies_prompts, model_name
+from mrl_adapters.embeddings.shortening import as_lists, shorten
+from mrl_adapters.embeddings.texts import NonBlank, is_blank, with_prompt
 from mrl_adapters.errors import DimensionsError
 from mrl_adapters.llama_index.adopted import EmbedderEmbedding, UnitEmbedding
 from mrl_adapters.llama_index.provenance import made_by
@@ -221,7 +221,7 @@ class MatryoshkaEmbedding(UnitEmbedding):
 
     @override
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        inner, spoken = self.inner, Spoken.of(prefix(texts, self.document_prompt))
+        inner, spoken = self.inner, NonBlank.of(with_prompt(texts, self.document_prompt))
         if not spoken.rows:
             return [self._zeros() for _ in texts]
         self._acquire()
@@ -233,7 +233,7 @@ class MatryoshkaEmbedding(UnitEmbedding):
 
     @override
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        inner, spoken = self.inner, Spoken.of(prefix(texts, self.document_prompt))
+        inner, spoken = self.inner, NonBlank.of(with_prompt(texts, self.document_prompt))
         if not spoken.rows:
             return [self._zeros() for _ in texts]
         await self._aacquire()
@@ -244,7 +244,7 @@ class MatryoshkaEmbedding(UnitEmbedding):
         return self._shorten(spoken.spread(vectors))
 
     def _question(self, query: str) -> str:
-        return prefix([query], self.query_prompt)[0]
+        return with_prompt([query], self.query_prompt)[0]
 
     def _zeros(self) -> Embedding:
         return [0.0] * self.dimensions

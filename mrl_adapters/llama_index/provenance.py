@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 
-from mrl_adapters.embeddings import model_name
+from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.qdrant import MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.matching import check_model

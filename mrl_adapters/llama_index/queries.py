@@ -7,7 +7,7 @@ from llama_index.core.vector_stores import VectorStoreQuery, VectorStoreQueryRes
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from qdrant_client import models
 
-from mrl_adapters.embeddings.blanks import question
+from mrl_adapters.embeddings.texts import require_query
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.lists import require_list
 from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher, listened
@@ -107,7 +107,7 @@ def _search(
     threshold = _mmr_threshold(query, options)
     if query.query_embedding is None:
         if query.query_str is not None:
-            question(query.query_str)  # LlamaIndex does not embed a blank one
+            require_query(query.query_str)  # LlamaIndex does not embed a blank one
         msg = "The query has no embedding. Set query_embedding, or use a retriever."
         raise EmbeddingError(msg)
     k = whole("similarity_top_k", query.similarity_top_k)

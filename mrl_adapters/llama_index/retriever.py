@@ -20,8 +20,8 @@ from llama_index.core.vector_stores import (
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from typing_extensions import override
 
-from mrl_adapters.embeddings import model_name
-from mrl_adapters.embeddings.blanks import is_blank, question
+from mrl_adapters.embeddings.inspection import model_name
+from mrl_adapters.embeddings.texts import is_blank, require_query
 from mrl_adapters.lists import require_list
 from mrl_adapters.llama_index.adopted import unit_mean
 from mrl_adapters.llama_index.events import dispatcher, span
@@ -159,7 +159,7 @@ class MatryoshkaRetriever(BaseRetriever):
 
 def _questions(bundle: QueryBundle) -> list[str]:
     strings = bundle.embedding_strs
-    return [text for text in strings if not is_blank(text)] or [question(" ".join(strings))]
+    return [text for text in strings if not is_blank(text)] or [require_query(" ".join(strings))]
 
 
 def _started(queries: Sequence[QueryType]) -> list[QueryBundle]:

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from mrl_adapters.embeddings import TruncatedEmbedder, WordLlamaEmbedder, model_name
+from mrl_adapters.embeddings import TruncatedEmbedder, WordLlamaEmbedder
+from mrl_adapters.embeddings.inspection import model_name
 
 
 class Model(str, enum.Enum):

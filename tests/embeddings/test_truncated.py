@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrl_adapters.embeddings import TruncatedEmbedder, WordLlamaEmbedder, model_name
+from mrl_adapters.embeddings import TruncatedEmbedder, WordLlamaEmbedder
+from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
 from mrl_adapters.registry import MatryoshkaWarning
 from mrl_adapters.vectors import truncate

@@ -8,7 +8,8 @@ from langchain_core.load import dumps
 from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 
-from mrl_adapters.embeddings import WordLlamaEmbedder, model_name
+from mrl_adapters.embeddings import WordLlamaEmbedder
+from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.langchain.embeddings import MatryoshkaEmbeddings
 
 PARAMS = {"base": WordLlamaEmbedder(), "dimensions": 128}

@@ -19,7 +19,8 @@ from llama_index.core.schema import Document, TextNode
 from llama_index.core.storage.kvstore import SimpleKVStore
 from pydantic import PrivateAttr
 
-from mrl_adapters.embeddings import WordLlamaEmbedder, model_name
+from mrl_adapters.embeddings import WordLlamaEmbedder
+from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.errors import ConfigurationError, DimensionsError
 from mrl_adapters.llama_index import MatryoshkaEmbedding, OpenAIMatryoshkaEmbedding
 from mrl_adapters.llama_index.adopted import EmbedderEmbedding

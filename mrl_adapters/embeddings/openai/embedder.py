@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mrl_adapters import registry
-from mrl_adapters.embeddings.blanks import STAND_IN
 from mrl_adapters.embeddings.openai import drive
 from mrl_adapters.embeddings.openai.answers import Answer
 from mrl_adapters.embeddings.openai.clients import Clients
@@ -17,7 +16,8 @@ from mrl_adapters.embeddings.openai.options import OpenAIOptions
 from mrl_adapters.embeddings.openai.packing import Piece, assemble, cut, pack
 from mrl_adapters.embeddings.openai.tokens import Ruler, load_encoding
 from mrl_adapters.embeddings.openai.usage import Meter, Usage
-from mrl_adapters.embeddings.recipe import as_lists, shorten, text_list
+from mrl_adapters.embeddings.shortening import as_lists, shorten
+from mrl_adapters.embeddings.texts import STAND_IN, text_list
 from mrl_adapters.errors import DimensionsError, EmbeddingError, MissingExtraError
 from mrl_adapters.vectors import FloatArray
 

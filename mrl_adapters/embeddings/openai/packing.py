@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mrl_adapters.embeddings.blanks import is_blank
 from mrl_adapters.embeddings.openai.options import OpenAIOptions
 from mrl_adapters.embeddings.openai.tokens import Ruler, byte_length
+from mrl_adapters.embeddings.texts import is_blank
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.vectors import FloatArray
 

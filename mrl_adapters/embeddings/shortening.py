@@ -1,9 +1,6 @@
-"""What happens between a model's answer and the vectors that an embedder gives."""
-
-from collections.abc import Iterable
+"""How vectors that a model gave become those that an embedder answers with."""
 
 from mrl_adapters.errors import DimensionsError
-from mrl_adapters.lists import require_list
 from mrl_adapters.registry import ModelSpec
 from mrl_adapters.vectors import FloatArray, Reduction, truncate
 
@@ -39,15 +36,6 @@ def shorten(
     if spec and dimensions < width and (width == spec.dimensions or not spec.is_nested):
         reduction = spec.reduction
     return truncate(vectors, dimensions, reduction=reduction)
-
-
-def text_list(texts: Iterable[str]) -> list[str]:
-    """Return the texts as a list; refuse a lone string, which would be embedded letter by letter.
-
-    Raises:
-        ConfigurationError: ``texts`` is a string.
-    """
-    return list(require_list(texts, "texts", "strings (embed_query takes one)"))
 
 
 def as_lists(vectors: FloatArray) -> list[list[float]]:

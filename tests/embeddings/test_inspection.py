@@ -13,9 +13,9 @@ from langchain_core.stores import InMemoryByteStore
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import PrivateAttr
 
-from mrl_adapters.embeddings import TruncatedEmbedder, adopt, model_name
-from mrl_adapters.embeddings.prompts import applies_prompts
-from mrl_adapters.embeddings.wrappers import layers
+from mrl_adapters.embeddings import TruncatedEmbedder
+from mrl_adapters.embeddings.embedder import as_embedder
+from mrl_adapters.embeddings.inspection import applies_prompts, layers, model_name
 from mrl_adapters.langchain import MatryoshkaEmbeddings
 from mrl_adapters.langchain.adopted import AdoptedEmbeddings
 from mrl_adapters.llama_index import MatryoshkaEmbedding
@@ -106,11 +106,11 @@ WRAPPERS: dict[str, Callable[[Any], Any]] = {
     "LangChain's cache": cached,
     "one's own": Around,
     "with slots": Slotted,
-    "LlamaIndex's shell": lambda held: adopt(LangchainEmbedding(held)),
+    "LlamaIndex's shell": lambda held: as_embedder(LangchainEmbedding(held)),
     "ours for LangChain": AdoptedEmbeddings,
-    "ours for LlamaIndex": lambda held: adopt(EmbedderEmbedding(held)),
+    "ours for LlamaIndex": lambda held: as_embedder(EmbedderEmbedding(held)),
     "shortened": lambda held: TruncatedEmbedder(held, 512),
-    "shortened for LlamaIndex": lambda held: adopt(
+    "shortened for LlamaIndex": lambda held: as_embedder(
         MatryoshkaEmbedding(EmbedderEmbedding(held), 512)
     ),
 }

@@ -1,25 +1,35 @@
-"""Blank texts: nothing is asked about them, and their vectors are all zeros.
+"""The texts that embedders take: a list of them, which are blank, and the prompt before each.
 
 A blank page says nothing, and models treat it each in their own way: an error that ends the whole
-batch, NaN, or a vector that is near to anything. A vector of zeros is what stores keep and no
-search finds.
+batch, NaN, or a vector that is near to anything. Nothing is asked about blank texts here, and
+their vectors are all zeros, which stores keep and no search finds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mrl_adapters.errors import EmbeddingError
+from mrl_adapters.lists import require_list
 
 STAND_IN = "size"
 """What is embedded where only the size of a vector is of interest."""
 
 
+def text_list(texts: Iterable[str]) -> list[str]:
+    """Return the texts as a list; refuse a lone string, which would be embedded letter by letter.
+
+    Raises:
+        ConfigurationError: ``texts`` is a string.
+    """
+    return list(require_list(texts, "texts", "strings (embed_query takes one)"))
+
+
 def is_blank(text: str) -> bool:
-    """Tell whether a text has nothing in it but white space."""
+    """Return whether a text has nothing in it but white space."""
     return not text or text.isspace()
 
 
-def question(text: str) -> str:
+def require_query(text: str) -> str:
     """Return a question that a store is searched with, unless it is blank.
 
     Raises:
@@ -34,9 +44,14 @@ def question(text: str) -> str:
     return text
 
 
+def with_prompt(texts: Iterable[str], prompt: str) -> list[str]:
+    """Put a prompt before the texts that do not begin with it already; blank ones stay so."""
+    return [text if text.startswith(prompt) or is_blank(text) else prompt + text for text in texts]
+
+
 @dataclass(frozen=True)
-class Spoken:
-    """Those of n texts that say something.
+class NonBlank:
+    """Those of n texts that are not blank.
 
     Args:
         texts: The texts.
@@ -49,7 +64,7 @@ class Spoken:
     count: int
 
     @classmethod
-    def of(cls, texts: list[str]) -> "Spoken":
+    def of(cls, texts: list[str]) -> "NonBlank":
         """Leave the blank ones out; where there are no others, a stand-in tells the size."""
         rows = [row for row, text in enumerate(texts) if not is_blank(text)]
         if len(rows) == len(texts):

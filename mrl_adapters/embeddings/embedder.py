@@ -1,19 +1,56 @@
-"""Use any framework's embedder as ours: LangChain's as it is, LlamaIndex's by its method names.
+"""What an embedder offers, and how an object of any framework becomes one.
 
 No framework is imported; what counts is which methods the object has.
 """
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from mrl_adapters.embeddings.base import ArrayEmbedder, Embedder
-from mrl_adapters.embeddings.blanks import Spoken
+from mrl_adapters.embeddings.texts import NonBlank
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.vectors import FloatArray, as_vectors
 
 
-def adopt(embedder: object) -> Embedder:
+@runtime_checkable
+class Embedder(Protocol):
+    """What turns texts into vectors.
+
+    The names are LangChain's, so that any of its Embeddings is an Embedder with no import, and any
+    of ours is one for LangChain.
+    """
+
+    def embed_documents(self, texts: list[str]) -> Sequence[Sequence[float]]:
+        """Embed texts that will be stored: n texts to shape (n, d)."""
+        ...
+
+    def embed_query(self, text: str) -> Sequence[float]:
+        """Embed a question that will be searched with: shape (d,)."""
+        ...
+
+    async def aembed_documents(self, texts: list[str]) -> Sequence[Sequence[float]]:
+        """Embed texts that will be stored, without blocking the event loop."""
+        ...
+
+    async def aembed_query(self, text: str) -> Sequence[float]:
+        """Embed a question, without blocking the event loop."""
+        ...
+
+
+@runtime_checkable
+class ArrayEmbedder(Embedder, Protocol):
+    """An embedder that can also answer with arrays: no Python float is made per number."""
+
+    def embed_array(self, texts: list[str]) -> FloatArray:
+        """Embed texts that will be stored: n texts to float32 of shape (n, d); blank ones zeros."""
+        ...
+
+    async def aembed_array(self, texts: list[str]) -> FloatArray:
+        """Embed as ``embed_array`` does, without blocking the event loop."""
+        ...
+
+
+def as_embedder(embedder: object) -> Embedder:
     """Return the embedder itself, or a thin shell around one that lacks some of the four names.
 
     Args:
@@ -33,7 +70,7 @@ def adopt(embedder: object) -> Embedder:
     if hasattr(embedder, "get_query_embedding") and hasattr(embedder, "get_text_embedding_batch"):
         return _LlamaIndexEmbedder(embedder)
     if hasattr(embedder, "embed_query") and hasattr(embedder, "embed_documents"):
-        return _BlockingEmbedder(embedder)
+        return _SyncEmbedder(embedder)
     msg = (
         f"{type(embedder).__name__} is not an embedder: it has neither embed_documents and "
         "embed_query (LangChain) nor get_text_embedding_batch and get_query_embedding "
@@ -68,16 +105,16 @@ def document_vectors(embedder: Embedder, texts: list[str]) -> Sequence[Sequence[
     """
     if isinstance(embedder, ArrayEmbedder):
         return embedder.embed_documents(texts)
-    spoken = Spoken.of(texts)
-    return spoken.spread(embedder.embed_documents(spoken.texts))
+    kept = NonBlank.of(texts)
+    return kept.spread(embedder.embed_documents(kept.texts))
 
 
 async def adocument_vectors(embedder: Embedder, texts: list[str]) -> Sequence[Sequence[float]]:
     """Embed as :func:`document_vectors` does, without blocking the event loop."""
     if isinstance(embedder, ArrayEmbedder):
         return await embedder.aembed_documents(texts)
-    spoken = Spoken.of(texts)
-    return spoken.spread(await embedder.aembed_documents(spoken.texts))
+    kept = NonBlank.of(texts)
+    return kept.spread(await embedder.aembed_documents(kept.texts))
 
 
 def _checked(vectors: Sequence[Sequence[float]], count: int) -> FloatArray:
@@ -92,7 +129,7 @@ def _checked(vectors: Sequence[Sequence[float]], count: int) -> FloatArray:
 
 
 class _LlamaIndexEmbedder:
-    """Give a LlamaIndex BaseEmbedding the four names."""
+    """A LlamaIndex BaseEmbedding under the four names."""
 
     def __init__(self, base: Any) -> None:
         self.base = base
@@ -114,8 +151,8 @@ class _LlamaIndexEmbedder:
         return vector
 
 
-class _BlockingEmbedder:
-    """Give an object with the two blocking names the other two."""
+class _SyncEmbedder:
+    """An object that has the two sync names, under all four."""
 
     def __init__(self, base: Any) -> None:
         self.base = base

@@ -17,11 +17,9 @@ from mrl_adapters.embeddings import (
     SentenceTransformerEmbedder,
     TruncatedEmbedder,
     WordLlamaEmbedder,
-    adocument_vectors,
-    document_array,
-    document_vectors,
 )
-from mrl_adapters.embeddings.blanks import is_blank, question
+from mrl_adapters.embeddings.embedder import adocument_vectors, document_array, document_vectors
+from mrl_adapters.embeddings.texts import is_blank, require_query
 from mrl_adapters.errors import EmbeddingError
 
 BLANK = ["", " ", "\n\t \r\n", "\u00a0\u2003", "\x1f"]
@@ -131,9 +129,9 @@ def test_what_is_blank_is_what_stripping_leaves_nothing_of(text: str):
 @pytest.mark.parametrize("text", BLANK)
 def test_a_blank_question_is_refused(text: str):
     with pytest.raises(EmbeddingError, match=r"question is blank .*nothing is near to it"):
-        question(text)
+        require_query(text)
 
 
 @pytest.mark.parametrize("text", SPOKEN)
 def test_any_other_question_is_asked_as_it_is(text: str):
-    assert question(text) == text
+    assert require_query(text) == text
