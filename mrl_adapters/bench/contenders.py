@@ -18,7 +18,7 @@ from mrl_adapters.qdrant import (
     SearchPlan,
 )
 from mrl_adapters.qdrant.engine import EDGE
-from mrl_adapters.qdrant.load import Load
+from mrl_adapters.qdrant.loading import Load
 from mrl_adapters.qdrant.points import PointBatch
 from mrl_adapters.qdrant.query import Search
 from mrl_adapters.vectors import FloatArray, normalize

@@ -8,8 +8,8 @@ their vectors are all zeros, which stores keep and no search finds.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mrl_adapters.arguments import require_list
 from mrl_adapters.errors import EmbeddingError
-from mrl_adapters.lists import require_list
 
 STAND_IN = "size"
 """What is embedded where only the size of a vector is of interest."""

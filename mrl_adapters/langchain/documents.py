@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 from langchain_core.documents import Document
 from qdrant_client import models
 
+from mrl_adapters.arguments import require_list, require_members
 from mrl_adapters.edge import construct
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.lists import require_each, require_list
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.ids import DocumentId, id_text, original_id
 from mrl_adapters.qdrant.payload import PlainPayloads, plain_payload
@@ -183,7 +183,7 @@ def columns_of(documents: Iterable[Document]) -> dict[str, Any]:
             is reached.
     """
     require_list(documents, "documents", "documents")
-    checked = require_each(documents, "documents", Document, "Pass texts to add_texts.")
+    checked = require_members(documents, "documents", Document, "Pass texts to add_texts.")
     if isinstance(documents, Sized):
         given = list(checked)
         return {

@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike
 from qdrant_client import models
 from typing_extensions import Self
 
+from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.filters import MetadataFilter, to_filter
 from mrl_adapters.qdrant import SearchPlan, connect
-from mrl_adapters.qdrant.options import refuse_unknown
 from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.query import Search, diversity
 

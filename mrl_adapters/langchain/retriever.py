@@ -15,6 +15,7 @@ from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import ConfigDict, SkipValidation, model_validator
 from typing_extensions import Self, override
 
+from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.filters import MetadataFilter
 from mrl_adapters.langchain.options import (
@@ -25,7 +26,6 @@ from mrl_adapters.langchain.options import (
     overridden,
 )
 from mrl_adapters.langchain.vector_store import MatryoshkaVectorStore
-from mrl_adapters.qdrant.options import refuse_unknown
 from mrl_adapters.qdrant.plan import Plan
 from mrl_adapters.qdrant.query import chosen_stages
 

@@ -12,6 +12,7 @@ from langchain_core.vectorstores import VectorStore, VectorStoreRetriever
 from pydantic import ConfigDict
 from typing_extensions import override
 
+from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.options import (
     SEARCH_OPTIONS,
@@ -20,7 +21,6 @@ from mrl_adapters.langchain.options import (
     known_options,
     overridden,
 )
-from mrl_adapters.qdrant.options import refuse_unknown
 
 
 class StoreRetriever(VectorStoreRetriever):

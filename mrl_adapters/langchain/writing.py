@@ -8,6 +8,7 @@ from langchain_core.vectorstores import VectorStore
 from numpy.typing import ArrayLike
 from typing_extensions import override
 
+from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.embeddings import Embedder
 from mrl_adapters.embeddings.embedder import ArrayEmbedder, adocument_vectors, document_vectors
 from mrl_adapters.langchain.documents import batches_of, columns_of
@@ -17,8 +18,7 @@ from mrl_adapters.langchain.progress import Progress, reporting
 from mrl_adapters.qdrant import Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
-from mrl_adapters.qdrant.load import Load
-from mrl_adapters.qdrant.options import refuse_unknown
+from mrl_adapters.qdrant.loading import Load
 
 _BATCH_SIZE = 256
 
@@ -68,7 +68,7 @@ class WritingStore(VectorStore):
                 finds them.
 
         Whatever ends the call says what became of it: the error's ``stored_ids`` and
-        ``missing_ids`` (see :meth:`mrl_adapters.qdrant.load.Load.told`). The same call again
+        ``missing_ids`` (see :meth:`mrl_adapters.qdrant.loading.Load.told`). The same call again
         completes it, without storing anything twice.
         """
         refuse_unknown("add_texts()", kwargs, ADDING_OPTIONS)

@@ -7,8 +7,8 @@ from typing import Any
 from qdrant_client import models
 from typing_extensions import Self
 
+from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.qdrant import SearchPlan
-from mrl_adapters.qdrant.options import refuse_unknown
 from mrl_adapters.qdrant.plan import Plan
 
 

@@ -10,7 +10,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.qdrant import MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
-from mrl_adapters.qdrant.matching import check_model
+from mrl_adapters.qdrant.mismatches import check_model
 
 # Enough for what lies between embedding and storing the same nodes. Where more are embedded
 # before the first is stored, the last of them are still known, and one says it for all.

@@ -7,9 +7,9 @@ from llama_index.core.vector_stores import VectorStoreQuery, VectorStoreQueryRes
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from qdrant_client import models
 
+from mrl_adapters.arguments import require_list, whole
 from mrl_adapters.embeddings.texts import require_query
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
-from mrl_adapters.lists import require_list
 from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher, listened
 from mrl_adapters.llama_index.filters import to_filter
 from mrl_adapters.llama_index.nodes import DOCUMENT_KEY, to_node
@@ -21,7 +21,6 @@ from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.filters import admitted
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.ids import DocumentId, id_text, id_texts, stored_ids
-from mrl_adapters.qdrant.options import whole
 from mrl_adapters.qdrant.query import Search, chosen_stages, diversity
 
 _MIN_MMR_CANDIDATES = 20

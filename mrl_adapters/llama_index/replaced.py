@@ -13,7 +13,7 @@ from qdrant_client import models
 from mrl_adapters.llama_index.queries import of_documents
 from mrl_adapters.qdrant import MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
-from mrl_adapters.qdrant.storing import put_back
+from mrl_adapters.qdrant.writing import put_back
 
 logger = logging.getLogger(__name__)
 

@@ -20,15 +20,14 @@ from llama_index.core.vector_stores import (
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from typing_extensions import override
 
+from mrl_adapters.arguments import require_list, whole
 from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.embeddings.texts import is_blank, require_query
-from mrl_adapters.lists import require_list
 from mrl_adapters.llama_index.adopted import unit_mean
 from mrl_adapters.llama_index.events import dispatcher, span
 from mrl_adapters.llama_index.vector_store import MatryoshkaVectorStore
 from mrl_adapters.qdrant import SearchPlan
-from mrl_adapters.qdrant.matching import check_model
-from mrl_adapters.qdrant.options import whole
+from mrl_adapters.qdrant.mismatches import check_model
 from mrl_adapters.qdrant.plan import Plan
 
 

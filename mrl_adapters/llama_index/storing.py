@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores import MetadataFilters
 
+from mrl_adapters.arguments import require_list, require_members
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
-from mrl_adapters.lists import require_each, require_list
 from mrl_adapters.llama_index.filters import to_filter
 from mrl_adapters.llama_index.nodes import to_node, to_payload
 from mrl_adapters.llama_index.provenance import check_models
@@ -16,7 +16,7 @@ from mrl_adapters.llama_index.reserved import refuse_unseen, unseen
 from mrl_adapters.qdrant import MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
-from mrl_adapters.qdrant.load import Load
+from mrl_adapters.qdrant.loading import Load
 from mrl_adapters.qdrant.payload import PlainPayloads
 from mrl_adapters.qdrant.points import checked_vectors
 
@@ -47,7 +47,7 @@ def add_nodes(load: Load, nodes: Sequence[BaseNode], replaced: Replaced) -> Flow
 
 
 def _add(load: Load, nodes: Sequence[BaseNode]) -> Flow[list[str]]:
-    ids = id_texts(node.node_id for node in require_each(nodes, "nodes", BaseNode, _INSTEAD))
+    ids = id_texts(node.node_id for node in require_members(nodes, "nodes", BaseNode, _INSTEAD))
     load.ids += ids
     if not ids:
         return ids

@@ -14,6 +14,7 @@ from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from qdrant_client import AsyncQdrantClient
 from typing_extensions import override
 
+from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.llama_index.events import span
 from mrl_adapters.llama_index.nodes import DOCUMENT_KEY
 from mrl_adapters.llama_index.options import QueryOptions
@@ -24,8 +25,7 @@ from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
-from mrl_adapters.qdrant.load import Load
-from mrl_adapters.qdrant.options import refuse_unknown
+from mrl_adapters.qdrant.loading import Load
 from mrl_adapters.qdrant.payload_keys import AskedKeys
 from mrl_adapters.qdrant.plan import Plan
 

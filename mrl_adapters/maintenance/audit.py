@@ -26,11 +26,11 @@ from mrl_adapters.maintenance.shorts import ShortVectors
 from mrl_adapters.maintenance.source import Source, read_source
 from mrl_adapters.qdrant.commands import command, usual_stages
 from mrl_adapters.qdrant.contents import needed, unreadable
+from mrl_adapters.qdrant.description import short_vectors
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys, find_keys, stored_keys
-from mrl_adapters.qdrant.reading import short_vectors
 from mrl_adapters.qdrant.rotation import rotated_layout
 
 _EXAMPLES = 10

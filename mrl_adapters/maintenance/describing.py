@@ -9,9 +9,9 @@ from mrl_adapters.maintenance.pages import column, count_points, page_points, re
 from mrl_adapters.maintenance.planning import Job
 from mrl_adapters.maintenance.result import MigrationPlan
 from mrl_adapters.maintenance.shorts import ShortVectors
+from mrl_adapters.qdrant.description import active_rotation, dense_vectors, stored_metadata
 from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.points import derive
-from mrl_adapters.qdrant.reading import active_rotation, dense_vectors, stored_metadata
 from mrl_adapters.vectors import Rotation
 
 _FLOAT32_BYTES = 4

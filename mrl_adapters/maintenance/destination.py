@@ -10,10 +10,10 @@ from mrl_adapters.maintenance.pages import count_points
 from mrl_adapters.maintenance.source import Source
 from mrl_adapters.qdrant.aliases import aliases
 from mrl_adapters.qdrant.companion import drop_companion, has_companion
+from mrl_adapters.qdrant.description import active_rotation
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.reading import active_rotation
 
 
 @dataclass(frozen=True)

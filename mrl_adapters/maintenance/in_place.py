@@ -27,11 +27,11 @@ from mrl_adapters.maintenance.progress import Meter, Phase, ProgressCallback
 from mrl_adapters.maintenance.result import MigrationResult
 from mrl_adapters.maintenance.shorts import Settled, ShortVectors
 from mrl_adapters.maintenance.source import Source
+from mrl_adapters.qdrant.description import stored_metadata
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.payload_keys import stored_keys, with_keys
-from mrl_adapters.qdrant.reading import stored_metadata
 from mrl_adapters.qdrant.rotation import store_rotation
 from mrl_adapters.vectors import Rotation
 

@@ -7,15 +7,15 @@ from qdrant_client import models
 from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError, MigrationError
 from mrl_adapters.maintenance.source import Source
-from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.matching import check_model
-from mrl_adapters.qdrant.reading import (
+from mrl_adapters.qdrant.description import (
     active_rotation,
     dense_vectors,
     short_vectors,
     stored_metadata,
 )
+from mrl_adapters.qdrant.driver import Driver
+from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.mismatches import check_model
 from mrl_adapters.qdrant.rotation import rotated_layout
 from mrl_adapters.vectors import Reduction, Rotation
 

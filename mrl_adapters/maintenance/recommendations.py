@@ -8,11 +8,11 @@ from qdrant_client import models
 
 from mrl_adapters.maintenance.source import Source
 from mrl_adapters.qdrant.commands import command
+from mrl_adapters.qdrant.description import active_rotation, dense_vectors, short_vectors
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout, short_name
 from mrl_adapters.qdrant.payload_keys import TEXT_KEYS, PayloadKeys
-from mrl_adapters.qdrant.reading import active_rotation, dense_vectors, short_vectors
 
 _SAMPLE = 200
 _COMMON_SHARE = 0.5

@@ -18,7 +18,7 @@ from mrl_adapters.qdrant.companion import companion_name, drop_companion
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.paging import without
+from mrl_adapters.qdrant.reading import without
 from mrl_adapters.qdrant.rotation import holds_rotation, open_layout
 from mrl_adapters.vectors import Rotation
 

@@ -11,10 +11,10 @@ from mrl_adapters.maintenance.in_place import settle_all
 from mrl_adapters.maintenance.progress import ProgressCallback
 from mrl_adapters.maintenance.shorts import ShortVectors
 from mrl_adapters.maintenance.source import read_source
+from mrl_adapters.qdrant.description import stored_metadata
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.reading import stored_metadata
 from mrl_adapters.qdrant.rotation import rotated_layout
 
 

@@ -30,10 +30,10 @@ from mrl_adapters.maintenance.shorts import ShortVectors
 from mrl_adapters.maintenance.source import Source, read_source
 from mrl_adapters.qdrant.commands import command, usual_stages
 from mrl_adapters.qdrant.companion import find_companion
+from mrl_adapters.qdrant.description import active_rotation, read_layout, short_vectors
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout, short_name
-from mrl_adapters.qdrant.reading import active_rotation, read_layout, short_vectors
 from mrl_adapters.qdrant.rotation import forget_others, load_rotation
 from mrl_adapters.vectors import Rotation
 

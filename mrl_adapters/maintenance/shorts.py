@@ -14,8 +14,8 @@ from mrl_adapters.maintenance.pages import PointId, column, page_points, read_pa
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.paging import lacking
 from mrl_adapters.qdrant.points import derive
+from mrl_adapters.qdrant.reading import lacking
 from mrl_adapters.vectors import FloatArray
 
 # A full vector stored as float16 is off by at most 2^-11 of each number, so is what is derived

@@ -9,10 +9,10 @@ from mrl_adapters.errors import MigrationError
 from mrl_adapters.maintenance.checkpoint import read_checkpoint
 from mrl_adapters.qdrant.aliases import collection_behind
 from mrl_adapters.qdrant.companion import owner_of
+from mrl_adapters.qdrant.description import dense_vectors, stored_metadata, tenant_field
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.layout import SHORT_NAME
-from mrl_adapters.qdrant.reading import dense_vectors, stored_metadata, tenant_field
 
 _SLICEABLE = {None, models.Datatype.FLOAT32, models.Datatype.FLOAT16}
 

@@ -8,10 +8,10 @@ from mrl_adapters.qdrant.connect import connect
 from mrl_adapters.qdrant.contents import UnreadableContentWarning
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.mismatches import UnmetLayoutWarning
 from mrl_adapters.qdrant.opening import MissingShortVectorsWarning
 from mrl_adapters.qdrant.plan import SearchPlan
-from mrl_adapters.qdrant.unmet import UnmetLayoutWarning
-from mrl_adapters.qdrant.zeros import ZeroVectorsWarning
+from mrl_adapters.qdrant.writing import ZeroVectorsWarning
 
 if TYPE_CHECKING:
     from mrl_adapters.maintenance import (

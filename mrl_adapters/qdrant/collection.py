@@ -6,7 +6,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 from qdrant_client import QdrantClient, models
 
-from mrl_adapters.lists import require_list
+from mrl_adapters.arguments import require_list
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.filters import admitted, for_deletion
@@ -14,10 +14,8 @@ from mrl_adapters.qdrant.flow import Flow, ask, bound, change
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.opening import Opening
-from mrl_adapters.qdrant.paging import read_pages
 from mrl_adapters.qdrant.payload import plain_payloads
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys
-from mrl_adapters.qdrant.placing import every_id, read_by_ids
 from mrl_adapters.qdrant.plan import Plan, SearchPlan
 from mrl_adapters.qdrant.points import (
     PointBatch,
@@ -26,8 +24,8 @@ from mrl_adapters.qdrant.points import (
     columns,
 )
 from mrl_adapters.qdrant.query import Search, hits_of, search_request
-from mrl_adapters.qdrant.storing import ShardKey, store_points
-from mrl_adapters.qdrant.zeros import warn_of_zeros
+from mrl_adapters.qdrant.reading import every_id, read_by_ids, read_pages
+from mrl_adapters.qdrant.writing import ShardKey, store_points, warn_of_zeros
 from mrl_adapters.vectors import FloatArray
 
 _DEFAULT_PLAN = SearchPlan()

@@ -12,8 +12,8 @@ from typing import Any
 from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.qdrant.description import active_rotation, dense_vectors
 from mrl_adapters.qdrant.flow import Flow, ask, change
-from mrl_adapters.qdrant.reading import active_rotation, dense_vectors
 
 ROW = "row"
 """Name of a companion's vector."""

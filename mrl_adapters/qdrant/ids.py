@@ -35,9 +35,9 @@ from typing import Any, TypeAlias
 
 from qdrant_client import models
 
+from mrl_adapters.arguments import require_list
 from mrl_adapters.edge import is_text
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.lists import require_list
 
 DocumentId: TypeAlias = str | int | uuid.UUID
 PointId: TypeAlias = models.ExtendedPointId

@@ -9,7 +9,7 @@ from qdrant_client import models
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.flow import Flow, ask, change
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.unmet import UnmetLayoutWarning
+from mrl_adapters.qdrant.mismatches import UnmetLayoutWarning
 
 _Schema: TypeAlias = models.PayloadSchemaType | models.KeywordIndexParams
 

@@ -62,7 +62,7 @@ class CollectionLayout:
         reduction: How that model nests (see ``mrl_adapters.registry``).
         rotation: Turns the full vectors before short ones are sliced from them, in place of
             ``reduction``; it is stored in a companion collection, ``<name>__rotation``. "auto"
-            fits one on the first load (see ``mrl_adapters.qdrant.load``). None, with an existing
+            fits one on the first load (see ``mrl_adapters.qdrant.loading``). None, with an existing
             collection, takes what the collection has.
         full_name: Name of the full vector ("" for an unnamed one, as in migrated collections).
         full_datatype: float16 halves the disk at a score error below 1e-4; float32 keeps all.

@@ -10,13 +10,19 @@ from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.contents import Contents
+from mrl_adapters.qdrant.description import stored_metadata
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.first_load import fit_auto
 from mrl_adapters.qdrant.flow import Flow, ask, change, is_refusal
 from mrl_adapters.qdrant.indexes import complete_indexes, create_indexes
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
-from mrl_adapters.qdrant.matching import check_full_name, check_keys, check_layout, check_model
-from mrl_adapters.qdrant.paging import lacking
+from mrl_adapters.qdrant.mismatches import (
+    check_full_name,
+    check_keys,
+    check_layout,
+    check_model,
+    warn_of_unmet,
+)
 from mrl_adapters.qdrant.payload_keys import (
     KEYS_KEY,
     AskedKeys,
@@ -26,9 +32,8 @@ from mrl_adapters.qdrant.payload_keys import (
     with_keys,
 )
 from mrl_adapters.qdrant.plan import SearchPlan
-from mrl_adapters.qdrant.reading import stored_metadata
+from mrl_adapters.qdrant.reading import lacking
 from mrl_adapters.qdrant.rotation import rotated_layout, store_rotation
-from mrl_adapters.qdrant.unmet import warn_of_unmet
 from mrl_adapters.vectors import FloatArray, Rotation
 
 T = TypeVar("T")

@@ -30,9 +30,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mrl_adapters.arguments import require_list
 from mrl_adapters.edge import is_text
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.lists import require_list
 from mrl_adapters.qdrant.conversion import (
     INTEGERS,
     MAX_BYTES,

@@ -13,10 +13,10 @@ from qdrant_client import models
 
 from mrl_adapters.edge import is_text
 from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.qdrant.description import stored_metadata
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.ids import ID_KEY
 from mrl_adapters.qdrant.layout import METADATA_KEY
-from mrl_adapters.qdrant.reading import stored_metadata
 
 KEYS_KEY = "payload_keys"
 """Where a collection's metadata say it, beside its stages."""

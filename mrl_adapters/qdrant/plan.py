@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 from qdrant_client import models
 
+from mrl_adapters.arguments import MOST, flag, number, refuse_unknown, whole
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.options import MOST, flag, number, refuse_unknown, whole
 
 _MIN_EF = 128
 _GREATEST_FACTOR = 1_000_000

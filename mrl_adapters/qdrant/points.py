@@ -95,7 +95,7 @@ def columns(full: FloatArray, layout: CollectionLayout, names: Sequence[str]) ->
 
 
 def checked_vectors(vectors: ArrayLike, names: Sequence[str], dimensions: int | None) -> FloatArray:
-    """Refuse embeddings that must not be stored; all zeros may (:mod:`mrl_adapters.qdrant.zeros`).
+    """Refuse embeddings that must not be stored; all zeros may.
 
     Args:
         vectors: What the embedder returned for a batch, shape (n, d).

@@ -8,13 +8,13 @@ from typing import Any
 
 from qdrant_client import models
 
+from mrl_adapters.arguments import number, whole
 from mrl_adapters.edge import construct
 from mrl_adapters.errors import AnswerError, CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.engine import SERVER, Engine
 from mrl_adapters.qdrant.filters import admitted
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.options import number, whole
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.points import derive
 from mrl_adapters.vectors import FloatArray, normalize

@@ -1,193 +1,189 @@
-"""Read a collection's layout from what the engine says of it."""
+"""Read points: by their documents' ids, or page by page."""
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Sequence
 
 from qdrant_client import models
 
-from mrl_adapters.errors import CollectionMismatchError
-from mrl_adapters.qdrant.commands import command, usual_stages
-from mrl_adapters.qdrant.layout import METADATA_KEY, SCHEMA_VERSION, SHORT_NAME, CollectionLayout
-from mrl_adapters.vectors import Rotation
+from mrl_adapters.errors import AnswerError
+from mrl_adapters.qdrant.flow import Flow, Rest, ask
+from mrl_adapters.qdrant.ids import (
+    PointId,
+    earlier_ids,
+    original_id,
+    point_id,
+    spelled_otherwise,
+    stored_ids,
+)
 
-Families: TypeAlias = dict[str | None, dict[int, models.VectorParams]]
+_PAGE = 1_000
 
 
-def read_layout(
-    name: str,
-    info: models.CollectionInfo,
-    rotation: Rotation | None = None,
-    stages: tuple[int, ...] | None = None,
-) -> CollectionLayout:
-    """Read a collection's layout from what the engine says of it.
-
-    A rotated collection needs its rotation beside that: ``rotation.open_layout`` fetches both.
+def without(vector: str) -> models.Filter:
+    """Select the points that lack a vector.
 
     Args:
-        name: The collection's name, for messages.
-        info: The engine's description.
-        rotation: The rotation of its short vectors, or the one that is to replace it.
-        stages: Sizes of the short vectors that are to replace them; None keeps its own.
-
-    Returns:
-        The layout, with model and reduction where the collection's metadata holds them.
-
-    Raises:
-        CollectionMismatchError: It has no short vector, its metadata contradicts its vectors or
-            comes from a newer version of this package, or it is rotated and ``rotation`` is None.
+        vector: Its name, "" for an unnamed one.
     """
-    dense = dense_vectors(info)
-    stored = stored_metadata(info)
-    if stored.get("version", SCHEMA_VERSION) > SCHEMA_VERSION:
-        msg = (
-            f"Collection {name!r} was made by a newer mrl-adapters: its description has version "
-            f"{stored['version']}, this one reads {SCHEMA_VERSION}. "
-            "Run: pip install --upgrade mrl-adapters"
-        )
-        raise CollectionMismatchError(
-            msg, collection=name, found=stored["version"], expected=SCHEMA_VERSION
-        )
-    rotation_id = active_rotation(info)
-    shorts = short_vectors(info).get(rotation_id, {})
-    others = [key for key in dense if not SHORT_NAME.fullmatch(key)]
-    full_name = stored.get("full_name", "full" if "full" in others else None)
-    if full_name is None and len(others) == 1:
-        full_name = others[0]
-    sizes = {key: each.size for key, each in dense.items()}
-    if not shorts:
-        msg = f"Collection {name!r} has no short vector; it holds {_listing(sizes)}. "
-        if others:
-            largest = max(others, key=sizes.__getitem__)
-            chosen = largest if full_name is None else full_name
-            msg += "Add one with: " + command(
-                "migrate",
-                name,
-                stages=usual_stages(sizes.get(chosen, 0)),
-                full_name=largest if full_name is None else None,
-            )
-        else:
-            msg += "Embed its texts and load them into a new collection."
-        raise CollectionMismatchError(msg, collection=name, found=sizes)
-    if full_name not in dense:
-        msg = (
-            f"Collection {name!r}: which vector is the full one? Expected {full_name or 'full'!r}, "
-            f"found {_listing(sizes)}."
-        )
-        raise CollectionMismatchError(
-            msg, collection=name, found=sizes, expected=full_name or "full"
-        )
-    present = tuple(sorted(shorts))
-    if stored and (
-        stored["dimensions"] != dense[full_name].size or not set(stored["stages"]) <= set(present)
-    ):
-        msg = (
-            f"Collection {name!r} says of itself: {stored['dimensions']} dimensions, stages "
-            f"{stored['stages']}; it holds {_listing(sizes)}. "
-            f"See what is wrong with: {command('audit', name)}"
-        )
-        raise CollectionMismatchError(
-            msg, collection=name, found=sizes, expected=(stored["dimensions"], *stored["stages"])
-        )
-    if rotation_id is not None and rotation is None:
-        msg = (
-            f"Collection {name!r} is rotated by {rotation_id}, which was not fetched with it. "
-            "Read its layout by mrl_adapters.qdrant.rotation.open_layout."
-        )
-        raise CollectionMismatchError(msg, collection=name, found=rotation_id)
-    first, full = shorts[present[0]], dense[full_name]
-    graph = first.hnsw_config or models.HnswConfigDiff()
-    tenants = graph.m == 0 and bool(graph.payload_m)
-    full_m = full.hnsw_config.m if full.hnsw_config else None
-    return CollectionLayout(
-        full.size,
-        stages or tuple(stored.get("stages", present)),
-        full.distance.value,
-        model=stored.get("model"),
-        reduction=stored.get("reduction", "prefix"),
-        rotation=rotation,
-        full_name=full_name,
-        full_datatype="float16" if full.datatype == models.Datatype.FLOAT16 else "float32",
-        full_has_graph=(info.config.hnsw_config.m if full_m is None else full_m) != 0,
-        quantization="int8" if first.quantization_config else None,
-        hnsw_m=graph.m or graph.payload_m or CollectionLayout.hnsw_m,
-        hnsw_ef_construct=graph.ef_construct or CollectionLayout.hnsw_ef_construct,
-        payload_indexes={
-            key: index.data_type.value for key, index in (info.payload_schema or {}).items()
-        },
-        tenant_field=tenant_field(info) if tenants else None,
-        shard_number=info.config.params.shard_number,
-        replication_factor=info.config.params.replication_factor,
+    return models.Filter(must_not=[models.HasVectorCondition(has_vector=vector)])
+
+
+def lacking(full: str, shorts: Iterable[str]) -> models.Filter:
+    """Select the points that have a full vector and lack a short one, so could have it.
+
+    Args:
+        full: The full vector's name.
+        shorts: The short ones' names.
+    """
+    return models.Filter(
+        must=[models.HasVectorCondition(has_vector=full)],
+        should=[without(name) for name in shorts],
     )
 
 
-def tenant_field(info: models.CollectionInfo) -> str | None:
-    """Tell which payload field is indexed as the one that separates tenants, if one is.
+def read_pages(
+    name: str,
+    query_filter: models.Filter | None,
+    limit: int | None,
+    with_vectors: models.WithVector,
+) -> Flow[list[models.Record]]:
+    """Read every point that passes a filter.
 
     Args:
-        info: The engine's description.
-    """
-    for field, index in (info.payload_schema or {}).items():
-        if getattr(index.params, "is_tenant", None):
-            return field
-    return None
-
-
-def active_rotation(info: models.CollectionInfo) -> str | None:
-    """Tell which rotation a collection's short vectors are to be read with.
-
-    Args:
-        info: The engine's description.
+        name: The collection's name.
+        query_filter: Qdrant filter; None reads all.
+        limit: Stop after this many points; None reads on to the end.
+        with_vectors: Whether, or which, vectors are returned.
 
     Returns:
-        The rotation's id; None where short vectors are plain slices, or where there are none.
-        Without metadata (servers before 1.16) the names of the vectors tell.
+        The points, by point id.
     """
-    stored = stored_metadata(info)
-    if stored:
-        found: str | None = stored.get("rotation")
-        return found
-    families = list(short_vectors(info))
-    return families[0] if len(families) == 1 else None
+    records: list[models.Record] = []
+    offset: models.ExtendedPointId | None = None
+    while limit is None or len(records) < limit:
+        size = _PAGE if limit is None else min(_PAGE, limit - len(records))
+        before = offset
+        page, offset = yield from _page(name, query_filter, size, offset, with_vectors)
+        if offset is not None and offset == before:
+            msg = (
+                f"Collection {name!r}: the server says that after the page from point {offset!r} "
+                "comes that page again. Check the address: does a cache or a proxy answer there?"
+            )
+            raise AnswerError(msg, collection=name, found=offset)
+        records += page
+        if offset is None:
+            break
+        yield Rest()
+    return records
 
 
-def short_vectors(info: models.CollectionInfo) -> Families:
-    """Sort a collection's short vectors by the rotation that made them.
+def _page(
+    name: str,
+    query_filter: models.Filter | None,
+    size: int,
+    offset: models.ExtendedPointId | None,
+    with_vectors: models.WithVector,
+) -> Flow[tuple[list[models.Record], models.ExtendedPointId | None]]:
+    return (
+        yield from ask(
+            lambda c: c.scroll(
+                name,
+                scroll_filter=query_filter,
+                limit=size,
+                offset=offset,
+                with_payload=True,
+                with_vectors=with_vectors,
+            )
+        )
+    )
+
+
+def places_of(
+    collection_name: str, texts: Sequence[str]
+) -> Flow[tuple[list[PointId], list[PointId]]]:
+    """Say where documents are to be stored so that none is there twice.
+
+    That takes a look into the collection only for ids that an earlier version stored elsewhere:
+    integers, and UUIDs that are not in canonical form.
 
     Args:
-        info: The engine's description.
+        collection_name: The collection, which exists.
+        texts: The callers' ids.
 
     Returns:
-        Rotation's id (None for plain slices) to stage to parameters. There is more than one only
-        while a rotation is being replaced.
+        A point id for each; and points to delete afterwards, which hold the same documents.
     """
-    families: Families = {}
-    for key, params in dense_vectors(info).items():
-        if match := SHORT_NAME.fullmatch(key):
-            families.setdefault(match[2], {})[int(match[1])] = params
-    return families
+    places = [point_id(text) for text in texts]
+    elsewhere = {
+        text: [*earlier_ids(text), place]
+        for text, place in zip(texts, places, strict=True)
+        if spelled_otherwise(text)
+    }
+    if not elsewhere:
+        return places, []
+    wanted = [each for candidates in elsewhere.values() for each in candidates]
+    records = yield from ask(
+        lambda c: c.retrieve(collection_name, ids=wanted, with_payload=False, with_vectors=False)
+    )
+    there = {record.id for record in records}
+    # By point: several spellings of one id come to lie in one place.
+    found: dict[PointId, list[PointId]] = {}
+    for candidates in elsewhere.values():
+        known = found.setdefault(candidates[-1], [])
+        known += [each for each in candidates if each in there and each not in known]
+    surplus = [each for known in found.values() for each in known[1:]]
+    return [(found.get(place) or [place])[0] for place in places], surplus
 
 
-def dense_vectors(info: models.CollectionInfo) -> dict[str, models.VectorParams]:
-    """List a collection's dense vectors by name; an unnamed one is called "".
+def read_by_ids(
+    collection_name: str, texts: Sequence[str], with_vectors: models.WithVector
+) -> Flow[list[models.Record]]:
+    """Fetch documents by id.
 
     Args:
-        info: The engine's description.
+        collection_name: The collection, which exists.
+        texts: The callers' ids, at least one; those that are not there are left out.
+        with_vectors: Whether, or which, vectors are returned.
+
+    Returns:
+        The points found, in the order of ``texts``, each once.
     """
-    params = info.config.params.vectors
-    if isinstance(params, dict):
-        return params
-    return {"": params} if params else {}
+
+    def read(ids: list[PointId]) -> Flow[list[models.Record]]:
+        return ask(
+            lambda c: c.retrieve(
+                collection_name, ids=ids, with_payload=True, with_vectors=with_vectors
+            )
+        )
+
+    places = dict.fromkeys(point_id(text) for text in texts)
+    found = _by_place((yield from read(stored_ids(texts))))
+    # Under a canonical UUID an earlier version stored just what is spelled so.
+    missing = [text for text in texts if point_id(text) not in found]
+    if others := [
+        each for text in missing if not spelled_otherwise(text) for each in earlier_ids(text)
+    ]:
+        found |= _by_place((yield from read(others)))
+    return [found[place] for place in places if place in found]
 
 
-def stored_metadata(info: models.CollectionInfo) -> dict[str, Any]:
-    """Give what this package has stored about a collection in its metadata; {} if nothing.
+def every_id(texts: Sequence[str]) -> list[PointId]:
+    """List every point id that holds, or may hold, one of some documents.
 
     Args:
-        info: The engine's description.
+        texts: The callers' ids.
     """
-    stored: dict[str, Any] = (info.config.metadata or {}).get(METADATA_KEY) or {}
-    return stored
+    return [each for text in texts for each in (*earlier_ids(text), point_id(text))]
 
 
-def _listing(sizes: Mapping[str, int]) -> str:
-    return ", ".join(f"{name!r} ({size})" for name, size in sizes.items()) or "no dense vector"
+def _by_place(records: Sequence[models.Record]) -> dict[PointId, models.Record]:
+    """Sort points by the id that their documents have; what an earlier version wrote goes first.
+
+    Where a point has a twin, it was made by an earlier version that did not recognise the other
+    program's spelling, and is the newer one.
+    """
+    found: dict[PointId, models.Record] = {}
+    for record in records:
+        place = point_id(original_id(record.id, record.payload))
+        if place != record.id or place not in found:
+            found[place] = record
+    return found

@@ -31,11 +31,11 @@ from mrl_adapters.qdrant.companion import (
     owner_of,
     row_ids,
 )
+from mrl_adapters.qdrant.description import active_rotation, dense_vectors, read_layout
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.flow import Flow, ask, change
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import PointBatch
-from mrl_adapters.qdrant.reading import active_rotation, dense_vectors, read_layout
 from mrl_adapters.vectors import Rotation
 
 _PAGE = 128  # rows fetched at a time: a few MB

@@ -14,7 +14,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import EmbeddingError
 from mrl_adapters.langchain import MatryoshkaVectorStore
-from mrl_adapters.qdrant import CollectionLayout, generated_ids
+from mrl_adapters.qdrant import CollectionLayout, loading
 from mrl_adapters.qdrant.driver import Client
 
 COUNT, BATCH = 35, 5
@@ -177,7 +177,7 @@ def test_a_list_is_completed_by_another_process_too(
     store = MatryoshkaVectorStore(client, "docs", Failing(4, OSError("gone")), layout=layout)
     with pytest.raises(OSError, match="gone"):
         store.add_texts(TEXTS, batch_size=BATCH)
-    monkeypatch.setattr(generated_ids, "_unfinished", {})  # what another process would know
+    monkeypatch.setattr(loading, "_unfinished", {})  # what another process would know
     ids = store.add_texts(TEXTS, batch_size=BATCH)
     assert stored(client) == dict(zip(ids, TEXTS, strict=True))
 

@@ -23,11 +23,11 @@ from mrl_adapters.qdrant import (
     SearchPlan,
     rotate,
 )
+from mrl_adapters.qdrant.description import short_vectors
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.layout import METADATA_KEY
 from mrl_adapters.qdrant.points import derive
 from mrl_adapters.qdrant.query import Search
-from mrl_adapters.qdrant.reading import short_vectors
 from mrl_adapters.qdrant.rotation import companion_name, open_layout
 from mrl_adapters.vectors import FloatArray, Rotation, normalize
 

@@ -21,7 +21,7 @@ from mrl_adapters.qdrant import (
 )
 from mrl_adapters.qdrant.companion import companion_name, drop_companion, owned_by, owner_of
 from mrl_adapters.qdrant.driver import Client
-from mrl_adapters.qdrant.load import Load
+from mrl_adapters.qdrant.loading import Load
 from mrl_adapters.qdrant.rotation import load_rotation, open_layout, store_rotation
 from mrl_adapters.vectors import Rotation
 

@@ -8,9 +8,9 @@ from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError, DimensionsError
 from mrl_adapters.qdrant import CollectionLayout
+from mrl_adapters.qdrant.description import read_layout
 from mrl_adapters.qdrant.layout import METADATA_KEY
-from mrl_adapters.qdrant.matching import check_layout, check_model
-from mrl_adapters.qdrant.reading import read_layout
+from mrl_adapters.qdrant.mismatches import check_layout, check_model
 
 NOMIC = "nomic-ai/nomic-embed-text-v1.5"
 

@@ -21,7 +21,7 @@ from mrl_adapters.qdrant import (
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.first_load import FIRST_LOAD, UnrotatedWarning
-from mrl_adapters.qdrant.load import Load
+from mrl_adapters.qdrant.loading import Load
 from mrl_adapters.qdrant.points import derive
 from mrl_adapters.qdrant.query import Search
 from mrl_adapters.qdrant.rotation import (
@@ -306,7 +306,7 @@ def test_auto_fits_on_all_batches_of_the_first_load(driver: Driver, name: str) -
 def test_a_first_load_keeps_back_no_more_than_it_says(
     driver: Driver, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mrl_adapters.qdrant.load.FIRST_LOAD", 100)
+    monkeypatch.setattr("mrl_adapters.qdrant.loading.FIRST_LOAD", 100)
     vectors = turned(140)
     layout = CollectionLayout(DIMENSIONS, (8,), rotation="auto")
     collection = MatryoshkaCollection(name, layout=layout)

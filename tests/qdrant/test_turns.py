@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from qdrant_client import QdrantClient
 
-from mrl_adapters.qdrant import CollectionLayout, Driver, EdgeClient, MatryoshkaCollection, paging
+from mrl_adapters.qdrant import CollectionLayout, Driver, EdgeClient, MatryoshkaCollection, reading
 from mrl_adapters.qdrant.driver import Client, turns_of
 from mrl_adapters.qdrant.flow import Flow, ask, change
 from mrl_adapters.qdrant.turns import Turns
@@ -193,7 +193,7 @@ async def test_operations_go_in_the_order_in_which_they_were_handed_in(embedded:
 async def test_a_long_read_lets_others_go_between_its_pages(
     embedded: Client, monkeypatch: pytest.MonkeyPatch, limit: int | None
 ) -> None:
-    monkeypatch.setattr(paging, "_PAGE", 10)
+    monkeypatch.setattr(reading, "_PAGE", 10)
     driver, docs = Driver(embedded), MatryoshkaCollection("docs", layout=LAYOUT)
     await driver.arun(add(docs, [str(row) for row in range(400)]))
     said: list[str] = []

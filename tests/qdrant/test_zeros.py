@@ -17,7 +17,7 @@ from mrl_adapters.qdrant import (
 )
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.first_load import UnrotatedWarning
-from mrl_adapters.qdrant.load import Load
+from mrl_adapters.qdrant.loading import Load
 from mrl_adapters.qdrant.query import Search
 
 Drive = Callable[..., Any]

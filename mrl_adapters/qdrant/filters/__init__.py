@@ -17,10 +17,17 @@ terms by logic. What every term means on every engine:
 Source: https://qdrant.tech/documentation/concepts/filtering/
 """
 
-from mrl_adapters.qdrant.filters.doors import admitted, for_deletion
 from mrl_adapters.qdrant.filters.fields import Field, fields
-from mrl_adapters.qdrant.filters.limits import check_nesting
-from mrl_adapters.qdrant.filters.logic import Term, all_of, any_of, as_filter, negated
+from mrl_adapters.qdrant.filters.logic import (
+    Term,
+    admitted,
+    all_of,
+    any_of,
+    as_filter,
+    check_nesting,
+    for_deletion,
+    negated,
+)
 from mrl_adapters.qdrant.filters.values import compared
 
 __all__ = [

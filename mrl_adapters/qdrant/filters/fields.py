@@ -1,6 +1,7 @@
 """What one payload field must be or hold: every test that both adapters' operators are made of."""
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,15 @@ from qdrant_client import models
 
 from mrl_adapters.edge import is_text
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.filters import moments, numbers, patterns
 from mrl_adapters.qdrant.filters.keys import paths
 from mrl_adapters.qdrant.filters.logic import Term, all_of, any_of, negated
+from mrl_adapters.qdrant.filters.values import (
+    as_moment,
+    check_number,
+    equals_one_of,
+    moment_within,
+    number_within,
+)
 
 
 @dataclass(frozen=True)
@@ -52,9 +59,9 @@ class Field:
             elif isinstance(value, bool):
                 found.append(_match(path, models.MatchValue(value=value)))
             elif isinstance(value, int | float):
-                plain_numbers.append(numbers.checked(self.name, value))
-            elif isinstance(value, dt.date) and (moment := moments.parsed(value)) is not None:
-                found.append(moments.bounded(path, gte=moment, lte=moment))
+                plain_numbers.append(check_number(self.name, value))
+            elif isinstance(value, dt.date) and (moment := as_moment(value)) is not None:
+                found.append(moment_within(path, gte=moment, lte=moment))
             else:
                 msg = (
                     f"Filter on {self.name!r}: {value!r} cannot be compared. Pass text, a number, "
@@ -65,7 +72,7 @@ class Field:
             found.append(_match(path, models.MatchValue(value=next(iter(texts)))))
         elif texts:
             found.append(_match(path, models.MatchAny(any=list(texts))))
-        return any_of([*found, *numbers.among(path, plain_numbers, self.index)])
+        return any_of([*found, *equals_one_of(path, plain_numbers, self.index)])
 
     def is_one_of(self, values: Sequence[Any]) -> Term:
         """Be one of some values, and no array.
@@ -125,7 +132,7 @@ class Field:
         return _match(self.path, models.MatchText(text=self._as_text(words, "words")))
 
     def is_like(self, pattern: Any) -> Term:
-        """Match a pattern: see :func:`~mrl_adapters.qdrant.filters.patterns.like`.
+        """Match a pattern of SQL's LIKE: see :func:`_like`.
 
         Args:
             pattern: The pattern.
@@ -133,7 +140,7 @@ class Field:
         Raises:
             ConfigurationError: It is no text, or Qdrant cannot match it.
         """
-        return patterns.like(self.path, self.name, self._as_text(pattern, "a pattern"))
+        return _like(self.path, self.name, self._as_text(pattern, "a pattern"))
 
     def is_empty(self) -> Term:
         """Be missing, null or an empty array."""
@@ -150,9 +157,9 @@ class Field:
             ConfigurationError: It is something else, or a number that cannot be stored.
         """
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return numbers.bounded(self.path, bound, numbers.checked(self.name, value))
-        if (moment := moments.parsed(value)) is not None:
-            return moments.bounded(self.path, **{bound: moment})
+            return number_within(self.path, bound, check_number(self.name, value))
+        if (moment := as_moment(value)) is not None:
+            return moment_within(self.path, **{bound: moment})
         msg = (
             f"Filter on {self.name!r}: only numbers and dates are ordered, found "
             f"{type(value).__name__} {value!r}. Write dates as 2026-01-31 or 2026-01-31T12:00:00Z."
@@ -200,3 +207,40 @@ def _text(name: str, value: str) -> str:
         msg = f"Filter on {name!r}: {value!r} holds half of a character (a lone surrogate)."
         raise ConfigurationError(msg)
     return value
+
+
+_TOKEN = re.compile(r"\\(?P<escaped>.)|(?P<wildcard>[%_])|(?P<text>.)", re.DOTALL)
+
+
+def _like(path: str, name: str, pattern: str) -> Term:
+    r"""Match a whole text with a pattern, case and all.
+
+    ``%`` stands for any text, also none; a backslash takes ``%``, ``_`` and itself literally.
+    Qdrant matches ``text``, ``text%`` (servers from 1.19) and ``%text%`` (servers from 1.20); it
+    has nothing for ``_``, for a text's end alone, or for ``%`` between texts.
+
+    Args:
+        path: The field.
+        name: The key, for messages.
+        pattern: The pattern.
+
+    Raises:
+        ConfigurationError: Qdrant cannot match such a pattern.
+    """
+    tokens = [match.groupdict() for match in _TOKEN.finditer(pattern)]
+    shape = "".join(token["wildcard"] or "x" for token in tokens)
+    text = "".join(token["escaped"] or token["text"] or "" for token in tokens)
+    if re.fullmatch("x*", shape):
+        match: models.Match = models.MatchValue(value=text)
+    elif re.fullmatch("x*%+", shape):
+        match = models.MatchPrefix(prefix=text)
+    elif re.fullmatch("%+x+%+", shape):
+        match = models.MatchSubstring(substring=text)
+    else:
+        msg = (
+            f"Filter on {name!r}: $like {pattern!r} cannot be matched. Qdrant finds texts by all "
+            "of them ('text'), their beginning ('text%') or a part ('%text%'); it has nothing for "
+            "'_', '%text' or 'a%b'. Write \\% and \\_ for the characters themselves."
+        )
+        raise ConfigurationError(msg)
+    return models.FieldCondition(key=path, match=match)

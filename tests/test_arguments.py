@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
+from mrl_adapters.arguments import require_list
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.lists import require_list
 
 
 class Model(BaseModel):
