@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -16,10 +16,9 @@ from mrl_adapters.bench.vector_files import open_vectors
 from mrl_adapters.embeddings.embedder import Embedder, document_array
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.evaluation import Dataset
+from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.vectors import FloatArray, as_vectors, normalize
 
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
 Mask: TypeAlias = NDArray[np.bool_]
 
 # Enough for both halves to tell an overlap of .99 to about a thousandth. A query near which the
@@ -67,7 +66,7 @@ def synthetic(
     *,
     queries: int | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> BenchData:
     """Make nested vectors that lose as much when they are cut as a published model does.
 
@@ -77,7 +76,7 @@ def synthetic(
         dimensions: Size of the full vectors.
         queries: How many queries, from the same topics; None draws 4,000.
         seed: Draws them.
-        progress: Called with what is done, how much, and of how much.
+        progress: Called with a Progress after each step.
     """
     queries = _QUERIES if queries is None else queries
     blocks = nested_vectors(points + queries, dimensions, topics=topics_of(points), seed=seed)
@@ -92,7 +91,7 @@ def from_file(
     points: int | None = None,
     queries: int | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> BenchData:
     """Take vectors from a file; queries are drawn from its rows and left out of the documents.
 
@@ -103,7 +102,7 @@ def from_file(
         queries: How many queries; None draws 4,000, or fewer where there are not five times as
             many vectors.
         seed: Draws them.
-        progress: Called with what is done, how much, and of how much.
+        progress: Called with a Progress after each step.
 
     Raises:
         ConfigurationError: The file holds too few vectors, or none.
@@ -124,7 +123,7 @@ def from_texts(
     points: int | None = None,
     queries: int | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> BenchData:
     """Embed a corpus; where it has no queries, some documents are drawn to serve as them.
 
@@ -135,12 +134,11 @@ def from_texts(
         points: How many documents; None takes all.
         queries: How many queries at most; None takes 4,000, or fewer as ``from_file`` does.
         seed: Draws them.
-        progress: Called with what is done, how much, and of how much.
+        progress: Called with a Progress after each step.
 
     Raises:
         ConfigurationError: The corpus holds too few texts.
     """
-    report = progress or (lambda *_: None)
     texts = [text for text in dataset.documents.values() if text.strip()]
     asked = [text for text in dataset.queries.values() if text.strip()][
         : _QUERIES if queries is None else queries
@@ -154,22 +152,25 @@ def from_texts(
     def blocks() -> Iterator[FloatArray]:
         if asked:  # as queries: models may give them another prompt than documents
             yield as_vectors([embedder.embed_query(text) for text in asked])
+        meter = Meter("embedding documents", len(texts), progress)
         for start in range(0, len(texts), _BATCH):
-            report("embedding documents", start, len(texts))
-            yield document_array(embedder, texts[start : start + _BATCH])
-        report("embedding documents", len(texts), len(texts))
+            batch = texts[start : start + _BATCH]
+            yield document_array(embedder, batch)
+            meter.step(len(batch))
 
     return _write(folder, dataset.name, map(normalize, blocks()), is_query, progress)
 
 
-def take(folder: Path, data: BenchData, points: int, progress: Progress | None = None) -> BenchData:
+def take(
+    folder: Path, data: BenchData, points: int, progress: ProgressCallback | None = None
+) -> BenchData:
     """Write fewer documents of some data, with all of its queries.
 
     Args:
         folder: Where to; created if absent.
         data: What to take of.
         points: How many documents, from the first on.
-        progress: Called with what is done, how much, and of how much.
+        progress: Called with a Progress after each step.
     """
     rows = range(0, points, _BATCH)
     documents = (np.asarray(data.documents[row : min(row + _BATCH, points)]) for row in rows)
@@ -200,10 +201,9 @@ def _write(
     name: str,
     blocks: Iterable[FloatArray],
     is_query: Mask,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> BenchData:
     """Part a stream of vectors into queries and documents; what comes after the mask is left."""
-    report = progress or (lambda *_: None)
     _refuse_others(folder)
     folder.mkdir(parents=True, exist_ok=True)
     # First of all: from here on the other files are this module's.
@@ -214,6 +214,7 @@ def _write(
     documents = np.lib.format.open_memmap(
         folder / "documents.npy", mode="w+", dtype=np.float32, shape=(points, first.shape[1])
     )
+    meter = Meter("writing vectors", points, progress)
     asked = []
     row = place = 0
     for block in chain([first], stream):
@@ -222,7 +223,7 @@ def _write(
         asked.append(block[: len(mask)][mask])
         documents[place : place + len(found)] = found
         row, place = row + len(mask), place + len(found)
-        report("writing vectors", place, points)
+        meter.reach(place)
         if row == len(is_query):
             break
     documents.flush()

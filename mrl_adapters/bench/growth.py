@@ -1,17 +1,18 @@
 """The same contenders at several sizes: how each cost grows."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from mrl_adapters.bench.data import Progress
 from mrl_adapters.bench.result import BenchResult, GrowthResult
+from mrl_adapters.progress import Progress, ProgressCallback
 
 
 def grow(
     sizes: Sequence[int],
     prepare: Callable[[int], Path],
-    measure: Callable[[Path, Progress], BenchResult],
-    progress: Progress | None = None,
+    measure: Callable[[Path, ProgressCallback], BenchResult],
+    progress: ProgressCallback | None = None,
 ) -> GrowthResult:
     """Measure at one size after the other.
 
@@ -20,14 +21,14 @@ def grow(
         prepare: Writes the vectors of a size and says where.
         measure: Measures with the vectors that are there: :func:`mrl_adapters.bench.run` with the
             same contenders and settings each time, told whom to report to.
-        progress: Called as by ``run``, with the size before what is being done.
+        progress: Called as by ``run``, with the size before each phase.
     """
     results = []
     for size in sorted(set(sizes)):
 
-        def report(what: str, done: int, total: int, size: int = size) -> None:
+        def report(at: Progress, size: int = size) -> None:
             if progress is not None:
-                progress(f"{size:,}: {what}", done, total)
+                progress(replace(at, phase=f"{size:,}: {at.phase}"))
 
         results.append(measure(prepare(size), report))
     return GrowthResult(tuple(results))

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from mrl_adapters.bench.contenders import Contender, Setting, describe
-from mrl_adapters.bench.data import BenchData, Progress
+from mrl_adapters.bench.data import BenchData
 from mrl_adapters.bench.machine import describe_machine, disk_bytes, forget_files, memory_limit
 from mrl_adapters.bench.matching import Judge, Tried, cheapest, explore, highest
 from mrl_adapters.bench.process import Answers, Loaded, Session, Worker
 from mrl_adapters.bench.result import COMPARED_AT, Answered, BenchResult, Cold, Measured, UnderLimit
 from mrl_adapters.errors import ConfigurationError, EngineError
+from mrl_adapters.progress import Meter, ProgressCallback
 
 TARGETS = (0.95, 0.99, 0.999)
 
@@ -41,7 +42,7 @@ def run(
     k: int = 10,
     repeats: int = 5,
     builds: int = 1,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> BenchResult:
     """Load, build and search with each contender in turn.
 
@@ -56,7 +57,7 @@ def run(
         k: Results a query.
         repeats: Turns of timing: each contender searches a part of the queries, then the next.
         builds: How often each contender loads and builds from nothing, in turn as well.
-        progress: Called with what is being done, how much of it is done, and how much there is.
+        progress: Called with a Progress after each step.
 
     Returns:
         What was measured, with the machine's name.
@@ -75,7 +76,7 @@ def run(
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     own = Path(tempfile.mkdtemp(prefix="engine-", dir=folder))
-    bench = _Bench(data_folder, data, own, k, progress or (lambda *_: None))
+    bench = _Bench(data_folder, data, own, k, progress)
     try:
         loaded = bench.build(contenders, builds)
         compared_at, found = bench.search(contenders, repeats)
@@ -129,12 +130,17 @@ class _Bench:
     """One run's vectors and files."""
 
     def __init__(
-        self, data_folder: Path, data: BenchData, folder: Path, k: int, report: Progress
+        self,
+        data_folder: Path,
+        data: BenchData,
+        folder: Path,
+        k: int,
+        progress: ProgressCallback | None,
     ) -> None:
         self._data_folder = data_folder
         self._folder = folder
         self._k = k
-        self._report = report
+        self._progress = progress
         self._full_bytes = data.documents.nbytes
         self._judge = Judge(data, k)
         half = len(data.queries) // 2
@@ -145,6 +151,9 @@ class _Bench:
         """Say where a contender's engine keeps its files."""
         return self._folder / re.sub(r"\W+", "-", contender.name)
 
+    def _meter(self, phase: str, total: int) -> Meter:
+        return Meter(phase, total, self._progress)
+
     def _worker(self, contender: Contender, group: Path | None = None) -> Worker:
         session = Session(contender, self._data_folder, self.files(contender), self._k)
         return Worker(session, group)
@@ -152,14 +161,13 @@ class _Bench:
     def build(self, contenders: Sequence[Contender], builds: int) -> list[list[Loaded]]:
         """Load and build, in turns; what the last turn stored stays."""
         loaded: list[list[Loaded]] = [[] for _ in contenders]
-        for turn in range(builds):
+        meter = self._meter("loading and indexing", builds * len(contenders))
+        for _ in range(builds):
             for place, contender in enumerate(contenders):
-                done = turn * len(contenders) + place
-                self._report("loading and indexing", done, builds * len(contenders))
                 shutil.rmtree(self.files(contender), ignore_errors=True)
                 with self._worker(contender) as worker:
                     loaded[place].append(worker.load())
-        self._report("loading and indexing", builds * len(contenders), builds * len(contenders))
+                meter.step()
         return loaded
 
     def search(self, contenders: Sequence[Contender], repeats: int) -> tuple[float, list[_Found]]:
@@ -171,13 +179,13 @@ class _Bench:
         with ExitStack() as stack:
             workers = [stack.enter_context(self._worker(each)) for each in contenders]
             tried = []
-            for place, (worker, contender) in enumerate(zip(workers, contenders, strict=True)):
-                self._report("trying settings", place, len(contenders))
+            meter = self._meter("trying settings", len(contenders))
+            for worker, contender in zip(workers, contenders, strict=True):
                 worker.open()
                 points, dimensions = self._judge.shape
                 chains = contender.chains(dimensions, self._k, points)
                 tried.append(explore(worker, chains, self._judge, self._tuning, max(TARGETS)))
-            self._report("trying settings", len(contenders), len(contenders))
+                meter.step()
             timed = self._take_turns(workers, tried, repeats)
             usual = [target for target in TARGETS if target <= COMPARED_AT]
             target = highest(tried[0], usual) or COMPARED_AT
@@ -205,13 +213,13 @@ class _Bench:
             for turn in range(repeats)
         ]
         answers: list[list[Answers]] = [[] for _ in chosen]
-        for turn, part in enumerate(parts):
-            self._report("taking turns", turn, repeats)
+        meter = self._meter("taking turns", repeats)
+        for part in parts:
             for kept, (place, _, best) in zip(answers, chosen, strict=True):
                 # Once before it counts: these are warm searches, cold ones are told apart.
                 workers[place].answer(part, best.setting)
                 kept.append(workers[place].answer(part, best.setting))
-        self._report("taking turns", repeats, repeats)
+            meter.step()
         results: list[list[Answered]] = [[] for _ in tried]
         for kept, (place, target, best) in zip(answers, chosen, strict=True):
             overlaps = [
@@ -236,8 +244,9 @@ class _Bench:
     ) -> list[Cold | None]:
         """Time the first queries of a new process whose files are in no cache."""
         found: list[Cold | None] = []
+        meter = self._meter("searching cold", len(contenders))
         for place, contender in enumerate(contenders):
-            self._report("searching cold", place, len(contenders))
+            meter.reach(place)
             if not forget_files(self.files(contender)):
                 found.append(None)
                 continue
@@ -245,7 +254,7 @@ class _Bench:
                 opened = worker.open()
                 seconds = worker.answer(self.reported[:_COLD], settings[place]).seconds
                 found.append(Cold(opened, float(seconds[0]), float(np.median(seconds[1:]))))
-        self._report("searching cold", len(contenders), len(contenders))
+        meter.reach(len(contenders))
         return found
 
     def limited(
@@ -259,9 +268,10 @@ class _Bench:
         limits = [int(share * self._full_bytes) for share in _LIMITS]
         limits = [limit for limit in limits if limit >= _LEAST_LIMIT]
         total = len(limits) * len(contenders)
+        meter = self._meter("limiting memory", total)
         for turn, limit in enumerate(limits):
             for place, contender in enumerate(contenders):
-                self._report("limiting memory", turn * len(contenders) + place, total)
+                meter.reach(turn * len(contenders) + place)
                 if contender.needs:
                     continue
                 with memory_limit(limit) as group:
@@ -270,7 +280,7 @@ class _Bench:
                     forget_files(self.files(contender))
                     rate = self._rate(contender, group, settings[place])
                 found[place].append(UnderLimit(limit, rate))
-        self._report("limiting memory", total, total)
+        meter.reach(total)
         return [tuple(each) for each in found]
 
     def _rate(self, contender: Contender, group: Path, setting: Setting) -> float | None:

@@ -17,11 +17,11 @@ from mrl_adapters.cli.options import (
     some,
     some_path,
 )
-from mrl_adapters.cli.terminal import errors, phases, tables
+from mrl_adapters.cli.terminal import errors, progress_bars, tables
 
 if TYPE_CHECKING:
     from mrl_adapters.bench import BenchData, Contender, GrowthResult
-    from mrl_adapters.bench.data import Progress
+    from mrl_adapters.progress import ProgressCallback
 
 _POINTS = 20_000  # of synthetic vectors
 
@@ -116,7 +116,10 @@ def bench(  # noqa: PLR0913 - one argument an option
 
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="mrl-bench-") as made, phases() as report:
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix="mrl-bench-") as made,
+        progress_bars() as report,
+    ):
         work = Path(made)
         if data is None:
             prepare = _drawer(work / "data", dimensions, queries, seed, report)
@@ -131,7 +134,7 @@ def bench(  # noqa: PLR0913 - one argument an option
         everybody = line_up(dimensions, wanted, frameworks=frameworks)
         contenders = _chosen(everybody, only or [])
 
-        def measure(vectors: Path, tell: "Progress") -> BenchResult:
+        def measure(vectors: Path, progress: "ProgressCallback") -> BenchResult:
             found = run(
                 vectors,
                 contenders,
@@ -139,7 +142,7 @@ def bench(  # noqa: PLR0913 - one argument an option
                 k=k,
                 repeats=repeats,
                 builds=builds,
-                progress=tell,
+                progress=progress,
             )
             if found.points < sizes[-1]:  # an hour may pass until the largest is done
                 tables(bench_tables(found), errors)
@@ -157,7 +160,7 @@ def bench(  # noqa: PLR0913 - one argument an option
 
 
 def _drawer(
-    folder: Path, dimensions: int, queries: int | None, seed: int, report: "Progress"
+    folder: Path, dimensions: int, queries: int | None, seed: int, report: "ProgressCallback"
 ) -> Callable[[int], Path]:
     """Make the function that draws as many synthetic vectors as it is told."""
     from mrl_adapters.bench import synthetic
@@ -169,7 +172,7 @@ def _drawer(
     return prepare
 
 
-def _taker(folder: Path, whole: "BenchData", report: "Progress") -> Callable[[int], Path]:
+def _taker(folder: Path, whole: "BenchData", report: "ProgressCallback") -> Callable[[int], Path]:
     """Make the function that takes as many documents of the data as it is told."""
     from mrl_adapters.bench import take
 
@@ -187,7 +190,7 @@ def _read(
     points: int | None,
     queries: int | None,
     seed: int,
-    report: "Progress",
+    report: "ProgressCallback",
 ) -> "BenchData":
     """Read vectors, or embed texts."""
     from mrl_adapters.bench import from_file, from_texts

@@ -2,7 +2,7 @@
 
 import sys
 import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.evaluation.docstrings import Docstring, docstrings
 from mrl_adapters.langchain import MatryoshkaVectorStore
+from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import CollectionLayout, EdgeClient
 
 STAGES = (64, 128)
@@ -65,12 +66,12 @@ class Corpus:
         """Read the docstrings from the source files."""
         return list(docstrings(self._sources))
 
-    def index(self, entries: Sequence[Docstring], advance: Callable[[int], object]) -> None:
+    def index(self, entries: Sequence[Docstring], progress: ProgressCallback) -> None:
         """Index docstrings in place of what is there.
 
         Args:
             entries: The docstrings.
-            advance: Called with how many more are indexed, batch after batch.
+            progress: Called with a Progress after each batch.
         """
         if self._mark() is not None:
             self._client.delete_collection(NAME)
@@ -83,7 +84,7 @@ class Corpus:
             [f"{entry.id}: {entry.summary}" for entry in entries],
             [_metadata(entry) for entry in entries],
             ids=[entry.id for entry in entries],
-            progress=advance,
+            progress=progress,
         )
         # Written last: an index without it is not complete.
         mark = {"index": self._made_of, "texts": len(entries)}

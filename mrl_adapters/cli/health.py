@@ -15,7 +15,7 @@ from mrl_adapters.cli.options import (
     PathOption,
     UrlOption,
 )
-from mrl_adapters.cli.terminal import output, point_phases, tell
+from mrl_adapters.cli.terminal import output, progress_bars, tell
 
 if TYPE_CHECKING:
     from mrl_adapters.edge import LogRepair
@@ -40,7 +40,7 @@ def audit(
     from mrl_adapters.qdrant import audit as run
     from mrl_adapters.qdrant.commands import command
 
-    with open_client(path, url, api_key) as client, point_phases() as report:
+    with open_client(path, url, api_key) as client, progress_bars() as report:
         found = run(client, collection, sample=sample, full_name=full_name, progress=report)
     if as_json:
         output.print_json(json.dumps(found.to_dict()))
@@ -62,7 +62,7 @@ def repair(
     from mrl_adapters.cli.engines import open_client
     from mrl_adapters.qdrant import repair as run
 
-    with open_client(path, url, api_key) as client, point_phases() as report:
+    with open_client(path, url, api_key) as client, progress_bars() as report:
         done = run(client, collection, full_name=full_name, progress=report)
     if as_json:
         output.print_json(json.dumps(done.to_dict()))

@@ -18,7 +18,7 @@ from mrl_adapters.cli.options import (
     some,
     some_path,
 )
-from mrl_adapters.cli.terminal import output, progress_bar, tell
+from mrl_adapters.cli.terminal import output, progress_bars, tell
 
 if TYPE_CHECKING:
     from mrl_adapters.cli.indexing import Outcome
@@ -83,8 +83,8 @@ def index(  # noqa: PLR0913 - one argument an option
     with open_client(path, url, api_key, make=True) as client:
         store = open_or_prepare(client, collection, model, sizes, PAYLOAD_INDEXES)
         files = FileIndex(store)
-        with progress_bar("Indexing files", len(found.files)) as advance:
-            outcome = files.update(found.files, advance)
+        with progress_bars() as report:
+            outcome = files.update(found.files, report)
         outcome.skipped += found.skipped
         if remove_missing or remove_emptied:
             found.skipped = outcome.skipped

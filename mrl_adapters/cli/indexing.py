@@ -5,7 +5,7 @@ disagree with it, and a run that was interrupted is completed by the next one.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.langchain.documents import to_document
 from mrl_adapters.langchain.filters import filter_for
+from mrl_adapters.progress import Meter, ProgressCallback
 
 PAYLOAD_INDEXES = {"metadata.source": "keyword", "metadata.passage": "integer"}
 """Without them every question about a file would read every point."""
@@ -75,23 +76,22 @@ class FileIndex:
     def __init__(self, store: MatryoshkaVectorStore) -> None:
         self._store = store
 
-    def update(
-        self, paths: Iterable[Path], advance: Callable[[int], object] = lambda _: None
-    ) -> Outcome:
+    def update(self, paths: Sequence[Path], progress: ProgressCallback | None = None) -> Outcome:
         """Bring files in; those that the collection holds as they are stay untouched.
 
         Args:
             paths: Absolute paths. One that cannot be read is skipped: what is held of it stays.
-            advance: Called with the number of files that are done, time after time.
+            progress: Called with a Progress after each file, or batch of files.
         """
         outcome = Outcome()
+        meter = Meter("indexing files", len(paths), progress)
         waiting: list[SourceFile] = []
         for path in paths:
             try:
                 file = read_file(path)
             except ConfigurationError as error:
                 outcome.skipped.append(Skipped(path, str(error)))
-                advance(1)
+                meter.step()
                 continue
             if file.blank:
                 outcome.blank[path] = file.blank
@@ -99,17 +99,17 @@ class FileIndex:
             current = self._count(source=str(path), digest=file.digest) if held else 0
             if held == current == len(file.passages):
                 outcome.unchanged.append(path)
-                advance(1)
+                meter.step()
                 continue
             (outcome.changed if held else outcome.added).append(path)
             waiting.append(file)
             # Many small files share a batch: the model is called for each batch, not each file.
             if sum(len(each.passages) for each in waiting) >= _BATCH_PASSAGES:
                 self._put(waiting, outcome)
-                advance(len(waiting))
+                meter.step(len(waiting))
                 waiting = []
         self._put(waiting, outcome)
-        advance(len(waiting))
+        meter.step(len(waiting))
         return outcome
 
     def remove_missing(self, found: Found, outcome: Outcome, *, emptied: bool = False) -> None:

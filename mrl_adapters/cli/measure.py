@@ -23,7 +23,7 @@ from mrl_adapters.cli.options import (
     some,
     some_path,
 )
-from mrl_adapters.cli.terminal import errors, output, phases, tables
+from mrl_adapters.cli.terminal import errors, output, progress_bars, tables
 
 if TYPE_CHECKING:
     from mrl_adapters.evaluation import Dataset
@@ -93,7 +93,7 @@ def curve(  # noqa: PLR0913 - one argument an option
     embedder = make_embedder(model)
     with errors.status("Reading the texts"):
         dataset = read_dataset(data)
-    with phases() as report:
+    with progress_bars() as report:
         result = run(
             embedder,
             dataset,
@@ -163,7 +163,7 @@ def tune(  # noqa: PLR0913 - one argument an option
             layout = read_collection(client, collection)
             embedder = make_embedder(model or (layout and layout.model) or WORDLLAMA)
             asked = [embedder.embed_query(each) for each in real]
-        with phases() as report:
+        with progress_bars() as report:
             result = run(
                 store,
                 target_overlap=target_overlap,

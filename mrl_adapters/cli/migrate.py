@@ -21,7 +21,7 @@ from mrl_adapters.cli.options import (
     some,
     some_path,
 )
-from mrl_adapters.cli.terminal import output, point_phases, wrapped
+from mrl_adapters.cli.terminal import output, progress_bars, wrapped
 
 if TYPE_CHECKING:
     from mrl_adapters.maintenance.checkpoint import Mode
@@ -133,7 +133,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
             plan = plan_migration(client, collection, **what)
             plain, told = plan.to_dict(), _planned(plan)
         else:
-            with point_phases() as report:
+            with progress_bars() as report:
                 done = run(client, collection, **what, progress=report)
             plain, told, settled = done.to_dict(), _migrated(done, other or client), done.settled
     _print(plain, told, as_json=as_json)
@@ -160,7 +160,7 @@ def rotate(
     from mrl_adapters.cli.engines import open_client
     from mrl_adapters.qdrant import rotate
 
-    with open_client(path, url, api_key) as client, point_phases() as report:
+    with open_client(path, url, api_key) as client, progress_bars() as report:
         done = rotate(client, collection, stages=sizes, full_name=full_name, progress=report)
     told = (
         f"{done.collection_name}: {done.written:,} of {done.points:,} points have new short "

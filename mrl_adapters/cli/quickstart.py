@@ -14,7 +14,7 @@ from rich.text import Text
 
 from mrl_adapters.cli.options import some, some_path
 from mrl_adapters.cli.results import Hit, answered
-from mrl_adapters.cli.terminal import errors, output, progress_bar
+from mrl_adapters.cli.terminal import errors, output, progress_bars
 
 if TYPE_CHECKING:
     from mrl_adapters.cli.comparison import Row
@@ -94,8 +94,8 @@ def _index(corpus: "Corpus") -> str:
     with errors.status("Reading the standard library's docstrings"):
         entries = corpus.read()
     read = time.perf_counter()
-    with progress_bar("Indexing", len(entries)) as advance:
-        corpus.index(entries, advance)
+    with progress_bars() as report:
+        corpus.index(entries, report)
     done = time.perf_counter()
     return f"read in {read - started:.1f} s, embedded and indexed in {done - read:.1f} s"
 

@@ -2,9 +2,8 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -21,7 +20,8 @@ from rich.progress import (
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from mrl_adapters.maintenance.progress import ProgressCallback
+    from mrl_adapters.progress import Progress as PhaseProgress
+    from mrl_adapters.progress import ProgressCallback
 
 output = Console()
 """For results."""
@@ -86,21 +86,6 @@ def tables(markdown: str, console: Console = output) -> None:
 
 
 @contextmanager
-def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error while the block runs; nothing where that is no terminal.
-
-    Args:
-        description: What is being done.
-        total: How many there are.
-
-    Yields:
-        A function to call with how many more are done.
-    """
-    with _progress() as progress:
-        yield partial(progress.advance, progress.add_task(description, total=total))
-
-
-@contextmanager
 def waiting(description: str) -> Iterator[None]:
     """Show that something is going on whose length is not known; nothing where no terminal is.
 
@@ -117,32 +102,30 @@ def waiting(description: str) -> Iterator[None]:
 
 
 @contextmanager
-def phases() -> Iterator[Callable[[str, int, int], None]]:
-    """Show a bar for each phase of a long run, as :func:`progress_bar` does for one.
+def progress_bars() -> Iterator["ProgressCallback"]:
+    """Show a bar for each phase of long work; nothing where standard error is no terminal.
 
     Yields:
-        A function to call with what is being done, how much of it is done, how much there is.
+        What functions of this package take as ``progress``.
     """
-    with _progress() as progress:
+    columns = [
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    ]
+    with Progress(
+        *columns, console=errors, transient=True, disable=not errors.is_terminal
+    ) as progress:
         tasks: dict[str, TaskID] = {}
 
-        def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what.capitalize(), total=total)
-            progress.update(tasks[what], completed=done, total=total)
+        def report(at: "PhaseProgress") -> None:
+            if at.phase not in tasks:
+                tasks[at.phase] = progress.add_task(at.phase.capitalize(), total=at.total)
+            progress.update(tasks[at.phase], completed=at.done, total=at.total)
 
         yield report
-
-
-@contextmanager
-def point_phases() -> Iterator["ProgressCallback"]:
-    """Show a bar for each phase in which points are worked on, as migrations report them.
-
-    Yields:
-        What functions of ``mrl_adapters.qdrant`` take as ``progress``.
-    """
-    with phases() as report:
-        yield lambda at: report(f"{at.phase} points", at.done, at.total)
 
 
 class _Rate(ProgressColumn):
@@ -152,16 +135,3 @@ class _Rate(ProgressColumn):
         """Draw it."""
         speed = task.finished_speed or task.speed
         return Text(f"{speed:,.0f}/s" if speed else "", style="dim")
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=errors,
-        transient=True,
-        disable=not errors.is_terminal,
-    )

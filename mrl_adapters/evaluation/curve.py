@@ -1,9 +1,9 @@
 """What each size costs: quality of one-stage and two-stage search along the dimensions."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from mrl_adapters.evaluation.datasets import Dataset
 from mrl_adapters.evaluation.exact import Indices, Neighbours, exact_search, rescore
 from mrl_adapters.evaluation.metrics import ndcg_at_k, overlap_at_k, recall_at_k
 from mrl_adapters.evaluation.results import CurveResult, CurveRow, SearchKind
+from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.vectors import (
     FloatArray,
     Reduction,
@@ -23,9 +24,6 @@ from mrl_adapters.vectors import (
     normalize,
     truncate,
 )
-
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
 
 _BATCH = 1024  # texts handed to the embedder at a time
 _BYTES = 4  # a float32
@@ -42,7 +40,7 @@ def curve(
     oversampling: float = 8.0,
     rotation: Rotation | Literal["fit"] | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> CurveResult:
     """Measure what search loses at each size, with one stage and with two.
 
@@ -61,7 +59,7 @@ def curve(
         rotation: Measure each size with this rotation before the cut as well; "fit" learns one
             from the documents.
         seed: Draws the documents that serve as queries or teach the rotation.
-        progress: Called with what is done, how much, and of how much.
+        progress: Called with a Progress after each step.
 
     Returns:
         The measured rows.
@@ -74,10 +72,9 @@ def curve(
     if k < 1 or oversampling < 1:
         msg = f"Got k = {k} and oversampling = {oversampling}; expected at least 1 for both."
         raise ConfigurationError(msg)
-    report = progress or (lambda *_: None)
     dataset = dataset if dataset.queries else _with_queries(dataset, seed)
-    documents = _embed_documents(embedder, list(dataset.documents.values()), report)
-    queries = _embed_queries(embedder, list(dataset.queries.values()), report)
+    documents = _embed_documents(embedder, list(dataset.documents.values()), progress)
+    queries = _embed_queries(embedder, list(dataset.queries.values()), progress)
     sizes = _sizes(dimensions, documents.shape[1])
     name = model_name(embedder)
     spec = None if name is None else registry.find(name)
@@ -89,11 +86,11 @@ def curve(
     judge = _Judge(dataset, normalize(documents), normalize(queries), k)
     rows = [judge.row(judge.exact, documents.shape[1], "one-stage", rotated=False)]
     shortlist = math.ceil(oversampling * k)
-    for step, size in enumerate(sizes):
-        report("searching", step, len(sizes))
+    meter = Meter("searching", len(sizes), progress)
+    for size in sizes:
         for view in views:
             rows += judge.rows(view, size, shortlist)
-    report("searching", len(sizes), len(sizes))
+        meter.step()
     return CurveResult(
         dataset=dataset.name,
         model=name,
@@ -219,29 +216,33 @@ def _sizes(dimensions: Sequence[int] | None, full: int) -> list[int]:
     return sorted(set(dimensions) - {full}, reverse=True)
 
 
-def _embed_documents(embedder: Embedder, texts: list[str], report: Progress) -> FloatArray:
+def _embed_documents(
+    embedder: Embedder, texts: list[str], progress: ProgressCallback | None
+) -> FloatArray:
     """Embed in batches into one array; an empty text, which models refuse, is all zeros."""
     filled = [row for row, text in enumerate(texts) if text.strip()]
     if not filled:
         msg = f"All {len(texts)} documents are empty. Pass documents that hold text."
         raise EmbeddingError(msg)
     vectors = np.empty((0, 0), dtype=np.float32)
+    meter = Meter("embedding documents", len(filled), progress)
     for start in range(0, len(filled), _BATCH):
-        report("embedding documents", start, len(filled))
         rows = filled[start : start + _BATCH]
         batch = as_vectors(embedder.embed_documents([texts[row] for row in rows]))
         if start == 0:
             vectors = np.zeros((len(texts), batch.shape[1]), dtype=np.float32)
         vectors[rows] = batch
-    report("embedding documents", len(filled), len(filled))
+        meter.step(len(rows))
     return vectors
 
 
-def _embed_queries(embedder: Embedder, texts: list[str], report: Progress) -> FloatArray:
+def _embed_queries(
+    embedder: Embedder, texts: list[str], progress: ProgressCallback | None
+) -> FloatArray:
     """Embed queries as queries: models may give them another prompt than documents."""
     vectors = []
-    for done, text in enumerate(texts):
-        report("embedding queries", done, len(texts))
+    meter = Meter("embedding queries", len(texts), progress)
+    for text in texts:
         vectors.append(embedder.embed_query(text))
-    report("embedding queries", len(texts), len(texts))
+        meter.step()
     return as_vectors(vectors)

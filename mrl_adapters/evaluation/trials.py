@@ -1,8 +1,7 @@
 """The measurements of one tuning: who tries, who tests, who reports."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 
@@ -12,10 +11,8 @@ from mrl_adapters.evaluation.metrics import PerQuery
 from mrl_adapters.evaluation.plan_grid import Chain
 from mrl_adapters.evaluation.results import Trial
 from mrl_adapters.evaluation.searcher import Queries, Searcher, Truth
+from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant import SearchPlan
-
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
 
 AS_FAST = 1.1
 """A clock cannot tell plans apart whose times differ by less than this factor."""
@@ -70,19 +67,21 @@ class Trials:
         searcher: The collection.
         queries: All queries, in random order.
         share: Which of them serve which purpose.
-        report: Called with what is done, how much, and of how much.
+        progress: Called with a Progress after each step.
     """
 
     def __init__(
-        self, searcher: Searcher, queries: Queries, share: QueryShare, report: Progress
+        self,
+        searcher: Searcher,
+        queries: Queries,
+        share: QueryShare,
+        progress: ProgressCallback | None,
     ) -> None:
         self._searcher = searcher
         self._queries = queries
         self._share = share
-        self._report = report
-        self.truth = searcher.truth(
-            queries, lambda done: report("searching exactly", done, share.total)
-        )
+        self._progress = progress
+        self.truth = searcher.truth(queries, self._meter("searching exactly", share.total).reach)
 
     def explore(self, chains: Sequence[Chain], target: float) -> list[list[Trial]]:
         """Try each chain's plans on the pilot queries, to some steps beyond the target.
@@ -90,13 +89,14 @@ class Trials:
         What is tried depends on the queries alone, not on the clock.
         """
         total = sum(len(chain.plans) for chain in chains)
+        meter = self._meter("trying plans", total)
         done = 0
         tried: list[list[tuple[SearchPlan, PerQuery]]] = []
         for chain in chains:
             beyond = 0
             tried.append([])
             for step, plan in enumerate(chain.plans):
-                self._report("trying plans", done + step, total)
+                meter.reach(done + step)
                 overlaps = self._overlaps(plan, 0, self._share.pilot)
                 tried[-1].append((plan, overlaps))
                 beyond += bool(beyond or overlaps.mean() >= target)
@@ -104,7 +104,7 @@ class Trials:
                     break
             done += len(chain.plans)
         times = iter(self._times([plan for each in tried for plan, _ in each]))
-        self._report("trying plans", total, total)
+        meter.reach(total)
         return [[self._trial(*pair, None, next(times)) for pair in each] for each in tried]
 
     def prove(
@@ -123,10 +123,11 @@ class Trials:
         finalists = sorted(_distinct(promising), key=lambda each: each[0].p50_s)[:_FINALISTS]
         held = []
         done, total = 0, sum(len(plans) for _, plans in finalists)
+        meter = self._meter("proving plans", total)
         for _, plans in finalists:
             best = None
             for step, plan in enumerate(plans):
-                self._report("proving plans", done + step, total)
+                meter.reach(done + step)
                 overlaps = self._overlaps(plan, self._share.pilot, self._share.half)
                 bound = lower_bound(overlaps, _shared(confidence))
                 if bound < target:
@@ -135,7 +136,7 @@ class Trials:
             if best is not None:
                 held.append(best)
             done += len(plans)
-        self._report("proving plans", total, total)
+        meter.reach(total)
         held.append((self._searcher.exact, np.ones(self._share.half - self._share.pilot), 1.0))
         times = self._times([plan for plan, _, _ in held])
         return tuple(
@@ -151,7 +152,7 @@ class Trials:
         plans = list(dict.fromkeys(trial.plan for trial in trials))
         part = self._queries.part(self._share.half, self._share.total)
         times = self._searcher.latencies(
-            part, plans, _FINAL_ROUNDS, lambda done: self._report("timing", done, _FINAL_ROUNDS)
+            part, plans, _FINAL_ROUNDS, self._meter("timing", _FINAL_ROUNDS).reach
         )
         seconds = dict(zip(plans, times, strict=True))
         return tuple(
@@ -165,15 +166,18 @@ class Trials:
 
     def final(self, chosen: Trial, confidence: float) -> Trial:
         """Measure the chosen plan's overlap on the reporting half."""
-        self._report("reporting", 0, 1)
+        meter = self._meter("reporting", 1)
         overlaps = self._overlaps(chosen.plan, self._share.half, self._share.total)
-        self._report("reporting", 1, 1)
+        meter.step()
         return replace(
             chosen,
             overlap=float(overlaps.mean()),
             lower=lower_bound(overlaps, confidence),
             queries=len(overlaps),
         )
+
+    def _meter(self, phase: str, total: int) -> Meter:
+        return Meter(phase, total, self._progress)
 
     def _overlaps(self, plan: SearchPlan, start: int, stop: int) -> PerQuery:
         truth = Truth(self.truth.ids[start:stop], self.truth.scores[start:stop])

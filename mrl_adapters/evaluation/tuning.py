@@ -11,7 +11,8 @@ from mrl_adapters.evaluation.plan_grid import plan_chains
 from mrl_adapters.evaluation.results import Trial, TuningResult
 from mrl_adapters.evaluation.searcher import Queries, Searchable, Searcher, draw
 from mrl_adapters.evaluation.stage_estimates import estimate_stages
-from mrl_adapters.evaluation.trials import AS_FAST, Progress, QueryShare, Trials
+from mrl_adapters.evaluation.trials import AS_FAST, QueryShare, Trials
+from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import SearchPlan
 from mrl_adapters.qdrant.points import checked_queries
 
@@ -29,7 +30,7 @@ def tune(
     queries: ArrayLike | None = None,
     query_filter: models.Filter | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> TuningResult:
     """Find the fastest plan whose mean overlap with the exact search reaches a target.
 
@@ -54,7 +55,7 @@ def tune(
         query_filter: Filter that every search carries.
         seed: Draws and halves the queries: the same seed, the same queries, overlaps and bounds.
             Latencies are measured anew each time, so that of plans equally fast another may win.
-        progress: Called with what is done, how much, and of how much.
+        progress: Called with a Progress after each step.
 
     Returns:
         The chosen plan with what is known of it.
@@ -67,11 +68,10 @@ def tune(
         Learn then Test, Angelopoulos et al. 2021, arXiv:2110.01052 (fixed-sequence testing).
     """
     rng = np.random.default_rng(seed)
-    report = progress or (lambda *_: None)
     searcher = Searcher(store, k, query_filter)
     asked = _queries(searcher, queries, QueryShare.least(target_overlap, confidence), rng)
     share = QueryShare.of(len(asked.vectors), target_overlap, confidence)
-    run = Trials(searcher, asked, share, report)
+    run = Trials(searcher, asked, share, progress)
     chains = plan_chains(searcher.layout, searcher.base, k, searcher.points)
     explored = run.explore(chains, target_overlap)
     proved = run.prove(chains, explored, target_overlap, confidence)

@@ -2,35 +2,36 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
-from typing import TypeAlias
 
 from mrl_adapters.errors import MissingExtraError
+from mrl_adapters.progress import Meter, ProgressCallback
 
-Progress: TypeAlias = bool | Callable[[int], object]
+_PHASE = "adding texts"
 
 
 @contextmanager
-def reporting(progress: Progress, texts: Iterable[str]) -> Iterator[Callable[[int], object]]:
-    """Give the function to call with the number of texts that each batch stored.
-
-    Args:
-        progress: True shows a bar in the terminal; a function is handed out as it is.
-        texts: What is loaded; a list tells the bar where the end is.
-
-    Raises:
-        MissingExtraError: A bar was asked for and rich is not installed.
-    """
-    if callable(progress):
-        yield progress
+def reporting(
+    progress: bool | ProgressCallback,  # noqa: FBT001 - as users pass it
+    texts: Iterable[str],
+) -> Iterator[Callable[[int], object]]:
+    """Yield the function to call with the number of texts that each batch stored."""
+    total = len(texts) if isinstance(texts, Sized) else None
+    if not isinstance(progress, bool):
+        yield Meter(_PHASE, total, progress).step
     elif progress:
-        try:
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-        except ImportError as error:
-            raise MissingExtraError("rich", "cli") from error
-        with Progress(
-            "{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        ) as bar:
-            task = bar.add_task("Adding", total=len(texts) if isinstance(texts, Sized) else None)
-            yield lambda count: bar.advance(task, count)
+        with _bar() as callback:
+            yield Meter(_PHASE, total, callback).step
     else:
-        yield lambda _: None
+        yield Meter(_PHASE, total, None).step
+
+
+@contextmanager
+def _bar() -> Iterator[ProgressCallback]:
+    try:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    except ImportError as error:
+        raise MissingExtraError("rich", "cli") from error
+    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress("{task.description}", *columns) as bar:
+        task = bar.add_task(_PHASE.capitalize())
+        yield lambda at: bar.update(task, completed=at.done, total=at.total)

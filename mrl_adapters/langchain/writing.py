@@ -14,7 +14,8 @@ from mrl_adapters.embeddings.embedder import ArrayEmbedder, adocument_vectors, d
 from mrl_adapters.langchain.documents import batches_of, columns_of
 from mrl_adapters.langchain.filters import filter_for
 from mrl_adapters.langchain.options import ADDING_OPTIONS
-from mrl_adapters.langchain.progress import Progress, reporting
+from mrl_adapters.langchain.progress import reporting
+from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
@@ -38,7 +39,7 @@ class WritingStore(VectorStore):
         *,
         ids: Iterable[DocumentId | None] | None = None,
         batch_size: int = _BATCH_SIZE,
-        progress: Progress = False,
+        progress: bool | ProgressCallback = False,
         shard_key: str | int | None = None,
         **kwargs: Any,
     ) -> list[str]:
@@ -50,8 +51,7 @@ class WritingStore(VectorStore):
             ids: One id a text: any string, integer or UUID; one that is there already, in any
                 spelling that Qdrant takes, is replaced. None entries get new ids.
             batch_size: Texts that are embedded, checked and written together.
-            progress: True shows a bar; a function is called with the number of texts stored by
-                each batch.
+            progress: True shows a bar; a function is called with a Progress after each batch.
             shard_key: Custom shard to write to.
             **kwargs: None are known; a misspelt option is an error.
 
@@ -92,7 +92,7 @@ class WritingStore(VectorStore):
         *,
         ids: Iterable[DocumentId | None] | None = None,
         batch_size: int = _BATCH_SIZE,
-        progress: Progress = False,
+        progress: bool | ProgressCallback = False,
         shard_key: str | int | None = None,
         **kwargs: Any,
     ) -> list[str]:

@@ -10,7 +10,6 @@ left. What comes out is in ``result``.
 """
 
 from mrl_adapters.maintenance.audit import AuditReport, audit
-from mrl_adapters.maintenance.progress import Progress, ProgressCallback
 from mrl_adapters.maintenance.repair import RepairResult, repair
 from mrl_adapters.maintenance.result import CopyTarget, MigrationPlan, MigrationResult
 from mrl_adapters.maintenance.rotate import RotationResult, rotate
@@ -21,8 +20,6 @@ __all__ = [
     "CopyTarget",
     "MigrationPlan",
     "MigrationResult",
-    "Progress",
-    "ProgressCallback",
     "RepairResult",
     "RotationResult",
     "audit",

@@ -20,10 +20,10 @@ from mrl_adapters.maintenance.pages import (
     read_pages,
     vector_of,
 )
-from mrl_adapters.maintenance.progress import Meter, ProgressCallback
 from mrl_adapters.maintenance.recommendations import Advice, advise
 from mrl_adapters.maintenance.shorts import ShortVectors
 from mrl_adapters.maintenance.source import Source, read_source
+from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.commands import command, usual_stages
 from mrl_adapters.qdrant.contents import needed, unreadable
 from mrl_adapters.qdrant.description import short_vectors
@@ -130,7 +130,7 @@ def audit(
     keys = stored_keys(source.info) or driver.run(find_keys(source.name, AskedKeys()))
     findings = _Findings(source, shorts, keys)
     points = count_points(driver, source.name)
-    meter = Meter("audit", points if sample is None else min(sample, points), progress)
+    meter = Meter("auditing points", points if sample is None else min(sample, points), progress)
     for records in _records(driver, source, shorts, keys, sample):
         findings.add(records)
         meter.step(len(records))

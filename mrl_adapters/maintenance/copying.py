@@ -32,9 +32,9 @@ from mrl_adapters.maintenance.destination import (
 )
 from mrl_adapters.maintenance.in_place import MAX_PASSES
 from mrl_adapters.maintenance.pages import PointId, count_points, read_pages
-from mrl_adapters.maintenance.progress import Meter, ProgressCallback
 from mrl_adapters.maintenance.result import MigrationResult
 from mrl_adapters.maintenance.source import Source
+from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.description import stored_metadata
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.flow import ask
@@ -230,7 +230,7 @@ def _copy(
     report: ProgressCallback | None,
 ) -> int:
     driver = carrier.source_driver
-    meter = Meter("copy", count_points(driver, source.name), report)
+    meter = Meter("copying points", count_points(driver, source.name), report)
     if checkpoint.offset is not None:
         meter.step(count_points(destination.driver, destination.name))
     written = 0
@@ -258,7 +258,7 @@ def _verify_all(
     while passes == 0 or (differing and passes < MAX_PASSES):
         passes += 1
         differing = 0
-        meter = Meter("verify", count_points(driver, source.name), report)
+        meter = Meter("verifying points", count_points(driver, source.name), report)
         for records, _ in carrier.pages():
             differing += carrier.mend(records)
             meter.step(len(records))

@@ -23,10 +23,10 @@ from mrl_adapters.maintenance.checkpoint import (
     write_checkpoint,
 )
 from mrl_adapters.maintenance.pages import count_points
-from mrl_adapters.maintenance.progress import Meter, Phase, ProgressCallback
 from mrl_adapters.maintenance.result import MigrationResult
 from mrl_adapters.maintenance.shorts import Settled, ShortVectors
 from mrl_adapters.maintenance.source import Source
+from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.description import stored_metadata
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.flow import ask
@@ -172,7 +172,7 @@ def _add_vector(driver: Driver, name: str, layout: CollectionLayout, stage: int)
 
 
 def _fill(driver: Driver, name: str, shorts: ShortVectors, report: ProgressCallback | None) -> int:
-    meter = Meter("fill", count_points(driver, name, shorts.lacking), report)
+    meter = Meter("deriving short vectors", count_points(driver, name, shorts.lacking), report)
     written = 0
     for records in shorts.pages(shorts.lacking):
         written += int(shorts.fill(records).missing.sum())
@@ -185,7 +185,7 @@ def settle_all(
     name: str,
     shorts: ShortVectors,
     report: ProgressCallback | None,
-    phase: Phase = "verify",
+    phase: str = "verifying points",
 ) -> tuple[Settled, int]:
     """Compare every point, mend what is wrong, and do so again until nothing is.
 
@@ -218,7 +218,7 @@ def _settle_pass(
     shorts: ShortVectors,
     query_filter: models.Filter | None,
     report: ProgressCallback | None,
-    phase: Phase,
+    phase: str,
 ) -> Settled:
     meter = Meter(phase, count_points(driver, name, query_filter), report)
     missing = stale = unusable = restless = 0

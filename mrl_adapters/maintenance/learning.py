@@ -4,9 +4,9 @@ from typing import Literal
 
 from mrl_adapters.errors import MigrationError
 from mrl_adapters.maintenance.checkpoint import Checkpoint
-from mrl_adapters.maintenance.progress import ProgressCallback
 from mrl_adapters.maintenance.sampling import sample_vectors
 from mrl_adapters.maintenance.source import Source
+from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.layout import CollectionLayout

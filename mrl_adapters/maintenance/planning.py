@@ -10,10 +10,10 @@ from mrl_adapters.maintenance.destination import Destination
 from mrl_adapters.maintenance.in_place import check_engine
 from mrl_adapters.maintenance.layouts import copied_layout, existing_layout, wanted_layout
 from mrl_adapters.maintenance.learning import choose_rotation
-from mrl_adapters.maintenance.progress import ProgressCallback
 from mrl_adapters.maintenance.remainder import Remainder, find_remainder
 from mrl_adapters.maintenance.result import CopyTarget
 from mrl_adapters.maintenance.source import Source, read_source
+from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.aliases import is_gone
 from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.driver import Client, Driver

@@ -8,9 +8,9 @@ from mrl_adapters.edge import EdgeClient, LogRepair
 from mrl_adapters.errors import CollectionMismatchError, MigrationError
 from mrl_adapters.maintenance.checkpoint import continuing, read_checkpoint
 from mrl_adapters.maintenance.in_place import settle_all
-from mrl_adapters.maintenance.progress import ProgressCallback
 from mrl_adapters.maintenance.shorts import ShortVectors
 from mrl_adapters.maintenance.source import read_source
+from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.description import stored_metadata
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.flow import ask

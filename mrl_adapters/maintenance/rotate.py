@@ -24,10 +24,10 @@ from mrl_adapters.maintenance.checkpoint import read_checkpoint
 from mrl_adapters.maintenance.in_place import check_engine, migrate_in_place
 from mrl_adapters.maintenance.layouts import wanted_layout
 from mrl_adapters.maintenance.pages import count_points
-from mrl_adapters.maintenance.progress import ProgressCallback
 from mrl_adapters.maintenance.sampling import sample_vectors
 from mrl_adapters.maintenance.shorts import ShortVectors
 from mrl_adapters.maintenance.source import Source, read_source
+from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.commands import command, usual_stages
 from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.description import active_rotation, read_layout, short_vectors

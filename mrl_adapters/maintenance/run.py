@@ -8,9 +8,9 @@ from mrl_adapters.maintenance.copying import migrate_by_copy
 from mrl_adapters.maintenance.describing import describe
 from mrl_adapters.maintenance.in_place import migrate_in_place
 from mrl_adapters.maintenance.planning import prepare
-from mrl_adapters.maintenance.progress import ProgressCallback
 from mrl_adapters.maintenance.remainder import Remainder
 from mrl_adapters.maintenance.result import CopyTarget, MigrationPlan, MigrationResult
+from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.vectors import Rotation
 

@@ -6,8 +6,8 @@ import numpy as np
 from qdrant_client import models
 
 from mrl_adapters.maintenance.pages import column, count_points, page_points, read_pages
-from mrl_adapters.maintenance.progress import Meter, ProgressCallback
 from mrl_adapters.maintenance.source import Source
+from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.vectors import FloatArray
@@ -35,7 +35,7 @@ def sample_vectors(
     width = source.full.size
     total = count_points(driver, source.name)
     wanted = min(_POINTS, total)
-    meter = Meter("fit", wanted, report)
+    meter = Meter("fitting a rotation", wanted, report)
     pages = _all_pages(driver, source) if total <= _POINTS else _random_pages(driver, source)
     read = 0
     for points in pages:

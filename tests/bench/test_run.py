@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from mrl_adapters.bench import BenchData, FullGraph, TwoStage, grow, run, synthetic
-from mrl_adapters.bench.data import Progress
 from mrl_adapters.bench.process import Session, Worker, _serve
 from mrl_adapters.bench.result import BenchResult
 from mrl_adapters.bench.run import TARGETS
 from mrl_adapters.errors import ConfigurationError, EngineError
+from mrl_adapters.progress import ProgressCallback
 
 
 def test_every_contender_is_measured(result: BenchResult):
@@ -56,10 +56,10 @@ def test_files_are_removed_and_progress_is_reported(data_folder: Path, tmp_path:
         [FullGraph()],
         tmp_path / "engine",
         repeats=1,
-        progress=lambda *step: steps.append(step),
+        progress=steps.append,
     )
     assert not (tmp_path / "engine").exists()
-    assert [what for what, done, total in steps if done == total] == [
+    assert [at.phase for at in steps if at.done == at.total] == [
         "loading and indexing",
         "trying settings",
         "taking turns",
@@ -91,11 +91,11 @@ def test_costs_are_measured_at_several_sizes(tmp_path: Path):
         synthetic(tmp_path / "data", size, 16, queries=20)
         return tmp_path / "data"
 
-    def measure(folder: Path, progress: Progress) -> BenchResult:
+    def measure(folder: Path, progress: ProgressCallback) -> BenchResult:
         ways = [TwoStage((8,))]
         return run(folder, ways, tmp_path / "engine", k=3, repeats=1, progress=progress)
 
-    grown = grow([200, 100, 200], prepare, measure, lambda what, *_: steps.append(what))
+    grown = grow([200, 100, 200], prepare, measure, lambda at: steps.append(at.phase))
     assert [each.points for each in grown.results] == [100, 200]
     assert {"100: taking turns", "200: taking turns"} <= set(steps)
 

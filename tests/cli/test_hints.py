@@ -13,7 +13,7 @@ import pytest
 from qdrant_client import models
 
 from mrl_adapters.errors import MRLError
-from mrl_adapters.maintenance.progress import Progress
+from mrl_adapters.progress import Progress
 from mrl_adapters.qdrant import (
     CollectionLayout,
     Driver,
@@ -123,7 +123,7 @@ def _migration_to_another_rotation(client: EdgeClient, name: str) -> None:
 
 
 def _stop(progress: Progress) -> None:
-    if progress.phase == "verify":
+    if progress.phase == "verifying points":
         raise InterruptedError
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from mrl_adapters.cli import terminal
 from mrl_adapters.cli.results import Hit, answered
-from mrl_adapters.maintenance.progress import Progress
+from mrl_adapters.progress import Progress
 from mrl_adapters.qdrant import connect
 
 
@@ -27,26 +27,26 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 
 def test_a_bar_shows_how_far_it_is(screen: io.StringIO) -> None:
-    with terminal.progress_bar("Indexing", 4) as advance:
-        advance(1)
-        advance(3)
-    assert "Indexing" in screen.getvalue()
+    with terminal.progress_bars() as report:
+        report(Progress("indexing files", 1, 4, 0.1))
+        report(Progress("indexing files", 4, 4, 0.2))
+    assert "Indexing files" in screen.getvalue()
     assert "4/4" in screen.getvalue()
 
 
 def test_each_phase_has_a_bar_with_its_rate(screen: io.StringIO) -> None:
-    with terminal.point_phases() as report:
-        report(Progress("fill", 0, 10, 0.0))
+    with terminal.progress_bars() as report:
+        report(Progress("deriving short vectors", 0, 10, 0.0))
         time.sleep(0.01)  # a rate takes time
-        report(Progress("fill", 5, 10, 1.0))
+        report(Progress("deriving short vectors", 5, 10, 1.0))
         time.sleep(0.01)
-        report(Progress("fill", 10, 10, 2.0))
-        report(Progress("verify", 5, 20, 2.0))
+        report(Progress("deriving short vectors", 10, 10, 2.0))
+        report(Progress("verifying points", 5, 20, 2.0))
     shown = screen.getvalue()
-    assert "Fill points" in shown
+    assert "Deriving short vectors" in shown
     assert "10/10" in shown
     assert "/s" in shown
-    assert "Verify points" in shown
+    assert "Verifying points" in shown
     assert " 5/20" in shown
 
 
@@ -63,8 +63,8 @@ def test_tables_are_drawn_in_a_terminal_and_stay_markdown_in_a_pipe() -> None:
 def test_a_pipe_gets_no_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.StringIO()
     monkeypatch.setattr(terminal, "errors", Console(file=written))
-    with terminal.progress_bar("Indexing", 4) as advance:
-        advance(4)
+    with terminal.progress_bars() as report:
+        report(Progress("indexing files", 4, 4, 0.1))
     with terminal.waiting("Closing"):
         pass
     assert written.getvalue() == ""

@@ -149,8 +149,8 @@ def test_an_empty_document_is_never_embedded(backwards: tuple[Lookup, Dataset]) 
 
 
 def test_progress_is_told(backwards: tuple[Lookup, Dataset]) -> None:
-    calls: list[tuple[str, int, int]] = []
-    curve(*backwards, [8], progress=lambda *call: calls.append(call))
+    calls: list[tuple[str, int, int | None]] = []
+    curve(*backwards, [8], progress=lambda at: calls.append((at.phase, at.done, at.total)))
     assert calls[0] == ("embedding documents", 0, 400)
     assert ("embedding queries", 60, 60) in calls
     assert calls[-1] == ("searching", 1, 1)

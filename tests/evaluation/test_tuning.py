@@ -28,6 +28,7 @@ from mrl_adapters.evaluation.searcher import Queries, Searcher, Truth, draw
 from mrl_adapters.evaluation.stage_estimates import estimate_stages
 from mrl_adapters.evaluation.trials import QueryShare, Trials
 from mrl_adapters.evaluation.tuning import _fastest
+from mrl_adapters.progress import Progress
 from mrl_adapters.qdrant import (
     CollectionLayout,
     Driver,
@@ -213,24 +214,24 @@ def test_more_candidates_find_more(result: TuningResult) -> None:
 def test_the_same_seed_gives_the_same_queries_and_overlaps(
     result: TuningResult, store: OpenCollection, texts: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    calls: list[tuple[str, int, int]] = []
+    calls: list[Progress] = []
     again = tune(
         store,
         target_overlap=0.95,
         queries=texts[1][FRESH : FRESH + 500],
-        progress=lambda *call: calls.append(call),
+        progress=calls.append,
     )
     assert [t.overlap for t in again.explored] == [t.overlap for t in result.explored]
     assert again.estimates == result.estimates
-    assert list(dict.fromkeys(what for what, _, _ in calls)) == [
+    assert list(dict.fromkeys(at.phase for at in calls)) == [
         "searching exactly",
         "trying plans",
         "proving plans",
         "timing",
         "reporting",
     ]
-    assert calls[-1][1] == calls[-1][2]
-    assert all(0 <= done <= total for _, done, total in calls)
+    assert calls[-1].done == calls[-1].total
+    assert all(0 <= at.done <= at.total for at in calls if at.total is not None)
 
 
 def test_too_few_queries_are_refused_with_the_number_needed(

@@ -14,6 +14,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import EmbeddingError
 from mrl_adapters.langchain import MatryoshkaVectorStore
+from mrl_adapters.progress import Progress
 from mrl_adapters.qdrant import CollectionLayout, loading
 from mrl_adapters.qdrant.driver import Client
 
@@ -98,7 +99,7 @@ def the_answer_to_the_last_batch_is_lost(
 def the_progress_function_fails(patch: pytest.MonkeyPatch, client: Client) -> dict[str, Any]:
     calls = itertools.count(1)
 
-    def report(count: int) -> None:
+    def report(at: Progress) -> None:
         if next(calls) == 4:
             raise ValueError("closed")
 

@@ -13,6 +13,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain import MatryoshkaEmbeddings, MatryoshkaVectorStore
+from mrl_adapters.progress import Progress
 from mrl_adapters.qdrant import migrate
 from mrl_adapters.qdrant.driver import Client
 
@@ -86,8 +87,11 @@ def test_none_among_the_ids_to_delete_is_refused_and_an_empty_list_deletes_none(
 
 
 def test_progress_counts_points_and_not_what_replaced_itself(new_store: NewStore) -> None:
-    counted: list[int] = []
+    counted: list[Progress] = []
     store = new_store()
     store.add_texts(["a", "b", "c"], ids=["1", 1, SOME.hex], progress=counted.append)
-    assert counted == [2]
+    assert [(at.phase, at.done, at.total) for at in counted] == [
+        ("adding texts", 0, 3),
+        ("adding texts", 2, 3),
+    ]
     assert texts_of(store.get_by_ids([1])) == ["b"]

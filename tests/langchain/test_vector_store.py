@@ -46,10 +46,10 @@ def test_documents_come_in_from_a_generator_batch_by_batch(new_store, embeddings
 
     seen: list[tuple[int, int]] = []
     ids = store.add_documents(
-        documents(), batch_size=4, progress=lambda count: seen.append((count, len(read)))
+        documents(), batch_size=4, progress=lambda at: seen.append((at.done, len(read)))
     )
     assert ids == [str(number) for number in range(10)]
-    assert seen == [(4, 4), (4, 8), (2, 10)]
+    assert seen == [(0, 0), (4, 4), (8, 8), (10, 10)]
 
 
 def test_progress_true_draws_a_bar(new_store, capsys):

@@ -177,7 +177,7 @@ def test_an_unfinished_migration_is_reported_and_not_repaired(client, legacy):
     legacy(client)
 
     def stop(progress):
-        if progress.phase == "verify":
+        if progress.phase == "verifying points":
             raise InterruptedError
 
     with pytest.raises(InterruptedError):

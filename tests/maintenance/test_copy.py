@@ -172,7 +172,7 @@ def test_what_other_writers_did_meanwhile_is_done_in_the_copy(client, legacy, ve
 
     result = migrate(client, "docs", stages=(8,), mode="copy", progress=write)
 
-    assert seen == {"copy", "verify"}
+    assert seen == {"copying points", "verifying points"}
     assert result.settled
     assert result.corrected >= 4
     old = client.scroll("docs", limit=200, with_payload=True)[0]
@@ -188,7 +188,7 @@ def test_a_copy_that_was_interrupted_goes_on_where_it_stopped(client, legacy, sm
         pass
 
     def stop(progress):
-        if progress.phase == "copy" and progress.done == 60:
+        if progress.phase == "copying points" and progress.done == 60:
             raise StopError
 
     with pytest.raises(StopError):
@@ -209,7 +209,7 @@ def test_a_rotated_copy_that_was_interrupted_keeps_its_rotation(client, legacy, 
     legacy(client, count=100)
 
     def stop(progress):
-        if progress.phase == "copy" and progress.done == 60:
+        if progress.phase == "copying points" and progress.done == 60:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
@@ -251,7 +251,7 @@ def test_ids_that_are_uuids_are_gone_on_from_too(client, vectors, small_pages):
     client.upsert("docs", points)
 
     def stop(progress):
-        if progress.phase == "copy" and progress.done == 30:
+        if progress.phase == "copying points" and progress.done == 30:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
@@ -276,7 +276,7 @@ def test_another_vector_that_changed_meanwhile_is_carried_over_again(client, vec
     _rich(client, vectors)
 
     def write(progress):
-        if progress.phase == "verify" and progress.done == 0:
+        if progress.phase == "verifying points" and progress.done == 0:
             client.update_vectors("docs", [models.PointVectors(id=3, vector=change)])
 
     migrate(client, "docs", stages=(8,), mode="copy", full_name="dense", progress=write)
@@ -292,7 +292,7 @@ def test_a_vector_that_was_deleted_meanwhile_is_deleted_in_the_copy(client, vect
     _rich(client, vectors)
 
     def write(progress):
-        if progress.phase == "verify" and progress.done == 0:
+        if progress.phase == "verifying points" and progress.done == 0:
             client.delete_vectors("docs", ["title"], models.PointIdsList(points=[3]))
 
     migrate(client, "docs", stages=(8,), mode="copy", full_name="dense", progress=write)

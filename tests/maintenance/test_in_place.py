@@ -8,7 +8,7 @@ import pytest
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError, MigrationError
-from mrl_adapters.maintenance import Progress
+from mrl_adapters.progress import Progress
 from mrl_adapters.qdrant import (
     CollectionLayout,
     Driver,
@@ -192,10 +192,10 @@ def test_progress_counts_every_phase_to_its_end(client, legacy):
     migrate(client, "docs", stages=(8,), progress=seen.append)
 
     ends = {each.phase: each for each in seen}
-    assert list(ends) == ["fill", "verify"]
+    assert list(ends) == ["deriving short vectors", "verifying points"]
     assert all(each.done == each.total == 200 for each in ends.values())
     assert seen[0].left_s is None
-    assert ends["verify"].to_dict()["left_s"] == 0
+    assert ends["verifying points"].to_dict()["left_s"] == 0
 
 
 def test_the_models_own_reduction_is_used(client, legacy, stored_vectors):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from qdrant_client import models
 
-from mrl_adapters.maintenance import Progress
+from mrl_adapters.progress import Progress
 from mrl_adapters.qdrant import connect, migrate
 
 COUNT = int(os.environ.get("MRL_RATE_POINTS", "100000"))
@@ -76,7 +76,8 @@ def _engines_own_rate(path: str) -> dict[str, float]:
 def test_it_keeps_half_of_the_engines_own_rate_in_bounded_memory(large, tmp_path):
     spare = str(tmp_path / "spare")
     shutil.copytree(large, spare)
-    highest = {"fill": 0, "verify": 0}
+    deriving, verifying = "deriving short vectors", "verifying points"
+    highest = {deriving: 0, verifying: 0}
     rates = {}
 
     def watch(progress: Progress) -> None:
@@ -91,9 +92,9 @@ def test_it_keeps_half_of_the_engines_own_rate_in_bounded_memory(large, tmp_path
     short_bytes = COUNT * STAGE * 4
     print(  # noqa: T201 - with -s: the numbers that the README quotes
         f"\nengine: {own['short_256']:,.0f} short, {own['']:,.0f} full vectors a second; "
-        f"migration: fill {rates['fill']:,.0f}, verify {rates['verify']:,.0f}, "
-        f"overall {overall:,.0f}; memory +{(highest['fill'] - before) / 1e6:.0f} MB filling, "
-        f"+{(highest['verify'] - before) / 1e6:.0f} MB verifying"
+        f"migration: derive {rates[deriving]:,.0f}, verify {rates[verifying]:,.0f}, "
+        f"overall {overall:,.0f}; memory +{(highest[deriving] - before) / 1e6:.0f} MB deriving, "
+        f"+{(highest[verifying] - before) / 1e6:.0f} MB verifying"
     )
     assert result.written == result.points == COUNT
     assert overall >= 0.5 * own["short_256"]

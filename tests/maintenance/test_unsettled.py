@@ -86,7 +86,7 @@ def test_what_did_not_settle_is_neither_deleted_nor_done_and_is_compared_again(
 
     def write(progress: Any) -> None:
         nonlocal turn, expected
-        last = progress.phase == "verify" and progress.done >= POINTS and not turn
+        last = progress.phase == "verifying points" and progress.done >= POINTS and not turn
         if when == "always" or last:
             turn += 1
             CHANGES[change](client, 0, turn)
@@ -123,7 +123,7 @@ def test_an_alias_is_switched_only_to_what_settled(
     turn = iter(range(1_000))
 
     def write(progress: Any) -> None:
-        if when == "always" or (progress.phase, progress.done) == ("verify", POINTS):
+        if when == "always" or (progress.phase, progress.done) == ("verifying points", POINTS):
             upsert(client, 0, next(turn))
 
     target = CopyTarget("copy")

@@ -185,7 +185,7 @@ def test_what_was_written_behind_the_passes_is_found(client, legacy, vectors, sm
 
     result = migrate(client, "docs", stages=(8,), progress=write)
 
-    assert done == {"fill", "verify"}
+    assert done == {"deriving short vectors", "verifying points"}
     assert result.points == 102
     # The one changed behind the last comparison, by a writer that knows nothing of short vectors.
     assert repair(client, "docs").corrected <= 1
@@ -236,7 +236,7 @@ def test_writers_of_every_kind_may_go_on_in_other_threads(tmp_path, legacy, vect
 
         def watch(progress):
             # They stop during the first comparison: what they did until then must be found.
-            if progress.phase == "verify" and progress.done >= 200:
+            if progress.phase == "verifying points" and progress.done >= 200:
                 stop.set()
                 for writer in writers:
                     writer.join()

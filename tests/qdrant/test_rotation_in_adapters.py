@@ -10,6 +10,7 @@ from llama_index.core.vector_stores import VectorStoreQuery
 from typing_extensions import override
 
 from mrl_adapters import langchain, llama_index
+from mrl_adapters.progress import Progress
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.vectors import FloatArray, Rotation, normalize
@@ -59,13 +60,13 @@ def test_langchain_fits_on_the_whole_first_call_and_searches_with_it(
     client: Client, name: str, colour: str
 ) -> None:
     store = langchain.MatryoshkaVectorStore(client, name, Lookup(), layout=LAYOUT)
-    told: list[int] = []
+    told: list[Progress] = []
     if colour == "sync":
         ids = store.add_texts(TEXTS, ids=TEXTS, batch_size=16, progress=told.append)
     else:
         ids = asyncio.run(store.aadd_texts(TEXTS, ids=TEXTS, batch_size=16, progress=told.append))
     assert ids == TEXTS
-    assert (sum(told), told[-1]) == (300, 300)
+    assert [(at.done, at.total) for at in told] == [(0, 300), (300, 300)]
     assert store.collection.layout is not None
     assert store.collection.layout.rotation == Rotation.fit(vectors(), 8)
     opened = langchain.MatryoshkaVectorStore.from_existing_collection(
