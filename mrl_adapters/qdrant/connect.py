@@ -14,7 +14,7 @@ from mrl_adapters.edge import (
     store_at,
 )
 from mrl_adapters.errors import ConfigurationError, EngineError
-from mrl_adapters.qdrant.line import USUAL_LIMIT_S
+from mrl_adapters.qdrant.server import USUAL_LIMIT_S
 from mrl_adapters.waiting import Deadline, within
 
 

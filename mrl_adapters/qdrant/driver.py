@@ -1,7 +1,8 @@
-"""Run flows on the client that the user has, in either colour."""
+"""Carry out flows on the client that the user has, sync and async."""
 
 import threading
 import weakref
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import NoReturn, TypeAlias, TypeVar, cast
 
@@ -10,11 +11,10 @@ from qdrant_client import AsyncQdrantClient, QdrantClient
 from mrl_adapters.edge import EdgeClient
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.engine import engine_of
-from mrl_adapters.qdrant.flow import arun, run
-from mrl_adapters.qdrant.line import Line
-from mrl_adapters.qdrant.steps import Flow
+from mrl_adapters.qdrant.flow import CLIENT, Flow, Rest, Step, changes
+from mrl_adapters.qdrant.server import IN_PROCESS, Link, Writes, twin_of, writes_of
 from mrl_adapters.qdrant.turns import Turns
-from mrl_adapters.qdrant.twins import twin_of, writes_of
+from mrl_adapters.waiting import NO_LIMIT, Attempt
 
 T = TypeVar("T")
 
@@ -27,20 +27,20 @@ _TURNS_LOCK = threading.Lock()
 
 
 class Driver:
-    """Run flows on a blocking client, an asynchronous one, or both.
+    """Carries out flows on a blocking client, an async one, or both.
 
-    With a blocking client of a server alone, coroutines get an asynchronous twin made from the
-    same options, one an event loop; embedded engines run in a thread instead, since only one
+    With a blocking client of a server alone, coroutines get an async twin made from the same
+    options, one an event loop; embedded engines run in a thread instead, since only one
     client may own their files.
 
     The operations of one embedded client go one at a time, in the order in which they were handed
     in (see :mod:`mrl_adapters.qdrant.turns`). Those of a server's client go side by side. With
     both, a cancelled operation has either happened before the next one begins, or never does (with
-    a server: see :mod:`mrl_adapters.qdrant.landing` for how long that is waited for).
+    a server: see :mod:`mrl_adapters.qdrant.server` for how long that is waited for).
 
     Args:
         client: Blocking client.
-        async_client: Asynchronous client, used by coroutines where given.
+        async_client: Async client, used by coroutines where given.
 
     Raises:
         ConfigurationError: Neither is given.
@@ -78,13 +78,13 @@ class Driver:
         raise ConfigurationError(msg)
 
     def run(self, flow: Flow[T]) -> T:
-        """Drive a flow and wait for its result.
+        """Carry out a flow and wait for its result.
 
         Args:
             flow: What to do.
 
         Raises:
-            ConfigurationError: Only an asynchronous client was given.
+            ConfigurationError: Only an async client was given.
         """
         if self.client is None:
             msg = (
@@ -95,9 +95,30 @@ class Driver:
         # EdgeClient has the same methods as far as flows use them; a test compares them.
         client = cast(QdrantClient, self.client)
         if self._turns is None:
-            return run(flow, client, line=Line.to(client))
+            link = Link.to(client)
+            while isinstance(result := _proceed(flow, client, link), Rest):
+                pass
+            return result
         with self._turns:
-            return run(flow, client, self._turns.rest)
+            while isinstance(result := _proceed(flow, client, IN_PROCESS), Rest):
+                self._turns.rest()
+            return result
+
+    async def arun(self, flow: Flow[T]) -> T:
+        """Carry out a flow from a coroutine without blocking its event loop.
+
+        Args:
+            flow: What to do.
+        """
+        if self.async_client is None and self._turns is not None:
+            client = cast(QdrantClient, self.client)
+            return await self._turns.carry_out(
+                flow, lambda flow, stop: _proceed(flow, client, IN_PROCESS, stop)
+            )
+        twin = self.async_client or twin_of(cast(QdrantClient, self.client))
+        writes = writes_of(twin)
+        await writes.settle()
+        return await _aproceed(flow, cast(QdrantClient, twin), Link.to(twin), writes)
 
     def alone(self) -> AbstractContextManager[None]:
         """Keep other operations of an embedded client waiting for the length of a block.
@@ -106,30 +127,85 @@ class Driver:
         """
         return self._turns or nullcontext()
 
-    async def arun(self, flow: Flow[T]) -> T:
-        """Drive a flow from a coroutine without blocking its event loop.
-
-        Args:
-            flow: What to do.
-        """
-        if self.async_client is None and self._turns is not None:
-            return await self._turns.carry_out(flow, cast(QdrantClient, self.client))
-        twin = self.async_client or twin_of(cast(QdrantClient, self.client))
-        writes = writes_of(twin)
-        await writes.settle()
-        return await arun(flow, cast(QdrantClient, twin), writes, Line.to(twin))
-
 
 def turns_of(client: Client | None) -> Turns | None:
-    """Give the turns that the operations of an embedded client take.
+    """Return the turns that the operations of an embedded client take, whatever stores use it.
 
-    Args:
-        client: Any blocking client.
-
-    Returns:
-        One object a client, whatever stores use it; None for a server's, which needs none.
+    None for a server's client, which needs none.
     """
     if client is None or (isinstance(client, QdrantClient) and engine_of(client).is_server):
         return None
     with _TURNS_LOCK:
         return _TURNS.setdefault(client, Turns())
+
+
+def _proceed(
+    flow: Flow[T],
+    client: QdrantClient,
+    link: Link,
+    interrupt: Callable[[Step], None] | None = None,
+) -> T | Rest:
+    """Drive a flow with a blocking client until it ends, or rests; one that has rested goes on.
+
+    ``interrupt`` is called before each step, and raises if the operation is not to go on.
+    """
+    before = CLIENT.set(client)
+    try:
+        step = next(flow)
+        while not isinstance(step, Rest):
+            if interrupt is not None:
+                interrupt(step)
+            try:
+                if isinstance(step, Attempt) and step.deadline is NO_LIMIT:
+                    value = step.request(client)  # what every search of an embedded engine pays
+                else:
+                    value = link.carry_out(step, client)
+            except Exception as error:  # noqa: BLE001 - the flow decides
+                step = flow.throw(error)
+            else:
+                step = flow.send(value)
+    except StopIteration as end:  # the flow's own: one from a call was thrown into it
+        result: T = end.value
+        return result
+    finally:
+        CLIENT.reset(before)
+    return step
+
+
+async def _aproceed(
+    flow: Flow[T], client: QdrantClient, link: Link, writes: Writes | None = None
+) -> T:
+    """Drive a flow with an async client, passed under the blocking one's type.
+
+    A test compares every method that flows use. ``writes`` carry the flow through from its first
+    change on; None leaves it to the caller.
+    """
+    before = CLIENT.set(client)
+    try:
+        return await _aproceed_from(next(flow), flow, client, link, writes)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        CLIENT.reset(before)
+
+
+async def _aproceed_from(
+    step: Step, flow: Flow[T], client: QdrantClient, link: Link, writes: Writes | None
+) -> T:
+    try:
+        while True:
+            if writes is not None and changes(step):
+                return await writes.carry_through(_aproceed_from(step, flow, client, link, None))
+            if isinstance(step, Rest):
+                step = next(flow)
+                continue
+            try:
+                value = await link.acarry_out(step, client)
+            except Exception as error:  # noqa: BLE001 - the flow decides
+                step = flow.throw(error)
+            else:
+                step = flow.send(value)
+    except StopIteration as end:  # the flow's own: one from a call was thrown into it
+        result: T = end.value
+        return result

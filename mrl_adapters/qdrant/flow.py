@@ -1,67 +1,81 @@
-"""Conversations with Qdrant, written once and driven in both colours.
+"""Conversations with Qdrant, written once for sync and async.
 
-A flow is a generator that yields requests (functions of a client) and receives their answers.
-:func:`run` drives it with a blocking client, :func:`arun` with an asynchronous one; they differ by
-their awaits. The pattern is that of httpx's ``auth_flow``.
+A flow is a generator that yields steps (most of them requests: functions of a client) and is sent
+their results. :class:`~mrl_adapters.qdrant.Driver` carries the steps out, blocking or awaiting. The
+pattern is that of httpx's ``auth_flow``.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Generator
 from contextvars import ContextVar
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
 
 from qdrant_client import QdrantClient
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from mrl_adapters.errors import AnswerError, DeadlineError
-from mrl_adapters.qdrant.line import Line, NotAppliedError
-from mrl_adapters.qdrant.steps import Bound, Change, Flow, Limit, Rest, Step, changes
-from mrl_adapters.waiting import Pause, attempts, backoff_s, retry_after_s
-
-__all__ = [
-    "CLIENT",
-    "Bound",
-    "Change",
-    "Flow",
-    "Pause",
-    "Rest",
-    "arun",
-    "ask",
-    "bound",
-    "change",
-    "is_refusal",
-    "pause_after",
-    "proceed",
-    "run",
-]
+from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.waiting import Attempt, Pause, attempts, backoff_s, retry_after_s
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class Landing(Protocol):
-    """Sees to it that what has begun to write is carried through."""
-
-    async def carry_through(self, rest: Coroutine[Any, Any, T]) -> T:
-        """Await the rest of an operation, whatever becomes of the one who waits."""
-        ...
-
-
-class Interrupt(Protocol):
-    """Stops an operation before a step, by raising."""
-
-    def __call__(self, step: Step) -> None:
-        """Raise if the operation is not to go on."""
-        ...
-
+Request: TypeAlias = Callable[[QdrantClient], Any]
 
 CLIENT: ContextVar[object] = ContextVar("CLIENT", default=None)
-"""The client that the running flow speaks to, for messages that say where a collection is."""
+"""The client that carries out the running flow."""
 
 _RETRIES = 4
 _TRANSIENT_STATUS = frozenset({408, 500, 502, 503, 504})
 # INTERNAL is what a server's REST side calls 500.
 _TRANSIENT_GRPC = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"})
+
+
+class NotAppliedError(DeadlineError):
+    """A change that a server has taken and not applied yet."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A request that writes: from here on a cancelled operation is carried through."""
+
+    request: Request
+
+    def __call__(self, client: QdrantClient) -> Any:
+        """Make it, as any request."""
+        return self.request(client)
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Let the operations of others go first, where they go one at a time: between two pages."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Get the deadline of a request that is about to be made.
+
+    A request that changes something waits longer where the server asks for it: a load is worth
+    more than the wait.
+    """
+
+    changes: bool
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Limit the whole operation from its beginning; None takes the client's limit for a request."""
+
+    limit_s: float | None
+
+
+Step: TypeAlias = Attempt | Pause | Rest | Limit | Bound
+Flow: TypeAlias = Generator[Step, Any, T]
+
+
+def changes(step: Step) -> bool:
+    """Return whether a step writes."""
+    return isinstance(step, Attempt) and isinstance(step.request, Change)
 
 
 def ask(request: Callable[[QdrantClient], R]) -> Flow[R]:
@@ -88,14 +102,9 @@ def ask(request: Callable[[QdrantClient], R]) -> Flow[R]:
 def change(request: Callable[[QdrantClient], R]) -> Flow[R]:
     """Ask the client for something that writes, as :func:`ask` does.
 
-    Args:
-        request: A function of the client that makes one call.
-
-    Returns:
-        The call's answer; one that says that the change is not applied yet is asked for again.
+    An answer that says that the change is not applied yet is asked for again.
     """
-    answer: R = yield from ask(Change(request))
-    return answer
+    return ask(Change(request))
 
 
 def bound(limit_s: float | None) -> Flow[None]:
@@ -107,16 +116,16 @@ def bound(limit_s: float | None) -> Flow[None]:
     yield Bound(limit_s)
 
 
+def current_engine() -> Engine:
+    """Return the engine that carries out the running flow."""
+    return engine_of(CLIENT.get())
+
+
 def pause_after(error: Exception, attempt: int) -> Pause | None:
-    """Say how long to wait before the same request is made again.
+    """Return how long to wait before a request is made again that failed ``attempt`` times before.
 
-    Args:
-        error: What the request raised.
-        attempt: How many times it failed before.
-
-    Returns:
-        The pause, or None if repeating it cannot help: refusals (4xx), and a rate limit that does
-        not say when to come back (the request costs more than the whole budget).
+    None if repeating it cannot help: after refusals (4xx), and after a rate limit that does not say
+    when to come back (the request costs more than the whole budget).
     """
     asked_s: float | None = None
     if isinstance(error, ResourceExhaustedResponse):
@@ -138,11 +147,7 @@ def pause_after(error: Exception, attempt: int) -> Pause | None:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Tell whether a server has understood a request, and does not carry it out.
-
-    Args:
-        error: What the request raised.
-    """
+    """Return whether an error says that a request was understood, and is not carried out."""
     silent = isinstance(error, DeadlineError | AnswerError)
     return not silent and pause_after(error, 0) is None
 
@@ -151,105 +156,3 @@ def _grpc_code(error: Exception) -> str | None:
     # grpc costs 0.1 s to import and is not needed to name its status.
     code = getattr(error, "code", None)
     return str(getattr(code(), "name", None)) if callable(code) else None
-
-
-def run(
-    flow: Flow[T],
-    client: QdrantClient,
-    rest: Callable[[], None] | None = None,
-    line: Line | None = None,
-) -> T:
-    """Drive a flow with a blocking client.
-
-    Args:
-        flow: What to do.
-        client: The client that does it.
-        rest: Lets others go first.
-        line: Carries out the steps; None is the line to an engine in this process.
-    """
-    line = line or Line()
-    while isinstance(result := proceed(flow, client, line), Rest):
-        if rest is not None:
-            rest()
-    return result
-
-
-def proceed(
-    flow: Flow[T], client: QdrantClient, line: Line, interrupt: Interrupt | None = None
-) -> T | Rest:
-    """Drive a flow with a blocking client until it ends, or rests.
-
-    Args:
-        flow: What to do; one that has rested goes on.
-        client: The client that does it.
-        line: Carries out the steps.
-        interrupt: Asked before each step.
-
-    Returns:
-        The flow's result, or that it rests.
-    """
-    before = CLIENT.set(client)
-    try:
-        step = next(flow)
-        while not isinstance(step, Rest):
-            if interrupt is not None:
-                interrupt(step)
-            try:
-                value = line.carry_out(step, client)
-            except Exception as error:  # noqa: BLE001 - the flow decides
-                step = flow.throw(error)
-            else:
-                step = flow.send(value)
-    except StopIteration as end:  # the flow's own: one from a call was thrown into it
-        result: T = end.value
-        return result
-    finally:
-        CLIENT.reset(before)
-    return step
-
-
-async def arun(
-    flow: Flow[T],
-    client: QdrantClient,
-    landing: Landing | None = None,
-    line: Line | None = None,
-) -> T:
-    """Drive a flow with an asynchronous client.
-
-    Args:
-        flow: What to do.
-        client: The client that does it, passed under the blocking one's type: a test compares
-            every method that flows use.
-        landing: Carries it through from its first change on; None leaves it to the caller.
-        line: Carries out the steps; None is the line to an engine in this process.
-    """
-    before = CLIENT.set(client)
-    try:
-        step = next(flow)
-        return await _arun_from(step, flow, client, landing, line or Line())
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    finally:
-        CLIENT.reset(before)
-
-
-async def _arun_from(
-    step: Step, flow: Flow[T], client: QdrantClient, landing: Landing | None, line: Line
-) -> T:
-    try:
-        while True:
-            if landing is not None and changes(step):
-                return await landing.carry_through(_arun_from(step, flow, client, None, line))
-            if isinstance(step, Rest):
-                step = next(flow)
-                continue
-            try:
-                value = await line.acarry_out(step, client)
-            except Exception as error:  # noqa: BLE001 - the flow decides
-                step = flow.throw(error)
-            else:
-                step = flow.send(value)
-    except StopIteration as end:  # the flow's own: one from a call was thrown into it
-        result: T = end.value
-        return result

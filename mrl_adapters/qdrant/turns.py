@@ -18,15 +18,12 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
-from qdrant_client import QdrantClient
-
-from mrl_adapters.qdrant.flow import proceed
-from mrl_adapters.qdrant.line import Line
-from mrl_adapters.qdrant.steps import Flow, Rest, Step, changes
+from mrl_adapters.qdrant.flow import Flow, Rest, Step, changes
 
 T = TypeVar("T")
+Proceed: TypeAlias = Callable[[Flow[T], Callable[[Step], None]], T | Rest]
 
 
 class Turns:
@@ -67,17 +64,18 @@ class Turns:
             self._wait()
             self._thread, self._depth = threading.get_ident(), 1
 
-    async def carry_out(self, flow: Flow[T], client: QdrantClient) -> T:
+    async def carry_out(self, flow: Flow[T], proceed: Proceed[T]) -> T:
         """Carry a flow out in the client's own thread when its turn comes.
 
         Args:
             flow: What to do.
-            client: The client that does it.
+            proceed: Drives it, from where it rested, until it ends or rests; calls its second
+                argument before each step.
 
         Returns:
             The flow's result.
         """
-        operation = _Operation(self, flow, client)
+        operation = _Operation(self, flow, proceed)
         operation.hand_in()
         try:
             return await asyncio.wrap_future(operation.result)
@@ -105,11 +103,7 @@ class Turns:
             raise
 
     def hand_in(self, job: Callable[[], object]) -> None:
-        """Have a job done in the client's own thread when its turn comes.
-
-        Args:
-            job: What to do; it ends its turn itself, by :meth:`end`.
-        """
+        """Have a job done in the client's own thread when its turn comes; it ends that itself."""
 
         def begin() -> None:
             if self._worker is None:
@@ -161,35 +155,34 @@ if hasattr(os, "register_at_fork"):  # Windows does not fork
 class _Operation(Generic[T]):
     """A flow that a coroutine waits for."""
 
-    def __init__(self, turns: Turns, flow: Flow[T], client: QdrantClient) -> None:
+    def __init__(self, turns: Turns, flow: Flow[T], proceed: Proceed[T]) -> None:
         self.result: Future[T] = Future()
         self._turns = turns
         self._flow = flow
-        self._client = client
-        self._line = Line()
+        self._proceed = proceed
         self._context = contextvars.copy_context()
         self._cancelled = False
         self._changed = False
 
     def hand_in(self) -> None:
-        self._turns.hand_in(self._go)
+        self._turns.hand_in(self._take_turn)
 
     def cancel(self) -> None:
         """Do not begin; stop if nothing has been changed yet."""
         self._cancelled = True
         self.result.cancel()
 
-    def _go(self) -> None:
+    def _take_turn(self) -> None:
         self._turns.take()
-        tell = self._context.run(self._proceed)
+        tell = self._context.run(self._go_on)
         self._turns.end()
         tell()  # last: whoever is told finds the turn free
 
-    def _proceed(self) -> Callable[[], object]:
+    def _go_on(self) -> Callable[[], object]:
         if not self.result.running() and not self.result.set_running_or_notify_cancel():
             return self._flow.close
         try:
-            result = proceed(self._flow, self._client, self._line, self._stop)
+            result = self._proceed(self._flow, self._stop)
         except BaseException as error:  # noqa: BLE001 - told to the one who waits
             self._flow.close()
             return partial(self.result.set_exception, error)

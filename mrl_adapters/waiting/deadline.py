@@ -36,18 +36,11 @@ class Deadline:
         return max(0.0, self._end - time.monotonic())
 
     def cut(self, other: "Deadline") -> "Deadline":
-        """End when another one ends, if that is earlier.
-
-        Args:
-            other: What this one is a part of.
-
-        Returns:
-            Whichever ends first.
-        """
+        """Return this or another deadline, whichever ends first."""
         return other if other.left_s < self.left_s else self
 
     def allows(self, pause_s: float, *, asked: bool = False) -> bool:
-        """Tell whether there is time left after a pause, and count on the pause being made.
+        """Return whether there is time left after a pause, and count on the pause being made.
 
         Args:
             pause_s: How long it is, seconds.
@@ -67,3 +60,7 @@ class Deadline:
             f"pauses included. {self._remedy}".rstrip(),
             expected=self._limit_s,
         )
+
+
+NO_LIMIT = Deadline(None)
+"""The deadline of what is waited for however long it takes."""

@@ -45,7 +45,7 @@ class Pause:
 
 
 Judge: TypeAlias = Callable[[Exception, int], Pause | None]
-"""Says how long to wait after a failure (and how many there were before); None: it is final."""
+"""How long to wait after a failure (and how many there were before); None where it is final."""
 
 
 def attempts(
@@ -57,7 +57,7 @@ def attempts(
         request: What to ask for.
         deadline: Until when.
         retries: How often it is made again.
-        judge: Tells passing failures from final ones.
+        judge: Tells passing failures from final ones, and how long to wait after them.
 
     Returns:
         The answer.
@@ -77,7 +77,7 @@ def attempts(
 
 
 def backoff_s(attempt: int) -> float:
-    """Say how long to wait where the server does not: twice as long each time, up to 8 s.
+    """Return how long to wait where the server does not say: 0.2 s, then doubled up to 8 s.
 
     Args:
         attempt: How many failures there were before.

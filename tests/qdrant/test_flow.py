@@ -12,7 +12,7 @@ from grpc.aio import AioRpcError, Metadata
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from mrl_adapters.qdrant import flow
+from mrl_adapters.qdrant import Driver
 from mrl_adapters.qdrant.flow import Flow, Pause, ask, pause_after
 
 BACKOFF_S = [0.2, 0.4, 0.8, 1.6]
@@ -112,8 +112,8 @@ class Colour:
 
     def drive(self, running: Flow[Any], client: object) -> Any:
         if self.asynchronous:
-            return asyncio.run(flow.arun(running, client))
-        return flow.run(running, client)
+            return asyncio.run(Driver(async_client=client).arun(running))
+        return Driver(client).run(running)
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -240,7 +240,7 @@ async def test_pauses_do_not_block_the_event_loop() -> None:
         yield Pause(0.05)
 
     ticking = asyncio.ensure_future(tick())
-    await flow.arun(waiting(), object())
+    await Driver(async_client=AsyncScripted()).arun(waiting())
     ticking.cancel()
     assert ticks > 5
 
@@ -253,7 +253,7 @@ async def test_cancelling_reaches_the_request() -> None:
             started.set()
             await asyncio.sleep(60)
 
-    running = asyncio.ensure_future(flow.arun(ask(step), Slow()))
+    running = asyncio.ensure_future(Driver(async_client=Slow()).arun(ask(step)))
     await started.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -262,5 +262,5 @@ async def test_cancelling_reaches_the_request() -> None:
 
 async def test_a_plain_answer_needs_no_awaiting() -> None:
     plain: Callable[[Any], int] = lambda _: 3  # noqa: E731 - what flows yield
-    work: Coroutine[Any, Any, int] = flow.arun(ask(plain), object())
+    work: Coroutine[Any, Any, int] = Driver(async_client=AsyncScripted()).arun(ask(plain))
     assert await work == 3

@@ -18,9 +18,9 @@ from mrl_adapters.qdrant import (
     rotate,
 )
 from mrl_adapters.qdrant.driver import Client
-from mrl_adapters.qdrant.flow import Flow, run
-from mrl_adapters.qdrant.line import Line
+from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.query import Search
+from mrl_adapters.qdrant.server import IN_PROCESS
 
 Documents = Callable[..., np.ndarray]
 Drive = Callable[[Any], Any]
@@ -144,10 +144,10 @@ def test_a_refusal_that_has_another_cause_is_told_as_it_is(
 
 def _until_refused(flow: Flow[Any], client: Client) -> Any:
     """Drive a flow up to the moment at which it has been refused, and not yet looked why."""
-    line, step = Line(), next(flow)
+    step = next(flow)
     while True:
         try:
-            answer = line.carry_out(step, client)
+            answer = IN_PROCESS.carry_out(step, client)
         except Exception as error:  # noqa: BLE001 - what any engine raises
             return flow.throw(error)
         step = flow.send(answer)
@@ -175,7 +175,7 @@ def test_searches_refused_together_during_a_rotation_all_go_on(
     rotate(client, name)
     flows = [docs.search([Search(vectors[row], 1)]) for row in range(count)]
     pending = [(flow, _until_refused(flow, client)) for flow in flows]
-    found = [run(_resumed(flow, request), client) for flow, request in pending]
+    found = [driver.run(_resumed(flow, request)) for flow, request in pending]
     assert [hits[0][0].payload["_mrl_id"] for hits in found] == [f"d{row}" for row in range(count)]
     assert docs.layout != layout
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mrl_adapters.qdrant import Driver, landing
+from mrl_adapters.qdrant import Driver
+from mrl_adapters.qdrant import server as server_side
 from mrl_adapters.qdrant.flow import Flow, ask, change
 
 SLOW_S = 0.05
@@ -82,7 +83,7 @@ async def test_writes_that_nobody_cancels_go_side_by_side() -> None:
 async def test_a_server_that_does_not_answer_is_not_waited_for_without_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(landing, "_LONGEST_WAIT_S", 0.1)
+    monkeypatch.setattr(server_side, "_LONGEST_WAIT_S", 0.1)
     server = Server()
     writing = await begun(write("never", duration_s=60), server)
     began_s = time.monotonic()

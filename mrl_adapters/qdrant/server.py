@@ -1,0 +1,215 @@
+"""What only servers need: deadlines, readable errors, async twins, and writes that end in order.
+
+A server may be late, answer drop by drop, or with what is no answer: a proxy's page, a body that is
+cut off, null where a result belongs. qdrant-client raises for these whatever it stumbles over.
+
+A request on its way cannot be called back: the server may still carry it out after a later one was
+acknowledged. So an operation that has begun to write is carried through when it is cancelled, and
+the cancellation waits for it, as does every later operation of that client on that event loop. Both
+wait so long and no longer; a server that does not answer by then may still carry it out.
+"""
+
+import asyncio
+import contextlib
+import inspect
+import math
+import threading
+import time
+import weakref
+from collections.abc import Coroutine, Iterator
+from functools import partial
+from json import JSONDecodeError
+from typing import Any, TypeAlias, TypeVar
+
+from pydantic import ValidationError
+from qdrant_client import AsyncQdrantClient, QdrantClient, models
+from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ResponseHandlingException
+
+from mrl_adapters.errors import AnswerError
+from mrl_adapters.qdrant.engine import engine_of
+from mrl_adapters.qdrant.flow import Bound, Limit, NotAppliedError, Step
+from mrl_adapters.waiting import NO_LIMIT, Attempt, Deadline, Pause, awithin, retry_after_s, within
+
+T = TypeVar("T")
+_Twins: TypeAlias = dict[asyncio.AbstractEventLoop, AsyncQdrantClient]
+
+# qdrant-client's own 5 s, a limit for each step of a request, are too short for the whole of one
+# that writes or reads much.
+USUAL_LIMIT_S = 60
+
+_LONGEST_WAIT_S = 10.0  # for what was cancelled
+_REMEDY = "Pass more: connect(timeout=...), or timeout_s= in the plan of a search."
+_BAD_HEADER = "Retry-After header value is not a valid integer: "
+_FAR_S = 10**9
+
+_LOCK = threading.Lock()
+_TWINS: "weakref.WeakKeyDictionary[QdrantClient, _Twins]" = weakref.WeakKeyDictionary()
+_WRITES: "weakref.WeakKeyDictionary[AsyncQdrantClient, Writes]" = weakref.WeakKeyDictionary()
+
+
+class Link:
+    """The link from one operation to its client; carries out the operation's steps.
+
+    Args:
+        limit_s: Limit for one request with its repetitions, seconds; None where an engine in this
+            process answers, which is waited for.
+    """
+
+    def __init__(self, limit_s: float | None = None) -> None:
+        self._limit_s = limit_s
+        self._whole = NO_LIMIT
+        self._began_s = time.monotonic()
+
+    @classmethod
+    def to(cls, client: object) -> "Link":
+        """Return a new operation's link to a client."""
+        if not isinstance(client, QdrantClient | AsyncQdrantClient):
+            return IN_PROCESS
+        if not engine_of(client).is_server:
+            return IN_PROCESS
+        given = client.init_options.get("timeout")
+        return cls(USUAL_LIMIT_S if given is None else given)
+
+    def carry_out(self, step: Step, client: QdrantClient) -> Any:
+        """Carry out a step, blocking, and return what the flow is sent."""
+        if isinstance(step, Attempt):
+            with self._readable():
+                return _applied(within(step.deadline, partial(step.request, client)))
+        if isinstance(step, Pause):
+            return time.sleep(step.delay_s)
+        return self._deadline(step)
+
+    async def acarry_out(self, step: Step, client: QdrantClient) -> Any:
+        """Carry out a step without blocking the event loop, and return what the flow is sent.
+
+        Args:
+            step: The step.
+            client: The async client, under the blocking one's type.
+        """
+        if isinstance(step, Attempt):
+            with self._readable():
+                answer = step.request(client)
+                if inspect.isawaitable(answer):
+                    answer = await awithin(step.deadline, answer)
+                return _applied(answer)
+        if isinstance(step, Pause):
+            return await asyncio.sleep(step.delay_s)
+        return self._deadline(step)
+
+    def _deadline(self, step: Step) -> Deadline | None:
+        if isinstance(step, Limit):
+            if self._limit_s is None:
+                return NO_LIMIT
+            more_s = self._limit_s if step.changes else 0.0
+            return Deadline(self._limit_s, more_s=more_s, remedy=_REMEDY).cut(self._whole)
+        if isinstance(step, Bound) and self._limit_s is not None:
+            limit_s = self._limit_s if step.limit_s is None else step.limit_s
+            self._whole = Deadline(limit_s, since_s=self._began_s, remedy=_REMEDY)
+        return None
+
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Put into words what the client makes of an answer that is none."""
+        try:
+            yield
+        except (AssertionError, JSONDecodeError, RecursionError, UnicodeDecodeError) as error:
+            if self._limit_s is None:
+                raise
+            raise _unreadable(error) from error
+        except ResponseHandlingException as error:
+            if not isinstance(error.source, ValueError):
+                raise
+            raise _unreadable(error.source) from error
+        except QdrantException as error:
+            # Of Retry-After the client reads seconds alone, and fails over dates.
+            _, bad, header = str(error).partition(_BAD_HEADER)
+            if not bad:
+                raise
+            seconds = math.ceil(min(retry_after_s(header) or 0.0, _FAR_S))
+            raise ResourceExhaustedResponse("", seconds) from error
+
+
+IN_PROCESS = Link()
+"""The link to any engine in this process."""
+
+
+def _applied(answer: Any) -> Any:
+    if getattr(answer, "status", None) is models.UpdateStatus.WAIT_TIMEOUT:
+        msg = (
+            "The Qdrant server has taken a change and not applied it in time (wait_timeout). It "
+            "will, unless it is overloaded; the same call again waits for it."
+        )
+        raise NotAppliedError(msg, found="wait_timeout", expected="completed")
+    return answer
+
+
+def _unreadable(error: Exception) -> AnswerError:
+    why = str(error)
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        why = f"{'.'.join(map(str, first['loc'][1:])) or 'the whole of it'}: {first['msg']}"
+    return AnswerError(
+        f"The Qdrant server's answer cannot be read ({why}). Check the address (does another "
+        "service, or a proxy, answer there?) and that server and qdrant-client are not versions "
+        "apart."
+    )
+
+
+class Writes:
+    """The operations of one async client that have begun to write and have not ended."""
+
+    def __init__(self) -> None:
+        self._going_on: set[asyncio.Future[Any]] = set()
+        self._cancelled: set[asyncio.Future[Any]] = set()
+
+    async def settle(self) -> None:
+        """Wait for those that were cancelled."""
+        if self._going_on:
+            await asyncio.sleep(0)  # a cancellation just asked for arrives
+        if self._cancelled:
+            await asyncio.wait(set(self._cancelled), timeout=_LONGEST_WAIT_S)
+
+    async def carry_through(self, rest: Coroutine[Any, Any, T]) -> T:
+        """Await the rest of an operation; if cancelled, after it has ended."""
+        task = asyncio.create_task(rest)
+        self._going_on.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.done():
+                self._cancelled.add(task)
+                await asyncio.wait({task}, timeout=_LONGEST_WAIT_S)
+                task.cancel()
+            raise
+
+    def _ended(self, task: "asyncio.Future[Any]") -> None:
+        self._going_on.discard(task)
+        self._cancelled.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody waits for a cancelled one's
+
+
+def writes_of(client: AsyncQdrantClient) -> Writes:
+    """Return what an async client is writing."""
+    with _LOCK:
+        return _WRITES.setdefault(client, Writes())
+
+
+def twin_of(client: QdrantClient) -> AsyncQdrantClient:
+    """Return the running event loop's async client with a blocking one's options.
+
+    There is one a client and loop, whatever stores use it.
+    """
+    loop = asyncio.get_running_loop()
+    with _LOCK:
+        twins = _TWINS.setdefault(client, {})
+        if loop not in twins:
+            # A client's connections hold on to their loop, so that no weak key would ever go.
+            for ended in [each for each in twins if each.is_closed()]:
+                del twins[ended]
+            # The blocking client has compared versions already; here it would block the loop.
+            options = {**client.init_options, "check_compatibility": False}
+            twins[loop] = AsyncQdrantClient(**options)
+        return twins[loop]
