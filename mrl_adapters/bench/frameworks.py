@@ -17,7 +17,7 @@ from mrl_adapters.bench.contenders import (
     Setting,
     TwoStage,
 )
-from mrl_adapters.qdrant import CollectionLayout, EdgeClient
+from mrl_adapters.qdrant import CollectionLayout, EdgeClient, SearchPlan
 from mrl_adapters.vectors import FloatArray
 
 
@@ -80,7 +80,9 @@ class OurLangChain:
         store = MatryoshkaVectorStore(client, COLLECTION, ReadyEmbeddings({}))
 
         def search(query: FloatArray, setting: Setting) -> list[str]:
-            found = store.similarity_search_by_vector(query.tolist(), k, plan=setting)
+            found = store.similarity_search_by_vector(
+                query.tolist(), k, plan=cast(SearchPlan, setting)
+            )
             return [str(document.id) for document in found]
 
         return search
@@ -167,7 +169,8 @@ class OurLlamaIndex:
 
         def search(query: FloatArray, setting: Setting) -> list[str]:
             asked = VectorStoreQuery(query_embedding=query.tolist(), similarity_top_k=k)
-            return [node.node_id for node in store.query(asked, plan=setting).nodes or ()]
+            found = store.query(asked, plan=cast(SearchPlan, setting))
+            return [node.node_id for node in found.nodes or ()]
 
         return search
 

@@ -16,8 +16,8 @@ from mrl_adapters.cli.files import SourceFile, read_file
 from mrl_adapters.cli.walking import Found, Skipped, emptied_above, is_gone
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.langchain import MatryoshkaVectorStore
-from mrl_adapters.langchain.documents import to_document
 from mrl_adapters.langchain.filters import filter_for
+from mrl_adapters.langchain.points import to_document
 from mrl_adapters.progress import Meter, ProgressCallback
 
 PAYLOAD_INDEXES = {"metadata.source": "keyword", "metadata.passage": "integer"}

@@ -26,7 +26,7 @@ MetadataFilter: TypeAlias = models.Filter | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the metadata of a collection stand, and which of its fields are indexed."""
+    """The place of a collection's metadata, and the index types of its fields."""
 
     prefix: str | None
     indexes: Mapping[str, str]
@@ -87,15 +87,7 @@ def to_filter(
 def filter_for(
     collection: MatryoshkaCollection, given: MetadataFilter | None
 ) -> models.Filter | None:
-    """Build Qdrant's filter for a collection that has been opened: see :func:`to_filter`.
-
-    Args:
-        collection: The collection.
-        given: A dict over metadata, a Qdrant filter, or None.
-
-    Raises:
-        ConfigurationError: As for :func:`to_filter`; or Qdrant cannot name the metadata's key.
-    """
+    """Build Qdrant's filter for a collection that has been opened: see :func:`to_filter`."""
     layout = collection.layout
     indexes = layout.payload_indexes if layout else None
     return to_filter(given, indexes, collection.keys.metadata)
@@ -133,8 +125,8 @@ def _entry(key: Any, wanted: Any, keys: tuple[str, ...], place: _Place, depth: i
         return _below(wanted, (*keys, key), place, depth)
     if key not in _OPERATORS or not keys:
         raise _unknown(key)
-    found = place.fields(keys)
-    return _OPERATORS[key](found, compared(found[0].name, wanted))
+    meant = place.fields(keys)
+    return _OPERATORS[key](meant, compared(meant[0].name, wanted))
 
 
 def _below(wanted: Any, keys: tuple[str, ...], place: _Place, depth: int) -> Term:
@@ -143,8 +135,8 @@ def _below(wanted: Any, keys: tuple[str, ...], place: _Place, depth: int) -> Ter
     if not keys:
         msg = f"Filter: $and, $or and $not take dicts over metadata, found {wanted!r}."
         raise ConfigurationError(msg)
-    found = place.fields(keys)
-    return _equal(found, compared(found[0].name, wanted))
+    meant = place.fields(keys)
+    return _equal(meant, compared(meant[0].name, wanted))
 
 
 def _parts(key: str, wanted: Any) -> Collection[Any]:
@@ -169,67 +161,67 @@ _GROUPS: dict[str, Callable[[list[Term]], Term]] = {
 }
 
 
-def _equal(found: list[Field], value: Any) -> Term:
-    return _one_of(found, value if isinstance(value, list) else [value])
+def _equal(meant: list[Field], value: Any) -> Term:
+    return _one_of(meant, value if isinstance(value, list) else [value])
 
 
-def _one_of(found: list[Field], values: list[Any]) -> Term:
-    if any(each is None for each in values):
+def _one_of(meant: list[Field], values: list[Any]) -> Term:
+    if any(value is None for value in values):
         # Empty under every name that the key may stand for.
-        empty = all_of(field.is_empty() for field in found)
-        return any_of([empty, _one_of(found, [each for each in values if each is not None])])
-    return any_of(field.holds_one_of(values) for field in found)
+        empty = all_of(field.is_empty() for field in meant)
+        return any_of([empty, _one_of(meant, [value for value in values if value is not None])])
+    return any_of(field.holds_one_of(values) for field in meant)
 
 
-def _among(found: list[Field], value: Any) -> Term:
+def _among(meant: list[Field], value: Any) -> Term:
     if not isinstance(value, list):
         msg = (
-            f"Filter on {found[0].name!r}: $in and $nin take a list, found {value!r}. Pass "
+            f"Filter on {meant[0].name!r}: $in and $nin take a list, found {value!r}. Pass "
             f"[{value!r}]."
         )
         raise ConfigurationError(msg)
-    return _one_of(found, value)
+    return _one_of(meant, value)
 
 
-def _exists(found: list[Field], value: Any) -> Term:
+def _exists(meant: list[Field], value: Any) -> Term:
     if not isinstance(value, bool):
-        msg = f"Filter on {found[0].name!r}: $exists takes True or False, found {value!r}."
+        msg = f"Filter on {meant[0].name!r}: $exists takes True or False, found {value!r}."
         raise ConfigurationError(msg)
-    missing = all_of(field.is_empty() for field in found)
+    missing = all_of(field.is_empty() for field in meant)
     return negated(missing) if value else missing
 
 
-def _contains(found: list[Field], value: Any) -> Term:
+def _contains(meant: list[Field], value: Any) -> Term:
     if isinstance(value, list) or value is None:
         msg = (
-            f"Filter on {found[0].name!r}: $contains takes one value, found {value!r}. Join "
+            f"Filter on {meant[0].name!r}: $contains takes one value, found {value!r}. Join "
             "several by $and or $or."
         )
         raise ConfigurationError(msg)
-    return any_of(field.contains([value]) for field in found)
+    return any_of(field.contains([value]) for field in meant)
 
 
-def _each(build: Callable[[Field, Any], Term]) -> Callable[[list[Field], Any], Term]:
-    return lambda found, value: any_of(build(field, value) for field in found)
+def _any_field(build: Callable[[Field, Any], Term]) -> Callable[[list[Field], Any], Term]:
+    return lambda meant, value: any_of(build(field, value) for field in meant)
 
 
 def _ordered(bound: str) -> Callable[[list[Field], Any], Term]:
-    return _each(lambda field, value: field.compares(bound, value))
+    return _any_field(lambda field, value: field.compares(bound, value))
 
 
 _OPERATORS: dict[str, Callable[[list[Field], Any], Term]] = {
     "$eq": _equal,
-    "$ne": lambda found, value: negated(_equal(found, value)),
+    "$ne": lambda meant, value: negated(_equal(meant, value)),
     "$in": _among,
-    "$nin": lambda found, value: negated(_among(found, value)),
+    "$nin": lambda meant, value: negated(_among(meant, value)),
     "$gt": _ordered("gt"),
     "$gte": _ordered("gte"),
     "$lt": _ordered("lt"),
     "$lte": _ordered("lte"),
     "$exists": _exists,
     "$contains": _contains,
-    "$text": _each(Field.has_words),
-    "$like": _each(Field.is_like),
+    "$text": _any_field(Field.has_words),
+    "$like": _any_field(Field.is_like),
 }
 
 

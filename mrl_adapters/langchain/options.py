@@ -1,115 +1,155 @@
-"""Keyword arguments of LangChain's methods: what there is, and what each is for."""
+"""Options of the store's methods: typed for editors, refused by name where they do not exist."""
 
 import functools
 import inspect
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from langchain_core.vectorstores import VectorStore
 from numpy.typing import ArrayLike
-from qdrant_client import models
-from typing_extensions import Self
+from qdrant_client import AsyncQdrantClient, models
+from typing_extensions import TypedDict
 
 from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.filters import MetadataFilter, to_filter
-from mrl_adapters.qdrant import SearchPlan, connect
+from mrl_adapters.progress import ProgressCallback
+from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect
+from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.query import Search, diversity
 
-_STORE = (
-    "collection_name",
-    "client",
-    "layout",
-    "plan",
-    "async_client",
-    "content_payload_key",
-    "metadata_payload_key",
-)
-_PLACE = ("path", "url", "api_key", "location", "prefer_grpc", "timeout", "must_exist")
-ADDING_OPTIONS = ("ids", "batch_size", "progress", "shard_key")
 
-
-@dataclass(frozen=True)
-class SearchOptions:
-    """What a search may be asked for beside its question.
+class SearchOptions(TypedDict, total=False):
+    """The options of a search, beside its question and k.
 
     Args:
-        k: Documents wanted.
-        filter: A dict over metadata or a Qdrant Filter.
-        offset: Documents skipped before them.
+        filter: A dict over metadata (see :func:`~mrl_adapters.langchain.filters.to_filter`), or a
+            Qdrant Filter.
+        offset: Documents skipped before those that are returned.
         score_threshold: Scores must exceed it (distances stay below it).
         plan: A SearchPlan, or a dict of the knobs to change.
-        fetch_k: Candidates that diversity chooses from.
+    """
+
+    filter: MetadataFilter | None
+    offset: int
+    score_threshold: float | None
+    plan: Plan | None
+
+
+class DiverseSearchOptions(SearchOptions, total=False):
+    """The options of a search that may diversify.
+
+    Args:
+        fetch_k: Candidates that diversity chooses from; 20 if not given.
         lambda_mult: 1 chooses by similarity alone, 0 by diversity alone; None does not diversify.
     """
 
-    k: int = 4
-    filter: MetadataFilter | None = None
-    offset: int = 0
-    score_threshold: float | None = None
-    plan: Plan | None = None
-    fetch_k: int = 20
-    lambda_mult: float | None = None
-
-    @classmethod
-    def read(cls, given: Mapping[str, Any]) -> Self:
-        """Take a search's keyword arguments.
-
-        Args:
-            given: Option to value.
-
-        Raises:
-            ConfigurationError: An option does not exist.
-        """
-        refuse_unknown("A search", given, SEARCH_OPTIONS)
-        return cls(**given)
-
-    def check(self) -> None:
-        """Refuse values that no search can be made with, before there is one.
-
-        Raises:
-            ConfigurationError: As :meth:`search` does; or the plan names no known knob.
-        """
-        SearchPlan().merge(self.plan)
-        self.search((), to_filter(self.filter))
-
-    def search(self, embedding: ArrayLike, query_filter: models.Filter | None) -> Search:
-        """Say what to search for.
-
-        Args:
-            embedding: The question's full vector, shape (d,).
-            query_filter: ``filter`` as Qdrant's, for the collection that is searched.
-
-        Raises:
-            ConfigurationError: A number is none or outside its range.
-        """
-        mix = self.lambda_mult
-        return Search(
-            np.asarray(embedding, dtype=np.float32),
-            self.k,
-            offset=self.offset,
-            query_filter=query_filter,
-            score_threshold=self.score_threshold,
-            mmr_lambda=None if mix is None else diversity("lambda_mult", mix),
-            fetch_k=self.fetch_k,
-        )
+    fetch_k: int
+    lambda_mult: float | None
 
 
-SEARCH_OPTIONS = tuple(field.name for field in fields(SearchOptions))
+class RetrieverOptions(DiverseSearchOptions, total=False):
+    """The options of a store's retriever: those of a search, and LangChain's own.
+
+    Args:
+        k: Documents wanted; 4 if not given.
+        search_type: ``similarity``, ``mmr`` or ``similarity_score_threshold``.
+        search_kwargs: Options of a search, instead of beside the others.
+        tags, metadata, name: What tracers show of the retriever.
+    """
+
+    k: int
+    search_type: str
+    search_kwargs: dict[str, Any]
+    tags: list[str] | None
+    metadata: dict[str, Any] | None
+    name: str | None
+
+
+class AddOptions(TypedDict, total=False):
+    """The options of adding documents.
+
+    Args:
+        batch_size: Texts that are embedded, checked and written together.
+        progress: True shows a bar; a function is called with a Progress after each
+            batch.
+        shard_key: Custom shard to write to.
+    """
+
+    batch_size: int
+    progress: bool | ProgressCallback
+    shard_key: str | int | None
+
+
+class OpenOptions(TypedDict, total=False):
+    """The options of opening a store: its own, and a client or where to connect to.
+
+    Args:
+        client: EdgeClient or QdrantClient; instead of it the arguments of
+            :func:`~mrl_adapters.qdrant.connect`, from ``path`` to ``must_exist``.
+        layout: How a new collection is laid out.
+        plan: How it is searched: a SearchPlan, or a dict of the knobs to change.
+        async_client: Used by the async methods; None derives one from ``client``.
+        content_payload_key, metadata_payload_key: Where payloads keep the text and the metadata.
+    """
+
+    client: Client | None
+    layout: CollectionLayout | None
+    plan: Plan | None
+    async_client: AsyncQdrantClient | None
+    content_payload_key: str | None
+    metadata_payload_key: str | None
+    path: str | None
+    url: str | None
+    api_key: str | None
+    location: str | None
+    prefer_grpc: bool
+    timeout: int | None
+    must_exist: bool
+
+
+class FromTextsOptions(OpenOptions, AddOptions, total=False):
+    """The options of ``from_texts`` and its like: of opening a store and of adding to it."""
+
+    collection_name: str
+
+
+_PLACE = ("path", "url", "api_key", "location", "prefer_grpc", "timeout", "must_exist")
+_OPEN = ("collection_name", *OpenOptions.__annotations__)
+_ADD = tuple(AddOptions.__annotations__)
 _DIVERSITY = ("fetch_k", "lambda_mult")
+SEARCH_OPTIONS = ("k", *DiverseSearchOptions.__annotations__)
+ADD_OPTIONS = ("ids", *_ADD)
 _SEARCHES = ("similarity_search", "similarity_search_with_score", "max_marginal_relevance_search")
+
+
+def build_search(
+    embedding: ArrayLike, query_filter: models.Filter | None, options: Mapping[str, Any]
+) -> Search:
+    """Build a search for a full vector of shape (d,), or refuse a number outside its range."""
+    share = options.get("lambda_mult")
+    return Search(
+        np.asarray(embedding, dtype=np.float32),
+        options.get("k", 4),
+        offset=options.get("offset", 0),
+        query_filter=query_filter,
+        score_threshold=options.get("score_threshold"),
+        mmr_lambda=None if share is None else diversity("lambda_mult", share),
+        fetch_k=options.get("fetch_k", 20),
+    )
+
+
+def check_search_options(options: Mapping[str, Any]) -> None:
+    """Refuse values that no search can be made with, before there is one."""
+    SearchPlan().merge(options.get("plan"))
+    build_search((), to_filter(options.get("filter")), options)
 
 
 @functools.lru_cache
 def known_options(kind: type[VectorStore]) -> tuple[str, ...]:
-    """List the options by which a kind of store is searched.
-
-    Args:
-        kind: The store's class; a subclass has those that its own methods name as well.
-    """
+    """List the options that searches of a class of stores take, those of a subclass among them."""
     named = [
         parameter.name
         for method in _SEARCHES
@@ -119,90 +159,58 @@ def known_options(kind: type[VectorStore]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*SEARCH_OPTIONS, *named]))
 
 
-def overridden(options: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
-    """Put one call's options over a retriever's own.
-
-    Args:
-        options: The retriever's.
-        call: The call's; its plan changes the retriever's where it is a dict.
-    """
-    return {**options, **call, "plan": layered(options.get("plan"), call.get("plan"))}
-
-
-def for_search_type(search_type: object, options: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the options that a search type has no use for.
-
-    Args:
-        search_type: ``mmr`` or another.
-        options: A retriever's options.
-
-    Raises:
-        ConfigurationError: ``mmr`` is to choose by a share that is none.
-    """
-    if search_type == "mmr":
-        if "lambda_mult" in options:  # None would choose by similarity alone without a word
-            diversity("lambda_mult", options["lambda_mult"])
-        return options
-    return {name: value for name, value in options.items() if name not in _DIVERSITY}
-
-
-def sorted_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split options of ``from_texts`` and its like into those of a store and of adding to it.
-
-    Args:
-        options: ``collection_name`` (required); ``client`` or the arguments of
-            :func:`~mrl_adapters.qdrant.connect`; the store's other options; those of adding.
+def retrieval_options(
+    kind: type[VectorStore],
+    own: Mapping[str, Any],
+    call: Mapping[str, Any],
+    search_type: str,
+    allowed: Collection[str],
+) -> tuple[str, dict[str, Any]]:
+    """Put one call's options over a retriever's own; a plan that is a dict changes the retriever's.
 
     Returns:
-        The store's, its client among them, and those of adding.
+        The search type, and the options that it has a use for.
 
     Raises:
-        ConfigurationError: No collection is named, an option is unknown, or a client is given
-            beside a place to connect to.
+        ConfigurationError: An option or the search type does not exist, or ``mmr`` is to choose by
+            a share that is none.
     """
-    refuse_unknown("from_texts()", options, (*_STORE, *_PLACE, *ADDING_OPTIONS))
-    return store_options("from_texts()", options), _those(ADDING_OPTIONS, options)
+    refuse_unknown("The retriever", call, (*known_options(kind), "search_type"))
+    options = {**own, **call, "plan": layered(own.get("plan"), call.get("plan"))}
+    search_type = options.pop("search_type", search_type)
+    if search_type not in allowed:
+        msg = f"search_type is {search_type!r}, expected one of: {', '.join(allowed)}."
+        raise ConfigurationError(msg, found=search_type, expected=tuple(allowed))
+    if search_type != "mmr":
+        options = {name: value for name, value in options.items() if name not in _DIVERSITY}
+    elif "lambda_mult" in options:  # None would choose by similarity alone without a word
+        diversity("lambda_mult", options["lambda_mult"])
+    return search_type, options
 
 
-def store_options(whose: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the options of a store, and connect where no client is among them.
+def new_store_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split options of ``from_texts`` into those of a store, connected, and those of adding."""
+    refuse_unknown("from_texts()", options, (*_OPEN, *ADD_OPTIONS))
+    adding = {name: options[name] for name in ADD_OPTIONS if name in options}
+    return _store_options("from_texts()", options), adding
 
-    Args:
-        whose: What was given them, for the message.
-        options: Those of :func:`sorted_options`.
 
-    Raises:
-        ConfigurationError: No collection is named, or a client is given beside a place.
-    """
+def existing_store_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the options of ``from_existing_collection``, connected to a place that exists."""
+    whose = "from_existing_collection()"
+    refuse_unknown(whose, options, _OPEN)
+    if "path" in options or "location" in options:
+        options = {"must_exist": True, **options}  # opening makes no folder
+    return _store_options(whose, options)
+
+
+def _store_options(whose: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if options.get("collection_name") is None:
         msg = f"{whose} got no collection_name. Pass collection_name='...'."
         raise ConfigurationError(msg)
-    place = _those(_PLACE, options)
+    place = {name: options[name] for name in _PLACE if name in options}
     if place and options.get("client") is not None:
         msg = f"Pass client= or {min(place)}=, not both."
         raise ConfigurationError(msg)
-    store = {"client": None, **_those(_STORE, options)}
-    if place:
-        store["client"] = connect(**place)
-    return store
-
-
-def existing_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the options of ``from_existing_collection``: a store's, and nothing to add.
-
-    Args:
-        options: See :func:`sorted_options`.
-
-    Raises:
-        ConfigurationError: As :func:`sorted_options` does.
-        EngineError: Nothing is at the path.
-    """
-    whose = "from_existing_collection()"
-    refuse_unknown(whose, options, (*_STORE, *_PLACE))
-    if "path" in options or "location" in options:
-        options = {"must_exist": True, **options}  # opening makes no folder
-    return store_options(whose, options)
-
-
-def _those(names: Collection[str], options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: options[name] for name in names if name in options}
+    own = {name: options[name] for name in _OPEN if name in options and name not in place}
+    return {"client": None, **own, **({"client": connect(**place)} if place else {})}

@@ -15,21 +15,18 @@ from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import ConfigDict, SkipValidation, model_validator
 from typing_extensions import Self, override
 
-from mrl_adapters.arguments import refuse_unknown
-from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.filters import MetadataFilter
 from mrl_adapters.langchain.options import (
     SEARCH_OPTIONS,
-    SearchOptions,
-    for_search_type,
-    known_options,
-    overridden,
+    check_search_options,
+    retrieval_options,
 )
 from mrl_adapters.langchain.vector_store import MatryoshkaVectorStore
 from mrl_adapters.qdrant.plan import Plan
 from mrl_adapters.qdrant.query import chosen_stages
 
 SEARCH_EVENT = "matryoshka_search"
+_SEARCH_TYPES = ("similarity", "mmr")
 
 
 class MatryoshkaRetriever(BaseRetriever):
@@ -94,7 +91,7 @@ class MatryoshkaRetriever(BaseRetriever):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        SearchOptions(**self._own()).check()
+        check_search_options(self._own())
         return self
 
     @override
@@ -131,15 +128,8 @@ class MatryoshkaRetriever(BaseRetriever):
         return {name: getattr(self, name) for name in SEARCH_OPTIONS}
 
     def _options(self, call: Mapping[str, Any]) -> dict[str, Any]:
-        """Merge the fields with one call's options into the store's own."""
-        known = known_options(type(self.vectorstore))
-        refuse_unknown("The retriever", call, (*known, "search_type"))
-        options = overridden(self._own(), call)
-        search_type = options.pop("search_type", self.search_type)
-        if search_type not in {"similarity", "mmr"}:
-            msg = f"search_type is {search_type!r}, expected 'similarity' or 'mmr'."
-            raise ConfigurationError(msg, found=search_type, expected=("similarity", "mmr"))
-        return for_search_type(search_type, options)
+        kind = type(self.vectorstore)
+        return retrieval_options(kind, self._own(), call, self.search_type, _SEARCH_TYPES)[1]
 
     def _facts(self, options: Mapping[str, Any], started: float) -> dict[str, Any]:
         return {**self._stages(options), "search_s": time.perf_counter() - started}

@@ -15,11 +15,9 @@ from typing_extensions import override
 from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.options import (
-    SEARCH_OPTIONS,
-    SearchOptions,
-    for_search_type,
+    check_search_options,
     known_options,
-    overridden,
+    retrieval_options,
 )
 
 
@@ -43,24 +41,17 @@ class StoreRetriever(VectorStoreRetriever):
         return await self.vectorstore.asearch(query, search_type, **options)
 
     def _options(self, call: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        known = known_options(type(self.vectorstore))
-        refuse_unknown("The retriever", call, (*known, "search_type"))
-        options = overridden(self.search_kwargs, call)
-        search_type = options.pop("search_type", self.search_type)
-        if search_type not in self.allowed_search_types:
-            allowed = ", ".join(self.allowed_search_types)
-            msg = f"search_type is {search_type!r}, expected one of: {allowed}."
-            raise ConfigurationError(msg, found=search_type, expected=self.allowed_search_types)
-        return search_type, for_search_type(search_type, options)
+        return retrieval_options(
+            type(self.vectorstore),
+            self.search_kwargs,
+            call,
+            self.search_type,
+            self.allowed_search_types,
+        )
 
 
 def retriever_of(store: VectorStore, options: Mapping[str, Any]) -> StoreRetriever:
-    """Make a store's retriever.
-
-    Args:
-        store: The store.
-        options: The retriever's fields (``tags``, ``search_type``, ``search_kwargs`` ...), and
-            search options beside them.
+    """Make a store's retriever of its own fields and of search options beside them.
 
     Raises:
         ConfigurationError: An option is unknown, or stands both at the top and in
@@ -76,7 +67,6 @@ def retriever_of(store: VectorStore, options: Mapping[str, Any]) -> StoreRetriev
         msg = f"as_retriever() got {doubled[0]!r} twice: at the top and in search_kwargs. Pass one."
         raise ConfigurationError(msg, found=(top[doubled[0]], nested[doubled[0]]))
     search = {**nested, **top}
-    own = {name: value for name, value in search.items() if name in SEARCH_OPTIONS}
-    SearchOptions(**own).check()  # told now, not at the first search
+    check_search_options(search)  # told now, not at the first search
     rest = {name: value for name, value in options.items() if name in fields}
     return StoreRetriever(**{"vectorstore": store, **rest, "search_kwargs": search})

@@ -6,14 +6,19 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from qdrant_client import AsyncQdrantClient
-from typing_extensions import Self, override
+from typing_extensions import Self, Unpack, override
 
 from mrl_adapters.embeddings import Embedder
 from mrl_adapters.embeddings.embedder import as_embedder
 from mrl_adapters.embeddings.inspection import model_name
-from mrl_adapters.langchain.adopted import as_embeddings
-from mrl_adapters.langchain.documents import columns_of
-from mrl_adapters.langchain.options import existing_options, sorted_options
+from mrl_adapters.langchain.batches import columns_of
+from mrl_adapters.langchain.embedder import as_embeddings
+from mrl_adapters.langchain.options import (
+    FromTextsOptions,
+    OpenOptions,
+    existing_store_options,
+    new_store_options,
+)
 from mrl_adapters.langchain.searching import SearchingStore
 from mrl_adapters.langchain.writing import WritingStore
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection
@@ -124,14 +129,14 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
 
     @classmethod
     @override
-    def from_texts(
+    def from_texts(  # type: ignore[override] # unknown options are refused
         cls,
         texts: Iterable[str],
         embedding: Embeddings | Embedder,
         metadatas: Iterable[dict[str, Any] | None] | None = None,
         *,
         ids: Iterable[DocumentId | None] | None = None,
-        **kwargs: Any,
+        **options: Unpack[FromTextsOptions],
     ) -> Self:
         """Make a store, and its collection if it does not exist, and add texts.
 
@@ -140,28 +145,27 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
             embedding: Any LangChain Embeddings.
             metadatas: One mapping a text.
             ids: One id a text, None entries for new ids.
-            **kwargs: ``collection_name`` (required); ``client`` or the arguments of
-                :func:`~mrl_adapters.qdrant.connect`; ``layout``, ``plan``, ``async_client``,
-                ``content_payload_key``, ``metadata_payload_key``; and those of :meth:`add_texts`.
+            **options: ``collection_name`` (required), and others: see
+                :class:`~mrl_adapters.langchain.options.FromTextsOptions`.
         """
-        own, adding = sorted_options(kwargs)
+        own, adding = new_store_options(options)
         store = cls(embedding=embedding, **own)
         store.add_texts(texts, metadatas, ids=ids, **adding)
         return store
 
     @classmethod
     @override
-    async def afrom_texts(
+    async def afrom_texts(  # type: ignore[override] # unknown options are refused
         cls,
         texts: Iterable[str],
         embedding: Embeddings | Embedder,
         metadatas: Iterable[dict[str, Any] | None] | None = None,
         *,
         ids: Iterable[DocumentId | None] | None = None,
-        **kwargs: Any,
+        **options: Unpack[FromTextsOptions],
     ) -> Self:
         """Make a store and add texts, as :meth:`from_texts` does."""
-        own, adding = sorted_options(kwargs)
+        own, adding = new_store_options(options)
         store = cls(embedding=embedding, **own)
         await store.aadd_texts(texts, metadatas, ids=ids, **adding)
         return store
@@ -169,47 +173,51 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
     @classmethod
     @override
     def from_documents(
-        cls, documents: Iterable[Document], embedding: Embeddings | Embedder, **kwargs: Any
+        cls, documents: Iterable[Document], embedding: Embeddings | Embedder, **options: Any
     ) -> Self:
         """Make a store and add documents, as :meth:`from_texts` does; their own ids are kept."""
-        return cls.from_texts(embedding=embedding, **{**columns_of(documents), **kwargs})
+        return cls.from_texts(embedding=embedding, **{**columns_of(documents), **options})
 
     @classmethod
     @override
     async def afrom_documents(
-        cls, documents: Iterable[Document], embedding: Embeddings | Embedder, **kwargs: Any
+        cls, documents: Iterable[Document], embedding: Embeddings | Embedder, **options: Any
     ) -> Self:
         """Make a store and add documents, as :meth:`from_documents` does."""
-        return await cls.afrom_texts(embedding=embedding, **{**columns_of(documents), **kwargs})
+        return await cls.afrom_texts(embedding=embedding, **{**columns_of(documents), **options})
 
     @classmethod
     def from_existing_collection(
-        cls, embedding: Embeddings | Embedder, collection_name: str, **kwargs: Any
+        cls,
+        embedding: Embeddings | Embedder,
+        collection_name: str,
+        **options: Unpack[OpenOptions],
     ) -> Self:
         """Open a collection that exists; its layout is read from it.
 
         Args:
             embedding: The Embeddings that it was written with.
             collection_name: Name of the collection.
-            **kwargs: ``client`` or the arguments of :func:`~mrl_adapters.qdrant.connect`;
-                ``layout``, ``plan``, ``async_client``, ``content_payload_key``,
-                ``metadata_payload_key``.
+            **options: See :class:`~mrl_adapters.langchain.options.OpenOptions`.
 
         Raises:
             CollectionMismatchError: It does not exist, was written by another model, or keeps its
                 payloads under other keys.
         """
-        own = existing_options({**kwargs, "collection_name": collection_name})
+        own = existing_store_options({**options, "collection_name": collection_name})
         store = cls(embedding=embedding, **own)
         store.driver.run(store.collection.open(must_exist=True))
         return store
 
     @classmethod
     async def afrom_existing_collection(
-        cls, embedding: Embeddings | Embedder, collection_name: str, **kwargs: Any
+        cls,
+        embedding: Embeddings | Embedder,
+        collection_name: str,
+        **options: Unpack[OpenOptions],
     ) -> Self:
         """Open a collection that exists, as :meth:`from_existing_collection` does."""
-        own = existing_options({**kwargs, "collection_name": collection_name})
+        own = existing_store_options({**options, "collection_name": collection_name})
         store = cls(embedding=embedding, **own)
         await store.driver.arun(store.collection.open(must_exist=True))
         return store

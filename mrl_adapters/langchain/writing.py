@@ -1,4 +1,4 @@
-"""How documents get into a LangChain store and out of it again, in both colours."""
+"""How documents get into a LangChain store and out of it again, sync and async."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 from numpy.typing import ArrayLike
-from typing_extensions import override
+from typing_extensions import Unpack, override
 
 from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.embeddings import Embedder
 from mrl_adapters.embeddings.embedder import ArrayEmbedder, adocument_vectors, document_vectors
-from mrl_adapters.langchain.documents import batches_of, columns_of
+from mrl_adapters.langchain.batches import batches_of, columns_of
 from mrl_adapters.langchain.filters import filter_for
-from mrl_adapters.langchain.options import ADDING_OPTIONS
+from mrl_adapters.langchain.options import ADD_OPTIONS, AddOptions
 from mrl_adapters.langchain.progress import reporting
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import Driver, MatryoshkaCollection
@@ -32,16 +32,13 @@ class WritingStore(VectorStore):
     _embedder: Embedder
 
     @override
-    def add_texts(
+    def add_texts(  # type: ignore[override] # unknown options are refused
         self,
         texts: Iterable[str],
         metadatas: Iterable[dict[str, Any] | None] | None = None,
         *,
         ids: Iterable[DocumentId | None] | None = None,
-        batch_size: int = _BATCH_SIZE,
-        progress: bool | ProgressCallback = False,
-        shard_key: str | int | None = None,
-        **kwargs: Any,
+        **options: Unpack[AddOptions],
     ) -> list[str]:
         """Embed texts, each once at full size, and store them batch by batch.
 
@@ -50,17 +47,14 @@ class WritingStore(VectorStore):
             metadatas: One mapping a text.
             ids: One id a text: any string, integer or UUID; one that is there already, in any
                 spelling that Qdrant takes, is replaced. None entries get new ids.
-            batch_size: Texts that are embedded, checked and written together.
-            progress: True shows a bar; a function is called with a Progress after each batch.
-            shard_key: Custom shard to write to.
-            **kwargs: None are known; a misspelt option is an error.
+            **options: See :class:`~mrl_adapters.langchain.options.AddOptions`.
 
         Returns:
             The ids, as given; integers and UUIDs as strings.
 
         Raises:
-            ConfigurationError: Texts, metadatas and ids differ in number, or something of them
-                cannot be stored.
+            ConfigurationError: Texts, metadatas and ids differ in number, something of them
+                cannot be stored, or an option does not exist.
             EmbeddingError: A vector holds NaN or infinity. Nothing of its batch was written.
 
         Warns:
@@ -71,8 +65,7 @@ class WritingStore(VectorStore):
         ``missing_ids`` (see :meth:`mrl_adapters.qdrant.loading.Load.told`). The same call again
         completes it, without storing anything twice.
         """
-        refuse_unknown("add_texts()", kwargs, ADDING_OPTIONS)
-        load = Load(self._collection, shard_key=shard_key)
+        load, batch_size, progress = self._load(options)
         with load.told(), reporting(progress, texts) as report:
             self._driver.run(self._collection.open())  # its payload keys are needed
             keys = self._collection.keys
@@ -85,20 +78,16 @@ class WritingStore(VectorStore):
         return load.ids
 
     @override
-    async def aadd_texts(
+    async def aadd_texts(  # type: ignore[override] # unknown options are refused
         self,
         texts: Iterable[str],
         metadatas: Iterable[dict[str, Any] | None] | None = None,
         *,
         ids: Iterable[DocumentId | None] | None = None,
-        batch_size: int = _BATCH_SIZE,
-        progress: bool | ProgressCallback = False,
-        shard_key: str | int | None = None,
-        **kwargs: Any,
+        **options: Unpack[AddOptions],
     ) -> list[str]:
         """Embed and store texts, as :meth:`add_texts` does."""
-        refuse_unknown("add_texts()", kwargs, ADDING_OPTIONS)
-        load = Load(self._collection, shard_key=shard_key)
+        load, batch_size, progress = self._load(options)
         with load.told(), reporting(progress, texts) as report:
             await self._driver.arun(self._collection.open())  # its payload keys are needed
             keys = self._collection.keys
@@ -112,19 +101,24 @@ class WritingStore(VectorStore):
                 report(kept)
         return load.ids
 
+    def _load(self, options: AddOptions) -> tuple[Load, int, bool | ProgressCallback]:
+        refuse_unknown("add_texts()", options, ADD_OPTIONS)
+        load = Load(self._collection, shard_key=options.get("shard_key"))
+        return load, options.get("batch_size", _BATCH_SIZE), options.get("progress", False)
+
     @override
-    def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
+    def add_documents(self, documents: Iterable[Document], **options: Any) -> list[str]:
         """Embed and store documents, as :meth:`add_texts` does; their own ids are kept.
 
         Args:
             documents: Documents; a generator is read batch by batch.
-            **kwargs: Those of :meth:`add_texts`; ``ids`` go before the documents' own.
+            **options: Those of :meth:`add_texts`; ``ids`` go before the documents' own.
         """
-        return self.add_texts(**{**columns_of(documents), **kwargs})
+        return self.add_texts(**{**columns_of(documents), **options})
 
     @override
-    async def aadd_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
-        return await self.aadd_texts(**{**columns_of(documents), **kwargs})
+    async def aadd_documents(self, documents: Iterable[Document], **options: Any) -> list[str]:
+        return await self.aadd_texts(**{**columns_of(documents), **options})
 
     def _embed(self, texts: list[str]) -> ArrayLike:
         if isinstance(self._embedder, ArrayEmbedder):

@@ -1,7 +1,8 @@
 """Embeddings for LlamaIndex."""
 
+import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
@@ -14,9 +15,8 @@ from mrl_adapters.embeddings.inspection import applies_prompts, model_name
 from mrl_adapters.embeddings.shortening import as_lists, shorten
 from mrl_adapters.embeddings.texts import NonBlank, is_blank, with_prompt
 from mrl_adapters.errors import DimensionsError
-from mrl_adapters.llama_index.adopted import EmbedderEmbedding, UnitEmbedding
+from mrl_adapters.llama_index.embedder import EmbedderEmbedding, UnitEmbedding
 from mrl_adapters.llama_index.provenance import made_by
-from mrl_adapters.llama_index.secrets import without_secrets
 from mrl_adapters.registry import ModelSpec
 from mrl_adapters.vectors import as_vectors
 
@@ -27,6 +27,20 @@ _OPENAI_BATCH_SIZE = 2_048
 
 # Questions and documents of one wording may have different vectors: they share no entry.
 _QUERIES = "query_embeddings"
+
+_SECRET = re.compile(
+    r"(?:^|_)(?:api_?key|key|token|secret|password|credentials?|authorization|headers?)$",
+    re.IGNORECASE,
+)
+
+
+def without_secrets(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a serialised component without entries named like credentials, at every depth."""
+    return {
+        name: without_secrets(value) if isinstance(value, Mapping) else value
+        for name, value in given.items()
+        if not _SECRET.search(name)
+    }
 
 
 class OpenAIMatryoshkaEmbedding(EmbedderEmbedding):

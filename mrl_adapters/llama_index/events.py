@@ -1,4 +1,4 @@
-"""What the store tells LlamaIndex's instrumentation."""
+"""The spans and events of the store, for LlamaIndex's instrumentation."""
 
 import inspect
 from collections.abc import Callable
@@ -19,11 +19,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def span(method: Method) -> Method:
-    """Open a span around each call of a method, where anybody hears of it.
-
-    Args:
-        method: The method; coroutines as well.
-    """
+    """Open a span around each call of a method or coroutine, where anybody listens."""
     # The dispatcher asks for it at every call, and inspect would build it anew.
     cast(Any, method).__signature__ = inspect.signature(method)
     spanned = cast(Method, dispatcher.span(method))
@@ -40,19 +36,19 @@ def span(method: Method) -> Method:
 
 
 def listened() -> bool:
-    """Tell whether anybody hears of spans and events; making them costs as much as sending."""
-    each = dispatcher
+    """Check whether anybody listens: making spans and events costs as much as sending them."""
+    current = dispatcher
     while True:
-        handlers = (*each.event_handlers, *each.span_handlers)
+        handlers = (*current.event_handlers, *current.span_handlers)
         if any(not isinstance(handler, _DEAF) for handler in handlers):
             return True
-        if not each.propagate:
+        if not current.propagate:
             return False
-        each = each.parent
+        current = current.parent
 
 
 class MatryoshkaSearchEvent(BaseEvent):
-    """One search was answered.
+    """An answered search.
 
     Args:
         collection_name: The collection.

@@ -4,7 +4,7 @@ The reference is ``build_metadata_filter_fn`` of ``llama_index.core.vector_store
 terms mean is decided by :mod:`mrl_adapters.qdrant.filters`, for both adapters.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from llama_index.core.vector_stores import (
@@ -15,17 +15,20 @@ from llama_index.core.vector_stores import (
 )
 from qdrant_client import models
 
+from mrl_adapters.arguments import require_list
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.llama_index.reserved import places
+from mrl_adapters.llama_index.reserved import DOCUMENT_KEY, places
 from mrl_adapters.qdrant.filters import (
     Field,
     Term,
+    admitted,
     all_of,
     any_of,
     as_filter,
     check_nesting,
     negated,
 )
+from mrl_adapters.qdrant.ids import DocumentId, id_text, id_texts, stored_ids
 
 _Build: TypeAlias = Callable[[Field], Term]
 
@@ -54,7 +57,7 @@ def to_filter(
         indexes: Payload field to index type, of the collection that is searched.
 
     Returns:
-        The Qdrant filter, without conditions where all nodes pass; None if nothing is asked.
+        The Qdrant filter, without conditions where all nodes pass; None without filters.
 
     Raises:
         ConfigurationError: A value does not go with its operator or cannot be stored, a key cannot
@@ -69,10 +72,10 @@ def to_filter(
 def _group(filters: MetadataFilters, indexes: Mapping[str, str], depth: int) -> Term | None:
     check_nesting(depth)
     terms: list[Term] = []
-    for each in filters.filters:
-        if not isinstance(each, MetadataFilters):
-            terms.append(_condition(each, indexes))
-        elif (inner := _group(each, indexes, depth + 1)) is not None:
+    for member in filters.filters:
+        if not isinstance(member, MetadataFilters):
+            terms.append(_condition(member, indexes))
+        elif (inner := _group(member, indexes, depth + 1)) is not None:
             terms.append(inner)
     if not terms:
         return None
@@ -84,20 +87,20 @@ def _group(filters: MetadataFilters, indexes: Mapping[str, str], depth: int) -> 
 
 
 def _condition(given: MetadataFilter, indexes: Mapping[str, str]) -> Term:
-    found = places(given.key, indexes)
+    meant = places(given.key, indexes)
     operator = given.operator
     if operator == FilterOperator.IS_EMPTY:
-        return all_of(_empty(place.field) for place in found)
+        return all_of(_empty(place.field) for place in meant)
     positive = _NEGATIONS.get(operator, operator)
     # Nothing is equal to null in the reference, not even null.
     nothing = given.value is None and positive == FilterOperator.EQ
     build = _OPERATORS[positive](given)
-    term = not nothing and any_of(place.holds(build) for place in found)
+    term = not nothing and any_of(place.holds(build) for place in meant)
     return negated(term) if operator in _NEGATIONS else term
 
 
 def _empty(field: Field) -> Term:
-    """Be missing, null, an empty array or an empty text."""
+    """Match what is missing, null, an empty array or an empty text."""
     if field.index not in {None, "keyword", "text"}:
         return field.is_empty()
     return any_of([field.is_empty(), field.is_one_of([""])])
@@ -187,3 +190,23 @@ def _scalar(given: MetadataFilter) -> float | str:
         )
         raise ConfigurationError(msg)
     return given.value
+
+
+def of_documents(ids: Sequence[DocumentId]) -> models.Filter:
+    """Select the nodes of one or more documents."""
+    given = [id_text(each, "A document's id") for each in require_list(ids, "doc_ids", "ids")]
+    match = models.MatchValue(value=given[0]) if len(given) == 1 else models.MatchAny(any=given)
+    return models.Filter(must=[models.FieldCondition(key=DOCUMENT_KEY, match=match)])
+
+
+def of_nodes(ids: Sequence[DocumentId] | None) -> models.Filter | None:
+    """Select nodes by id; None selects all."""
+    if ids is None:
+        return None
+    return models.Filter(must=[models.HasIdCondition(has_id=stored_ids(id_texts(ids, "node_ids")))])
+
+
+def join(*filters: models.Filter | None) -> models.Filter | None:
+    """Select what passes all of some filters; None restricts nothing."""
+    given = [each for each in map(admitted, filters) if each is not None]
+    return given[0] if len(given) == 1 else models.Filter(must=[*given]) if given else None

@@ -1,23 +1,22 @@
-"""What one query may ask for beside the query itself."""
+"""Options of the store's methods: typed for editors, refused by name where they do not exist."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.schema import IndexNode
+from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from qdrant_client import models
-from typing_extensions import Self
+from typing_extensions import TypedDict
 
-from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.qdrant import SearchPlan
 from mrl_adapters.qdrant.plan import Plan
 
 
-@dataclass(frozen=True)
-class QueryOptions:
-    """The options of one query: LlamaIndex's ``vector_store_kwargs``.
+class SearchOptions(TypedDict, total=False):
+    """The options of a query, beside the query itself: LlamaIndex's ``vector_store_kwargs``.
 
     Args:
-        plan: A SearchPlan, or a mapping of the knobs to change.
         exact: Compare with every full vector instead of searching the short ones.
         shard_key: Search only these custom shards.
         score_threshold: The engine's own scores must exceed it (distances stay below it).
@@ -27,34 +26,48 @@ class QueryOptions:
             the nodes wanted, at least 20.
     """
 
-    plan: Plan | None = None
-    exact: bool | None = None
-    shard_key: str | int | list[str | int] | None = None
-    score_threshold: float | None = None
-    qdrant_filters: models.Filter | None = None
-    mmr_threshold: float | None = None
-    mmr_prefetch_k: int | None = None
+    exact: bool | None
+    shard_key: str | int | list[str | int] | None
+    score_threshold: float | None
+    qdrant_filters: models.Filter | None
+    mmr_threshold: float | None
+    mmr_prefetch_k: int | None
 
-    @classmethod
-    def read(cls, given: Mapping[str, Any]) -> Self:
-        """Take a query's keyword arguments.
 
-        Args:
-            given: Option to value.
+class QueryOptions(SearchOptions, total=False):
+    """The options of a store's query: those of :class:`SearchOptions`, and its plan.
 
-        Raises:
-            ConfigurationError: An option does not exist.
-        """
-        refuse_unknown("A query", given, [field.name for field in fields(cls)])
-        return cls(**given)
+    Args:
+        plan: A SearchPlan, or a dict of the knobs to change.
+    """
 
-    def plan_over(self, plan: SearchPlan) -> SearchPlan:
-        """Change a collection's plan for this query.
+    plan: Plan | None
 
-        Args:
-            plan: The collection's own.
-        """
-        merged = plan.merge(self.plan)
-        direct = {"exact": self.exact, "shard_key": self.shard_key}
-        changes = {name: value for name, value in direct.items() if value is not None}
-        return merged.merge(changes) if changes else merged
+
+class RetrieverOptions(SearchOptions, total=False):
+    """The options of a retriever: those of :class:`SearchOptions`, and more.
+
+    Args:
+        mode: DEFAULT or MMR; with ``mmr_threshold`` it is MMR.
+        node_ids, doc_ids: Search only these nodes, or the nodes of these documents.
+        callback_manager: LlamaIndex's callbacks.
+        objects: IndexNodes with the objects that stored ones lead to by their ``index_id``:
+            retrievers, query engines, nodes. What they find takes the link's place.
+    """
+
+    mode: VectorStoreQueryMode | str
+    node_ids: Sequence[str] | None
+    doc_ids: Sequence[str] | None
+    callback_manager: CallbackManager | None
+    objects: Sequence[IndexNode] | None
+
+
+QUERY_OPTIONS = ("plan", *SearchOptions.__annotations__)
+
+
+def plan_of(options: Mapping[str, Any], plan: SearchPlan) -> SearchPlan:
+    """Change a collection's plan by the options of a query."""
+    merged = plan.merge(options.get("plan"))
+    direct = {name: options[name] for name in ("exact", "shard_key") if name in options}
+    changes = {name: value for name, value in direct.items() if value is not None}
+    return merged.merge(changes) if changes else merged

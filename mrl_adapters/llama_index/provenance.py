@@ -57,12 +57,7 @@ _memory = _Memory()
 
 
 def made_by(embed_model: BaseEmbedding, vectors: list[Embedding]) -> list[Embedding]:
-    """Remember which model made vectors, where it has a name.
-
-    Args:
-        embed_model: What made them.
-        vectors: The vectors, returned as they are.
-    """
+    """Remember which model made vectors, where it has a name, and return them."""
     if model := model_name(embed_model):
         _memory.keep(model, vectors)
     return vectors
@@ -76,10 +71,7 @@ def check_models(
 ) -> Flow[None]:
     """Compare the models that made vectors, as far as they are known, with the collection's.
 
-    Args:
-        collection: The collection.
-        vectors: Vectors about to be stored or searched with.
-        learn: Whether a collection that is not there yet takes their model's name.
+    With ``learn`` a collection that is not there yet takes their model's name.
 
     Raises:
         CollectionMismatchError: They are of another model, or of several. Nothing was written.

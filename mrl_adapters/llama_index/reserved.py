@@ -22,38 +22,26 @@ from mrl_adapters.qdrant.contents import node_content
 from mrl_adapters.qdrant.filters import Field, Term, all_of, any_of, fields
 from mrl_adapters.qdrant.payload_keys import APART_KEY, STORES_OWN
 
-_ANSWERED = {"document_id", "doc_id", "ref_doc_id", "_node_type"}
+DOCUMENT_KEY = "doc_id"
+_ANSWERED = {"document_id", DOCUMENT_KEY, "ref_doc_id", "_node_type"}
 _FIRST = re.compile(r"[^.\[]*")
 
 
 def kept_apart(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what is stored for metadata under the store's own names: nothing, nearly always.
-
-    Args:
-        metadata: A node's metadata, converted.
-    """
+    """Build what is stored of metadata under the store's own names: nothing, nearly always."""
     taken = STORES_OWN.intersection(metadata)
     return {APART_KEY: {key: metadata[key] for key in taken}} if taken else {}
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a payload keeps the metadata that one meaning of a key names.
-
-    Args:
-        field: The metadata's field.
-        stores: The store's own field of that name, if there is one.
-    """
+    """The field of the metadata that a key means, and the store's own field of that name."""
 
     field: Field
     stores: Field | None
 
     def holds(self, build: Callable[[Field], Term]) -> Term:
-        """Build a term about the metadata, or about what the store keeps where there are none.
-
-        Args:
-            build: Builds it about a field.
-        """
+        """Build a term about the metadata, or about the store's field where there are none."""
         if self.stores is None:
             return build(self.field)
         return any_of([build(self.field), all_of([self.field.is_empty(), build(self.stores)])])
@@ -61,10 +49,6 @@ class Place:
 
 def places(key: str, indexes: Mapping[str, str]) -> list[Place]:
     """List where a payload may keep the metadata of a key: see :mod:`mrl_adapters.qdrant.filters`.
-
-    Args:
-        key: The key.
-        indexes: Payload field to index type, of the collection that is searched.
 
     Raises:
         ConfigurationError: Qdrant cannot name the key.
@@ -80,10 +64,7 @@ def _place(field: Field, name: str | None) -> Place:
 
 
 def unseen(filters: MetadataFilters | None) -> models.Filter | None:
-    """Select the nodes whose metadata a filter may not see, because nothing is kept apart.
-
-    Args:
-        filters: Metadata filters.
+    """Select the nodes whose metadata filters may not see, because nothing is kept apart.
 
     Returns:
         The selection, to be narrowed to what passes the filters; None where they see all.
@@ -96,10 +77,6 @@ def unseen(filters: MetadataFilters | None) -> models.Filter | None:
 
 def refuse_unseen(filters: MetadataFilters | None, records: list[models.Record]) -> None:
     """Refuse to delete nodes by metadata that filters do not see.
-
-    Args:
-        filters: Metadata filters.
-        records: What is about to be deleted, as far as nothing is kept apart.
 
     Raises:
         ConfigurationError: One of them has metadata under a key that the filters name.
@@ -129,6 +106,6 @@ def _taken(filters: MetadataFilters) -> Iterator[str]:
 
 
 def _store_key(field: Field) -> str | None:
-    """Give the name that a path begins with, if it is one of the store's own."""
+    """Return the name that a path begins with, if it is one of the store's own."""
     name = _FIRST.match(field.path)
     return name[0] if name and name[0] in STORES_OWN else None

@@ -5,26 +5,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from llama_index.core.callbacks import CallbackManager
 from llama_index.core.instrumentation.events.retrieval import (
     RetrievalEndEvent,
     RetrievalStartEvent,
 )
 from llama_index.core.retrievers import BaseRetriever
-from llama_index.core.schema import IndexNode, NodeWithScore, QueryBundle, QueryType
+from llama_index.core.schema import NodeWithScore, QueryBundle, QueryType
 from llama_index.core.vector_stores import (
     MetadataFilters,
     VectorStoreQuery,
     VectorStoreQueryResult,
 )
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
-from typing_extensions import override
+from typing_extensions import Unpack, override
 
-from mrl_adapters.arguments import require_list, whole
+from mrl_adapters.arguments import refuse_unknown, require_list
 from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.embeddings.texts import is_blank, require_query
-from mrl_adapters.llama_index.adopted import unit_mean
+from mrl_adapters.llama_index.embedder import unit_mean
 from mrl_adapters.llama_index.events import dispatcher, span
+from mrl_adapters.llama_index.filters import to_filter
+from mrl_adapters.llama_index.options import QUERY_OPTIONS, RetrieverOptions, plan_of
+from mrl_adapters.llama_index.searching import build_search
 from mrl_adapters.llama_index.vector_store import MatryoshkaVectorStore
 from mrl_adapters.qdrant import SearchPlan
 from mrl_adapters.qdrant.mismatches import check_model
@@ -43,11 +45,7 @@ class MatryoshkaRetriever(BaseRetriever):
         similarity_top_k: Nodes wanted.
         filters: Metadata filters.
         plan: A SearchPlan instead of the store's own, or a dict of its knobs to change.
-        score_threshold: The engine's own scores must exceed it (distances stay below it).
-        mmr_threshold: 1 ranks by similarity alone, 0 by diversity alone; None does not diversify.
-        callback_manager: LlamaIndex's callbacks.
-        objects: IndexNodes with the objects that stored ones lead to by their ``index_id``:
-            retrievers, query engines, nodes. What they find takes the link's place.
+        **options: See :class:`~mrl_adapters.llama_index.options.RetrieverOptions`.
 
     Examples:
         >>> from mrl_adapters.llama_index import MatryoshkaRetriever
@@ -55,32 +53,40 @@ class MatryoshkaRetriever(BaseRetriever):
         >>> retriever.retrieve("How do I copy a directory tree?")
     """
 
-    def __init__(  # noqa: PLR0913 - the last two are LlamaIndex's own
+    def __init__(
         self,
         store: MatryoshkaVectorStore,
         embed_model: BaseEmbedding,
         similarity_top_k: int = 10,
         filters: MetadataFilters | None = None,
         plan: Plan | None = None,
-        *,
-        score_threshold: float | None = None,
-        mmr_threshold: float | None = None,
-        callback_manager: CallbackManager | None = None,
-        objects: Sequence[IndexNode] | None = None,
+        **options: Unpack[RetrieverOptions],
     ) -> None:
+        refuse_unknown(type(self).__name__, options, tuple(RetrieverOptions.__annotations__))
+        objects = options.get("objects")
         links = None if objects is None else [*require_list(objects, "objects", "IndexNodes")]
-        super().__init__(callback_manager=callback_manager, objects=links)
+        super().__init__(callback_manager=options.get("callback_manager"), objects=links)
         self._store = store
         self._embed_model = embed_model
         self._model = model_name(embed_model)
         if self._model:
             store.collection.learn_model(self._model)
-        SearchPlan().merge(plan)  # a misspelt knob is told now, not at the first search
-        self.similarity_top_k = whole("similarity_top_k", similarity_top_k)
-        self._filters = filters
-        self._mmr_threshold = mmr_threshold
-        options = {"plan": plan, "score_threshold": score_threshold}
-        self._options = {name: value for name, value in options.items() if value is not None}
+        self.similarity_top_k = similarity_top_k
+        modes = VectorStoreQueryMode
+        default = modes.DEFAULT if options.get("mmr_threshold") is None else modes.MMR
+        self._asked: dict[str, Any] = {
+            "mode": options.get("mode", default),
+            "filters": filters,
+            "node_ids": options.get("node_ids"),
+            "doc_ids": options.get("doc_ids"),
+        }
+        given = {"plan": plan, **options}
+        self._options: dict[str, Any] = {
+            name: given[name] for name in QUERY_OPTIONS if given.get(name) is not None
+        }
+        # A wrong option is refused now, not at the first search.
+        plan_of(self._options, SearchPlan())
+        build_search(self._query(QueryBundle(""), []), self._options, to_filter(filters))
 
     @override
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
@@ -138,14 +144,11 @@ class MatryoshkaRetriever(BaseRetriever):
         return unit_mean(await asyncio.gather(*asked))
 
     def _query(self, bundle: QueryBundle, embedding: list[float]) -> VectorStoreQuery:
-        mode = VectorStoreQueryMode.DEFAULT if self._mmr_threshold is None else "mmr"
         return VectorStoreQuery(
             query_embedding=embedding,
             query_str=bundle.query_str,
             similarity_top_k=self.similarity_top_k,
-            filters=self._filters,
-            mode=VectorStoreQueryMode(mode),
-            mmr_threshold=self._mmr_threshold,
+            **self._asked,
         )
 
     def _scored(self, result: VectorStoreQueryResult) -> list[NodeWithScore]:

@@ -12,18 +12,21 @@ from llama_index.core.vector_stores import (
 )
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from qdrant_client import AsyncQdrantClient
-from typing_extensions import override
+from typing_extensions import Unpack, override
 
 from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.llama_index.events import span
-from mrl_adapters.llama_index.nodes import DOCUMENT_KEY
 from mrl_adapters.llama_index.options import QueryOptions
-from mrl_adapters.llama_index.queries import answer
-from mrl_adapters.llama_index.replaced import Replaced
-from mrl_adapters.llama_index.storing import add_nodes, delete_nodes, read_nodes
+from mrl_adapters.llama_index.reserved import DOCUMENT_KEY
+from mrl_adapters.llama_index.searching import answer
+from mrl_adapters.llama_index.writing import (
+    ReplacedDocuments,
+    add_nodes,
+    delete_nodes,
+    read_nodes,
+)
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.driver import Client
-from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.loading import Load
 from mrl_adapters.qdrant.payload_keys import AskedKeys
@@ -70,7 +73,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
 
     _collection: MatryoshkaCollection = PrivateAttr()
     _driver: Driver = PrivateAttr()
-    _replaced: Replaced = PrivateAttr()
+    _replaced: ReplacedDocuments = PrivateAttr()
 
     def __init__(
         self,
@@ -94,7 +97,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
             payload_indexes=_own_indexes(layout),
             keys=AskedKeys(text_key),
         )
-        self._replaced = Replaced(self._collection)
+        self._replaced = ReplacedDocuments(self._collection)
 
     @classmethod
     @override
@@ -264,7 +267,9 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
 
     @override
     @span
-    def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
+    def query(  # type: ignore[override] # unknown options are refused
+        self, query: VectorStoreQuery, **options: Unpack[QueryOptions]
+    ) -> VectorStoreQueryResult:
         """Find the nodes nearest to a query's embedding.
 
         Scores are the full vectors' own similarities; under Euclid and Manhattan
@@ -273,7 +278,7 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         Args:
             query: The query, in mode DEFAULT or MMR. Ids and filters all have to hold; empty
                 lists of ids mean no restriction, as LlamaIndex's own retrievers pass them.
-            **kwargs: See :class:`~mrl_adapters.llama_index.options.QueryOptions`. Retrievers
+            **options: See :class:`~mrl_adapters.llama_index.options.QueryOptions`. Retrievers
                 pass them on from their ``vector_store_kwargs``.
 
         Raises:
@@ -281,40 +286,37 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
             DimensionsError: The embedding's size is not the collection's.
             EmbeddingError: There is no embedding, or one with NaN, infinity or only zeros.
         """
-        return self._driver.run(self._answer([query], kwargs))[0]
+        return self._driver.run(answer(self._collection, [query], options))[0]
 
     @override
     @span
-    async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
+    async def aquery(  # type: ignore[override] # unknown options are refused
+        self, query: VectorStoreQuery, **options: Unpack[QueryOptions]
+    ) -> VectorStoreQueryResult:
         """Find nodes, as :meth:`query` does."""
-        return (await self._driver.arun(self._answer([query], kwargs)))[0]
+        return (await self._driver.arun(answer(self._collection, [query], options)))[0]
 
     @span
     def query_batch(
-        self, queries: Sequence[VectorStoreQuery], **kwargs: Any
+        self, queries: Sequence[VectorStoreQuery], **options: Unpack[QueryOptions]
     ) -> list[VectorStoreQueryResult]:
         """Answer several queries in one request.
 
         Args:
             queries: As :meth:`query` takes them.
-            **kwargs: The same options for all of them.
+            **options: The same for all of them.
 
         Returns:
             One result a query.
         """
-        return self._driver.run(self._answer(queries, kwargs))
+        return self._driver.run(answer(self._collection, queries, options))
 
     @span
     async def aquery_batch(
-        self, queries: Sequence[VectorStoreQuery], **kwargs: Any
+        self, queries: Sequence[VectorStoreQuery], **options: Unpack[QueryOptions]
     ) -> list[VectorStoreQueryResult]:
         """Answer several queries in one request, as :meth:`query_batch` does."""
-        return await self._driver.arun(self._answer(queries, kwargs))
-
-    def _answer(
-        self, queries: Sequence[VectorStoreQuery], options: dict[str, Any]
-    ) -> Flow[list[VectorStoreQueryResult]]:
-        return answer(self._collection, queries, QueryOptions.read(options))
+        return await self._driver.arun(answer(self._collection, queries, options))
 
 
 def _own_indexes(layout: CollectionLayout | None) -> dict[str, str]:

@@ -20,10 +20,10 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import TextNode
 
 from mrl_adapters.langchain import MatryoshkaRetriever, MatryoshkaVectorStore
-from mrl_adapters.langchain.documents import to_document
+from mrl_adapters.langchain.points import to_document
 from mrl_adapters.llama_index import MatryoshkaRetriever as LlamaRetriever
 from mrl_adapters.llama_index import MatryoshkaVectorStore as LlamaStore
-from mrl_adapters.llama_index.nodes import to_node
+from mrl_adapters.llama_index.points import to_node
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.engine import EDGE

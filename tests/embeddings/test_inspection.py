@@ -17,9 +17,9 @@ from mrl_adapters.embeddings import TruncatedEmbedder
 from mrl_adapters.embeddings.embedder import as_embedder
 from mrl_adapters.embeddings.inspection import applies_prompts, layers, model_name
 from mrl_adapters.langchain import MatryoshkaEmbeddings
-from mrl_adapters.langchain.adopted import AdoptedEmbeddings
+from mrl_adapters.langchain.embedder import EmbedderEmbeddings
 from mrl_adapters.llama_index import MatryoshkaEmbedding
-from mrl_adapters.llama_index.adopted import EmbedderEmbedding
+from mrl_adapters.llama_index.embedder import EmbedderEmbedding
 
 _MODEL = "nomic-embed-text-v1.5"
 _PROMPTS = ("search_query: ", "search_document: ")
@@ -107,7 +107,7 @@ WRAPPERS: dict[str, Callable[[Any], Any]] = {
     "one's own": Around,
     "with slots": Slotted,
     "LlamaIndex's shell": lambda held: as_embedder(LangchainEmbedding(held)),
-    "ours for LangChain": AdoptedEmbeddings,
+    "ours for LangChain": EmbedderEmbeddings,
     "ours for LlamaIndex": lambda held: as_embedder(EmbedderEmbedding(held)),
     "shortened": lambda held: TruncatedEmbedder(held, 512),
     "shortened for LlamaIndex": lambda held: as_embedder(

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from langchain_core.embeddings import Embeddings
+from qdrant_client import models
+from reference import record_requests
 
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.langchain import MatryoshkaVectorStore
@@ -53,6 +55,19 @@ def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
     )
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def requests(client: Client, monkeypatch: pytest.MonkeyPatch) -> list[models.QueryRequest]:
+    """Every search request that the client gets from here on."""
+    return record_requests(client, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def vectors() -> dict[str, list[float]]:
+    """The full vectors of the store's documents, by their ids."""
+    found = WordLlamaEmbedder().embed_documents(TEXTS)
+    return {name: list(vector) for name, vector in zip("abcdef", found, strict=True)}
 
 
 @pytest.fixture

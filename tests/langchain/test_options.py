@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from langchain_core.vectorstores import VectorStoreRetriever
 from pydantic import ValidationError
+from reference import diverse_ranking, ranking
 
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.errors import ConfigurationError
@@ -105,9 +106,16 @@ def test_factories_refuse_a_misspelt_option_and_a_missing_name(client, embedding
 # What as_retriever honours
 
 
-def test_options_at_the_top_and_in_search_kwargs_are_the_same(store):
-    for options in ({"filter": {"even": True}, "k": 2}, {"k": 9, "offset": 2, "filter": {"n": 3}}):
+def test_options_at_the_top_and_in_search_kwargs_are_the_same(store, embeddings, vectors):
+    order = [name for name, _ in ranking(embeddings.embed_query("files"), vectors)]
+    evens = [name for name in order if name in "ace"]
+    for options, names in (
+        ({"filter": {"even": True}, "k": 2}, evens[:2]),
+        ({"k": 9, "offset": 2}, order[2:]),
+        ({"k": 9, "offset": 1, "filter": {"even": True}}, evens[1:]),
+    ):
         expected = store.similarity_search("files", **options)
+        assert ids(expected) == names
         for retriever in (
             store.as_retriever(**options),
             store.as_retriever(search_kwargs=options),
@@ -124,9 +132,15 @@ def test_a_calls_options_go_before_the_retrievers(store):
     assert len(retriever.invoke("files", k=9)) == 3
 
 
-def test_diversity_is_had_by_search_type_at_the_top_or_for_one_call(store):
+def test_diversity_is_had_by_search_type_at_the_top_or_for_one_call(store, embeddings, vectors):
     options = {"k": 3, "fetch_k": 6, "lambda_mult": 0.0}
     diverse = store.max_marginal_relevance_search("copy files", **options)
+    expected = diverse_ranking(embeddings.embed_query("copy files"), vectors, 3, 0.0)
+    assert ids(diverse) == expected
+    by_vector = store.max_marginal_relevance_search_by_vector(
+        embeddings.embed_query("copy files"), **options
+    )
+    assert ids(by_vector) == expected
     assert diverse != store.similarity_search("copy files", k=3)
     assert store.as_retriever(search_type="mmr", **options).invoke("copy files") == diverse
     plain = store.as_retriever(**options)

@@ -10,6 +10,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnablePassthrough
 from pydantic import ValidationError
+from reference import diverse_ranking, ranking, shortlists
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain import MatryoshkaRetriever
@@ -40,19 +41,31 @@ async def test_async_gives_the_same(retriever):
     assert await retriever.abatch(["files", "dates"]) == retriever.batch(["files", "dates"])
 
 
-def test_mmr_diversifies(retriever):
-    plain = retriever.invoke("copy files", k=3)
-    options = {"k": 3, "search_type": "mmr", "fetch_k": 6}
-    assert retriever.invoke("copy files", **options, lambda_mult=1) == plain
-    assert retriever.invoke("copy files", **options, lambda_mult=0) != plain
+@pytest.mark.parametrize("share", [0, 0.3, 0.5, 1])
+def test_mmr_diversifies_as_greedy_choice_among_all_documents_does(
+    retriever, embeddings, vectors, share
+):
+    expected = diverse_ranking(embeddings.embed_query("copy files"), vectors, 4, share)
+    options = {"k": 4, "fetch_k": 6, "lambda_mult": share}
+    assert ids(retriever.invoke("copy files", search_type="mmr", **options)) == expected
+    nearest = [name for name, _ in ranking(embeddings.embed_query("copy files"), vectors)][:4]
+    assert ids(retriever.invoke("copy files", **options)) == nearest
 
 
-@pytest.mark.parametrize("plan", [SearchPlan(exact=True), {"exact": True}])
-def test_a_plan_is_a_field_or_an_override(retriever, plan):
-    fixed = MatryoshkaRetriever(vectorstore=retriever.vectorstore, k=2, plan=plan)
-    assert (
-        fixed.invoke("files") == retriever.invoke("files", plan=plan) == retriever.invoke("files")
-    )
+@pytest.mark.parametrize(
+    ("plan", "expected"),
+    [
+        (SearchPlan(oversampling=2, min_candidates=3, stages=(128,)), {"short_128": 4}),
+        ({"min_candidates": 20, "stages": (128,)}, {"short_128": 20}),
+        ({"exact": True}, {}),
+    ],
+    ids=["a plan", "knobs", "exact"],
+)
+def test_a_plan_is_a_field_or_an_override(store, retriever, requests, plan, expected):
+    MatryoshkaRetriever(vectorstore=store, k=2, plan=plan).invoke("files")
+    retriever.invoke("files", plan=plan)
+    assert [shortlists(request) for request in requests] == [expected, expected]
+    assert [request.limit for request in requests] == [2, 2]
 
 
 def test_a_misspelt_field_or_override_is_an_error(store, retriever):
@@ -60,7 +73,7 @@ def test_a_misspelt_field_or_override_is_an_error(store, retriever):
         MatryoshkaRetriever(vectorstore=store, top_k=3)
     with pytest.raises(ConfigurationError, match="no option 'top_k'"):
         retriever.invoke("files", top_k=3)
-    with pytest.raises(ConfigurationError, match="'best', expected 'similarity' or 'mmr'"):
+    with pytest.raises(ConfigurationError, match="'best', expected one of: similarity, mmr"):
         retriever.invoke("files", search_type="best")
 
 

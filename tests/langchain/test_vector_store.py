@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from langchain_core.documents import Document
 from qdrant_client import models
+from reference import ranking
 
 from mrl_adapters.errors import (
     CollectionMismatchError,
@@ -197,11 +198,13 @@ def test_a_misspelt_option_is_an_error_not_a_silence(store):
         store.add_texts(["one", 2])
 
 
-def test_scores_are_those_of_the_full_vectors(store, embeddings):
-    found = store.similarity_search_with_score("delete files", k=6, plan={"oversampling": 3})
-    exact = store.similarity_search_with_score("delete files", k=6, plan={"exact": True})
-    assert [each.id for each, _ in found] == [each.id for each, _ in exact]
-    np.testing.assert_allclose([s for _, s in found], [s for _, s in exact], atol=1e-6)
+@pytest.mark.parametrize("plan", [None, {"stages": (128,)}, {"exact": True}])
+def test_scores_are_those_of_the_full_vectors(store, embeddings, vectors, plan):
+    found = store.similarity_search_with_score("delete files", k=6, plan=plan)
+    expected = ranking(embeddings.embed_query("delete files"), vectors)
+    assert [each.id for each, _ in found] == [name for name, _ in expected]
+    # Stored as float16.
+    np.testing.assert_allclose([s for _, s in found], [s for _, s in expected], atol=5e-4)
 
 
 def test_score_threshold_and_delete_by_filter(store):

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import TextNode
-from qdrant_client import QdrantClient
+from qdrant_client import QdrantClient, models
+from reference import record_requests
 
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.llama_index import MatryoshkaEmbedding, MatryoshkaVectorStore
@@ -85,6 +86,12 @@ def new_store(client: Client, name: str) -> NewStore:
         return MatryoshkaVectorStore(name, client, **options)
 
     return make
+
+
+@pytest.fixture
+def requests(client: Client, monkeypatch: pytest.MonkeyPatch) -> list[models.QueryRequest]:
+    """Every search request that the client gets from here on."""
+    return record_requests(client, monkeypatch)
 
 
 @pytest.fixture

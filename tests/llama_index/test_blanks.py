@@ -14,7 +14,7 @@ from llama_index.core.vector_stores import VectorStoreQuery
 from mrl_adapters.embeddings import TruncatedEmbedder, WordLlamaEmbedder
 from mrl_adapters.errors import EmbeddingError
 from mrl_adapters.llama_index import MatryoshkaEmbedding, MatryoshkaRetriever
-from mrl_adapters.llama_index.adopted import EmbedderEmbedding, unit_mean
+from mrl_adapters.llama_index.embedder import EmbedderEmbedding, unit_mean
 from mrl_adapters.qdrant import ZeroVectorsWarning
 
 

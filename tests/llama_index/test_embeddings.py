@@ -23,8 +23,8 @@ from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.errors import ConfigurationError, DimensionsError
 from mrl_adapters.llama_index import MatryoshkaEmbedding, OpenAIMatryoshkaEmbedding
-from mrl_adapters.llama_index.adopted import EmbedderEmbedding
-from mrl_adapters.llama_index.secrets import without_secrets
+from mrl_adapters.llama_index.embedder import EmbedderEmbedding
+from mrl_adapters.llama_index.embeddings import without_secrets
 from mrl_adapters.registry import MatryoshkaWarning
 from mrl_adapters.vectors import truncate
 

@@ -22,6 +22,7 @@ from llama_index.core.tools import QueryEngineTool, ToolMetadata
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 
 from mrl_adapters.embeddings import WordLlamaEmbedder
+from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.llama_index import MatryoshkaEmbedding, MatryoshkaRetriever, MatryoshkaVectorStore
 from mrl_adapters.qdrant import CollectionLayout, connect
 
@@ -113,7 +114,8 @@ def test_query_options_pass_through_a_retriever(index):
     every = found()
     filters = MetadataFilters(filters=[MetadataFilter(key="n", value=2)])
     assert found(filters=filters) == ["gzip.md"]
-    assert found(vector_store_kwargs={"exact": True}) == every
+    with pytest.raises(ConfigurationError, match="no option 'exakt'"):
+        found(vector_store_kwargs={"exakt": True})
     assert found(vector_store_kwargs={"score_threshold": 0.999}) == []
     assert found(doc_ids=["sort.md"]) == ["sort.md"]
     mmr = {"vector_store_query_mode": "mmr"}

@@ -25,7 +25,7 @@ from qdrant_client import models
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.langchain import MatryoshkaVectorStore as LangChainStore
 from mrl_adapters.llama_index import MatryoshkaVectorStore
-from mrl_adapters.llama_index.nodes import to_node, to_payload
+from mrl_adapters.llama_index.points import to_node, to_payload
 from mrl_adapters.qdrant import MissingShortVectorsWarning, UnreadableContentWarning
 from mrl_adapters.qdrant.contents import Contents, unreadable
 from mrl_adapters.qdrant.payload_keys import PayloadKeys

@@ -14,7 +14,7 @@ from llama_index.core.vector_stores import VectorStoreQuery
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.llama_index import MatryoshkaRetriever, MatryoshkaVectorStore
-from mrl_adapters.llama_index.adopted import EmbedderEmbedding
+from mrl_adapters.llama_index.embedder import EmbedderEmbedding
 
 EMBEDDING = [1.0] * 256
 DOORS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [

@@ -12,7 +12,7 @@ from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.llama_index import MatryoshkaVectorStore
-from mrl_adapters.llama_index.nodes import to_payload
+from mrl_adapters.llama_index.points import to_payload
 
 NewStore = Callable[..., MatryoshkaVectorStore]
 VALUES = {"price": Decimal("1.50"), "n": np.int64(3), "day": dt.date(2024, 1, 1), "raw": b"1"}

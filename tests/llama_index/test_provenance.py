@@ -17,7 +17,7 @@ from mrl_adapters.llama_index import (
     MatryoshkaRetriever,
     MatryoshkaVectorStore,
 )
-from mrl_adapters.llama_index.adopted import EmbedderEmbedding
+from mrl_adapters.llama_index.embedder import EmbedderEmbedding
 from mrl_adapters.llama_index.provenance import _Memory, made_by
 
 SIZE = 16

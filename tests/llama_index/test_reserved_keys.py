@@ -7,8 +7,8 @@ from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.langchain.documents import to_document
-from mrl_adapters.llama_index.nodes import to_node, to_payload
+from mrl_adapters.langchain.points import to_document
+from mrl_adapters.llama_index.points import to_node, to_payload
 from mrl_adapters.qdrant.contents import STORES_OWN, Contents
 
 KEYS = sorted(STORES_OWN)

@@ -1,6 +1,7 @@
 """The retriever: a store and an embed_model, no index."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 from llama_index_instrumentation.span_handlers import SimpleSpanHandler
 from pydantic import PrivateAttr
+from qdrant_client import models
+from reference import diverse_ranking, ranking, shortlists
 
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
@@ -93,18 +96,45 @@ def test_a_batch_is_one_request(store, embed_model, call, monkeypatch):
     assert asked == [3]
 
 
-def test_options_reach_the_search(store, embed_model):
-    def found(**options: Any) -> list[str]:
-        return ids(MatryoshkaRetriever(store, embed_model, 6, **options).retrieve("files"))
+def test_every_option_of_the_store_reaches_the_search(store, embed_model, nodes, call, requests):
+    def found(k: int = 6, **options: Any) -> list[str]:
+        retriever = MatryoshkaRetriever(store, embed_model, k, **options)
+        return ids(call(retriever, "retrieve", "files"))
 
-    every = found()
+    asked, vectors = embed_model.get_query_embedding("files"), {n.id_: n.embedding for n in nodes}
+    scored = ranking(asked, vectors)
+    every = [name for name, _ in scored]
     evens = MetadataFilters(filters=[MetadataFilter(key="even", value=1)])
-    assert sorted(found(filters=evens)) == ["a", "c", "e"]
-    assert found(plan=SearchPlan(exact=True)) == every
-    best = MatryoshkaRetriever(store, embed_model, 1).retrieve("files")[0].score
-    assert found(score_threshold=best - 1e-3) == every[:1]
-    assert found(mmr_threshold=1.0) == every
-    assert found(mmr_threshold=0.0) != every
+    assert found() == every
+    assert found(filters=evens) == [name for name in every if name in "ace"]
+    assert found(score_threshold=(scored[1][1] + scored[2][1]) / 2) == every[:2]
+    assert found(node_ids=["b", "e"]) == [name for name in every if name in "be"]
+    assert found(doc_ids=["c"]) == ["c"]
+    must = [models.FieldCondition(key="n", match=models.MatchValue(value=4))]
+    assert found(qdrant_filters=models.Filter(must=must)) == ["e"]
+    for share in (0.0, 0.4, 1.0):
+        expected = diverse_ranking(asked, vectors, 4, share)
+        assert found(4, mmr_threshold=share, mmr_prefetch_k=6) == expected
+        assert found(4, mode="mmr", mmr_threshold=share, mmr_prefetch_k=6) == expected
+    assert found(4, mode="mmr") == diverse_ranking(asked, vectors, 4, 0.5)
+    for options, expected in (
+        ({"plan": {"min_candidates": 7, "oversampling": 1, "stages": (64,)}}, {"short_64": 7}),
+        ({"plan": {"stages": (64,)}, "exact": True}, {}),
+    ):
+        requests.clear()
+        assert found(**options) == every
+        assert [shortlists(request) for request in requests] == [expected]
+    elsewhere = MatryoshkaRetriever(store, embed_model, shard_key="europe")
+    with contextlib.suppress(Exception):  # no engine of these has such a shard
+        call(elsewhere, "retrieve", "files")
+    assert requests[-1].shard_key == "europe"
+
+
+def test_a_misspelt_option_is_refused_with_the_list(store, embed_model):
+    with pytest.raises(ConfigurationError, match=r"'exakt'\..*It has: .*score_threshold.*mode"):
+        MatryoshkaRetriever(store, embed_model, exakt=True)
+    with pytest.raises(ConfigurationError, match="Query mode sparse"):
+        MatryoshkaRetriever(store, embed_model, mode="sparse")
 
 
 def test_a_bundle_with_an_embedding_is_not_embedded_again(store, embed_model, nodes, call):

@@ -22,6 +22,7 @@ from llama_index.core.vector_stores import (
 )
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from qdrant_client import AsyncQdrantClient, models
+from reference import diverse_ranking, ranking, shortlists
 
 from mrl_adapters.errors import (
     CollectionMismatchError,
@@ -219,7 +220,7 @@ class TestContract:
         asked = question(embed_model, "files", 6, filters=filters)
         assert sorted(call(store, "query", asked).ids) == ["a", "b", "d"]
 
-    def test_mmr_follows_its_threshold(self, store, embed_model, call):
+    def test_mmr_follows_its_threshold(self, store, nodes, embed_model, call):
         def ranked(**options: Any) -> list[str]:
             asked = question(embed_model, "files", 4, mode=VectorStoreQueryMode.MMR)
             return call(store, "query", asked, **options).ids
@@ -229,7 +230,11 @@ class TestContract:
         diverse = ranked(mmr_threshold=0, mmr_prefetch_k=6)
         assert diverse[0] == plain[0]
         assert diverse != plain
-        assert ranked() == ranked(mmr_threshold=0.5)
+        vectors = {node.id_: node.embedding for node in nodes}
+        asked = question(embed_model, "files", 4)
+        for options, share in (({}, 0.5), ({"mmr_threshold": 0.3}, 0.3)):
+            expected = diverse_ranking(asked.query_embedding, vectors, 4, share)
+            assert ranked(**options) == expected
         asked = question(embed_model, "files", 4, mode=VectorStoreQueryMode.MMR, mmr_threshold=1.0)
         assert call(store, "query", asked).ids == plain
 
@@ -244,19 +249,23 @@ class TestContract:
         with pytest.raises(ConfigurationError, match=rf"Query mode {mode.name}.*DEFAULT or MMR"):
             call(store, "query", asked)
 
-    def test_options_of_a_query(self, store, embed_model, call):
+    def test_options_of_a_query(self, store, nodes, embed_model, call, requests):
         asked = question(embed_model, "copy a folder", 6)
         every = call(store, "query", asked)
         threshold = every.similarities[2]
         assert call(store, "query", asked, score_threshold=threshold + 1e-4).ids == every.ids[:2]
         must = [models.FieldCondition(key="n", match=models.MatchValue(value=4))]
         assert call(store, "query", asked, qdrant_filters=models.Filter(must=must)).ids == ["e"]
+        vectors = {node.id_: node.embedding for node in nodes}
+        expected = [name for name, _ in ranking(asked.query_embedding, vectors)]
+        requests.clear()
         for options in (
             {"exact": True},
-            {"plan": {"oversampling": 1, "min_candidates": 6}},
             {"plan": SearchPlan(exact=True)},
+            {"plan": {"oversampling": 1, "min_candidates": 7, "stages": (64,)}},
         ):
-            assert call(store, "query", asked, **options).ids == every.ids
+            assert call(store, "query", asked, **options).ids == expected
+        assert [shortlists(request) for request in requests] == [{}, {}, {"short_64": 7}]
 
     def test_several_queries_are_one_request(self, store, embed_model, call):
         asked = [question(embed_model, text, 1) for text in ("copy a folder", "gzip")]

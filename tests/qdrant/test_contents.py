@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from llama_index.core.schema import TextNode
 from qdrant_client import models
 
-from mrl_adapters.langchain.documents import to_document
-from mrl_adapters.llama_index.nodes import to_node, to_payload
+from mrl_adapters.langchain.points import to_document
+from mrl_adapters.llama_index.points import to_node, to_payload
 from mrl_adapters.qdrant import UnreadableContentWarning
 from mrl_adapters.qdrant.contents import Contents, unreadable
 from mrl_adapters.qdrant.payload_keys import TEXT_KEYS, PayloadKeys

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
-from mrl_adapters.llama_index.nodes import to_node
+from mrl_adapters.llama_index.points import to_node
 from mrl_adapters.qdrant import CollectionLayout, MatryoshkaCollection, SearchPlan, migrate, rotate
 from mrl_adapters.qdrant.contents import Contents, UnreadableContentWarning
 from mrl_adapters.qdrant.driver import Client

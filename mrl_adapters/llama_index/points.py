@@ -1,4 +1,4 @@
-"""Nodes to payloads and back.
+"""Nodes to points and back.
 
 The payload is that of llama-index-vector-stores-qdrant (``_node_content`` and the metadata beside
 it), so that each store reads what the other wrote. Payloads of LangChain stores
@@ -20,13 +20,12 @@ from pydantic_core import from_json
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.llama_index.reserved import kept_apart
+from mrl_adapters.llama_index.reserved import DOCUMENT_KEY, kept_apart
 from mrl_adapters.qdrant.contents import Contents, node_content
 from mrl_adapters.qdrant.ids import PointId, original_id
 from mrl_adapters.qdrant.payload import plain_payload
 from mrl_adapters.qdrant.payload_keys import NODE_KEY, STORES_OWN
 
-DOCUMENT_KEY = "doc_id"
 _KINDS: dict[str, type[BaseNode]] = {
     each.class_name(): each for each in (Node, IndexNode, ImageNode, TextNode, ImageDocument)
 }
@@ -35,9 +34,6 @@ _MEDIA = ("image_resource", "audio_resource", "video_resource")
 
 def to_payload(node: BaseNode) -> dict[str, Any]:
     """Build what is stored beside a node's vectors.
-
-    Args:
-        node: The node; its embedding is left out.
 
     Returns:
         The metadata (those under the store's own names apart: see :mod:`.reserved`), the whole
@@ -97,11 +93,7 @@ def to_node(
 ) -> BaseNode:
     """Build the node that a point holds, whoever wrote it.
 
-    Args:
-        point: A point with its payload.
-        contents: Reads what is not as LlamaIndex writes it today.
-        vector_name: Which of its vectors becomes the node's embedding; None leaves that empty, and
-            so does a point without it.
+    The vector of that name becomes its embedding, if the point has it.
 
     Warns:
         UnreadableContentWarning: Its content is missing or cannot be read as a node; what can be
@@ -121,7 +113,7 @@ def to_node(
 
 
 def _kept_node(payload: dict[str, Any], contents: Contents, point: PointId) -> BaseNode | None:
-    """Give the node that LlamaIndex has kept, or None where it is none that this one can read."""
+    """Read the node that LlamaIndex has kept; None where it cannot be read."""
     try:
         fields = from_json(payload[NODE_KEY])
         if "metadata" not in fields:  # LlamaIndex.TS keeps it beside the node alone
@@ -137,7 +129,7 @@ def _kept_node(payload: dict[str, Any], contents: Contents, point: PointId) -> B
 
 
 def _text_beside(payload: dict[str, Any], metadata: Any, contents: Contents) -> str:
-    """Find the text of a node that was kept without it, as some stores do: no metadata of it."""
+    """Find the text of a node that some stores keep beside it; metadata are no text."""
     for key in (contents.keys.content, "text"):
         if isinstance(text := payload.get(key), str) and key not in metadata:
             return text

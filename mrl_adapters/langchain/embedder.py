@@ -1,4 +1,4 @@
-"""Embedders that know no framework as LangChain's Embeddings.
+"""Embedders that know no framework, as LangChain's Embeddings.
 
 Parts of LangChain and LangGraph (EmbeddingsFilter, LangGraph's stores) take nothing else.
 """
@@ -18,25 +18,13 @@ for _kind in (LocalEmbedder, OpenAIEmbedder, TruncatedEmbedder):
 
 
 def as_embeddings(embedder: object) -> Embeddings:
-    """Return an embedder itself where it is LangChain's, else a thin shell around it.
-
-    Args:
-        embedder: A LangChain Embeddings, one of ours, any object with their methods, or a
-            LlamaIndex BaseEmbedding.
-
-    Raises:
-        ConfigurationError: It is none of these.
-    """
-    adopted = as_embedder(embedder)
-    return adopted if isinstance(adopted, Embeddings) else AdoptedEmbeddings(adopted)
+    """Return an embedder itself where it is LangChain's, else a thin shell around it."""
+    made = as_embedder(embedder)
+    return made if isinstance(made, Embeddings) else EmbedderEmbeddings(made)
 
 
-class AdoptedEmbeddings(Embeddings):
-    """Give an embedder the class that LangChain asks for, and its answers Python floats.
-
-    Args:
-        base: Anything with the four methods.
-    """
+class EmbedderEmbeddings(Embeddings):
+    """An embedder with the class that LangChain asks for, and answers of Python floats."""
 
     def __init__(self, base: Embedder) -> None:
         self.base = base

@@ -1,9 +1,4 @@
-"""Documents to payloads and back.
-
-The payload is that of langchain-qdrant (``page_content`` and ``metadata``, or the collection's own
-keys), so that each store reads what the other wrote. Payloads of LlamaIndex stores
-(``_node_content``) are read as well.
-"""
+"""Texts, metadata and ids, cut into the batches in which they are embedded and stored."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sized
@@ -11,56 +6,20 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from langchain_core.documents import Document
-from qdrant_client import models
 
 from mrl_adapters.arguments import require_list, require_members
-from mrl_adapters.edge import construct
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.contents import Contents
-from mrl_adapters.qdrant.ids import DocumentId, id_text, original_id
+from mrl_adapters.qdrant.ids import DocumentId, id_text
 from mrl_adapters.qdrant.payload import PlainPayloads, plain_payload
-from mrl_adapters.qdrant.payload_keys import NODE_KEY, PayloadKeys
+from mrl_adapters.qdrant.payload_keys import PayloadKeys
 
 _ENDED: Any = object()
 _Row: TypeAlias = tuple[str | None, str, dict[str, Any]]
-_EMPTY = Document(page_content="").__dict__
-
-
-def to_document(point: models.Record | models.ScoredPoint, contents: Contents) -> Document:
-    """Build the document that a point holds.
-
-    Args:
-        point: A point with its payload.
-        contents: Knows the collection's keys, and reads what this package did not write.
-
-    Returns:
-        The document with the id that its writer chose; nothing is added to its metadata.
-
-    Warns:
-        UnreadableContentWarning: Its text or metadata is missing or is none; once a collection.
-    """
-    payload, keys = point.payload or {}, contents.keys
-    text, metadata = payload.get(keys.content), None
-    if keys.metadata is not None:
-        metadata = payload.get(keys.metadata, {})
-        if metadata is None:
-            metadata = {}
-    if NODE_KEY in payload or not (isinstance(text, str) and isinstance(metadata, dict)):
-        text, metadata = contents.text_and_metadata(payload, point.id)
-    content = {"id": original_id(point.id, payload), "metadata": metadata, "page_content": text}
-    return construct(Document, {**_EMPTY, **content})
 
 
 @dataclass(frozen=True)
 class DocumentBatch:
-    """Texts to embed and store together.
-
-    Args:
-        ids: The callers' ids, None where there is none.
-        texts: What is embedded.
-        payloads: What is stored beside the vectors.
-        whole: Whether these are all the texts of the call.
-    """
+    """Texts to embed and store together; ``whole`` if they are all the texts of the call."""
 
     ids: list[str | None]
     texts: list[str]
@@ -70,15 +29,7 @@ class DocumentBatch:
     def portions(
         self, ids: list[str], size: int
     ) -> Iterator[tuple[list[str], list[str], PlainPayloads]]:
-        """Cut it into smaller batches.
-
-        Args:
-            ids: One id a text.
-            size: Texts a batch.
-
-        Yields:
-            Ids, texts and payloads.
-        """
+        """Yield ids, texts and payloads of at most ``size`` documents at a time."""
         for start in range(0, len(ids), size):
             rows = slice(start, start + size)
             yield ids[rows], self.texts[rows], PlainPayloads(self.payloads[rows])
@@ -91,19 +42,14 @@ def batches_of(
     batch_size: int,
     keys: PayloadKeys,
 ) -> Iterator[DocumentBatch]:
-    """Cut columns of texts, metadata and ids into batches, reading no further than needed.
+    """Cut columns of texts, metadata and ids into batches.
 
-    Args:
-        texts: The texts; a generator is read once.
-        metadatas: One mapping a text; None for empty ones.
-        ids: One id a text, None entries (or none at all) for new ids.
-        batch_size: Texts a batch of a generator; a list is one batch.
-        keys: Where the collection keeps texts and metadata.
+    A list is one batch, checked whole with all that belongs to it before anything is embedded; a
+    generator is read and checked batch by batch, no further than needed.
 
     Raises:
         ConfigurationError: The columns differ in length, a text is not a string, an id is none, or
-            metadata cannot be stored. A list of texts is checked whole, with all that belongs to
-            it, before anything is embedded; a generator batch by batch.
+            metadata cannot be stored.
     """
     require_list(texts, "texts", "strings")
     if metadatas is not None:
@@ -170,13 +116,7 @@ def _uneven(name: str, found: object, expected: object) -> ConfigurationError:
 
 
 def columns_of(documents: Iterable[Document]) -> dict[str, Any]:
-    """Split documents into the columns that adding texts takes, reading no further than needed.
-
-    Args:
-        documents: Documents; a generator is read once, as the columns are.
-
-    Returns:
-        ``texts``, ``metadatas`` and ``ids``.
+    """Split documents into the ``texts``, ``metadatas`` and ``ids`` that adding texts takes.
 
     Raises:
         ConfigurationError: They are no list, or one of them is no Document; of a generator once it
@@ -187,13 +127,13 @@ def columns_of(documents: Iterable[Document]) -> dict[str, Any]:
     if isinstance(documents, Sized):
         given = list(checked)
         return {
-            "texts": [each.page_content for each in given],
-            "metadatas": [each.metadata for each in given],
-            "ids": [each.id for each in given],
+            "texts": [document.page_content for document in given],
+            "metadatas": [document.metadata for document in given],
+            "ids": [document.id for document in given],
         }
     contents, metadatas, ids = itertools.tee(checked, 3)
     return {
-        "texts": (each.page_content for each in contents),
-        "metadatas": (each.metadata for each in metadatas),
-        "ids": (each.id for each in ids),
+        "texts": (document.page_content for document in contents),
+        "metadatas": (document.metadata for document in metadatas),
+        "ids": (document.id for document in ids),
     }

@@ -1,4 +1,4 @@
-"""Embedders that know no framework as LlamaIndex embed_models."""
+"""Embedders that know no framework, as LlamaIndex embed_models."""
 
 import pickle
 from collections.abc import Callable
@@ -34,11 +34,7 @@ class UnitEmbedding(BaseEmbedding):
     @classmethod
     @override
     def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> Self:
-        """Refuse to be made from a dict or JSON.
-
-        Raises:
-            ConfigurationError: Always: neither holds what makes the vectors.
-        """
+        """Refuse to be made from a dict or JSON, which do not hold what makes the vectors."""
         msg = (
             f"{cls.__name__} cannot be made from a dict or JSON, which hold no keys and nothing "
             f"that makes vectors. Make it anew, with {cls.__name__}(...)."
@@ -153,14 +149,7 @@ def _check_pickles(whole: BaseEmbedding, part: object) -> None:
 
 
 def unit_mean(vectors: list[Embedding]) -> Embedding:
-    """Average vectors and rescale: the mean of unit vectors is shorter than they are.
-
-    Args:
-        vectors: One or more of the same size; one is returned as it is.
-
-    Raises:
-        EmbeddingError: There are none.
-    """
+    """Average vectors and rescale: the mean of unit vectors is shorter than they are."""
     if not vectors:
         msg = "There is no question to embed, expected at least one. Ask with a text."
         raise EmbeddingError(msg)

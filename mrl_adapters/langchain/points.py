@@ -1,0 +1,36 @@
+"""Points to documents.
+
+The payload is that of langchain-qdrant (``page_content`` and ``metadata``, or the collection's own
+keys), so that each store reads what the other wrote. Payloads of LlamaIndex stores
+(``_node_content``) are read as well.
+"""
+
+from langchain_core.documents import Document
+from qdrant_client import models
+
+from mrl_adapters.edge import construct
+from mrl_adapters.qdrant.contents import Contents
+from mrl_adapters.qdrant.ids import original_id
+from mrl_adapters.qdrant.payload_keys import NODE_KEY
+
+_EMPTY = Document(page_content="").__dict__
+
+
+def to_document(point: models.Record | models.ScoredPoint, contents: Contents) -> Document:
+    """Build the document that a point holds, with the id that its writer chose.
+
+    Nothing is added to its metadata: no ``_id``, no ``_collection_name``.
+
+    Warns:
+        UnreadableContentWarning: Its text or metadata is missing or is none; once a collection.
+    """
+    payload, keys = point.payload or {}, contents.keys
+    text, metadata = payload.get(keys.content), None
+    if keys.metadata is not None:
+        metadata = payload.get(keys.metadata, {})
+        if metadata is None:
+            metadata = {}
+    if NODE_KEY in payload or not (isinstance(text, str) and isinstance(metadata, dict)):
+        text, metadata = contents.text_and_metadata(payload, point.id)
+    content = {"id": original_id(point.id, payload), "metadata": metadata, "page_content": text}
+    return construct(Document, {**_EMPTY, **content})

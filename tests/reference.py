@@ -1,0 +1,61 @@
+"""What searches are compared with: brute force over full vectors, and the requests themselves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from qdrant_client import models
+
+from mrl_adapters.qdrant.driver import Client
+
+
+def ranking(
+    question: Sequence[float], vectors: Mapping[str, Sequence[float]]
+) -> list[tuple[str, float]]:
+    """Rank ids by the cosine of their vectors, nearest first, by brute force."""
+    scores = {name: _cosine(question, vector) for name, vector in vectors.items()}
+    return sorted(scores.items(), key=lambda item: -item[1])
+
+
+def diverse_ranking(
+    question: Sequence[float], vectors: Mapping[str, Sequence[float]], k: int, share: float
+) -> list[str]:
+    """Choose k ids greedily by maximal marginal relevance, among all of them."""
+    chosen = [ranking(question, vectors)[0][0]]
+    while len(chosen) < k:
+        margins = {
+            name: share * _cosine(question, vector)
+            - (1 - share) * max(_cosine(vector, vectors[other]) for other in chosen)
+            for name, vector in vectors.items()
+            if name not in chosen
+        }
+        chosen.append(max(margins, key=margins.__getitem__))
+    return chosen
+
+
+def record_requests(client: Client, monkeypatch: pytest.MonkeyPatch) -> list[models.QueryRequest]:
+    """Return the list that gets each search request of a client from here on."""
+    recorded: list[models.QueryRequest] = []
+    answer = client.query_batch_points
+
+    def query_batch_points(collection_name: str, requests: Any, **options: Any) -> Any:
+        recorded.extend(requests)
+        return answer(collection_name, requests=requests, **options)
+
+    monkeypatch.setattr(client, "query_batch_points", query_batch_points)
+    return recorded
+
+
+def shortlists(request: models.QueryRequest) -> dict[str, int]:
+    """Return the limit of each stage of a request by the name of its vector, outermost first."""
+    limits, stage = {}, request.prefetch
+    while stage is not None:
+        limits[stage.using] = stage.limit
+        stage = stage.prefetch
+    return limits
+
+
+def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    left, right = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    return float(left @ right / np.linalg.norm(left) / np.linalg.norm(right))
