@@ -15,6 +15,7 @@ from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import ConfigDict, SkipValidation, model_validator
 from typing_extensions import Self, override
 
+from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.langchain.filters import MetadataFilter
 from mrl_adapters.langchain.options import (
     SEARCH_OPTIONS,

@@ -45,6 +45,8 @@ class MatryoshkaCollection:
         payload_indexes: Payload field to index type, as in the layout: indexes that a new
             collection gets beside the layout's own.
         keys: What the caller says of the payload keys, if it reads or writes payloads by them.
+        layout_fields: Instead of a whole layout some of its fields, by name: a new collection gets
+            them, and one that exists has to have them.
     """
 
     def __init__(
@@ -56,11 +58,12 @@ class MatryoshkaCollection:
         model: str | None = None,
         payload_indexes: Mapping[str, str] | None = None,
         keys: AskedKeys | None = None,
+        layout_fields: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         _DEFAULT_PLAN.merge(plan)  # refuses unknown knobs now; what it changes may be saved
         self._plan = plan
-        self._opening = Opening(name, layout, model, payload_indexes, keys)
+        self._opening = Opening(name, layout, model, payload_indexes, keys, layout_fields)
 
     @property
     def layout(self) -> CollectionLayout | None:

@@ -1,10 +1,14 @@
 """Get the right client for where the vectors live."""
 
+import inspect
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 from qdrant_client import QdrantClient
+from typing_extensions import TypedDict, Unpack
 
+from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.edge import (
     AnyPath,
     EdgeClient,
@@ -18,6 +22,30 @@ from mrl_adapters.qdrant.server import USUAL_LIMIT_S
 from mrl_adapters.waiting import Deadline, within
 
 
+class ServerOptions(TypedDict, total=False):
+    """What QdrantClient takes beside the arguments of :func:`connect` that it shares.
+
+    Args:
+        port, grpc_port, https, prefix: Parts of a server's address.
+        grpc_options, headers, pool_size: Of the transport.
+        auth_token_provider: Gives tokens that expire, instead of ``api_key``.
+        check_compatibility: Whether the server is asked for its version.
+        cloud_inference, local_inference_batch_size: Embedding by Qdrant, which is not used here.
+    """
+
+    port: int | None
+    grpc_port: int
+    https: bool | None
+    prefix: str | None
+    grpc_options: dict[str, Any] | None
+    headers: dict[str, str] | None
+    pool_size: int | None
+    auth_token_provider: Callable[[], str] | Callable[[], Awaitable[str]] | None
+    check_compatibility: bool
+    cloud_inference: bool
+    local_inference_batch_size: int | None
+
+
 @overload
 def connect(*, path: AnyPath, must_exist: bool = False) -> EdgeClient: ...
 
@@ -27,11 +55,13 @@ def connect(
     *,
     path: AnyPath | None = None,
     url: str | None = None,
+    host: str | None = None,
     api_key: str | None = None,
     location: AnyPath | None = None,
     prefer_grpc: bool = False,
     timeout: int | None = None,
     must_exist: bool = False,
+    **options: Unpack[ServerOptions],
 ) -> EdgeClient | QdrantClient: ...
 
 
@@ -39,11 +69,13 @@ def connect(
     *,
     path: AnyPath | None = None,
     url: str | None = None,
+    host: str | None = None,
     api_key: str | None = None,
     location: AnyPath | None = None,
     prefer_grpc: bool = False,
     timeout: int | None = None,
     must_exist: bool = False,
+    **options: Unpack[ServerOptions],
 ) -> EdgeClient | QdrantClient:
     """Connect to one of the engines.
 
@@ -52,6 +84,7 @@ def connect(
             not be written to is searched in a copy in the system's temporary folder (``TMPDIR``),
             made when a collection is first used, gone when the client closes.
         url: Address of a Qdrant server or cluster.
+        host: Its name alone, where ``port``, ``https`` and ``prefix`` say the rest.
         api_key: The server's key.
         location: ``:memory:`` or a folder of qdrant-client's local mode, for those who have one;
             an address goes to the server, as qdrant-client takes it.
@@ -60,40 +93,41 @@ def connect(
             between them are included; a request that writes waits as long again where the server
             says when to come back. For searches the plan's ``timeout_s`` goes first.
         must_exist: Make no folder: an error if there is none. Nothing else has a use for it.
+        **options: What else QdrantClient takes: see :class:`ServerOptions`.
 
     Returns:
         An EdgeClient for ``path``, a QdrantClient otherwise.
 
     Raises:
-        ConfigurationError: Not exactly one of path, url and location is given, or options of a
-            server come with an embedded engine.
+        ConfigurationError: Not exactly one of path, url, host and location is given, options of a
+            server come with an embedded engine, or an option does not exist.
         DeadlineError: The server does not say in time which version it is.
         EngineError: The path is in use by another process, holds something that is not ours, or
             does not exist and must.
     """
-    places = {"path": path, "url": url, "location": location}
+    refuse_unknown("connect()", options, CONNECT_OPTIONS)
+    places = {"path": path, "url": url, "host": host, "location": location}
     given = [name for name, place in places.items() if place is not None]
     if len(given) != 1:
         msg = (
             f"connect() got {' and '.join(given) or 'no place to connect to'}. Pass exactly one of "
-            "path= (embedded), url= (server) or location= (qdrant-client's local mode)."
+            "path= (embedded), url= or host= (server) or location= (qdrant-client's local mode)."
         )
         raise ConfigurationError(msg)
     if isinstance(location, str) and is_address(location):
         url = location
-    if url is not None:
+    server: dict[str, Any] = {"api_key": api_key, "prefer_grpc": prefer_grpc, **options}
+    if url is not None or host is not None:
         limit_s = timeout or USUAL_LIMIT_S
         # The client asks the server for its version.
         return within(
-            Deadline(limit_s, remedy="Check url, or pass more: connect(timeout=...)."),
-            lambda: QdrantClient(
-                url=url, api_key=api_key, prefer_grpc=prefer_grpc, timeout=limit_s
-            ),
+            Deadline(limit_s, remedy="Check the address, or pass more: connect(timeout=...)."),
+            lambda: QdrantClient(url=url, host=host, timeout=limit_s, **server),
         )
-    if api_key is not None or prefer_grpc or timeout is not None:
+    if useless := [name for name, value in {**server, "timeout": timeout}.items() if value]:
         msg = (
-            "api_key, prefer_grpc and timeout are options of a server; "
-            f"{given[0]}= has no use for them. Leave them out, or pass url=."
+            f"connect() got {' and '.join(useless)}, options of a server: {given[0]}= has no use "
+            "for them. Leave them out, or pass url=."
         )
         raise ConfigurationError(msg)
     if path is not None:
@@ -101,6 +135,12 @@ def connect(
     if location is None or location == ":memory:":
         return QdrantClient(":memory:")
     return QdrantClient(path=str(_local_folder(location, must_exist=must_exist)))
+
+
+CONNECT_OPTIONS = (
+    *(name for name in inspect.signature(connect).parameters if name != "options"),
+    *ServerOptions.__annotations__,
+)
 
 
 def _local_folder(location: AnyPath, *, must_exist: bool) -> Path:

@@ -57,17 +57,7 @@ class _Found(NamedTuple):
 
 
 class Opening:
-    """Open one collection, once, or create it; its methods return flows for a driver.
-
-    Args:
-        name: The collection's name.
-        layout: What to create, or what to expect; None reads an existing collection and derives
-            a new one's layout from its first vectors and the registry.
-        model: Name of the embedding model.
-        payload_indexes: Indexes that a collection gets beside the layout's own.
-        keys: What the caller says of the payload keys; None asks for none, and reads by the
-            collection's, or the usual ones.
-    """
+    """One collection, opened once, or created: see MatryoshkaCollection for the arguments."""
 
     def __init__(
         self,
@@ -76,9 +66,11 @@ class Opening:
         model: str | None,
         payload_indexes: Mapping[str, str] | None = None,
         keys: AskedKeys | None = None,
+        layout_fields: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.contents = Contents(name)
+        self._fields = dict(layout_fields or {})
         self._asked = keys
         self._keys_to_store = False
         self.wanted = layout
@@ -125,8 +117,8 @@ class Opening:
             logger.info("Collection %r does not exist yet: nothing to find.", self.name)
             self.contents.keys = (self._asked or AskedKeys()).completed()
             return None
-        if self.wanted is not None and not ours:
-            found = yield from self._complete(self.wanted, found)
+        if not ours and (wanted := self._wanted_over(found.layout)) is not None:
+            found = yield from self._complete(wanted, found)
         yield from self._read_keys(found)
         yield from self._warn_of_missing(found.layout)
         self.saved_plan = found.plan
@@ -147,9 +139,10 @@ class Opening:
         info = yield from ask(lambda c: c.get_collection(self.name))
         found = yield from rotated_layout(self.name, info)
         check_model(self.name, self.model, found.model)
-        expected = self._completed(self.wanted or found)
-        if self.wanted is not None:
-            check_full_name(self.name, self.wanted, found)
+        wanted = self._wanted_over(found)
+        expected = self._completed(wanted or found)
+        if wanted is not None:
+            check_full_name(self.name, wanted, found)
             found = check_layout(self.name, expected, found)
         if METADATA_KEY not in (info.config.metadata or {}):
             # A server before 1.16, or somebody else's collection: the caller knows the model.
@@ -161,6 +154,13 @@ class Opening:
         if keys is not None and self._asked is not None:
             check_keys(self.name, self._asked, keys)
         return _Found(found, plan, keys, bool(stored))
+
+    def _wanted_over(self, found: CollectionLayout) -> CollectionLayout | None:
+        """Return the layout that a collection should have, as far as the caller says."""
+        if not self._fields:
+            return self.wanted
+        compared = ("dimensions", "stages", "distance", "model", "reduction", "rotation")
+        return CollectionLayout(**{name: getattr(found, name) for name in compared} | self._fields)
 
     def _complete(self, wanted: CollectionLayout, found: _Found) -> Flow[_Found]:
         """Make the payload indexes that are missing, and tell of what else is not as asked for."""
@@ -291,7 +291,8 @@ class Opening:
             return self._completed(self.wanted)
         spec = registry.find(self.model) if self.model else None
         stage = spec.default_stage if spec else 256
-        return self._completed(CollectionLayout(dimensions, (min(stage, max(1, dimensions // 2)),)))
+        stages = (min(stage, max(1, dimensions // 2)),)
+        return self._completed(CollectionLayout(dimensions, **{"stages": stages, **self._fields}))
 
     def _completed(self, layout: CollectionLayout) -> CollectionLayout:
         """Fill in the model, and the reduction that the registry knows of it."""

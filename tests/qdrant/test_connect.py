@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ from qdrant_client import QdrantClient, models
 
 from mrl_adapters.errors import ConfigurationError, EngineError
 from mrl_adapters.qdrant import EdgeClient, connect
+from mrl_adapters.qdrant.connect import CONNECT_OPTIONS
 from mrl_adapters.qdrant.engine import LOCAL, SERVER, engine_of
 
 
@@ -102,7 +104,21 @@ def test_a_servers_options_are_refused_elsewhere(
 
 def test_every_argument_is_by_name() -> None:
     kinds = {each.kind for each in inspect.signature(connect).parameters.values()}
-    assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+    assert kinds == {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
+
+
+def test_it_takes_what_the_client_takes(url: str) -> None:
+    taken = {*inspect.signature(QdrantClient.__init__).parameters} - {"self", "kwargs"}
+    # Of the local mode's own threads: nothing here uses them.
+    assert taken - {"force_disable_check_same_thread"} <= {*CONNECT_OPTIONS}
+    address = urllib.parse.urlsplit(url)
+    options = {"port": address.port, "https": False, "prefix": "some/where", "pool_size": 3}
+    client = connect(host=address.hostname, **options)
+    assert isinstance(client, QdrantClient)
+    assert {name: client.init_options[name] for name in options} == options
+    client.close()
+    with pytest.raises(ConfigurationError, match=r"connect\(\) has no option 'prot'.*'port'"):
+        connect(url=url, prot=1)
 
 
 # --- paths ----------------------------------------------------------------------------------------

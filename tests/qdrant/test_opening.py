@@ -20,6 +20,7 @@ from mrl_adapters.qdrant import (
     MatryoshkaCollection,
     MissingShortVectorsWarning,
     SearchPlan,
+    UnmetLayoutWarning,
 )
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.driver import Client
@@ -68,6 +69,34 @@ def test_the_first_add_creates_the_layout_asked_for(
     info = client.get_collection(name)
     assert sorted(info.config.params.vectors) == ["full", "short_4", "short_8"]
     assert info.config.metadata == LAYOUT.metadata()
+
+
+def test_fields_of_a_layout_are_for_a_new_collection_and_compared_with_an_old_one(
+    client: Client, drive: Drive, name: str, documents: Documents
+) -> None:
+    def opened(**fields: Any) -> CollectionLayout | None:
+        return drive(MatryoshkaCollection(name, layout_fields=fields).open())
+
+    fields = {"distance": "Dot", "full_name": "whole", "full_datatype": "float32"}
+    made = MatryoshkaCollection(name, layout_fields=fields)
+    drive(made.add(["a"], documents(1), [{}]))
+    params = client.get_collection(name).config.params.vectors
+    assert isinstance(params, dict)
+    assert {key: (each.size, each.distance.value) for key, each in params.items()} == {
+        "whole": (32, "Dot"),
+        "short_16": (16, "Dot"),
+    }
+    same = opened(**fields)
+    assert same is not None
+    assert (same.full_name, same.distance, same.stages) == ("whole", "Dot", (16,))
+    for field, message in (
+        ({"distance": "Cosine"}, "compares by Dot, the layout asks for Cosine"),
+        ({"full_name": "other"}, "full vector is 'whole', the layout asks for 'other'"),
+    ):
+        with pytest.raises(CollectionMismatchError, match=message):
+            opened(**field)
+    with pytest.warns(UnmetLayoutWarning, match="full_datatype is 'float32', the layout asks for"):
+        opened(full_datatype="float16", hnsw_m=16)
 
 
 @pytest.mark.parametrize(
