@@ -4,10 +4,9 @@ from mrl_adapters.edge.client import EdgeClient
 from mrl_adapters.edge.client_models import construct
 from mrl_adapters.edge.limits import MAX_PAYLOAD_BYTES, MAX_PAYLOAD_DEPTH
 from mrl_adapters.edge.log_repair import LogRepair
+from mrl_adapters.edge.names import is_text
 from mrl_adapters.edge.ownership import store_at
-from mrl_adapters.edge.paths import AnyPath, absolute_path, is_address
-from mrl_adapters.edge.permissions import may_write
-from mrl_adapters.edge.texts import is_text
+from mrl_adapters.edge.paths import AnyPath, absolute_path, is_address, may_write
 
 __all__ = [
     "MAX_PAYLOAD_BYTES",

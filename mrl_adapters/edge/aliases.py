@@ -6,11 +6,11 @@ from typing import Any
 
 from qdrant_client import models
 
+from mrl_adapters.edge.client_models import parsed
+from mrl_adapters.edge.files import read_sealed, write_sealed
+from mrl_adapters.edge.names import check_text
 from mrl_adapters.edge.ownership import aliases_revision, mark_aliases
-from mrl_adapters.edge.parsing import parsed
-from mrl_adapters.edge.permissions import may_write, refusal
-from mrl_adapters.edge.sealed import read_sealed, write_sealed
-from mrl_adapters.edge.texts import check_text
+from mrl_adapters.edge.paths import may_write, refusal
 from mrl_adapters.errors import ConfigurationError, EngineError
 
 ALIASES_FILE = "aliases.json"
@@ -22,15 +22,11 @@ _WAYS_OUT = (
 
 
 class Aliases:
-    """Know which collection an alias leads to.
+    """The collections that aliases lead to; the file is read when the first is asked for.
 
     An alias whose collection is gone leads nowhere and is shown nowhere: a process that is killed
     between deleting a collection and forgetting its aliases leaves such. It is dropped before
     another collection takes either name.
-
-    Args:
-        path: The folder of the store; the file is read when the first alias is asked for.
-        exists: Tells whether a collection of that name is there.
     """
 
     def __init__(self, path: Path, exists: Callable[[str], bool]) -> None:
@@ -52,7 +48,7 @@ class Aliases:
             return {}
         try:
             content = read_sealed(self._file)
-            found: dict[str, str] = content["aliases"]
+            aliases: dict[str, str] = content["aliases"]
             self._revision = content.get("revision", 0)
         except (EngineError, LookupError) as error:
             message = f"{self._file} is gone or damaged ({error}). {_WAYS_OUT}"
@@ -60,28 +56,29 @@ class Aliases:
         if self._revision < known:
             message = f"{self._file} is an older copy. {_WAYS_OUT}"
             raise EngineError(message, path=self._file, found=self._revision, expected=known)
-        return found
+        return aliases
 
-    def living(self) -> dict[str, str]:
-        """Give the aliases with their collections."""
+    def described(self, collection_name: str | None = None) -> models.CollectionsAliasesResponse:
+        """Describe all aliases, or those of one collection, as the client does."""
+        return models.CollectionsAliasesResponse(
+            aliases=[
+                models.AliasDescription(alias_name=alias, collection_name=name)
+                for alias, name in self._living().items()
+                if collection_name in {None, name}
+            ]
+        )
+
+    def _living(self) -> dict[str, str]:
         return {alias: name for alias, name in self.noted.items() if self._exists(name)}
 
-    def behind(self, alias: str) -> str | None:
-        """Give the collection that an alias leads to; None if it is no alias."""
+    def target(self, alias: str) -> str | None:
+        """Return the collection that an alias leads to; None if it is no alias."""
         name = self.noted.get(alias)
         return name if name is not None and self._exists(name) else None
 
     def change(self, operations: Sequence[Any]) -> None:
-        """Create, rename and delete aliases: all of them, or none.
-
-        Args:
-            operations: Operations of qdrant_client.models, or dicts.
-
-        Raises:
-            ValueError: An alias that leads to no collection or has a collection's name, one to
-                rename that is not there, or something that is no operation.
-        """
-        new = dict(self.living())
+        """Create, rename and delete aliases: all of them, or none."""
+        new = self._living()
         for given in operations:
             operation = parsed(models.AliasOperations, given) if isinstance(given, dict) else given
             if isinstance(operation, models.CreateAliasOperation):
@@ -110,8 +107,9 @@ class Aliases:
 
     def forget(self, name: str) -> None:
         """Drop aliases that lead to a collection, or bear its name."""
-        new = {alias: behind for alias, behind in self.noted.items() if name not in (alias, behind)}
-        self._save(new)
+        self._save(
+            {alias: target for alias, target in self.noted.items() if name not in (alias, target)}
+        )
 
     def _check_free(self, alias: str) -> None:
         check_text(alias, "alias")

@@ -17,13 +17,7 @@ _FIRST_LONG, _LAST_LONG = 24, 27
 
 @dataclass(frozen=True)
 class Part:
-    """An array or map of a record.
-
-    Args:
-        start: Its first byte.
-        end: The byte after its last one.
-        under: The outermost of the given map keys that it lies under, if any.
-    """
+    """An array or map of a record, and the outermost of the given map keys that it lies under."""
 
     start: int
     end: int
@@ -43,20 +37,8 @@ class _Open:
 
 
 def parts_below(content: bytes, depth: int, keys: frozenset[bytes]) -> list[Part]:
-    """Find the arrays and maps that lie inside exactly so many others.
-
-    Args:
-        content: One CBOR item.
-        depth: How many others.
-        keys: Map keys to tell them apart by.
-
-    Returns:
-        The parts, in order; none lies in another.
-
-    Raises:
-        IndexError: The item is not whole.
-    """
-    found: list[Part] = []
+    """Return the arrays and maps that lie inside exactly `depth` others, told apart by map keys."""
+    parts: list[Part] = []
     around: list[_Open] = []
     at = 0
     while not at or around:
@@ -85,8 +67,8 @@ def parts_below(content: bytes, depth: int, keys: frozenset[bytes]) -> list[Part
         while around and around[-1].left == 0:
             done = around.pop()
             if len(around) == depth:
-                found.append(Part(done.start, at, done.under))
-    return found
+                parts.append(Part(done.start, at, done.under))
+    return parts
 
 
 def _count(inner: _Open, text: bytes, keys: frozenset[bytes]) -> None:
@@ -99,12 +81,7 @@ def _count(inner: _Open, text: bytes, keys: frozenset[bytes]) -> None:
 
 
 def without(content: bytes, parts: list[Part]) -> bytes:
-    """Put NULL in the place of parts.
-
-    Args:
-        content: One CBOR item.
-        parts: Parts of it, in order.
-    """
+    """Put NULL in the place of parts."""
     kept, at = [], 0
     for part in parts:
         kept += [content[at : part.start], NULL]
@@ -113,11 +90,7 @@ def without(content: bytes, parts: list[Part]) -> bytes:
 
 
 def decoded(content: bytes) -> Any:
-    """Decode an item of the engine's log that is not nested too deeply.
-
-    Args:
-        content: One CBOR item, as serde writes it: no tags, no texts in pieces.
-    """
+    """Decode an item of the engine's log that is not nested too deeply."""
     return _Reader(content).item()
 
 
@@ -147,11 +120,11 @@ class _Reader:
     def _items(self, short: int, count: int) -> list[Any]:
         if short != _ENDLESS:
             return [self.item() for _ in range(count)]
-        found = []
+        items = []
         while self._content[self._at] != _BREAK:
-            found.append(self.item())
+            items.append(self.item())
         self._at += 1
-        return found
+        return items
 
     def _take(self, count: int) -> bytes:
         self._at += count

@@ -5,8 +5,8 @@ from typing import Any
 
 from qdrant_client import models
 
+from mrl_adapters.edge.client_models import refuse_fields, set_fields
 from mrl_adapters.edge.config import dense_vectors
-from mrl_adapters.edge.parsing import refuse_fields, set_fields
 
 _FIXED_AT_CREATION = ("size", "distance", "datatype", "multivector_config")
 
@@ -21,24 +21,7 @@ def changed_settings(  # the parts of QdrantClient.update_collection
     quantization_config: models.QuantizationConfigDiff | None = None,
     sparse_vectors_config: Mapping[str, models.SparseVectorParams] | None = None,
 ) -> models.CreateCollection:
-    """Lay changes over a collection's settings; what is not given stays.
-
-    Args:
-        old: The settings so far; left alone.
-        optimizers_config: Merged field by field.
-        collection_params: on_disk_payload, payload and id_tracker count; copies and shards are
-            not for here.
-        vectors_config: Per vector HNSW (merged), quantization, place.
-        hnsw_config: Merged field by field.
-        quantization_config: Replaced; Disabled switches it off.
-        sparse_vectors_config: Per sparse vector its new parameters.
-
-    Returns:
-        The new settings.
-
-    Raises:
-        ValueError: A vector that the collection does not have.
-    """
+    """Lay changes over a collection's settings; what is not given stays."""
     changes: dict[str, Any] = {
         "optimizers_config": _merged(old.optimizers_config, optimizers_config),
         "hnsw_config": _merged(old.hnsw_config, hnsw_config),
@@ -78,28 +61,16 @@ def added_vector(
     name: str,
     config: models.DenseVectorNameConfig | models.SparseVectorNameConfig,
 ) -> models.CreateCollection | None:
-    """Add a vector name.
-
-    Args:
-        old: The settings so far; left alone.
-        name: The new name.
-        config: Its parameters.
-
-    Returns:
-        The new settings, or None if the same vector is there already.
-
-    Raises:
-        ValueError: A vector of that name with other parameters is there.
-    """
+    """Add a vector name; return None if the same vector is there already."""
     vectors, sparse = dense_vectors(old), dict(old.sparse_vectors or {})
     if isinstance(config, models.DenseVectorNameConfig):
         fields = config.dense.model_dump(mode="json", exclude_none=True)
         params = models.VectorParams.model_validate(fields)
-        found = vectors.get(name)
-        same = found is not None and all(
-            getattr(found, each) == getattr(params, each) for each in _FIXED_AT_CREATION
+        old_params = vectors.get(name)
+        same = old_params is not None and all(
+            getattr(old_params, field) == getattr(params, field) for field in _FIXED_AT_CREATION
         )
-        taken = found is not None or name in sparse
+        taken = old_params is not None or name in sparse
         new = old.model_copy(update={"vectors": _unnamed_alone({**vectors, name: params})})
     else:
         given = config.sparse
@@ -119,18 +90,7 @@ def added_vector(
 
 
 def dropped_vector(old: models.CreateCollection, name: str) -> models.CreateCollection:
-    """Remove a vector name.
-
-    Args:
-        old: The settings so far; left alone.
-        name: The vector.
-
-    Returns:
-        The new settings.
-
-    Raises:
-        ValueError: The collection has no such vector.
-    """
+    """Remove a vector name."""
     vectors, sparse = dense_vectors(old), dict(old.sparse_vectors or {})
     _require({**vectors, **sparse}, [name])
     vectors.pop(name, None)
@@ -160,6 +120,6 @@ def _merged(old: Any, new: Any) -> Any:
 def _unnamed_alone(
     vectors: Mapping[str, models.VectorParams],
 ) -> models.VectorParams | dict[str, models.VectorParams]:
-    """Give vectors the form of the client: an unnamed one alone stays unnamed."""
+    """Return vectors in the form of the client: an unnamed one alone stays unnamed."""
     only = vectors.get("") if len(vectors) == 1 else None
     return only or dict(vectors)

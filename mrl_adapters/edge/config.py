@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import qdrant_edge as edge
 from qdrant_client import models
 
-from mrl_adapters.edge.parsing import set_fields
-from mrl_adapters.edge.texts import check_text
+from mrl_adapters.edge.client_models import set_fields
+from mrl_adapters.edge.names import check_text
 from mrl_adapters.errors import ConfigurationError
 
 EdgeEnum = TypeVar("EdgeEnum")
@@ -35,7 +35,7 @@ _DATATYPE_BYTES = {"float16": 2.0, "uint8": 1.0, "turbo16": 2.0, "turbo8": 1.0, 
 
 
 def dense_vectors(settings: models.CreateCollection) -> dict[str, models.VectorParams]:
-    """Give the dense vectors of a collection by name; the unnamed one is called ''."""
+    """Return the dense vectors of a collection by name; the unnamed one is called ''."""
     vectors = settings.vectors
     if isinstance(vectors, models.VectorParams):
         return {"": vectors}
@@ -43,14 +43,14 @@ def dense_vectors(settings: models.CreateCollection) -> dict[str, models.VectorP
 
 
 def with_some_vector(settings: models.CreateCollection) -> models.CreateCollection:
-    """Give a collection of payloads alone the vector that the engine insists on."""
+    """Add the vector that the engine insists on to a collection of payloads alone."""
     if dense_vectors(settings) or settings.sparse_vectors:
         return settings
     return settings.model_copy(update={"sparse_vectors": dict(_NO_VECTOR)})
 
 
 def shown_sparse(settings: models.CreateCollection) -> dict[str, models.SparseVectorParams] | None:
-    """Give the sparse vectors that the collection was made with; None for none."""
+    """Return the sparse vectors that the collection was made with; None for none."""
     given = settings.sparse_vectors or {}
     return {name: params for name, params in given.items() if name not in _NO_VECTOR} or None
 
@@ -59,17 +59,7 @@ def edge_config(settings: models.CreateCollection) -> edge.EdgeConfig:
     """Build the engine's config of a collection.
 
     The engine is told to index whatever it is asked to index (threshold 1 KB): when to ask is
-    decided in shard.py, by the threshold of `settings`.
-
-    Args:
-        settings: What the collection was created with, plus later changes.
-
-    Returns:
-        The config for EdgeShard.create and EdgeShard.load.
-
-    Raises:
-        NotImplementedError: A setting that the engine does not have.
-        ConfigurationError: A vector name that cannot be a file name.
+    decided in collection.py, by the threshold of `settings`.
     """
     for name in (*dense_vectors(settings), *(settings.sparse_vectors or {})):
         _check_name(name)
@@ -111,11 +101,7 @@ def _check_name(name: str) -> None:
 
 
 def merged_hnsw(*layers: models.HnswConfigDiff | None) -> dict[str, Any]:
-    """Lay HNSW settings over the defaults, later layers winning.
-
-    Returns:
-        The arguments of the engine's HnswIndexConfig.
-    """
+    """Lay HNSW settings over the defaults, later layers winning."""
     merged: dict[str, Any] = dict(HNSW_DEFAULTS)
     for layer in layers:
         if layer is not None:
@@ -126,7 +112,7 @@ def merged_hnsw(*layers: models.HnswConfigDiff | None) -> dict[str, Any]:
 
 
 def bytes_per_point(settings: models.CreateCollection) -> float:
-    """Give the stored bytes of a point's largest dense vector, which indexing_threshold counts."""
+    """Return the bytes of a point's largest dense vector, which indexing_threshold counts."""
     sizes = [
         params.size * _DATATYPE_BYTES.get(params.datatype.value if params.datatype else "", 4.0)
         for params in dense_vectors(settings).values()
@@ -135,7 +121,7 @@ def bytes_per_point(settings: models.CreateCollection) -> float:
 
 
 def edge_enum(kind: type[EdgeEnum], value: Enum | None) -> EdgeEnum | None:
-    """Give the engine's member of the same name: OneBit for one_bit, X4 for x4."""
+    """Return the engine's member of the same name: OneBit for one_bit, X4 for x4."""
     if value is None:
         return None
     wanted = str(value.value).replace("_", "").lower()
@@ -151,15 +137,7 @@ def edge_enum(kind: type[EdgeEnum], value: Enum | None) -> EdgeEnum | None:
 
 
 def edge_quantization(given: Any) -> Any:
-    """Convert a quantization setting; None and Disabled stay off.
-
-    Args:
-        given: ScalarQuantization, ProductQuantization, BinaryQuantization, TurboQuantization,
-            Disabled or None.
-
-    Returns:
-        The engine's setting or None.
-    """
+    """Convert a quantization setting; None and Disabled stay off."""
     if given is None or isinstance(given, models.Disabled):
         return None
     [(kind, config)] = set_fields(given).items()
@@ -233,15 +211,7 @@ def _edge_sparse(params: models.SparseVectorParams) -> edge.EdgeSparseVectorPara
 
 
 def vector_creation(settings: models.CreateCollection, name: str) -> edge.UpdateOperation:
-    """Build the operation that adds a vector to a shard; the engine takes the same one twice.
-
-    Args:
-        settings: Settings that have the vector.
-        name: Its name.
-
-    Returns:
-        The operation.
-    """
+    """Build the operation that adds a vector to a shard; the engine takes the same one twice."""
     config = edge_config(settings)
     if name in config.vectors:
         vector = config.vectors[name]

@@ -1,170 +1,164 @@
-"""The methods of `EdgeClient` that find groups of points, and how points lie to each other."""
+"""Answer what takes several queries: groups of points, and distances within a sample.
 
-# ruff: noqa: FBT001, FBT002, PLR0913, PLR0917 - the signatures are those of QdrantClient
+Source: https://qdrant.tech/documentation/concepts/search/#search-groups and
+.../concepts/explore/#distance-matrix
+"""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 from qdrant_client import models
+from qdrant_client.local.payload_value_extractor import value_by_key
 
-from mrl_adapters.edge.groups import grouped, widened
-from mrl_adapters.edge.matrix import Find, as_offsets, as_pairs, distance_matrix
-from mrl_adapters.edge.parsing import refuse_shard_key, refuse_unknown
-from mrl_adapters.edge.reading import Reading
+from mrl_adapters.edge.client_models import parsed
+from mrl_adapters.edge.collection import Collection
+from mrl_adapters.edge.search import answer, retrieve
+
+_GROWTH = 4
+_Row: TypeAlias = tuple[Any, list[models.ScoredPoint]]
 
 
-class Exploring(Reading):
-    """Find groups and distances. Parameters are those of QdrantClient.
+def query_groups(
+    collection: Collection, request: models.QueryRequest, group_by: str, group_size: int
+) -> list[models.PointGroup]:
+    """Return the best points of the best groups, by a payload field; the request has their number.
 
-    `consistency` and `timeout` are accepted and mean nothing here: there is one copy, and no
-    network. There is one shard: `shard_key_selector` is refused.
+    A point with several values is in several groups, one with a value that is neither a string nor
+    a whole number in none. The engine ranks points, not groups: ever longer lists are asked for
+    until the groups are full or nothing more is found.
     """
+    limit = request.limit or 0
+    _check_least(limit=(limit, 1), group_size=(group_size, 1))
+    wide = {
+        "prefetch": _widened(request.prefetch, group_size),
+        "with_payload": True,
+        "with_vector": False,
+    }
+    wanted = limit * group_size
+    while True:
+        [response] = answer(collection, [request.model_copy(update={**wide, "limit": wanted})])
+        groups = _sorted_out(response.points, group_by, group_size)[:limit]
+        full = len(groups) == limit and all(len(group.hits) == group_size for group in groups)
+        if full or len(response.points) < wanted:
+            break
+        wanted *= _GROWTH
+    if request.with_payload is not True or request.with_vector:
+        _replace_contents(collection, groups, request)
+    return groups
 
-    def query_points_groups(
-        self,
-        collection_name: str,
-        group_by: str,
-        query: Any = None,
-        using: str | None = None,
-        prefetch: models.Prefetch | list[models.Prefetch] | None = None,
-        query_filter: models.Filter | None = None,
-        search_params: models.SearchParams | None = None,
-        limit: int = 10,
-        group_size: int = 3,
-        with_payload: bool | Sequence[str] | models.PayloadSelector = True,
-        with_vectors: bool | Sequence[str] = False,
-        score_threshold: float | None = None,
-        with_lookup: str | models.WithLookup | None = None,
-        lookup_from: models.LookupLocation | None = None,
-        consistency: Any = None,
-        shard_key_selector: Any = None,
-        timeout: int | None = None,
-        **kwargs: Any,
-    ) -> models.GroupsResult:
-        """Answer one query by groups of points that share a value; see `query_points`.
 
-        Args:
-            collection_name: The collection.
-            group_by: The payload field whose values make the groups.
-            query: As for `query_points`.
-            using: As for `query_points`.
-            prefetch: As for `query_points`; each brings group_size times its limit.
-            query_filter: Which points count.
-            search_params: As for `query_points`.
-            limit: How many groups to give.
-            group_size: How many points of each at most.
-            with_payload: As for `query_points`.
-            with_vectors: As for `query_points`.
-            score_threshold: As for `query_points`.
-            with_lookup: A collection whose point of the group's id comes with each group.
-            lookup_from: Not available here.
-            consistency: Means nothing here.
-            shard_key_selector: Refused; there is one shard.
-            timeout: Means nothing here.
-            **kwargs: Refused.
+def look_up(
+    collection: Collection, groups: list[models.PointGroup], wanted: models.WithLookup
+) -> None:
+    """Give groups the points of a collection that have the groups' ids."""
+    payload = True if wanted.with_payload is None else wanted.with_payload
+    ids = [group.id for group in groups]
+    records = retrieve(collection, ids, payload, wanted.with_vectors or False)
+    by_id = {record.id: record for record in records}
+    for group in groups:
+        group.lookup = by_id.get(group.id)
 
-        Returns:
-            The groups, by their best point.
 
-        Raises:
-            ValueError: limit or group_size is below 1, or as for `query_points`.
-        """
-        del consistency, timeout
-        refuse_unknown(kwargs)
-        refuse_shard_key(shard_key_selector)
-        for name, value in (("limit", limit), ("group_size", group_size)):
-            if value < 1:
-                message = f"{name} is {value}. Expected 1 or more."
-                raise ValueError(message)
-        wide = widened(prefetch, group_size)
+def _sorted_out(
+    points: Iterable[models.ScoredPoint], group_by: str, group_size: int
+) -> list[models.PointGroup]:
+    groups: dict[Any, models.PointGroup] = {}
+    for point in points:
+        values = value_by_key(point.payload or {}, group_by) or []
+        if any(type(value) not in (int, str) for value in values):
+            continue
+        for value in dict.fromkeys(values):
+            group = groups.setdefault(value, models.PointGroup(id=value, hits=[]))
+            if len(group.hits) < group_size:
+                group.hits.append(point)
+    return list(groups.values())
 
-        def find(count: int) -> list[models.ScoredPoint]:
-            return self.query_points(
-                collection_name,
-                query,
-                using,
-                wide,
-                query_filter,
-                search_params,
-                count,
-                score_threshold=score_threshold,
-                lookup_from=lookup_from,
-            ).points
 
-        groups = grouped(find, group_by, limit, group_size)
-        self._dress(collection_name, groups, with_payload, with_vectors)
-        if with_lookup is not None:
-            self._look_up(groups, with_lookup)
-        return models.GroupsResult(groups=groups)
+def _widened(prefetch: Any, group_size: int) -> Any:
+    """Make prefetches long enough for groups: `group_size` times as long, as on the server."""
+    if prefetch is None:
+        return None
+    if isinstance(prefetch, list):
+        return [_widened(part, group_size) for part in prefetch]
+    given = parsed(models.Prefetch, prefetch) if isinstance(prefetch, dict) else prefetch
+    return given.model_copy(
+        update={
+            "limit": (given.limit or 10) * group_size,
+            "prefetch": _widened(given.prefetch, group_size),
+        }
+    )
 
-    def _dress(
-        self, collection_name: str, groups: list[models.PointGroup], payload: Any, vectors: Any
-    ) -> None:
-        """Give grouped points what was asked for of payload and vectors."""
-        if payload is True and not vectors:
-            return
-        ids = list({hit.id for group in groups for hit in group.hits})
-        found = {each.id: each for each in self.retrieve(collection_name, ids, payload, vectors)}
-        for group in groups:
-            group.hits = [
-                hit.model_copy(
-                    update={"payload": found[hit.id].payload, "vector": found[hit.id].vector}
-                )
-                for hit in group.hits
-            ]
 
-    def _look_up(self, groups: list[models.PointGroup], given: str | models.WithLookup) -> None:
-        wanted = (
-            given if isinstance(given, models.WithLookup) else models.WithLookup(collection=given)
+def _replace_contents(
+    collection: Collection, groups: list[models.PointGroup], request: models.QueryRequest
+) -> None:
+    """Give grouped points what was asked for of payload and vectors."""
+    ids = list({hit.id for group in groups for hit in group.hits})
+    records = retrieve(collection, ids, request.with_payload, request.with_vector)
+    contents = {
+        record.id: {"payload": record.payload, "vector": record.vector} for record in records
+    }
+    for group in groups:
+        group.hits = [hit.model_copy(update=contents[hit.id]) for hit in group.hits]
+
+
+def distance_matrix(
+    collection: Collection,
+    using: str | None,
+    query_filter: models.Filter | None,
+    limit: int,
+    sample: int,
+) -> list[_Row]:
+    """Draw points at random, and return each by id with its nearest others, best first."""
+    _check_least(limit=(limit, 1), sample=(sample, 2))
+    has_vector = models.HasVectorCondition(has_vector=using or "")
+    drawn = models.QueryRequest(
+        query=models.SampleQuery(sample=models.Sample.RANDOM),
+        filter=models.Filter(must=[query_filter, has_vector] if query_filter else [has_vector]),
+        limit=sample,
+        with_payload=False,
+    )
+    ids = sorted((point.id for point in answer(collection, [drawn])[0].points), key=_numbers_first)
+    among = models.Filter(must=[models.HasIdCondition(has_id=ids)])
+    requests = [
+        models.QueryRequest(
+            query=point_id, using=using, filter=among, limit=limit, with_payload=False
         )
-        payload = True if wanted.with_payload is None else wanted.with_payload
-        ids = [group.id for group in groups]
-        found = self.retrieve(wanted.collection, ids, payload, wanted.with_vectors or False)
-        by_id = {each.id: each for each in found}
-        for group in groups:
-            group.lookup = by_id.get(group.id)
+        for point_id in ids
+    ]
+    nearest = answer(collection, requests) if ids else []
+    return [(point_id, near.points) for point_id, near in zip(ids, nearest, strict=True)]
 
-    def search_matrix_pairs(
-        self,
-        collection_name: str,
-        query_filter: models.Filter | None = None,
-        limit: int = 3,
-        sample: int = 10,
-        using: str | None = None,
-        consistency: Any = None,
-        timeout: int | None = None,
-        shard_key_selector: Any = None,
-        **kwargs: Any,
-    ) -> models.SearchMatrixPairsResponse:
-        """Tell how near random points are to each other, as pairs."""
-        del consistency, timeout
-        refuse_unknown(kwargs)
-        refuse_shard_key(shard_key_selector)
-        return as_pairs(
-            distance_matrix(self._finder(collection_name), using, query_filter, limit, sample)
-        )
 
-    def search_matrix_offsets(
-        self,
-        collection_name: str,
-        query_filter: models.Filter | None = None,
-        limit: int = 3,
-        sample: int = 10,
-        using: str | None = None,
-        consistency: Any = None,
-        timeout: int | None = None,
-        shard_key_selector: Any = None,
-        **kwargs: Any,
-    ) -> models.SearchMatrixOffsetsResponse:
-        """Tell how near random points are to each other, as offsets and scores."""
-        del consistency, timeout
-        refuse_unknown(kwargs)
-        refuse_shard_key(shard_key_selector)
-        return as_offsets(
-            distance_matrix(self._finder(collection_name), using, query_filter, limit, sample)
-        )
-
-    def _finder(self, collection_name: str) -> Find:
-        return lambda requests: [
-            each.points for each in self.query_batch_points(collection_name, requests)
+def as_pairs(rows: list[_Row]) -> models.SearchMatrixPairsResponse:
+    """Return a matrix as pairs of ids with their score."""
+    return models.SearchMatrixPairsResponse(
+        pairs=[
+            models.SearchMatrixPair(a=one, b=other.id, score=other.score)
+            for one, nearest in rows
+            for other in nearest
         ]
+    )
+
+
+def as_offsets(rows: list[_Row]) -> models.SearchMatrixOffsetsResponse:
+    """Return a matrix as columns: offsets into the list of ids, and scores."""
+    position = {one: at for at, (one, _) in enumerate(rows)}
+    cells = [(position[one], other) for one, nearest in rows for other in nearest]
+    return models.SearchMatrixOffsetsResponse(
+        offsets_row=[row for row, _ in cells],
+        offsets_col=[position[other.id] for _, other in cells],
+        scores=[other.score for _, other in cells],
+        ids=[one for one, _ in rows],
+    )
+
+
+def _check_least(**counts: tuple[int, int]) -> None:
+    for name, (value, least) in counts.items():
+        if value < least:
+            message = f"{name} is {value}. Expected {least} or more."
+            raise ValueError(message)
+
+
+def _numbers_first(point_id: Any) -> tuple[bool, Any]:
+    return isinstance(point_id, str), point_id

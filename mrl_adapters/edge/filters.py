@@ -16,28 +16,16 @@ import qdrant_edge as edge
 from pydantic import BaseModel
 from qdrant_client import models
 
-from mrl_adapters.edge.ids import PointId, naming_ids
+from mrl_adapters.edge.client_models import parsed, refuse_fields, set_fields
 from mrl_adapters.edge.limits import FILTER_LEVELS, check_bound, check_filter_size
-from mrl_adapters.edge.parsing import parsed, refuse_fields, set_fields
+from mrl_adapters.edge.names import PointId, naming_ids
 from mrl_adapters.errors import ConfigurationError
 
 _Presence: TypeAlias = edge.IsEmptyCondition | edge.IsNullCondition
 
 
 def edge_filter(condition: models.Filter | None) -> edge.Filter | None:
-    """Convert a filter.
-
-    Args:
-        condition: The filter, or None.
-
-    Returns:
-        The engine's filter, or None.
-
-    Raises:
-        NotImplementedError: A condition or a field that the engine does not have.
-        ConfigurationError: A condition that says nothing, or two things at once; a bound that is
-            not finite; a filter that is too deep or too large for the engine's log.
-    """
+    """Convert a filter."""
     if condition is None:
         return None
     if isinstance(condition, dict):
@@ -53,18 +41,7 @@ def edge_filter(condition: models.Filter | None) -> edge.Filter | None:
 
 
 def edge_condition(condition: Any) -> Any:
-    """Convert a single condition, such as one that a formula counts with.
-
-    Args:
-        condition: One of the conditions of qdrant_client.models.
-
-    Returns:
-        The engine's condition.
-
-    Raises:
-        NotImplementedError: A condition or a field that the engine does not have.
-        ConfigurationError: As for a filter.
-    """
+    """Convert a single condition, such as one that a formula counts with."""
     if not isinstance(condition, BaseModel):
         raise _unknown(condition)
     _check(condition)
@@ -75,7 +52,7 @@ def _filter(given: models.Filter) -> edge.Filter:
     # An empty list is left out: inside a nested filter the engine takes should=[] for "nothing
     # matches", everywhere else for "no such clause".
     clauses = {
-        name: [_condition(each) for each in (value if isinstance(value, list) else [value])]
+        name: [_condition(part) for part in (value if isinstance(value, list) else [value])]
         for name in ("must", "should", "must_not")
         if (value := getattr(given, name))
     }
@@ -88,23 +65,23 @@ def _check(root: BaseModel) -> None:
 
     Without recursion: a filter may be as deep as its maker likes.
     """
-    found: list[tuple[BaseModel, int]] = [(root, 0)]
+    waiting: list[tuple[BaseModel, int]] = [(root, 0)]
     seen = 0
-    while found:
-        model, above = found.pop()
+    while waiting:
+        model, above = waiting.pop()
         kind = type(model).__name__
         known = _KNOWN.get(kind)
         if known is None:
             raise _unknown(model)
         seen += 1
         depth = above + FILTER_LEVELS.get(kind, 0)
-        check_filter_size(depth, seen + len(found))
+        check_filter_size(depth, seen + len(waiting))
         fields = set_fields(model)
         refuse_fields(model, fields.keys() - known)
         for name, value in fields.items():
             for part in value if isinstance(value, list) else (value,):
                 if isinstance(part, BaseModel):
-                    found.append((part, depth))
+                    waiting.append((part, depth))
                 elif isinstance(part, dict):
                     raise _unknown(part)
                 elif not isinstance(part, _EXACT):
@@ -123,7 +100,7 @@ def _min_should(given: models.MinShould) -> edge.MinShould:
     if given.min_count < 1:
         message = f"min_should has min_count {given.min_count}. Expected 1 or more."
         raise ConfigurationError(message)
-    conditions = [_condition(each) for each in given.conditions]
+    conditions = [_condition(part) for part in given.conditions]
     if len(conditions) < given.min_count:
         # Never met. The engine forgets such a clause where others stand beside it, so it is told
         # by a condition that no point meets.
@@ -149,9 +126,9 @@ def _field(given: models.FieldCondition) -> edge.FieldCondition | _Presence | ed
     tests = set_fields(given)
     key = tests.pop("key")
     if len(tests) != 1:
-        found = " and ".join(sorted(tests)) or "nothing"
+        names = " and ".join(sorted(tests)) or "nothing"
         message = (
-            f"FieldCondition on {key!r} sets {found}; expected exactly one test. "
+            f"FieldCondition on {key!r} sets {names}; expected exactly one test. "
             "Write one FieldCondition for each and put them in must or should."
         )
         raise ConfigurationError(message)
@@ -198,7 +175,7 @@ def _point(given: models.GeoPoint) -> edge.GeoPoint:
 
 
 def _line(given: models.GeoLineString) -> list[edge.GeoPoint]:
-    return [_point(each) for each in given.points]
+    return [_point(point) for point in given.points]
 
 
 def _box(given: models.GeoBoundingBox) -> edge.GeoBoundingBox:
@@ -210,7 +187,7 @@ def _radius(given: models.GeoRadius) -> edge.GeoRadius:
 
 
 def _polygon(given: models.GeoPolygon) -> edge.GeoPolygon:
-    return edge.GeoPolygon(_line(given.exterior), [_line(each) for each in given.interiors or []])
+    return edge.GeoPolygon(_line(given.exterior), [_line(hole) for hole in given.interiors or []])
 
 
 def _nested(given: models.NestedCondition) -> edge.NestedCondition:

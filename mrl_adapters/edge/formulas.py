@@ -9,24 +9,13 @@ from typing import Any
 import qdrant_edge as edge
 from qdrant_client import models
 
+from mrl_adapters.edge.client_models import set_fields
 from mrl_adapters.edge.filters import edge_condition
 from mrl_adapters.edge.limits import check_formula, check_payload
-from mrl_adapters.edge.parsing import set_fields
 
 
 def edge_formula(query: models.FormulaQuery) -> edge.Formula:
-    """Convert a formula.
-
-    Args:
-        query: The formula, and the values of variables that a point lacks.
-
-    Returns:
-        The engine's formula.
-
-    Raises:
-        NotImplementedError: A kind of expression, or a condition, that the engine does not have.
-        ConfigurationError: It is nested too deeply, or a number in it is not finite.
-    """
+    """Convert a formula."""
     check_formula(query.formula)
     defaults = query.defaults or {}
     check_payload(defaults, "The formula's defaults")
@@ -42,7 +31,7 @@ def _expression(given: Any) -> Any:
     if kind in _LISTS or kind in _SINGLES:
         [value] = set_fields(given).values()
         if kind in _LISTS:
-            return _LISTS[kind]([_expression(each) for each in value])
+            return _LISTS[kind]([_expression(part) for part in value])
         return _SINGLES[kind](_expression(value))
     if kind in _OTHERS:
         return _OTHERS[kind](given)

@@ -6,27 +6,19 @@ from typing import Any
 import qdrant_edge as edge
 from qdrant_client import models
 
+from mrl_adapters.edge.client_models import set_fields
 from mrl_adapters.edge.config import (
     HNSW_DEFAULTS,
     INDEXING_THRESHOLD_KB,
     edge_enum,
     shown_sparse,
 )
-from mrl_adapters.edge.parsing import set_fields
 
 
 def collection_info(
     settings: models.CreateCollection, info: "edge.ShardInfo"
 ) -> models.CollectionInfo:
-    """Describe a collection.
-
-    Args:
-        settings: What it was created with, plus later changes.
-        info: The engine's counts.
-
-    Returns:
-        The client's description; always green, for there is no background work.
-    """
+    """Describe a collection."""
     given = settings.optimizers_config
     optimizers = set_fields(given) if given else {}
     return models.CollectionInfo(
@@ -74,7 +66,7 @@ def collection_info(
 
 
 def _schema_type(kind: edge.PayloadSchemaType) -> models.PayloadSchemaType:
-    return next(each for each in models.PayloadSchemaType if _same_type(each) == kind)
+    return next(plain for plain in models.PayloadSchemaType if _same_type(plain) == kind)
 
 
 def _same_type(kind: models.PayloadSchemaType) -> edge.PayloadSchemaType | None:
@@ -82,17 +74,7 @@ def _same_type(kind: models.PayloadSchemaType) -> edge.PayloadSchemaType | None:
 
 
 def edge_index_params(given: Any) -> Any:
-    """Convert the settings of a payload index.
-
-    Args:
-        given: A models.PayloadSchemaType, its name, or ...IndexParams.
-
-    Returns:
-        The engine's settings.
-
-    Raises:
-        ValueError: Nothing was given, or an unknown name.
-    """
+    """Convert the settings of a payload index."""
     if given is None or isinstance(given, str):
         return _same_type(models.PayloadSchemaType(given))
     fields = set_fields(given)
@@ -106,7 +88,7 @@ def edge_index_params(given: Any) -> Any:
 
 def _stopwords(given: models.Language | models.StopwordsSet) -> Any:
     if isinstance(given, models.StopwordsSet):
-        languages = {_language(each) for each in given.languages or []}
+        languages = {_language(name) for name in given.languages or []}
         return edge.StopwordsSet(languages, set(given.custom or []))
     return _language(given)
 
@@ -132,7 +114,7 @@ _INDEX_PARTS: dict[str, Callable[[Any], Any]] = {
 
 
 def _index_params(index: "edge.PayloadIndexInfo") -> Any:
-    """Give the settings of a payload index as the client has them; None where none were given."""
+    """Return the settings of a payload index as the client has them; None where none were given."""
     given: Any = index.params
     if given is None:
         return None
@@ -149,7 +131,7 @@ def _plain_part(value: Any) -> Any:
     if isinstance(value, edge.StopwordsSet):
         return models.StopwordsSet(
             languages=[
-                models.Language(each) for each in sorted(map(_plain_name, value.languages or []))
+                models.Language(name) for name in sorted(map(_plain_name, value.languages or []))
             ]
             or None,
             custom=sorted(value.custom or []) or None,
@@ -165,5 +147,5 @@ def _plain_part(value: Any) -> Any:
 
 
 def _plain_name(member: Any) -> str:
-    """Give the client's word for a member of one of the engine's enums: English -> english."""
+    """Return the client's word for a member of one of the engine's enums: English -> english."""
     return str(member).rpartition(".")[2].lower()

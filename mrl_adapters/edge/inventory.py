@@ -1,4 +1,4 @@
-"""Know what a collection held: how many points, and what its files were.
+"""What a collection held: how many points, and what its files were.
 
 The file ``inventory`` is written while nothing is being written: after a creation, a build of the
 index, a change of settings, and on closing. Its first line says what may have happened since, and
@@ -6,7 +6,7 @@ is overwritten in place before it happens: whenever the process dies, the invent
 it only says less.
 
 Opening compares the sizes of all files, and the contents of all files of a small collection, of
-the smallest ones of a large one: reading everything would take longer than loading. `audit`
+the smallest ones of a large one: reading everything would take longer than loading. `check_files`
 compares everything.
 """
 
@@ -20,20 +20,19 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from mrl_adapters.edge.digest import digest
 from mrl_adapters.edge.engine_files import (
     OWN_SETTINGS,
     SEGMENT_STATE,
     built_segments,
+    digest,
     is_final,
     is_log,
     is_written_by_loading,
     may_vanish,
     must_stay,
 )
-from mrl_adapters.edge.files import told_if_full, write_whole
-from mrl_adapters.edge.names import INVENTORY_FILE, SHARD_FOLDER
-from mrl_adapters.edge.sealed import checksum, sealed, unsealed
+from mrl_adapters.edge.files import checksum, sealed, told_if_full, unsealed, write_whole
+from mrl_adapters.edge.paths import INVENTORY_FILE, SHARD_FOLDER
 from mrl_adapters.errors import EngineError
 
 READ_ON_OPENING_BYTES = 32 << 20
@@ -68,11 +67,7 @@ class _File:
 
 
 class Inventory:
-    """What is known of a collection's files and points.
-
-    Args:
-        folder: The collection's folder.
-    """
+    """What is known of a collection's files and points."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -92,17 +87,13 @@ class Inventory:
         return self._since not in {_NOTHING, Since.LOADED}
 
     def read(self) -> None:
-        """Read what was noted.
-
-        Raises:
-            EngineError: The file is gone or damaged.
-        """
+        """Read what was noted; an error says that it is gone or damaged."""
         try:
             line, text = self._path.read_bytes().split(b"\n", 1)
             flags, revision = line.split()
             since, noted = Since(int(flags, 2)), int(revision)
             content = unsealed(json.loads(text), self._path)
-            self._files = {place: _File(*each) for place, each in content["files"].items()}
+            self._files = {place: _File(*file) for place, file in content["files"].items()}
             self.points, self._engine = content["points"], content["engine"]
         except (EngineError, OSError, LookupError, TypeError, ValueError) as error:
             message = f"{self._path} is gone or damaged"
@@ -110,14 +101,14 @@ class Inventory:
         self._since, self.revision = since, noted
 
     def mark(self, what: Since) -> None:
-        """Say what is about to happen; return when the disk knows."""
+        """Note what is about to happen; return when the disk knows."""
         # Only what this version of the engine writes is known.
         since = self._since | what if self._engine == _engine() else _UNKNOWN
         if since != self._since:
             self._write_line(since, wait=True)
 
     def note_revision(self, revision: int) -> None:
-        """Say which settings belong to it."""
+        """Note which settings belong to it."""
         self.revision = revision
         self._write_line(self._since, wait=False)
 
@@ -127,19 +118,10 @@ class Inventory:
         self._write(0, {}, _UNKNOWN)
 
     def take(self, points: int, *, loaded: bool) -> None:
-        """Note what is there, while nothing is being written.
-
-        Args:
-            points: How many the collection holds.
-            loaded: It stays loaded: the engine may fold its journals at any time.
-
-        Raises:
-            OSError: Something keeps it from being written.
-            EngineError: The disk is full.
-        """
-        found = dict(self._found())
-        built = built_segments(found)
-        files = {place: self._noted(place, now, built) for place, now in found.items()}
+        """Note what is there, while nothing is being written."""
+        states = dict(self._states())
+        built = built_segments(states)
+        files = {place: self._noted(place, now, built) for place, now in states.items()}
         since = Since.LOADED if loaded else _NOTHING
         if self._files == files and self.points == points and self._engine == _engine():
             self._write_line(since, wait=False)
@@ -147,17 +129,13 @@ class Inventory:
             self._write(points, files, since)
 
     def damages(self, *, everything: bool = False) -> Iterator[str]:
-        """Say which files are not what was noted, as far as they must still be the same.
-
-        Args:
-            everything: Read all of them, not only the smallest.
-        """
+        """Yield which files are not what was noted, as far as they must still be the same."""
         if Since.REBUILT in self._since:
             return
-        found, built = dict(self._found()), built_segments(self._files)
+        states, built = dict(self._states()), built_segments(self._files)
         same: list[tuple[int, str]] = []
         for place, noted in self._files.items():
-            path, now = self._shard / place, found.get(place)
+            path, now = self._shard / place, states.get(place)
             may_differ = self._may_have_changed(place, built)
             if now is None:
                 if must_stay(place) or not (may_differ or may_vanish(place)):
@@ -175,18 +153,14 @@ class Inventory:
                 yield f"the content of {self._shard / place} has changed"
 
     def missing(self, points: int) -> int:
-        """Give how many points are gone, as far as that is known.
-
-        Args:
-            points: How many the collection holds.
-        """
+        """Return how many points are gone, as far as that is known."""
         if self.points is None or Since.REMOVED in self._since:
             return 0
         return max(0, self.points - points)
 
     def _differs(self, place: str) -> bool:
-        found, _ = _digest(self._shard / place)
-        return found != self._files[place].checksum
+        now, _ = _digest(self._shard / place)
+        return now != self._files[place].checksum
 
     def _noted(self, place: str, now: os.stat_result, built: frozenset[str]) -> _File:
         known = self._files.get(place)
@@ -196,8 +170,8 @@ class Inventory:
             same = final and known.changed_ns == changed_ns
             if same or not self._may_have_changed(place, built):
                 return known
-        found, data = _digest(self._shard / place)
-        return _File(now.st_size, data, found, changed_ns)
+        checksum, data = _digest(self._shard / place)
+        return _File(now.st_size, data, checksum, changed_ns)
 
     def _may_have_changed(self, place: str, built: frozenset[str]) -> bool:
         if Since.REBUILT in self._since:
@@ -206,7 +180,7 @@ class Inventory:
             return not is_final(place, built)
         return bool(self._since) and is_written_by_loading(place)
 
-    def _found(self) -> Iterator[tuple[str, os.stat_result]]:
+    def _states(self) -> Iterator[tuple[str, os.stat_result]]:
         for folder, _, names in os.walk(self._shard):
             for name in sorted(names):
                 if name != OWN_SETTINGS:
@@ -214,7 +188,7 @@ class Inventory:
                     yield path.relative_to(self._shard).as_posix(), path.stat()
 
     def _write(self, points: int, files: dict[str, _File], since: Since) -> None:
-        noted = {place: list(astuple(each)) for place, each in files.items()}
+        noted = {place: list(astuple(file)) for place, file in files.items()}
         content = sealed({"engine": _engine(), "points": points, "files": noted})
         write_whole(self._path, _line(since, self.revision) + json.dumps(content).encode())
         self._files, self.points, self._engine, self._since = files, points, _engine(), since

@@ -40,9 +40,6 @@ MAX_FORMULA_DEPTH = 200
 MAX_FORMULA_PARTS = 100_000
 """Parts of a formula on one level."""
 
-MAX_PREFETCH_DEPTH = 64
-"""Prefetches inside each other, as the engine itself allows."""
-
 FILTER_LEVELS = {"Filter": 2, "MinShould": 1, "NestedCondition": 2}
 """Levels that these models add in the log: a filter is a mapping and a list of conditions."""
 
@@ -58,18 +55,8 @@ _QUOTED = re.compile(r'"[^"]*"')
 def check_payload(payload: Mapping[str, Any], owner: str, *, above: int = 0) -> bool:
     """Refuse a payload that would not come back from the log as it is.
 
-    Args:
-        payload: Any mapping; values of other kinds than JSON's are not judged.
-        owner: Whose payload it is, for the message: ``Point 7``.
-        above: Levels that lie above it where it is written, see `path_depth`.
-
-    Returns:
-        Whether it is JSON as it stands: dicts with texts for keys, lists, texts, numbers, nothing
-        of another class.
-
-    Raises:
-        ConfigurationError: Too deep (or a cycle), too large, NaN or infinity, an integer beyond
-            64 bits, or keys that JSON writes as the same text.
+    Returns whether it is JSON as it stands: dicts with texts for keys, lists, texts, numbers,
+    nothing of another class. `above` counts the levels above it where it is written.
     """
     size = 0
     others: list[Any] = [] if type(payload) is dict else [payload]
@@ -95,13 +82,9 @@ def check_payload(payload: Mapping[str, Any], owner: str, *, above: int = 0) -> 
 
 
 def _look_into(container: Any, deeper: list[Any], others: list[Any], owner: str) -> int:
-    """Give about the bytes of a mapping's or list's own values.
+    """Return about the bytes of a mapping's or list's own values.
 
-    Args:
-        container: The mapping or list.
-        deeper: Gets the values that hold others.
-        others: Gets what has to be converted to become JSON.
-        owner: For the message.
+    `deeper` gets the values that hold others, `others` what has to be converted to become JSON.
     """
     size = _VALUE_BYTES * len(container)
     values: Iterable[Any] = container
@@ -146,7 +129,7 @@ def _check_keys(container: Mapping[Any, Any], owner: str) -> None:
 
 
 def path_depth(path: str | None) -> int:
-    """Give the levels that a payload lies deep when it is set under a path like ``a.b[0]``."""
+    """Return the levels that a payload lies deep when it is set under a path like ``a.b[0]``."""
     if not path:
         return 0
     plain = _QUOTED.sub("", path)
@@ -154,15 +137,7 @@ def path_depth(path: str | None) -> int:
 
 
 def check_filter_size(depth: int, conditions: int) -> None:
-    """Refuse a filter that the log could not give back, while it is walked.
-
-    Args:
-        depth: Levels of the log so far, see `FILTER_LEVELS`.
-        conditions: Models found so far.
-
-    Raises:
-        ConfigurationError: Too deep, or too many; a filter that holds itself is too deep.
-    """
+    """Refuse a filter that the log could not give back, while it is walked."""
     if depth > MAX_FILTER_DEPTH:
         message = (
             f"The filter is nested too deeply (or holds itself): about {MAX_FILTER_DEPTH // 2} "
@@ -182,12 +157,6 @@ def check_formula(formula: object) -> None:
     """Refuse a formula that the engine cannot work out, before it is converted.
 
     It is not logged, but the engine and the conversion walk it by recursion.
-
-    Args:
-        formula: Any expression of a formula. Filters in it have their own check.
-
-    Raises:
-        ConfigurationError: Too deep, or it holds itself; or a number is not finite.
     """
     level: list[object] = [formula]
     for _ in range(MAX_FORMULA_DEPTH):
@@ -217,13 +186,6 @@ def check_bound(value: object, what: str) -> None:
     """Refuse NaN and infinity in a filter or formula: the log keeps no bound for them.
 
     What deletes nothing now would delete every point that has a number, at the next opening.
-
-    Args:
-        value: A number of a filter, of any class; what is no number passes.
-        what: Where it stands, for the message.
-
-    Raises:
-        ConfigurationError: It is not finite.
     """
     if isinstance(value, SupportsFloat) and not math.isfinite(value):
         message = (
@@ -234,7 +196,7 @@ def check_bound(value: object, what: str) -> None:
 
 
 def _holds_values(value: Any) -> bool:
-    """Tell whether the engine's binding, or the conversion to JSON, looks into a value."""
+    """Return whether the engine's binding, or the conversion to JSON, looks into a value."""
     return isinstance(value, (Mapping, Sequence, AbstractSet)) and not isinstance(
         value, (str, bytes, bytearray, memoryview)
     )
@@ -242,7 +204,7 @@ def _holds_values(value: Any) -> bool:
 
 def _where(container: Any, value: Any) -> str:
     if isinstance(container, Mapping):
-        return next(f" under {key!r}" for key, each in container.items() if each is value)
+        return next(f" under {key!r}" for key, held in container.items() if held is value)
     return " in a list"
 
 

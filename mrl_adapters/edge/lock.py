@@ -1,6 +1,15 @@
-"""Lock a path for one client; the system lets go of it when the process dies."""
+"""Lock a path for one client; the system lets go of it when the process dies.
+
+Locks on files (flock) belong to all processes that have the file open by inheritance: while a
+forked child lives, its parent cannot lock again what it has closed. So a child lets go of all that
+it has inherited.
+
+portalocker is not used: on Windows it locks the bytes that name the holder, so that nobody else
+could read them, and it has shared locks only with pywin32.
+"""
 
 import contextlib
+import ctypes
 import logging
 import os
 import sys
@@ -18,15 +27,7 @@ _HELD = (BlockingIOError, PermissionError)  # the latter: Windows
 
 
 class PathLock:
-    """Hold a path.
-
-    Args:
-        path: The folder.
-
-    Raises:
-        EngineError: Another client, here or in another process, holds it.
-        OSError: The folder cannot be written to, or its file system knows no locks.
-    """
+    """The lock on a path, held by one client."""
 
     def __init__(self, path: Path) -> None:
         file = (path / LOCK_FILE).open("a+", encoding="utf-8")
@@ -58,15 +59,7 @@ class PathLock:
 
 @contextlib.contextmanager
 def unwritten(path: Path) -> Iterator[None]:
-    """Keep a path from being written to while a block reads it; readers do so side by side.
-
-    Args:
-        path: A folder that this process may only read.
-
-    Raises:
-        EngineError: A client holds it.
-        OSError: Its lock cannot be read.
-    """
+    """Keep a path from being written to while a block reads it; readers do so side by side."""
     try:
         file = (path / LOCK_FILE).open(encoding="utf-8")
     except FileNotFoundError:  # a copy without hidden files: nobody has ever written there
@@ -114,3 +107,27 @@ else:
 
     def _unlock_file(file: IO[str]) -> None:
         fcntl.flock(file, fcntl.LOCK_UN)
+
+
+_OPEN_FILES = Path("/dev/fd")
+
+
+def leave_to_parent(shard: object, log: Path) -> None:
+    """Keep a shard from being torn down in this process, and its log from being held by it.
+
+    The engine's threads are not here, and it would write what the parent has long since changed.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(shard))
+    with contextlib.suppress(OSError):  # the folder is gone, or the system lists no open files
+        wanted = log.stat()
+        for descriptor in (int(entry.name) for entry in _OPEN_FILES.iterdir()):
+            with contextlib.suppress(OSError):  # the listing's own
+                if os.path.samestat(os.fstat(descriptor), wanted):
+                    _replace_by_nothing(descriptor)
+
+
+def _replace_by_nothing(descriptor: int) -> None:
+    """Close a descriptor that is not ours, and keep its number from being given to another file."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, descriptor, inheritable=False)
+    os.close(nothing)

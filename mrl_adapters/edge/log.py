@@ -29,18 +29,15 @@ _ALIGNMENT = 8
 
 @dataclass(frozen=True)
 class Record:
-    """One operation of the log.
+    """One operation of the log."""
 
-    Args:
-        index: Its number, counted from the first one ever written.
-        content: CBOR.
-        before: The checksum that its own continues.
-        checksum: The checksum that stands after it.
-    """
-
-    index: int
+    file: Path
+    position: int
+    """Its first byte in the file."""
     content: bytes
+    """CBOR; empty where it was passed over."""
     before: int
+    """The checksum that its own continues."""
     checksum: int
 
     @property
@@ -49,109 +46,73 @@ class Record:
         return _crc32c(_entry(self.content), self.before) == self.checksum
 
 
-@dataclass(frozen=True)
-class LogFile:
-    """A file of the log.
-
-    Args:
-        path: The file.
-        start: The number of its first record.
-    """
-
-    path: Path
-    start: int
-
-    def records(self, start: int = 0) -> Iterator[Record]:
-        """Read its records one by one, in order. The last may not be whole.
-
-        Args:
-            start: The number to begin with; those before are passed over without being read.
-        """
-        with self.path.open("rb") as file:
-            before, index = _seed(file), self.start
-            while entry := _next_entry(file, read=index >= start):
-                content, checksum = entry
-                if index >= start:
-                    yield Record(index, content, before, checksum)
-                before, index = checksum, index + 1
-
-
-def read_log(shard: Path) -> Iterator[LogFile]:
-    """Find the log's files, in order.
-
-    Args:
-        shard: The engine's folder.
-    """
-    next_start = 0
-    for path in _in_order(shard / LOG_FOLDER):
-        kind, _, number = path.name.partition("-")
-        start = int(number) if kind == "closed" else next_start
-        yield LogFile(path, start)
-        with path.open("rb") as file:
-            _seed(file)
-            next_start = start
-            while _next_entry(file, read=False):
-                next_start += 1
+def read_log(shard: Path, first: int = 0) -> Iterator[Record]:
+    """Yield the log's records from a number on, in order. The last of a file may not be whole."""
+    number = 0
+    for file in _in_order(shard / LOG_FOLDER):
+        kind, _, start = file.name.partition("-")
+        number = int(start) if kind == "closed" else number
+        for record in _records(file, passed=first - number):
+            number += 1
+            if record.content:
+                yield record
 
 
 def first_replayed(shard: Path) -> int:
-    """Give the number of the first record that the engine applies again at the next opening."""
+    """Return the number of the first record that the engine applies again at the next opening."""
     file = shard / LOG_FOLDER / "first-index"
     return int(read_json(file)["ack_index"]) if file.exists() else 0
 
 
-def replace_records(file: LogFile, contents: Mapping[int, bytes], backup: Path) -> None:
-    """Give records other contents; a crash leaves the old file or the new one, and no third.
+def replace_records(file: Path, contents: Mapping[int, bytes], backup: Path) -> None:
+    """Give records, by position, other contents, and keep the file as it was in a folder.
 
-    Args:
-        file: The file.
-        contents: The new contents by number.
-        backup: The folder that keeps the file as it was.
+    A crash leaves the old file or the new one, and no third.
     """
-    with file.path.open("rb") as old:
+    with file.open("rb") as old:
         checksum = _seed(old)
     written = bytearray(_MAGIC + _SUM.pack(checksum))
-    for record in file.records():
+    for record in _records(file):
         if not record.whole:
             break
-        entry = _entry(contents.get(record.index, record.content))
+        entry = _entry(contents.get(record.position, record.content))
         checksum = _crc32c(entry, checksum)
         written += entry + _SUM.pack(checksum)
-    temporary = file.path.with_name(f"tmp-{file.path.name}")  # the engine sweeps such
+    temporary = file.with_name(f"tmp-{file.name}")  # the engine sweeps such
     with temporary.open("wb") as out:
         out.write(written)
-        out.truncate(max(len(written) + _ALIGNMENT, file.path.stat().st_size))
+        out.truncate(max(len(written) + _ALIGNMENT, file.stat().st_size))
         out.flush()
         os.fsync(out.fileno())
     backup.mkdir(exist_ok=True)
-    kept = _free_name(backup, file.path.name)
+    kept = _free_name(backup, file.name)
     try:
-        kept.hardlink_to(file.path)
+        kept.hardlink_to(file)
     except OSError:  # a file system without links
-        shutil.copy2(file.path, kept)
-    temporary.replace(file.path)
+        shutil.copy2(file, kept)
+    temporary.replace(file)
     sync_folder(backup)
-    sync_folder(file.path.parent)
+    sync_folder(file.parent)
 
 
 def _free_name(folder: Path, name: str) -> Path:
-    """Give a path that is not taken: every file that was set aside is kept."""
-    taken = sum(1 for each in folder.iterdir() if each.name.startswith(f"{name}."))
+    """Return a path that is not taken: every file that was set aside is kept."""
+    taken = sum(entry.name.startswith(f"{name}.") for entry in folder.iterdir())
     return folder / f"{name}.{taken + 1}"
 
 
 def _in_order(folder: Path) -> list[Path]:
     """List the log's files: the closed ones by first record, then the open ones by number."""
-    found = []
+    files = []
     for path in folder.iterdir() if folder.is_dir() else ():
         kind, _, number = path.name.partition("-")
         if kind in {"closed", "open"} and number.isdigit() and _is_log(path):
-            found.append((kind, int(number), path))
-    return [path for _, _, path in sorted(found)]
+            files.append((kind, int(number), path))
+    return [path for _, _, path in sorted(files)]
 
 
 def _is_log(path: Path) -> bool:
-    """Tell whether a file has the log's head; of others the engine says what is wrong."""
+    """Return whether a file has the log's head; of others the engine says what is wrong."""
     with path.open("rb") as file:
         head = file.read(len(_MAGIC) + _SUM.size)
     return head.startswith(_MAGIC) and len(head) == len(_MAGIC) + _SUM.size
@@ -164,21 +125,27 @@ def _seed(file: IO[bytes]) -> int:
     return int(seed)
 
 
-def _next_entry(file: IO[bytes], *, read: bool) -> tuple[bytes, int] | None:
-    """Read a record and its checksum, or pass over it; None after the last one."""
-    head = file.read(_HEAD.size)
-    length = _HEAD.unpack(head)[0] if len(head) == _HEAD.size else 0
-    padded = length + _padding(length)
-    if not length or file.tell() + padded + _SUM.size > os.fstat(file.fileno()).st_size:
-        return None
-    content = file.read(length) if read else b""
-    file.seek(padded - len(content), os.SEEK_CUR)
-    [checksum] = _SUM.unpack(file.read(_SUM.size))
-    return content, checksum
+def _records(file: Path, passed: int = 0) -> Iterator[Record]:
+    """Yield a file's records in order, the first ones passed over without being read."""
+    with file.open("rb") as opened:
+        size = os.fstat(opened.fileno()).st_size
+        before = _seed(opened)
+        while True:
+            position = opened.tell()
+            head = opened.read(_HEAD.size)
+            length = _HEAD.unpack(head)[0] if len(head) == _HEAD.size else 0
+            padded = length + _padding(length)
+            if not length or opened.tell() + padded + _SUM.size > size:
+                return
+            content = b"" if passed > 0 else opened.read(length)
+            opened.seek(padded - len(content), os.SEEK_CUR)
+            [checksum] = _SUM.unpack(opened.read(_SUM.size))
+            yield Record(file, position, content, before, checksum)
+            before, passed = checksum, passed - 1
 
 
 def _entry(content: bytes) -> bytes:
-    """Give a record as it stands in the file, without its checksum."""
+    """Return a record as it stands in the file, without its checksum."""
     return _HEAD.pack(len(content)) + content + bytes(_padding(len(content)))
 
 

@@ -13,7 +13,6 @@ written. The files as they were are kept beside the engine's folder.
 """
 
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,10 @@ from typing import Any
 from uuid import UUID
 
 from mrl_adapters.edge.cbor import NULL, decoded, parts_below, without
+from mrl_adapters.edge.engine_errors import repair_command
 from mrl_adapters.edge.limits import MAX_PAYLOAD_DEPTH
 from mrl_adapters.edge.log import LOG_FOLDER, first_replayed, read_log, replace_records
-from mrl_adapters.edge.names import LOG_BACKUP_FOLDER, SHARD_FOLDER
+from mrl_adapters.edge.paths import LOG_BACKUP_FOLDER, SHARD_FOLDER
 from mrl_adapters.errors import EngineError
 
 # An operation puts up to five levels around a payload; the reader gives up at 128.
@@ -42,7 +42,7 @@ _SMALLEST = b"\xfb\xff\xef\xff\xff\xff\xff\xff\xff"
 
 @dataclass(frozen=True)
 class LogRepair:
-    """Say what was mended in a collection's log, and what was found wrong with its files.
+    """What was mended in a collection's log, and what was wrong with its files.
 
     Args:
         bounds: Operations whose filter had a bound that is not finite.
@@ -71,35 +71,23 @@ class LogRepair:
 
 
 def has_lost_bounds(shard: Path) -> bool:
-    """Tell whether the next opening would apply a filter without the bound that it was given.
-
-    Args:
-        shard: The engine's folder, not open.
-    """
-    first = first_replayed(shard)
+    """Return whether the next opening would apply a filter without the bound that it was given."""
     return any(
         _BOUND.search(record.content) and record.whole
-        for file in read_log(shard)
-        for record in file.records(first)
+        for record in read_log(shard, first_replayed(shard))
     )
 
 
 class HarmedLog(Exception):  # noqa: N818 - the collection turns it into an error that names it
-    """Say what a log holds that cannot be applied again."""
+    """A log holds what cannot be applied again, which the message names."""
 
     def error(self, name: str, folder: Path) -> EngineError:
-        """Compose the error about it.
-
-        Args:
-            name: The collection.
-            folder: Its folder, in the store's.
-        """
+        """Compose the error that names the collection, in a folder of the store."""
         log = folder / SHARD_FOLDER / LOG_FOLDER
-        command = ["mrl-adapters", "repair", name, "--path", str(folder.parents[1])]
         message = (
             f"Collection {name!r}: the log in {log} holds {self}: an earlier version let it in. "
             "Nothing was changed. Mend it, keeping everything else, with: "
-            f"{shlex.join(command)}"
+            f"{repair_command(name, folder)}"
         )
         return EngineError(message, collection=name, path=log)
 
@@ -108,45 +96,31 @@ def repair_log(shard: Path) -> LogRepair:
     """Mend every operation that the next opening would apply.
 
     It may be interrupted at any moment and run again.
-
-    Args:
-        shard: The engine's folder, not open.
-
-    Returns:
-        What was done.
     """
     bounds = cut = dropped = 0
-    backup = None
-    first = first_replayed(shard)
-    for file in read_log(shard):
-        contents = {}
-        for record in file.records(first):
-            finite = _BOUND.sub(_finite, record.content)
-            mended = _shallow(finite)
-            if mended == record.content or not record.whole:
-                continue
-            contents[record.index] = mended
-            bounds += finite != record.content
-            dropped += mended == _NOTHING
-            cut += mended not in {finite, _NOTHING}
-        if contents:
-            backup = shard.parent / LOG_BACKUP_FOLDER
-            replace_records(file, contents, backup)
-    return LogRepair(bounds, cut, dropped, str(backup) if backup else None)
+    contents: dict[Path, dict[int, bytes]] = {}
+    for record in read_log(shard, first_replayed(shard)):
+        finite = _BOUND.sub(_finite, record.content)
+        mended = _shallow(finite)
+        if mended == record.content or not record.whole:
+            continue
+        contents.setdefault(record.file, {})[record.position] = mended
+        bounds += finite != record.content
+        dropped += mended == _NOTHING
+        cut += mended not in {finite, _NOTHING}
+    backup = shard.parent / LOG_BACKUP_FOLDER
+    for file, replaced in contents.items():
+        replace_records(file, replaced, backup)
+    return LogRepair(bounds, cut, dropped, str(backup) if contents else None)
 
 
 def logged_payloads(shard: Path) -> dict[Any, dict[str, Any]]:
-    """Give the last whole payloads that the log holds, by id; those of a mended log are shallow.
-
-    Args:
-        shard: The engine's folder.
-    """
-    found: dict[Any, dict[str, Any]] = {}
-    for file in read_log(shard):
-        for record in file.records():
-            if not parts_below(record.content, _READ_LEVELS, frozenset()):
-                found.update(_payloads(decoded(record.content)))
-    return found
+    """Return the last whole payloads that the log holds, by id."""
+    payloads: dict[Any, dict[str, Any]] = {}
+    for record in read_log(shard):
+        if not parts_below(record.content, _READ_LEVELS, frozenset()):
+            payloads.update(_payloads(decoded(record.content)))
+    return payloads
 
 
 def _payloads(operation: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
@@ -163,9 +137,9 @@ def _point_id(given: int | bytes | str) -> int | str:
     return str(UUID(bytes=given)) if isinstance(given, bytes) else given
 
 
-def _finite(found: re.Match[bytes]) -> bytes:
-    """Give a bound that matches the same numbers; to the engine, NaN is above infinity."""
-    name, value = found.groups()
+def _finite(bound: re.Match[bytes]) -> bytes:
+    """Return a bound that matches the same numbers; to the engine, NaN is above infinity."""
+    name, value = bound.groups()
     below = name in {b"blt", b"clte"}
     if below == (value != _MINUS_INFINITY):
         return name + NULL  # every number

@@ -1,104 +1,77 @@
-"""Name what a store has on disk: its folders, its files, and those on their way in or out."""
+"""Check what may name a point, a vector, a field or a collection."""
 
-import hashlib
-import re
-import uuid
-from pathlib import Path
-from urllib.parse import quote, unquote
+import contextlib
+import operator
+import reprlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+from uuid import UUID
 
-from mrl_adapters.edge.sealed import read_sealed
-from mrl_adapters.edge.texts import check_text
-from mrl_adapters.errors import EngineError
+import qdrant_edge as edge
 
-COLLECTIONS_FOLDER = "collections"
-SNAPSHOTS_FOLDER = "snapshots"
-SETTINGS_FILE = "collection.json"
-PENDING_FILE = "pending.json"
-INVENTORY_FILE = "inventory"
-SHARD_FOLDER = "shard"
-LOG_BACKUP_FOLDER = "log-before-repair"
-
-OWN = frozenset(
-    {
-        SETTINGS_FILE,
-        "collection.tmp",
-        PENDING_FILE,
-        "pending.tmp",
-        INVENTORY_FILE,
-        "inventory.tmp",
-        SHARD_FOLDER,
-        LOG_BACKUP_FOLDER,
-    }
-)
-"""All that the folder of a collection ever holds of ours: only this is ever removed from it."""
-
-_PLAIN = "abcdefghijklmnopqrstuvwxyz0123456789_-"
-_LONGEST_NAME = 200
-_PASSING = re.compile(r"\.mrl-(?:new|gone)-[0-9a-f]{32}")
+from mrl_adapters.errors import ConfigurationError
 
 
-def folder_name(name: str) -> str:
-    """Encode a collection name for every file system, those that ignore case included.
+def is_text(given: str) -> bool:
+    """Return whether UTF-8, and so the engine, can hold a string.
+
+    Half a surrogate pair it cannot.
 
     Args:
-        name: Any text.
-
-    Returns:
-        Lower-case letters, digits, '_', '-' and %XX; a digest for very long names.
-
-    Raises:
-        ConfigurationError: It is no text.
+        given: The string.
     """
-    check_text(name, "collection name")
-    encoded = "".join(char if char in _PLAIN else _percent(char) for char in name)
-    if len(encoded) <= _LONGEST_NAME:
-        return encoded
-    return f"%long-{hashlib.sha256(name.encode()).hexdigest()}"
-
-
-def _percent(char: str) -> str:
-    quoted = quote(char, safe="")
-    return f"%{ord(char):02x}" if quoted == char else quoted.lower()
-
-
-def passing_name(purpose: str) -> str:
-    """Make a name that nobody else uses, for what is on its way in (``new``) or out (``gone``)."""
-    return f".mrl-{purpose}-{uuid.uuid4().hex}"
-
-
-def is_passing(name: str) -> bool:
-    """Tell whether a name is one that :func:`passing_name` makes."""
-    return _PASSING.fullmatch(name) is not None
-
-
-def stored_name(folder: Path) -> str | None:
-    """Give the name of the collection that lies in a folder; None if the folder is not ours.
-
-    Raises:
-        EngineError: A shard lies there, and its settings are gone or damaged.
-    """
-    file = folder / SETTINGS_FILE
-    if not file.is_file() and not has_lost_settings(folder):
-        return None
     try:
-        content = read_sealed(file)
-    except EngineError as error:
-        if not (folder / SHARD_FOLDER).is_dir():
-            return None
-        name = unquote(folder.name)
-        message = f"Collection {name!r}: {error} Or delete the collection and index again."
-        raise EngineError(message, collection=name, path=file) from error
-    if not content.keys() >= {"format", "name", "settings"}:
-        return None
-    name = content["name"]
-    # A copy that somebody keeps under another name is theirs.
-    return name if isinstance(name, str) and folder_name(name) == folder.name else None
+        given.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
-def has_lost_settings(folder: Path) -> bool:
-    """Tell whether a collection lies in a folder, all but its settings."""
-    return (
-        (folder / SHARD_FOLDER).is_dir()
-        and (folder / INVENTORY_FILE).is_file()
-        and not (folder / SETTINGS_FILE).is_file()
-    )
+def check_text(given: str, what: str) -> None:
+    """Refuse a name that no file and no engine can hold."""
+    if not is_text(given):
+        message = (
+            f"The {what} {given!r} holds half a surrogate pair, which no engine can hold. "
+            "Nothing was done. Decode that text anew, or choose another."
+        )
+        raise ConfigurationError(message, found=given)
+
+
+PointId = int | str | UUID
+
+_EXPECTED = "an integer from 0 to 2**64 - 1, or a UUID"
+
+
+def check_id(given: Any) -> None:
+    """Refuse in words what is no point id: the engine's own are of its binding's insides."""
+    try:
+        edge.Point(given, {}, None)
+    except (TypeError, ValueError):
+        message = (
+            f"{reprlib.repr(given)} is no point id: expected {_EXPECTED}. Nothing was done. "
+            "uuid.uuid5(uuid.NAMESPACE_URL, text) makes an id of any text."
+        )
+        raise ConfigurationError(message, found=given, expected=_EXPECTED) from None
+
+
+@contextlib.contextmanager
+def naming_ids(ids: Iterable[Any]) -> Iterator[None]:
+    """Name the id that made the conversion in a block fail, if it was one."""
+    try:
+        yield
+    except (TypeError, ValueError):
+        for point_id in ids:
+            check_id(point_id)
+        raise
+
+
+def plain_id(point_id: PointId) -> int | str:
+    """Return an id as the client gives it: an int, or a UUID's canonical string."""
+    return point_id if isinstance(point_id, int) else str(point_id)
+
+
+def canonical_id(point_id: PointId) -> int | str:
+    """Return any spelling of an id as `plain_id` gives it, integers of NumPy included."""
+    if isinstance(point_id, (str, UUID)):
+        return str(UUID(str(point_id)))
+    return operator.index(point_id)

@@ -1,21 +1,21 @@
 """Turn updates into the engine's operations, all of them before the first one is applied."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import qdrant_edge as edge
 from qdrant_client import models
 
+from mrl_adapters.edge.client_models import parsed
+from mrl_adapters.edge.collection import Collection, Step
 from mrl_adapters.edge.config import dense_vectors, edge_enum
 from mrl_adapters.edge.filters import edge_filter
-from mrl_adapters.edge.ids import PointId, naming_ids, plain_id, spelled
 from mrl_adapters.edge.inventory import Since
+from mrl_adapters.edge.names import PointId, canonical_id, check_text, naming_ids, plain_id
 from mrl_adapters.edge.payloads import edge_payload
 from mrl_adapters.edge.points import edge_point_vectors, edge_points
-from mrl_adapters.edge.shard import Collection
-from mrl_adapters.edge.space import Size, nothing
-from mrl_adapters.edge.texts import check_text
-from mrl_adapters.errors import ConfigurationError, EngineError
+from mrl_adapters.edge.space import Size
+from mrl_adapters.errors import ConfigurationError
 
 Selector: TypeAlias = (
     Sequence[PointId] | models.Filter | models.PointIdsList | models.FilterSelector
@@ -30,75 +30,6 @@ _Operation: TypeAlias = edge.UpdateOperation
 _OPERATION_BYTES = 1 << 20
 _ID_BYTES = 40
 
-_MISSING = "No point with id"  # as the engine says it, after writing some of the others
-
-
-class Step(NamedTuple):
-    """One operation of the engine."""
-
-    operation: _Operation
-    touched: int | edge.Filter = 0
-    """Which points it may move out of the index: how many, or those that match."""
-    size: Size = nothing
-    """Tells about how many bytes it brings."""
-    effect: Since = Since.ADDED
-    """What may be different afterwards."""
-    ids: Callable[[], list[PointId]] = list
-    """Gives the points that it names; asked where it fails for one that is not stored."""
-    among: Callable[[set[int | str]], _Operation] | None = None
-    """Gives the same operation on those of `ids` that a set holds, each as `spelled` gives it."""
-
-
-def apply(collection: Collection, steps: Iterable[Step]) -> None:
-    """Apply the operations of one update, one after the other.
-
-    An id that is not stored does not stop the rest, as on a server: it is told in the end.
-
-    Raises:
-        EngineError: There is no such point; the others have been written.
-    """
-    missing: list[PointId] = []
-    for step in steps:
-        try:
-            _apply(collection, step)
-        except EngineError as error:
-            if _MISSING not in str(error) or step.among is None:
-                raise
-            missing += _apply_to_stored(collection, step, step.among)
-    if missing:
-        message = (
-            f"Collection {collection.name!r}: {_MISSING} {missing[0]!r}. The points of this update "
-            "that are stored were written all the same, as on a server, and so was what stood "
-            "before it in a batch. Leave that id out."
-        )
-        raise EngineError(message, collection=collection.name, found=missing[0])
-
-
-def _apply_to_stored(
-    collection: Collection, step: Step, among: Callable[[set[int | str]], _Operation]
-) -> list[PointId]:
-    """Apply an operation again, to those of its points that are stored; give the other ids.
-
-    The engine stops at the first that is not, in an order of its own.
-    """
-    ids = step.ids()
-    with collection.engine() as shard:
-        found = shard.retrieve(ids, with_payload=False, with_vector=False)
-        stored = {plain_id(each.id) for each in found}
-        if stored:
-            _apply(collection, step._replace(operation=among(stored)))
-    return [each for each in ids if spelled(each) not in stored]
-
-
-def _apply(collection: Collection, step: Step) -> None:
-    operation, touched, size, effect = step[:4]
-    if isinstance(touched, int):
-        collection.write(operation, touched, size, effect)
-        return
-    with collection.engine() as shard:
-        matching = shard.count(edge.CountRequest(filter=touched))
-        collection.write(operation, matching, size, effect)
-
 
 def upsert(
     collection: Collection,
@@ -106,12 +37,7 @@ def upsert(
     update_filter: models.Filter | None,
     update_mode: models.UpdateMode | None,
 ) -> Iterator[Step]:
-    """Convert points that are inserted or replaced.
-
-    Raises:
-        EmbeddingError: NaN, infinity or (DimensionsError) a wrong width.
-        ValueError: No points, or a vector name that the collection does not have.
-    """
+    """Convert points that are inserted or replaced."""
     converted = edge_points(points, collection.intake())
     condition, mode = edge_filter(update_filter), edge_enum(edge.UpdateMode, update_mode)
     return _portions(
@@ -134,10 +60,10 @@ def set_payload(points: Selector, payload: dict[str, Any], key: str | None) -> l
     """Convert keys of the payload that are set."""
     check_text(key or "", "key of set_payload")
     plain = edge_payload(payload, "set_payload", key=key)
-    return _chosen(
+    return _on_selected(
         points,
         lambda ids: _Operation.set_payload(ids, plain, key),
-        lambda chosen: _Operation.set_payload_by_filter(chosen, plain, key),
+        lambda where: _Operation.set_payload_by_filter(where, plain, key),
         size=lambda touched, stored: touched * (stored + len(repr(plain))),
     )
 
@@ -145,33 +71,33 @@ def set_payload(points: Selector, payload: dict[str, Any], key: str | None) -> l
 def overwrite_payload(points: Selector, payload: dict[str, Any]) -> list[Step]:
     """Convert payloads that are replaced whole."""
     plain = edge_payload(payload, "overwrite_payload")
-    return _chosen(
+    return _on_selected(
         points,
         lambda ids: _Operation.overwrite_payload(ids, plain),
-        lambda chosen: _Operation.overwrite_payload_by_filter(chosen, plain),
+        lambda where: _Operation.overwrite_payload_by_filter(where, plain),
         size=lambda touched, stored: touched * (stored + len(repr(plain))),
     )
 
 
 def delete_payload(points: Selector, keys: Sequence[str]) -> list[Step]:
     """Convert keys of the payload that are deleted."""
-    for each in keys:
-        check_text(each, "key of delete_payload")
-    return _chosen(
+    for key in keys:
+        check_text(key, "key of delete_payload")
+    return _on_selected(
         points,
         lambda ids: _Operation.delete_payload(ids, list(keys)),
-        lambda chosen: _Operation.delete_payload_by_filter(chosen, list(keys)),
+        lambda where: _Operation.delete_payload_by_filter(where, list(keys)),
     )
 
 
 def clear_payload(points: Selector) -> list[Step]:
     """Convert payloads that are deleted whole."""
-    return _chosen(points, _Operation.clear_payload, _Operation.clear_payload_by_filter)
+    return _on_selected(points, _Operation.clear_payload, _Operation.clear_payload_by_filter)
 
 
 def delete(points: Selector) -> list[Step]:
     """Convert points that are deleted."""
-    return _chosen(
+    return _on_selected(
         points,
         _Operation.delete_points,
         _Operation.delete_points_by_filter,
@@ -181,21 +107,17 @@ def delete(points: Selector) -> list[Step]:
 
 
 def delete_vectors(collection: Collection, points: Selector, names: Sequence[str]) -> list[Step]:
-    """Convert named vectors that are deleted.
-
-    Raises:
-        ValueError: No names, or one that the collection does not have.
-    """
+    """Convert named vectors that are deleted."""
     collection.intake().check_names(names)
-    return _chosen(
+    return _on_selected(
         points,
         lambda ids: _Operation.delete_vectors(ids, list(names)),
-        lambda chosen: _Operation.delete_vectors_by_filter(chosen, list(names)),
+        lambda where: _Operation.delete_vectors_by_filter(where, list(names)),
         moves=False,
     )
 
 
-def _chosen(
+def _on_selected(
     selector: Selector,
     by_ids: Callable[[list[PointId]], _Operation],
     by_filter: Callable[[edge.Filter], _Operation],
@@ -208,17 +130,17 @@ def _chosen(
 
     `moves`: the engine may move the points out of the index to change them, whole.
     """
-    chosen, ids = _selected(selector)
-    if chosen is None:
+    where, ids = _selected(selector)
+    if where is None:
         with naming_ids(ids):
-            operation = by_ids(_some(ids))
+            operation = by_ids(_nonempty(ids))
 
         def among(stored: set[int | str]) -> _Operation:
-            return by_ids([each for each in ids if spelled(each) in stored])
+            return by_ids([point_id for point_id in ids if canonical_id(point_id) in stored])
 
         touched = len(ids) if moves else 0
         return [Step(operation, touched, size, effect, lambda: ids, among)]
-    return [Step(by_filter(chosen), chosen if moves else 0, size, effect)]
+    return [Step(by_filter(where), where if moves else 0, size, effect)]
 
 
 def _selected(selector: Selector) -> tuple[edge.Filter | None, list[PointId]]:
@@ -237,7 +159,7 @@ def _selected(selector: Selector) -> tuple[edge.Filter | None, list[PointId]]:
     raise NotImplementedError(message)
 
 
-def _some(given: list[_T]) -> list[_T]:
+def _nonempty(given: list[_T]) -> list[_T]:
     """Refuse an update of nothing, as servers do."""
     if not given:
         message = "Empty update request: no points were given. Pass at least one."
@@ -257,19 +179,19 @@ def _portions(
 
     def step(part: list[_Stored]) -> Step:
         def among(stored: set[int | str]) -> _Operation:
-            return make([each for each in part if plain_id(each.id) in stored])
+            return make([point for point in part if plain_id(point.id) in stored])
 
         return Step(
             make(part),
             len(part),
             _size(part, numbers),
-            ids=lambda: [each.id for each in part],
+            ids=lambda: [point.id for point in part],
             among=among,
         )
 
     return (
         step(part)
-        for start in range(0, len(_some(points)), size)
+        for start in range(0, len(_nonempty(points)), size)
         for part in [points[start : start + size]]
     )
 
@@ -277,7 +199,63 @@ def _portions(
 def _size(points: Sequence[edge.Point | edge.PointVectors], numbers: int) -> Size:
     def size(touched: int, stored: float) -> float:
         del touched, stored
-        payloads = sum(len(repr(getattr(each, "payload", None))) for each in points)
+        payloads = sum(len(repr(getattr(point, "payload", None))) for point in points)
         return len(points) * (4 * numbers + _ID_BYTES) + payloads
 
     return size
+
+
+def batch(collection: Collection, updates: Sequence[Any]) -> list[Iterable[Step]]:
+    """Convert the updates of `QdrantClient.batch_update_points`, all before any is applied."""
+    steps: list[Iterable[Step]] = []
+    for at, given in enumerate(updates):
+        update = parsed(models.UpdateOperation, given) if isinstance(given, dict) else given
+        convert = _UPDATES.get(type(update).__name__)
+        if convert is None:
+            message = (
+                f"Update {at} of the batch is a {type(update).__name__}. "
+                f"Pass one of {', '.join(_UPDATES)} of qdrant_client.models."
+            )
+            raise ConfigurationError(message, found=update)
+        steps.append(convert(collection, update))
+    return steps
+
+
+def _selector_of(
+    given: models.SetPayload | models.DeletePayload | models.DeleteVectors,
+) -> Selector:
+    """Return the points of an update that has ids and a filter; ids win, as on servers."""
+    if given.points is not None:
+        return given.points
+    if given.filter is not None:
+        return given.filter
+    message = f"{type(given).__name__} names neither points nor a filter. Give it one of them."
+    raise ConfigurationError(message)
+
+
+def _upsert_of(collection: Collection, update: models.UpsertOperation) -> Iterable[Step]:
+    given = update.upsert
+    points = given.batch if isinstance(given, models.PointsBatch) else given.points
+    return upsert(collection, points, given.update_filter, given.update_mode)
+
+
+_UPDATES: dict[str, Callable[[Collection, Any], Iterable[Step]]] = {
+    "UpsertOperation": _upsert_of,
+    "DeleteOperation": lambda _, update: delete(update.delete),
+    "SetPayloadOperation": lambda _, update: set_payload(
+        _selector_of(update.set_payload), update.set_payload.payload, update.set_payload.key
+    ),
+    "OverwritePayloadOperation": lambda _, update: overwrite_payload(
+        _selector_of(update.overwrite_payload), update.overwrite_payload.payload
+    ),
+    "DeletePayloadOperation": lambda _, update: delete_payload(
+        _selector_of(update.delete_payload), update.delete_payload.keys
+    ),
+    "ClearPayloadOperation": lambda _, update: clear_payload(update.clear_payload),
+    "UpdateVectorsOperation": lambda collection, update: update_vectors(
+        collection, update.update_vectors.points, update.update_vectors.update_filter
+    ),
+    "DeleteVectorsOperation": lambda collection, update: delete_vectors(
+        collection, _selector_of(update.delete_vectors), update.delete_vectors.vector
+    ),
+}

@@ -1,4 +1,4 @@
-"""Give payloads as plain JSON, in one way at every door.
+"""Convert payloads into plain JSON.
 
 What is JSON as it stands (texts, numbers, lists and mappings with texts for keys) goes to the
 engine untouched. Everything else is written as QdrantClient sends it to a server: the engine's own
@@ -13,57 +13,30 @@ import qdrant_edge as edge
 from pydantic_core import to_jsonable_python
 
 from mrl_adapters.edge.limits import check_payload, path_depth
-from mrl_adapters.edge.texts import is_text
+from mrl_adapters.edge.names import is_text
 from mrl_adapters.errors import ConfigurationError
 
 _DOUBLE_BYTES = 8
 
 
 def point_payload(payload: Mapping[str, Any], owner: str) -> Mapping[str, Any]:
-    """Give the payload of one of many points: itself where nothing is to be converted.
-
-    Args:
-        payload: Any mapping.
-        owner: Whose payload it is, for the message.
-
-    Returns:
-        Plain JSON; texts in it are not judged, see `check_texts`.
-
-    Raises:
-        ConfigurationError: Something in it has no JSON form, or the log could not keep it.
-    """
+    """Return the payload of one of many points: itself where nothing is to be converted."""
     return payload if check_payload(payload, owner) else _converted(payload, owner)
 
 
 def edge_payload(
     payload: Mapping[str, Any] | None, owner: str, *, key: str | None = None
 ) -> dict[str, Any]:
-    """Give a payload as plain JSON: dates, UUIDs, sets and the like as QdrantClient sends them.
-
-    Args:
-        payload: Any mapping.
-        owner: Whose payload it is, for the message.
-        key: The path under which it is set, if it is not at the top.
-
-    Returns:
-        Plain JSON, a copy.
-
-    Raises:
-        ConfigurationError: Something in it has no JSON form, or the log could not keep it.
-    """
-    above = path_depth(key)
-    check_payload(payload or {}, owner, above=above)
-    plain = _converted(payload or {}, owner, above)
+    """Return a payload as plain JSON, to be set at the top or under a key."""
+    above, given = path_depth(key), payload or {}
+    is_plain = check_payload(given, owner, above=above)
+    plain = dict(given) if is_plain else _converted(given, owner, above)
     check_texts(plain, owner)
     return plain
 
 
 def check_texts(payload: Any, owner: str) -> None:
-    """Refuse what the engine cannot hold, although it is plain: half a surrogate pair.
-
-    Raises:
-        ConfigurationError: There is one; says where.
-    """
+    """Refuse what the engine cannot hold, although it is plain: half a surrogate pair."""
     try:
         edge.Point(0, {}, payload)
     except (TypeError, ValueError) as error:
@@ -80,7 +53,7 @@ def _converted(payload: Mapping[str, Any], owner: str, above: int = 0) -> dict[s
 
 
 def _standard(value: Any) -> Any:
-    """Give what pydantic does not know as what it knows."""
+    """Return what pydantic does not know as what it knows."""
     if isinstance(value, (np.generic, np.ndarray)):
         if value.dtype.kind in "biuf" and value.dtype.itemsize <= _DOUBLE_BYTES:
             return value.tolist()
@@ -103,7 +76,7 @@ def _no_form(payload: Any, owner: str, error: Exception) -> ConfigurationError:
 
 
 def _reasons(value: Any, way: str) -> Iterator[str]:
-    """Say what has no JSON form in a value whose depth has been checked, and the way to it."""
+    """Yield what has no JSON form in a value whose depth has been checked, and the way to it."""
     if isinstance(value, str):
         if not is_text(value):
             yield f"{way} holds half a surrogate pair"

@@ -1,4 +1,4 @@
-"""Count the points that the index does not hold yet, and say when a build is worth while."""
+"""Count the points that the index does not hold yet, and decide when a build is worth while."""
 
 import contextlib
 import math
@@ -9,7 +9,7 @@ from qdrant_client import models
 
 from mrl_adapters.edge.config import INDEXING_THRESHOLD_KB, bytes_per_point
 from mrl_adapters.edge.files import read_json, write_json
-from mrl_adapters.edge.names import PENDING_FILE
+from mrl_adapters.edge.paths import PENDING_FILE
 from mrl_adapters.errors import EngineError
 
 _REBUILD_SHARE = 0.2
@@ -21,9 +21,6 @@ class Pending:
 
     The count is saved at zero, at each doubling and on closing: a crash loses at most half of it,
     and a write costs no extra file.
-
-    Args:
-        folder: The collection's folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,7 +29,7 @@ class Pending:
         self.count = self._saved = self._read()
 
     def _read(self) -> int:
-        """Give the saved count; a lost one only delays a build."""
+        """Return the saved count; a lost one only delays a build."""
         try:
             return max(0, int(read_json(self._path)["pending"]))
         except (EngineError, TypeError, ValueError, KeyError):
@@ -60,18 +57,14 @@ class Pending:
                 self._saved = self.count
 
     def build_is_due(self, points: Callable[[], int]) -> bool:
-        """Tell whether to build: the threshold is reached, and a fifth of the collection.
-
-        Args:
-            points: Gives how many points the collection has; asked only if it matters.
-        """
+        """Return whether to build: the threshold is reached, and a fifth of the collection."""
         if self.count < max(self._build_from, 1):
             return False
         return self.count >= _REBUILD_SHARE * points()
 
 
 def build_from(settings: models.CreateCollection) -> float:
-    """Give the number of points beside the index from which a build is worth while."""
+    """Return the number of points beside the index from which a build is worth while."""
     given = settings.optimizers_config.indexing_threshold if settings.optimizers_config else None
     threshold = INDEXING_THRESHOLD_KB if given is None else given
     if not threshold:  # 0 switches indexing off, as on the server

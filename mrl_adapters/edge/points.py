@@ -6,14 +6,16 @@ comes as a memoryview and a Python list as it is; NumPy rows take three times as
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice, repeat
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 import qdrant_edge as edge
 from qdrant_client import models
 
-from mrl_adapters.edge.ids import PointId, check_id, naming_ids
+from mrl_adapters.edge.names import PointId, check_id, naming_ids
 from mrl_adapters.edge.payloads import check_texts, point_payload
 from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingError
 
@@ -23,12 +25,7 @@ _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 class VectorIntake:
-    """Check and convert the vectors of one write.
-
-    Args:
-        dense: The collection's dense vectors by name ('' for the unnamed one).
-        sparse: The names of its sparse vectors.
-    """
+    """The check and conversion of the vectors of one write, by the collection's names and sizes."""
 
     def __init__(self, dense: Mapping[str, models.VectorParams], sparse: Iterable[str]) -> None:
         self._sizes = {name: params.size for name, params in dense.items()}
@@ -36,31 +33,13 @@ class VectorIntake:
         self._rows: dict[str, tuple[list[PointId], list[FloatRow]]] = {}
 
     def convert(self, point_id: PointId, vector: Any) -> Any:
-        """Convert the vectors of one point.
-
-        Args:
-            point_id: The point, for messages.
-            vector: One vector or vectors by name: lists of floats, float buffers (NumPy arrays,
-                memoryviews), models.SparseVector, or lists of lists for multi-vectors.
-
-        Returns:
-            What the engine takes.
-
-        Raises:
-            ValueError: A name that the collection does not have.
-            DimensionsError: A vector of another width.
-            EmbeddingError: NaN or infinity in a list; for buffers see `finish`.
-        """
+        """Convert the vector or the named vectors of one point; buffers are checked by `finish`."""
         if isinstance(vector, dict):
             return {name: self._one(point_id, name, value) for name, value in vector.items()}
         return self._one(point_id, "", vector)
 
     def finish(self) -> None:
-        """Check all buffers seen so far for NaN and infinity in one sweep.
-
-        Raises:
-            EmbeddingError: There is one; names the point.
-        """
+        """Check all buffers seen so far for NaN and infinity in one sweep."""
         for name, (ids, rows) in self._rows.items():
             flat = np.concatenate(rows)
             # A finite sum of squares has only finite terms: one pass over the memory. The sum
@@ -74,11 +53,7 @@ class VectorIntake:
         self._rows.clear()
 
     def check_names(self, names: Iterable[str]) -> None:
-        """Refuse names of vectors that the collection does not have.
-
-        Raises:
-            ValueError: There is one.
-        """
+        """Refuse names of vectors that the collection does not have."""
         for name in names:
             if name not in self._sizes and name not in self._sparse:
                 raise self._unknown(name)
@@ -98,7 +73,7 @@ class VectorIntake:
             return self._list(point_id, name, value, size)
         row = np.ascontiguousarray(value, dtype=np.float32)
         if row.ndim == 2:  # noqa: PLR2004  # a multi-vector: one row for each token
-            return [self._list(point_id, name, each, size) for each in row.tolist()]
+            return [self._list(point_id, name, token, size) for token in row.tolist()]
         if row.size != size:
             raise _wrong_width(point_id, name, row.size, size)
         kept = self._rows.get(name)
@@ -130,7 +105,7 @@ class VectorIntake:
 
 
 def _finite(values: list[float]) -> bool:
-    """Tell whether all values are numbers within float32."""
+    """Return whether all values are numbers within float32."""
     try:
         # The norm is NaN or infinite when a value is, and above every value.
         return math.hypot(*values) <= _FLOAT32_MAX
@@ -157,20 +132,7 @@ def _not_finite(point_id: PointId, name: str) -> EmbeddingError:
 def edge_points(
     points: models.Batch | Iterable[models.PointStruct], intake: VectorIntake
 ) -> list[edge.Point]:
-    """Convert points for an upsert.
-
-    Args:
-        points: Points, or a batch of columns.
-        intake: The collection's vector check.
-
-    Returns:
-        The engine's points, all checked.
-
-    Raises:
-        EmbeddingError: NaN or infinity in a vector; names the point.
-        ConfigurationError: What is no id, or a payload that has no JSON form or that the log could
-            not keep; names the point.
-    """
+    """Convert points for an upsert."""
     if isinstance(points, models.Batch):
         points = batch_points(points)
     convert = intake.convert
@@ -192,17 +154,7 @@ def edge_points(
 
 
 def batch_points(batch: models.Batch) -> Iterator[models.PointStruct]:
-    """Take a batch of columns apart.
-
-    Args:
-        batch: Ids, vectors (one column or one by name) and payloads.
-
-    Yields:
-        One point for each id.
-
-    Raises:
-        ValueError: Columns of different lengths.
-    """
+    """Take a batch of columns apart."""
     vectors = batch.vectors
     named: dict[str, Any] = vectors if isinstance(vectors, dict) else {"": vectors}
     payloads: Sequence[Any] = batch.payloads or [None] * len(batch.ids)
@@ -229,3 +181,56 @@ def edge_point_vectors(
             converted.append(edge.PointVectors(point.id, vector))
     intake.finish()
     return converted
+
+
+_UNEQUAL = "{name} has fewer elements than vectors, {found}. Give one for each vector."
+
+
+def columns(
+    vectors: Any, payload: Iterable[Any] | None, ids: Iterable[PointId] | None
+) -> Iterator[models.PointStruct]:
+    """Return the points that the columns of `upload_collection` stand for, as they come."""
+    length = _length(vectors)
+    names: Iterable[Any] = iter(lambda: str(uuid4()), None) if ids is None else ids
+    payloads: Iterable[Any] = repeat(None) if payload is None else payload
+    if length is not None:
+        names, payloads = _enough(names, length, "ids"), _enough(payloads, length, "payload")
+    rows = _rows(vectors) if isinstance(vectors, Mapping) else iter(vectors)
+    build = models.PointStruct.model_construct
+    return (
+        build(id=name, vector=row, payload=content or {})
+        for name, row, content in zip(names, rows, payloads, strict=False)
+    )
+
+
+def _length(vectors: Any) -> int | None:
+    if not isinstance(vectors, Mapping):
+        return len(vectors) if isinstance(vectors, (Sequence, np.ndarray)) else None
+    lengths = {name: len(column) for name, column in vectors.items()}
+    if len(set(lengths.values())) > 1:
+        message = f"Each named vector should have the same number of vectors, found {lengths}."
+        raise ConfigurationError(message, found=lengths)
+    return next(iter(lengths.values()), 0)
+
+
+def _rows(vectors: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for row in zip(*vectors.values(), strict=True):
+        yield dict(zip(vectors, row, strict=True))
+
+
+def _enough(column: Iterable[Any], length: int, name: str) -> Iterable[Any]:
+    """Return the first elements of a column, as many as there are vectors."""
+    if isinstance(column, (Sequence, np.ndarray)) and len(column) < length:
+        message = _UNEQUAL.format(name=name, found=f"{len(column)} of {length}")
+        raise ConfigurationError(message, found=len(column), expected=length)
+    return _counted(column, length, name)
+
+
+def _counted(column: Iterable[Any], length: int, name: str) -> Iterator[Any]:
+    count = 0
+    for element in islice(column, length):
+        count += 1
+        yield element
+    if count < length:
+        message = _UNEQUAL.format(name=name, found=f"{count} of {length}")
+        raise ConfigurationError(message, found=count, expected=length)

@@ -4,7 +4,7 @@ Source: https://qdrant.tech/documentation/concepts/hybrid-queries/ and .../conce
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +12,10 @@ import numpy as np
 import qdrant_edge as edge
 from qdrant_client import models
 
-from mrl_adapters.edge.averages import average
+from mrl_adapters.edge.client_models import parsed, refuse_fields, set_fields
 from mrl_adapters.edge.config import edge_enum
 from mrl_adapters.edge.formulas import edge_formula
-from mrl_adapters.edge.ids import PointId
-from mrl_adapters.edge.parsing import parsed, refuse_fields, set_fields
+from mrl_adapters.edge.names import PointId
 from mrl_adapters.errors import EmbeddingError
 
 # How to find the vector of a stored point: (id, vector name) -> vector.
@@ -27,16 +26,7 @@ _DEFAULT_DIVERSITY = 0.5
 
 
 class QueryIntake:
-    """Convert one query, collecting the stored points that it names.
-
-    Args:
-        using: The vector to search.
-        limit: How many points are asked for: MMR's candidates, where not said otherwise.
-        lookup: How to find the vector of a stored point.
-
-    Attributes:
-        mentioned: Ids of the points that the query names; they are no findings.
-    """
+    """The conversion of one query, which collects the stored points that it names."""
 
     def __init__(self, using: str, limit: int, lookup: Lookup) -> None:
         self.mentioned: set[PointId] = set()
@@ -45,18 +35,7 @@ class QueryIntake:
         self._lookup = lookup
 
     def convert(self, query: Any) -> Any:
-        """Convert a query.
-
-        Args:
-            query: A vector, the id of a point, a query of models, or None.
-
-        Returns:
-            The engine's query or None.
-
-        Raises:
-            NotImplementedError: A kind of query that is not offered here.
-            EmbeddingError: A vector with NaN or infinity.
-        """
+        """Convert a query."""
         if query is None:
             return None
         kind = type(query).__name__
@@ -69,7 +48,7 @@ class QueryIntake:
         return edge.Query.Nearest(self.vector(query), self._using)
 
     def vector(self, value: Any) -> Any:
-        """Give a query vector as the binding reads it fastest; look up the vector of an id."""
+        """Return a query vector as the binding reads it fastest; look up the vector of an id."""
         if isinstance(value, np.ndarray) and value.ndim > 1:
             value = value.tolist()
         if isinstance(value, list) and value and isinstance(value[0], list):
@@ -103,8 +82,8 @@ class QueryIntake:
     def recommend(self, query: models.RecommendQuery) -> Any:
         """Convert a search by examples."""
         given = query.recommend
-        positive = [self.vector(each) for each in given.positive or []]
-        negative = [self.vector(each) for each in given.negative or []]
+        positive = [self.vector(example) for example in given.positive or []]
+        negative = [self.vector(example) for example in given.negative or []]
         strategy = given.strategy or models.RecommendStrategy.AVERAGE_VECTOR
         if strategy is models.RecommendStrategy.BEST_SCORE:
             examples = edge.RecommendQuery(positive, negative)
@@ -115,13 +94,13 @@ class QueryIntake:
         if not positive:
             message = "RecommendQuery by average vector has no positive example. Pass at least one."
             raise ValueError(message)
-        return edge.Query.Nearest(average(positive, negative), self._using)
+        return edge.Query.Nearest(_average(positive, negative), self._using)
 
     def discover(self, query: models.DiscoverQuery) -> Any:
         """Convert a search for a target within a context."""
         given = query.discover
-        found = edge.DiscoverQuery(self.vector(given.target), self._pairs(given.context))
-        return edge.Query.Discover(found, self._using)
+        converted = edge.DiscoverQuery(self.vector(given.target), self._pairs(given.context))
+        return edge.Query.Discover(converted, self._using)
 
     def context(self, query: models.ContextQuery) -> Any:
         """Convert a search by context alone."""
@@ -131,7 +110,7 @@ class QueryIntake:
         """Convert a search for a target that earlier results, scored by somebody, correct."""
         given = query.relevance_feedback
         items = [
-            edge.FeedbackItem(self.vector(each.example), each.score) for each in given.feedback
+            edge.FeedbackItem(self.vector(item.example), item.score) for item in given.feedback
         ]
         strategy = edge.NaiveFeedbackStrategy(**set_fields(given.strategy.naive))
         target = self.vector(given.target)
@@ -151,8 +130,8 @@ class QueryIntake:
     def _pairs(self, given: Any) -> list[edge.ContextPair]:
         pairs = given if isinstance(given, list) else [given]
         return [
-            edge.ContextPair(self.vector(each.positive), self.vector(each.negative))
-            for each in pairs
+            edge.ContextPair(self.vector(pair.positive), self.vector(pair.negative))
+            for pair in pairs
         ]
 
 
@@ -202,3 +181,30 @@ _SEARCHES: dict[str, Callable[[QueryIntake, Any], Any]] = {
     "RelevanceFeedbackQuery": QueryIntake.feedback,
     "TextQuery": QueryIntake.text,
 }
+
+
+def _average(positive: Sequence[Any], negative: Sequence[Any]) -> Any:
+    """Return ``2 * mean(positive) - mean(negative)``; of multi-vectors all rows, some negated.
+
+    Source: https://qdrant.tech/documentation/concepts/explore/#average-vector-strategy
+    """
+    if isinstance(positive[0], edge.SparseVector):
+        return _sparse_average(positive, negative)
+    if isinstance(positive[0], list) and positive[0] and isinstance(positive[0][0], list):
+        return [row for rows in positive for row in rows] + [
+            [-value for value in row] for rows in negative for row in rows
+        ]
+    mean = np.mean(np.array(positive, dtype=np.float32), axis=0)
+    if negative:
+        mean = 2 * mean - np.mean(np.array(negative, dtype=np.float32), axis=0)
+    return mean.astype(np.float32).data
+
+
+def _sparse_average(positive: Sequence[Any], negative: Sequence[Any]) -> edge.SparseVector:
+    values: dict[int, float] = {}
+    for examples, weight in ((positive, 2.0 if negative else 1.0), (negative, -1.0)):
+        for vector in examples:
+            for index, value in zip(vector.indices, vector.values, strict=True):
+                values[index] = values.get(index, 0.0) + weight * value / len(examples)
+    indices = sorted(values)
+    return edge.SparseVector(indices, [values[index] for index in indices])

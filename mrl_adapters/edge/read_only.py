@@ -1,30 +1,102 @@
-"""A collection that may not be written to: searched in a copy, and changed by nobody."""
+"""A collection that may not be written to: searched in a copy, and changed by nobody.
 
+The engine opens its log and most of its files for writing, even to read. So it is given a private
+copy, which lasts as long as the client. The files that it only ever reads, the largest of an
+indexed collection, are links in that copy; of the others only what holds data takes room.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+import weakref
 from pathlib import Path
-from typing import Any, NoReturn
 
 import qdrant_edge as edge
 
-from mrl_adapters.edge.inventory import Since
-from mrl_adapters.edge.log_repair import LogRepair
-from mrl_adapters.edge.permissions import refusal
-from mrl_adapters.edge.reading_copy import ReadingCopy
-from mrl_adapters.edge.settings import Change
-from mrl_adapters.edge.shard import Collection
-from mrl_adapters.edge.space import Size, nothing
+from mrl_adapters.edge.collection import Collection
+from mrl_adapters.edge.files import allocated_bytes
+from mrl_adapters.edge.paths import collection_entries, may_write, refusal
 from mrl_adapters.errors import EngineError
+
+# Full vectors, codes and graphs of what is indexed: written once, by the index build.
+# Source: strace of qdrant-edge-py 0.9.0 loading and searching a shard.
+_NEVER_WRITTEN = frozenset({"matrix.dat", "quantized.data", "links_compressed.bin"})
+_BLOCK = 1 << 16
+_ZEROS = bytes(_BLOCK)
+# Room that must be left beside the copy: the engine writes into it as it loads.
+_SPARE_BYTES = 64 << 20
+
+
+class ReadingCopy:
+    """A copy of a collection where the engine may write."""
+
+    def __init__(self, original: Path) -> None:
+        self.original = original
+        place = Path(tempfile.gettempdir())
+        files = list(collection_entries(original))
+        _check_room(original, place, files)
+        self.folder = Path(tempfile.mkdtemp(prefix="mrl-adapters-"))
+        self._end = weakref.finalize(self, _remove_copy, self.folder, os.getpid())
+        try:
+            for source, target in files:
+                _put(source, self.folder / target)
+        except BaseException:
+            self.remove()
+            raise
+
+    def remove(self) -> None:
+        """Remove the copy; twice is harmless."""
+        self._end()
+
+
+def _is_linked(source: Path) -> bool:
+    # Windows lets hardly anybody make links.
+    return sys.platform != "win32" and source.name in _NEVER_WRITTEN and not may_write(source)
+
+
+def _check_room(original: Path, place: Path, files: list[tuple[Path, str]]) -> None:
+    states = (source.stat() for source, _ in files if not _is_linked(source))
+    # Of a file with holes only what holds data is copied.
+    needed = sum(min(state.st_size, allocated_bytes(state)) for state in states)
+    free = shutil.disk_usage(place).free
+    if free < needed + _SPARE_BYTES:
+        message = (
+            f"{original} is read-only, and the engine searches it in a copy of {needed:,} bytes: "
+            f"{place} has {free:,} free. Name a folder with more room in the environment "
+            "variable TMPDIR."
+        )
+        raise EngineError(message, found=free, expected=needed + _SPARE_BYTES, path=original)
+
+
+def _put(source: Path, target: Path) -> None:
+    if source.is_dir():
+        target.mkdir()
+    elif _is_linked(source):
+        target.symlink_to(source)
+    else:
+        _copy(source, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, its empty blocks as holes: the engine reserves far more than it fills."""
+    with source.open("rb", buffering=0) as reading, target.open("wb", buffering=0) as writing:
+        while block := reading.read(_BLOCK):
+            if block == _ZEROS[: len(block)]:
+                writing.seek(len(block), os.SEEK_CUR)
+            else:
+                writing.write(block)
+        writing.truncate()
+
+
+def _remove_copy(folder: Path, process: int) -> None:
+    """Remove a copy, unless this is a forked child of the process that made it."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class ReadOnlyCollection(Collection):
-    """One collection that can be searched only: copied here, loaded by the first use.
-
-    Args:
-        name: Its name.
-        folder: Its folder; nobody may be writing into it now.
-
-    Raises:
-        EngineError: There is no room for the copy.
-    """
+    """A collection that can only be searched; nobody may be writing into its folder now."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self._copy = ReadingCopy(folder)
@@ -41,36 +113,6 @@ class ReadOnlyCollection(Collection):
             raise EngineError(message, collection=self.name, path=original) from error
         finally:
             self._settling = False
-
-    def write(
-        self,
-        operation: edge.UpdateOperation,
-        touched: int = 0,
-        size: Size = nothing,
-        effect: Since = Since.ADDED,
-    ) -> None:
-        """Refuse an update."""
-        del operation, touched, size, effect
-        self._refuse()
-
-    def optimize(self) -> bool:
-        """Refuse to build an index, which would be lost with the copy."""
-        self._refuse()
-
-    def mend_log(self) -> LogRepair:
-        """Refuse to mend the log, which would be lost with the copy."""
-        self._refuse()
-
-    def set_metadata(self, metadata: dict[str, Any]) -> None:
-        """Refuse metadata."""
-        del metadata
-        self._refuse()
-
-    def apply(self, change: Change) -> None:
-        """Refuse other settings."""
-        if not self._settling:
-            self._refuse()
-        super().apply(change)
 
     def close(self, *, index: bool = True) -> None:
         """Close the shard and remove the copy; twice is harmless."""
@@ -92,5 +134,7 @@ class ReadOnlyCollection(Collection):
     def _note(self, points: int, *, loaded: bool) -> None:
         """Note nothing: the copy lasts no longer than this client."""
 
-    def _refuse(self) -> NoReturn:
-        raise refusal(self._copy.original, self.name)
+    def _check_writable(self) -> None:
+        """Refuse changes, which would be lost with the copy."""
+        if not self._settling:
+            raise refusal(self._copy.original, self.name)

@@ -6,29 +6,18 @@ from typing import Any
 import qdrant_edge as edge
 from qdrant_client import models
 
+from mrl_adapters.edge.client_models import parsed, refuse_fields, set_fields
 from mrl_adapters.edge.filters import edge_filter
-from mrl_adapters.edge.limits import MAX_PREFETCH_DEPTH
-from mrl_adapters.edge.parsing import parsed, refuse_fields, set_fields
-from mrl_adapters.edge.queries import Lookup, QueryIntake
+from mrl_adapters.edge.names import PointId, naming_ids
+from mrl_adapters.edge.queries import Lookup, QueryIntake, edge_order_by
 from mrl_adapters.errors import ConfigurationError
 
 _DEFAULT_LIMIT = 10
+MAX_PREFETCH_DEPTH = 64  # as the engine itself allows
 
 
 def edge_request(request: models.QueryRequest, lookup: Lookup) -> edge.QueryRequest:
-    """Convert a request.
-
-    Args:
-        request: The client's request; float buffers are taken for vectors as well as lists.
-        lookup: How to find the vector of a point that the query names by id.
-
-    Returns:
-        The engine's request.
-
-    Raises:
-        NotImplementedError: A part that is not offered here.
-        ValueError: A limit below 1.
-    """
+    """Convert a request."""
     limit, query, query_filter = _core(request, lookup)
     return edge.QueryRequest(
         limit=limit,
@@ -52,8 +41,8 @@ def _prefetches(given: Any, lookup: Lookup, depth: int = 1) -> list[edge.Prefetc
             "holds itself. Put them side by side."
         )
         raise ConfigurationError(message)
-    several = given if isinstance(given, list) else [given]
-    return [_prefetch(each, lookup, depth) for each in several]
+    prefetches = given if isinstance(given, list) else [given]
+    return [_prefetch(prefetch, lookup, depth) for prefetch in prefetches]
 
 
 def _prefetch(given: models.Prefetch, lookup: Lookup, depth: int) -> edge.Prefetch:
@@ -89,18 +78,31 @@ def _core(
     return limit, query, wanted
 
 
+def scroll_request(
+    scroll_filter: models.Filter | None,
+    limit: int,
+    order_by: str | models.OrderBy | None,
+    offset: PointId | None,
+    with_payload: Any,
+    with_vectors: Any,
+) -> edge.ScrollRequest:
+    """Convert the arguments of `QdrantClient.scroll`."""
+    if limit < 1:
+        message = f"limit is {limit}. Ask for at least 1 point."
+        raise ValueError(message)
+    with naming_ids([] if offset is None else [offset]):
+        return edge.ScrollRequest(
+            offset=offset,
+            limit=limit,
+            filter=edge_filter(scroll_filter),
+            with_payload=edge_payload_selector(with_payload),
+            with_vector=edge_vector_selector(with_vectors),
+            order_by=None if order_by is None else edge_order_by(order_by),
+        )
+
+
 def edge_params(given: models.SearchParams | None) -> edge.SearchParams | None:
-    """Convert search parameters.
-
-    Args:
-        given: hnsw_ef, exact, indexed_only, quantization, acorn, idf.
-
-    Returns:
-        The engine's parameters or None.
-
-    Raises:
-        NotImplementedError: One that is not offered here.
-    """
+    """Convert search parameters."""
     if given is None:
         return None
     if isinstance(given, dict):
@@ -121,17 +123,7 @@ _PARAMS = {"hnsw_ef", "exact", "indexed_only", *_PARTS}
 
 
 def edge_payload_selector(given: Any) -> Any:
-    """Convert what to return of the payload.
-
-    Args:
-        given: A bool, the keys to give, models.PayloadSelectorInclude or ...Exclude, or None.
-
-    Returns:
-        The engine's selector.
-
-    Raises:
-        NotImplementedError: Another kind of selector.
-    """
+    """Convert what to return of the payload."""
     if given is None or isinstance(given, bool):
         return bool(given)
     if isinstance(given, models.PayloadSelectorInclude):

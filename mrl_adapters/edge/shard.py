@@ -1,162 +1,273 @@
-"""Write into a collection, query it, and build its index.
+"""The engine's shard of one collection: load it, change its settings, close it.
 
-The engine has no background optimizer: points written lie beside the index and are scanned until
-somebody asks for a build. Here a query asks, once enough points have piled up: at least the
-collection's indexing_threshold (in KB of the largest vector, as on a server) and a fifth of the
-collection. Bulk loading thus costs one build, and a few new points never cost any.
+Whatever interrupts a change (a signal, an error), and a panic of the engine at any time, is treated
+like the death of the process: the files say how far it came, and the next call loads from them.
 """
 
-import logging
-from collections.abc import Sequence
+import contextlib
+import enum
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import qdrant_edge as edge
 from qdrant_client import models
 
-from mrl_adapters.edge.config import dense_vectors, edge_config
-from mrl_adapters.edge.failures import EngineErrors
-from mrl_adapters.edge.heap import give_back
-from mrl_adapters.edge.ids import PointId, naming_ids
+from mrl_adapters.edge.config import edge_config, vector_creation
+from mrl_adapters.edge.engine_errors import EngineErrors
 from mrl_adapters.edge.inventory import Since
-from mrl_adapters.edge.names import SHARD_FOLDER
-from mrl_adapters.edge.notes import Notes
-from mrl_adapters.edge.points import VectorIntake
-from mrl_adapters.edge.settled import Settled
-from mrl_adapters.edge.space import Size, Space, nothing
+from mrl_adapters.edge.lock import leave_to_parent
+from mrl_adapters.edge.log_repair import (
+    HarmedLog,
+    LogRepair,
+    logged_payloads,
+    repair_log,
+)
+from mrl_adapters.edge.paths import SHARD_FOLDER
+from mrl_adapters.edge.pending import Pending
+from mrl_adapters.edge.recovery import load_interrupted, load_shard, release_memory
+from mrl_adapters.edge.settings import Change, Notes
+from mrl_adapters.edge.space import Space
+from mrl_adapters.errors import EngineError
 
-logger = logging.getLogger(__name__)
+
+class _State(enum.Enum):
+    READY = enum.auto()
+    UNSETTLED = enum.auto()  # the next call loads it from its files
+    CLOSED = enum.auto()
 
 
-class Collection(Settled):
-    """One collection; made by `make`, loaded by the first use.
+class Shard:
+    """An engine's shard that is loaded by its first use, and again after whatever went wrong.
 
-    Args:
-        name: Its name.
-        folder: Its folder.
+    Thread-safe: every call takes its lock. The engine holds the interpreter's lock anyway, so that
+    nothing is lost.
     """
 
-    @staticmethod
-    def make(name: str, folder: Path, settings: models.CreateCollection) -> None:
-        """Write a new collection into a folder; open it where it is to stay."""
-        config = edge_config(settings)
-        Space(name, folder).check(settings, "a new collection")
-        path = folder / SHARD_FOLDER
-        path.mkdir()
-        with EngineErrors(name, folder):
-            edge.EdgeShard.create(str(path), config).close()
-        notes = Notes(name, folder)
-        notes.take(0)
-        notes.save(settings)
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.lock = threading.RLock()
+        self._folder = folder
+        self._path = folder / SHARD_FOLDER
+        self._state = _State.UNSETTLED
+        self._shard: edge.EdgeShard | None = None
+        self._settings = models.CreateCollection()
+        self._notes = Notes(name, folder, self._original)
+        self._pending = Pending(folder)
+        self._space = Space(name, folder)
 
-    def intake(self) -> VectorIntake:
-        """Give a vector check for one write."""
-        settings = self.settings
-        return VectorIntake(dense_vectors(settings), settings.sparse_vectors or {})
-
-    def write(
-        self,
-        operation: edge.UpdateOperation,
-        touched: int = 0,
-        size: Size = nothing,
-        effect: Since = Since.ADDED,
-    ) -> None:
-        """Apply an update.
-
-        Args:
-            operation: The engine's update.
-            touched: How many points it may move out of the index.
-            size: Tells about how many bytes it brings.
-            effect: What may be different afterwards.
-
-        Raises:
-            EngineError: There is too little room; nothing is written.
-        """
-        with self.engine() as shard:
-            if effect is Since.REMOVED:
-                self._space.check(self._settings, "deleting")
-            else:
-                self._check_write(shard, touched, size)
-            self._notes.mark(effect)
-            shard.update(operation)
-            if touched:
-                everything = shard.info().points_count
-                self._pending.note(min(self._pending.count + touched, everything))
-
-    def check_room(self, count: int, size: Size) -> None:
-        """Make sure of the room for points that come in several updates.
-
-        Args:
-            count: How many.
-            size: Tells about how many bytes they bring.
-
-        Raises:
-            EngineError: There is too little.
-        """
-        with self.engine() as shard:
-            self._check_write(shard, count, size)
-
-    def query(self, requests: Sequence[edge.QueryRequest]) -> list[list[edge.ScoredPoint]]:
-        """Answer queries, building the index first if that is due."""
-        with self.lock, self._errors():
-            shard = self._usable()
-            self._build_if_due(shard)
-            if len(requests) == 1:
-                return [shard.query(requests[0])]
-            return shard.query_batch(edge.QueryBatchRequest(list(requests))) if requests else []
-
-    def vector(self, point_id: PointId, using: str) -> Any:
-        """Give a stored vector, for queries by id.
-
-        Raises:
-            ValueError: There is no such point, or it lacks the vector.
-        """
-        with naming_ids([point_id]), self.engine() as shard:
-            found = shard.retrieve([point_id], with_payload=False, with_vector=[using])
-        vector: Any = found[0].vector if found else None
-        if isinstance(vector, dict):
-            vector = vector.get(using)
-        if vector is None:
-            message = f"Collection {self.name!r}: point {point_id!r} has no vector {using!r}."
-            raise ValueError(message)
-        return vector
-
-    def optimize(self) -> bool:
-        """Build the index over everything now; tell whether there was something to do."""
-        with self.engine() as shard:
-            self._space.check_build()
-            logger.info("Collection %r: indexing about %d points", self.name, self._pending.count)
-            self._notes.mark(Since.REBUILT)
-            built = shard.optimize()
-            give_back()
-            self._space.measure()
-            self._take(shard)
-            self._pending.note(0)
-            return built
-
-    def close(self, *, index: bool = True) -> None:
-        """Close the shard; twice is harmless.
-
-        Args:
-            index: Build the index first if that is due.
-        """
+    @property
+    def settings(self) -> models.CreateCollection:
+        """What it was created with, plus later changes."""
         with self.lock:
-            if index and self._is_loaded:
-                with self.engine() as shard:
-                    self._build_if_due(shard)
-            super().close()
+            self._usable()
+            return self._settings
 
-    def _build_if_due(self, shard: edge.EdgeShard) -> None:
-        if not self._pending.build_is_due(lambda: shard.info().points_count):
-            return
-        if self._space.has_room_to_build():
-            self.optimize()
-            return
-        self._pending.put_off()
-        logger.warning(
-            "Collection %r: too little room at %s to build the index, %d points are scanned",
-            *(self.name, self._folder, self._pending.count),
-        )
+    @property
+    def closed(self) -> bool:
+        """Whether it has been closed."""
+        return self._state is _State.CLOSED
 
-    def _check_write(self, shard: edge.EdgeShard, touched: int, size: Size) -> None:
-        self._space.check_write(self._settings, touched, size, lambda: shard.info().points_count)
+    @property
+    def _is_loaded(self) -> bool:
+        return self._state is _State.READY and self._shard is not None
+
+    @property
+    def _original(self) -> Path:
+        """The folder as its owner knows it."""
+        return self._folder
+
+    @contextlib.contextmanager
+    def engine(self) -> Iterator[edge.EdgeShard]:
+        """Yield the shard, locked, its bare exceptions turned into EngineError."""
+        with self.lock, self._errors():
+            yield self._usable()
+
+    def change(self, change: Change) -> None:
+        """Change the settings; the change is noted first, so that nothing can tear it."""
+        self._check_writable()
+        with self.engine() as shard:
+            edge_config(change.settings)  # refuses what the engine lacks before anything happens
+            self._space.check(self._settings, "changing the settings")
+            old = self._settings
+            self._notes.mark(Since.REBUILT)
+            self._state = _State.UNSETTLED
+            self._save(change)
+            try:
+                if change.add is not None:
+                    shard.update(vector_creation(change.settings, change.add))
+                if change.drop is not None:
+                    shard.update(edge.UpdateOperation.delete_vector_name(change.drop))
+                # Settings of vectors take effect only when a shard is loaded with them.
+                self._let_go()
+                self._shard = load_shard(self._path, change.settings)
+            except Exception:
+                self._undo(old, change)
+                raise
+            self._use(change.settings)
+            self._save()
+            self._state = _State.READY
+            self._take(self._shard)
+            if not change.of_vectors and change.settings.vectors != old.vectors:
+                # What is indexed was indexed with other settings.
+                self._pending.note(self._shard.info().points_count)
+
+    def set_metadata(self, metadata: dict[str, Any]) -> None:
+        """Merge metadata into the stored one; None removes a key, as on the server."""
+        self._check_writable()
+        with self.lock:
+            settings = self.settings
+            merged = {**(settings.metadata or {}), **metadata}
+            kept = {key: value for key, value in merged.items() if value is not None}
+            new = settings.model_copy(update={"metadata": kept})
+            self._notes.save(new)
+            self._settings = new
+
+    def mend_log(self) -> LogRepair:
+        """Mend the log if it has still to be applied; where it has been, nothing is wrong."""
+        self._check_writable()
+        with self.lock:
+            if self._state is not _State.UNSETTLED:
+                return LogRepair()
+            self._let_go()
+            done = repair_log(self._path)
+            if done.mended:
+                self._notes.forget()
+            return done
+
+    def logged_payloads(self) -> dict[Any, dict[str, Any]]:
+        """Return the last payloads that the log holds, by id."""
+        with self.lock:
+            return logged_payloads(self._path)
+
+    def check_files(self) -> None:
+        """Make sure that all files are what they were."""
+        with self.lock:
+            self._usable()
+            self._notes.check_files(everything=True)
+
+    def accept_files(self) -> tuple[str, ...]:
+        """Take the files for what they were, and return what differs."""
+        with self.lock, self._notes.accepting() as accepted:
+            shard = self._usable()
+            self._notes.check_files(everything=True)
+            if accepted:
+                self._take(shard)
+            return tuple(accepted)
+
+    def close(self) -> None:
+        """Close the shard; twice is harmless."""
+        with self.lock, self._errors():
+            if self._is_loaded and self._shard is not None:
+                points = self._shard.info().points_count
+                self._notes.mark(Since.LOADED)
+                self._state = _State.UNSETTLED
+                self._shard.close()
+                self._note(points, loaded=False)
+                self._pending.save()
+            self._let_go()
+            self._state = _State.CLOSED
+
+    def discard(self) -> None:
+        """Close the shard of a collection that is about to be deleted."""
+        with self.lock:
+            self._state = _State.UNSETTLED
+            self._let_go()
+            self._state = _State.CLOSED
+
+    def leave_to_parent(self) -> None:
+        """Let go of the shard in a forked child."""
+        if self._shard is not None:
+            leave_to_parent(self._shard, self._folder / SHARD_FOLDER / "wal")
+
+    def _check_writable(self) -> None:
+        """Refuse changes where none may be made."""
+
+    def _usable(self) -> edge.EdgeShard:
+        if self._state is not _State.READY or self._shard is None:
+            return self._settle()
+        return self._shard
+
+    def _settle(self) -> edge.EdgeShard:
+        """Load from the files, finishing what an interrupted change or process left half done."""
+        if self.closed:
+            message = f"Collection {self.name!r} is closed. Open a new EdgeClient."
+            raise EngineError(message, collection=self.name)
+        self._let_go()
+        stored = self._notes.read()
+        settings, change = stored.settings, stored.change
+        self._space.check_load(settings)
+        self._notes.mark(Since.LOADED if change is None else Since.REBUILT)
+        done = False
+        try:
+            with self._errors():
+                if change is None:
+                    self._shard = load_shard(self._path, settings)
+                else:
+                    self._shard, done = load_interrupted(self._path, settings, change)
+                self._check_points(self._shard)
+        except HarmedLog as harm:
+            raise harm.error(self.name, self._original) from harm
+        release_memory()
+        self._use(change.settings if change and done else settings)
+        self._state = _State.READY
+        if change and (done or not change.of_vectors):  # what the engine refuses is forgotten
+            self._save()
+        elif change:
+            self.change(change)
+        if not self._notes.complete:
+            self._take(self._shard)
+            self._save()
+        elif self._notes.vague:  # nobody has closed it: what is there now has been acknowledged
+            self._take(self._shard)
+        return self._shard
+
+    def _check_points(self, shard: edge.EdgeShard) -> None:
+        try:
+            self._notes.check_points(shard.info().points_count)
+        except BaseException:
+            self._let_go()  # kept, it would write into files that are restored meanwhile
+            raise
+
+    def _use(self, settings: models.CreateCollection) -> None:
+        self._settings = settings
+        self._pending.use(settings)
+        self._space.measure()
+
+    def _let_go(self) -> None:
+        """Close a shard that may be half closed already."""
+        if self._shard is not None:
+            with contextlib.suppress(Exception), self._errors():
+                self._shard.close()
+            self._shard = None
+
+    def _errors(self) -> EngineErrors:
+        # Made anew each time: kept, it would tie a cycle that holds a forgotten client's locks.
+        return EngineErrors(self.name, self._original, self._distrust)
+
+    def _distrust(self) -> None:
+        """Load anew at the next call."""
+        self._state = _State.UNSETTLED
+
+    def _undo(self, old: models.CreateCollection, change: Change) -> None:
+        """Go back to the old settings after the engine has refused the new ones."""
+        self._let_go()
+        self._shard, done = load_interrupted(self._path, old, change)
+        if change.add is not None and not done:
+            with contextlib.suppress(Exception), self._errors():  # usually it is not there
+                self._shard.update(edge.UpdateOperation.delete_vector_name(change.add))
+        self._use(change.settings if done else old)
+        self._save()
+        self._state = _State.READY
+
+    def _save(self, change: Change | None = None) -> None:
+        self._notes.save(self._settings, change)
+
+    def _take(self, shard: edge.EdgeShard) -> None:
+        """Note what the collection holds."""
+        shard.flush()
+        self._note(shard.info().points_count, loaded=True)
+
+    def _note(self, points: int, *, loaded: bool) -> None:
+        self._notes.take(points, loaded=loaded)

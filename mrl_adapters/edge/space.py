@@ -16,16 +16,17 @@ from qdrant_client import models
 
 from mrl_adapters.edge.config import dense_vectors
 from mrl_adapters.edge.files import allocated_bytes
-from mrl_adapters.edge.mounts import fills_holes
-from mrl_adapters.edge.names import SHARD_FOLDER
+from mrl_adapters.edge.paths import SHARD_FOLDER
 from mrl_adapters.edge.pending import build_from
 from mrl_adapters.errors import EngineError
 
 Size: TypeAlias = Callable[[int, float], float]
-"""Tells about how many bytes a write brings, given the number of points that it touches and what a
-stored one takes; asked only where room is short."""
+"""About how many bytes a write brings, given the number of points that it touches and what a stored
+one takes; asked only where room is short."""
 
 _MB = 1 << 20
+_MOUNTS = Path("/proc/self/mounts")
+_IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 
 # Measured by the free room before and after each operation, on ext4 and tmpfs.
 _BEGUN_BYTES = 8 * _MB  # pages begun in about a hundred files
@@ -38,18 +39,13 @@ _BUILT_TIMES = 1.5  # segments beside the old ones, with codes and graph: up to 
 
 
 def nothing(touched: int, stored: float) -> float:
-    """Say of a write that it brings nothing to speak of."""
+    """Return the size of a write that brings nothing to speak of."""
     del touched, stored
     return 0.0
 
 
 class Space:
-    """The room that a collection has left.
-
-    Args:
-        name: The collection, for messages.
-        folder: Its folder.
-    """
+    """The room that a collection has left."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self._name = name
@@ -74,17 +70,7 @@ class Space:
         size: Size,
         points: Callable[[], int],
     ) -> None:
-        """Make sure of the room for a write and for the build that follows.
-
-        Args:
-            settings: The collection's settings.
-            touched: How many points it touches.
-            size: Tells about how many bytes it brings.
-            points: Tells how many points there are; asked only where room is short.
-
-        Raises:
-            EngineError: There is too little.
-        """
+        """Make sure of the room for a write and for the build that follows."""
         free = self._free()
         if free > _PLENTY_BYTES + _BUILT_TIMES * self.stored:
             self._stored = self.stored + _OPERATION_BYTES
@@ -98,14 +84,7 @@ class Space:
             raise self._shortage("writing", written, kept, free)
 
     def check_load(self, settings: models.CreateCollection) -> None:
-        """Make sure of the few pages that loading begins.
-
-        Args:
-            settings: The collection's settings.
-
-        Raises:
-            EngineError: There is too little.
-        """
+        """Make sure of the few pages that loading begins."""
         free, needed = self._free(), _LOADED_BYTES
         if free < _kept(settings) and fills_holes(self._folder):
             needed += _holes(self._folder / SHARD_FOLDER / "segments")
@@ -113,35 +92,22 @@ class Space:
             raise self._shortage("loading", needed, 0, free)
 
     def check(self, settings: models.CreateCollection, doing: str, needed: float = 0) -> None:
-        """Make sure of the room for something else than a write.
-
-        Args:
-            settings: The collection's settings.
-            doing: What it is, for the message.
-            needed: Bytes that it takes, beside what loading may take later.
-
-        Raises:
-            EngineError: There is too little.
-        """
+        """Make sure of the room for something else than a write."""
         free, kept = self._free(), _kept(settings)
         if free < needed + kept:
             raise self._shortage(doing, needed, kept, free)
 
     def build_bytes(self) -> float:
-        """Give about what a build takes before the old segments are removed."""
+        """Return about what a build takes before the old segments are removed."""
         return _BUILT_TIMES * self.stored + _BEGUN_BYTES
 
     def has_room_to_build(self) -> bool:
-        """Tell whether a build would fit now."""
+        """Return whether a build would fit now."""
         self.measure()
         return self._free() >= self.build_bytes()
 
     def check_build(self) -> None:
-        """Make sure of the room for a build.
-
-        Raises:
-            EngineError: There is too little.
-        """
+        """Make sure of the room for a build."""
         if not self.has_room_to_build():
             doing, needed = "building the index", self.build_bytes()
             raise self._shortage(doing, needed, 0, self._free())
@@ -166,7 +132,7 @@ class Space:
 
 
 def _kept(settings: models.CreateCollection) -> float:
-    """Give what must be free for a collection to be loaded again."""
+    """Return what must be free for a collection to be loaded again."""
     in_memory = sum(
         not params.on_disk and params.memory is not models.Memory.COLD
         for params in dense_vectors(settings).values()
@@ -184,10 +150,29 @@ def _stored_bytes(folder: Path) -> float:
 
 
 def _holes(folder: Path) -> int:
-    """Give the bytes of holes in files that loading may read whole."""
+    """Return the bytes of holes in files that loading may read whole."""
     states = (path.stat() for name in ("chunk_*", "page_*") for path in folder.rglob(name))
-    return sum(max(0, each.st_size - allocated_bytes(each)) for each in states)
+    return sum(max(0, state.st_size - allocated_bytes(state)) for state in states)
 
 
 def _megabytes(size: float) -> str:
     return f"{math.ceil(size / _MB):,} MB"
+
+
+def fills_holes(folder: Path) -> bool:
+    """Return whether reading a hole of a mapped file takes room, as it does in memory."""
+    try:
+        lines = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:  # not Linux
+        return False
+    place = folder.resolve()
+    kinds = {_unescaped(line.split()[1]): line.split()[2] for line in lines}
+    mounted = next((parent for parent in (place, *place.parents) if str(parent) in kinds), None)
+    return mounted is not None and kinds[str(mounted)] in _IN_MEMORY
+
+
+def _unescaped(point: str) -> str:
+    """Return a mount point as it is; its blanks and backslashes are written as octal numbers."""
+    for code in ("040", "011", "012", "134"):
+        point = point.replace(f"\\{code}", chr(int(code, 8)))
+    return point

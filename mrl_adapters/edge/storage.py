@@ -1,4 +1,4 @@
-"""Keep the folder of an `EdgeClient`: one process at a time, one sub-folder for each collection.
+"""The folder of an `EdgeClient`: one process at a time, one sub-folder for each collection.
 
     path/
       mrl-adapters.json         says that the folder is ours
@@ -26,33 +26,26 @@ from pathlib import Path
 
 from mrl_adapters.edge.files import sync_folder
 from mrl_adapters.edge.lock import LOCK_FILE, PathLock, unwritten
-from mrl_adapters.edge.names import (
+from mrl_adapters.edge.ownership import examine, mark, unusable
+from mrl_adapters.edge.paths import (
     COLLECTIONS_FOLDER,
     OWN,
     SNAPSHOTS_FOLDER,
     folder_name,
     is_passing,
+    may_change,
+    may_write,
     passing_name,
+    refusal,
     stored_name,
 )
-from mrl_adapters.edge.ownership import examine, mark, unusable
-from mrl_adapters.edge.permissions import may_change, may_write, refusal
 from mrl_adapters.errors import EngineError
 
 logger = logging.getLogger(__name__)
 
 
 class Storage:
-    """Own a folder of collections.
-
-    Args:
-        path: The folder, absolute; made if there is none.
-        must_exist: Make nothing.
-
-    Raises:
-        EngineError: Another client has it open; it is not a store of ours; there is none and
-            there must be; or it cannot be read or written.
-    """
+    """A folder of collections, owned by one client."""
 
     def __init__(self, path: Path, *, must_exist: bool = False) -> None:
         self.path = path
@@ -63,7 +56,7 @@ class Storage:
                 if must_exist:
                     raise _missing(path)
                 path.mkdir(parents=True, exist_ok=True)
-            elif not all(may_write(each) for each in (path, self._root, path / LOCK_FILE)):
+            elif not all(may_write(part) for part in (path, self._root, path / LOCK_FILE)):
                 with unwritten(path):
                     logger.info("%s is read-only: its collections are searched in copies", path)
                 return
@@ -83,7 +76,7 @@ class Storage:
             self._lock.forget()
 
     def may_change(self, name: str) -> bool:
-        """Tell whether a collection may be written to, or only read."""
+        """Return whether a collection may be written to, or only read."""
         return self._lock is not None and may_change(self.folder(name))
 
     @contextlib.contextmanager
@@ -93,32 +86,24 @@ class Storage:
             yield
 
     def folder(self, name: str) -> Path:
-        """Give the folder of a collection, whether it exists or not."""
+        """Return the folder of a collection, whether it exists or not."""
         return self._root / folder_name(name)
 
     def snapshots(self, name: str) -> Path:
-        """Give the folder of a collection's snapshots, whether it exists or not."""
+        """Return the folder of a collection's snapshots, whether it exists or not."""
         return self.path / SNAPSHOTS_FOLDER / folder_name(name)
 
     def require_writable(self, name: str) -> None:
-        """Refuse where nothing can be written.
-
-        Raises:
-            EngineError: The store can only be read.
-        """
+        """Refuse where nothing can be written."""
         if self._lock is None:
             raise refusal(self.path, name)
 
     def exists(self, name: str) -> bool:
-        """Tell whether a collection is there.
-
-        Raises:
-            EngineError: A shard is there whose settings cannot be read.
-        """
+        """Return whether a collection is there."""
         return stored_name(self.folder(name)) == name
 
     def holds(self, name: str) -> bool:
-        """Tell whether a collection is there, even one whose settings cannot be read."""
+        """Return whether a collection is there, even one whose settings cannot be read."""
         try:
             return self.exists(name)
         except EngineError:
@@ -128,17 +113,12 @@ class Storage:
         """List the collections by name, sorted."""
         if not self._root.is_dir():
             return []
-        found = (stored_name(folder) for folder in self._root.iterdir())
-        return sorted(name for name in found if name is not None)
+        names = (stored_name(folder) for folder in self._root.iterdir())
+        return sorted(name for name in names if name is not None)
 
     @contextlib.contextmanager
     def making(self, name: str) -> Iterator[Path]:
-        """Give a folder to build a collection in; it becomes the collection when the block ends.
-
-        Raises:
-            EngineError: Something that is not ours has the collection's place, or nothing can be
-                written here.
-        """
+        """Yield a folder to build a collection in, which it becomes when the block ends."""
         self.require_writable(name)
         target = self.folder(name)
         self._check_free(name, target)
@@ -153,11 +133,7 @@ class Storage:
         sync_folder(self._root)
 
     def remove(self, name: str) -> None:
-        """Delete a collection that nobody holds open; what others put into its folder stays.
-
-        Raises:
-            EngineError: It can only be read.
-        """
+        """Delete a collection that nobody holds open; what others put into its folder stays."""
         folder = self.folder(name)
         if self._lock is None or not (folder.is_symlink() or may_change(folder)):
             raise refusal(folder, name)
@@ -208,7 +184,7 @@ def _missing(path: Path) -> EngineError:
 
 
 def _clear(folder: Path) -> bool:
-    """Remove a collection's folder on its way; tell whether nothing of others' was in it.
+    """Remove a collection's folder on its way; return whether nothing of others' was in it.
 
     What cannot be removed now is left to the next opening.
     """

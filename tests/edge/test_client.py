@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -291,19 +292,21 @@ def test_a_collection_searches_on_one_thread(
                     found.add(name.parent.name)
         return found
 
-    def search(client: EdgeClient) -> None:
+    def started(client: EdgeClient, before: set[str]) -> set[str]:
         assert client.query_points("docs", query=[1.0] * 8, using="short_8").points
+        deadline = time.monotonic() + 5
+        while not (now := searching() - before) and time.monotonic() < deadline:
+            time.sleep(0.01)  # a thread takes its name when it begins to run
+        return now
 
     before = searching()
     with EdgeClient(tmp_path) as made:
         made.create_collection("docs", nested_vectors)
         made.upsert("docs", nested_points(20))
-        search(made)
-        assert len(searching() - before) == 1
+        assert len(started(made, before)) == 1
     before = searching()
     with EdgeClient(tmp_path) as opened:
-        search(opened)
-        assert len(searching() - before) == 1
+        assert len(started(opened, before)) == 1
 
 
 def test_a_misspelt_argument_is_no_search_without_it(client: EdgeClient) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from qdrant_client import models
 
-from mrl_adapters.edge import EdgeClient, files, notes, settled, storage
+from mrl_adapters.edge import EdgeClient, files, settings, shard, storage
 from mrl_adapters.errors import EngineError
 
 # The child imports once and forks for each run: importing costs more than the run itself.
@@ -219,7 +219,7 @@ def test_death_in_creation_leaves_no_collection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = EdgeClient(tmp_path)
-    monkeypatch.setattr(notes, "write_sealed", dying)
+    monkeypatch.setattr(settings, "write_sealed", dying)
     with pytest.raises(Death):
         client.create_collection("docs", PARAMS)
     monkeypatch.undo()
@@ -235,7 +235,7 @@ def test_a_creation_that_failed_can_be_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with EdgeClient(tmp_path) as client:
-        monkeypatch.setattr(notes, "write_sealed", dying)
+        monkeypatch.setattr(settings, "write_sealed", dying)
         with pytest.raises(Death):
             client.create_collection("docs", PARAMS)
         monkeypatch.undo()
@@ -278,7 +278,7 @@ def test_death_while_the_vectors_change_is_either_before_or_after(
     client = EdgeClient(tmp_path)
     client.create_collection("docs", dict.fromkeys(before, PARAMS))
     client.upsert("docs", [models.PointStruct(id=1, vector={key: [1.0, 2.0] for key in before})])
-    real, left = notes.write_sealed, [writes_survived]
+    real, left = settings.write_sealed, [writes_survived]
 
     def sometimes_dying(path: Path, content: object) -> None:
         if not left[0]:
@@ -286,7 +286,7 @@ def test_death_while_the_vectors_change_is_either_before_or_after(
         left[0] -= 1
         real(path, content)
 
-    monkeypatch.setattr(notes, "write_sealed", sometimes_dying)
+    monkeypatch.setattr(settings, "write_sealed", sometimes_dying)
     with pytest.raises(Death):
         change(client)
     monkeypatch.undo()
@@ -333,13 +333,13 @@ def test_a_vector_changed_in_one_segment_of_two_is_changed_in_both(
     shutil.copytree(tmp_path / "old", tmp_path / "new")
     client = EdgeClient(tmp_path / "new")
     client.count("docs")
-    real = notes.write_sealed
+    real = settings.write_sealed
     steps = iter([real, dying])
 
     def sometimes_dying(path: Path, content: object) -> None:
         next(steps)(path, content)
 
-    monkeypatch.setattr(notes, "write_sealed", sometimes_dying)
+    monkeypatch.setattr(settings, "write_sealed", sometimes_dying)
     with pytest.raises(Death):
         change(client)
     monkeypatch.undo()
@@ -377,7 +377,7 @@ def test_a_vector_that_could_not_be_added_leaves_the_collection_usable(
     with EdgeClient(tmp_path) as client:
         client.create_collection("docs", {"a": PARAMS})
         client.upsert("docs", [models.PointStruct(id=1, vector={"a": [1.0, 2.0]})])
-        monkeypatch.setattr(settled, step, refusing)
+        monkeypatch.setattr(shard, step, refusing)
         with pytest.raises(EngineError, match="'docs': the engine says no"):
             client.create_vector_name("docs", "short", SHORT)
         monkeypatch.undo()

@@ -44,7 +44,7 @@ def test_a_query_after_bulk_loading_finds_an_index(docs: EdgeClient, nested_poin
 def test_bulk_loading_costs_one_build(
     docs: EdgeClient, nested_points: Points, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level("INFO", logger="mrl_adapters.edge.shard"):
+    with caplog.at_level("INFO", logger="mrl_adapters.edge.collection"):
         for start in range(0, 1000, 100):
             docs.upsert("docs", nested_points(100, start))
         search(docs)

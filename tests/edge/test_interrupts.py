@@ -28,7 +28,7 @@ def _collected() -> Iterator[None]:
 
 HOME = str(Path(edge.__file__).parent)
 # What only reads files, block by block, would be most of the lines.
-READING = {"digest", "_digest", "_extents", "_found", "_noted", "is_final", "built_segments"}
+READING = {"digest", "_digest", "_extents", "_states", "_noted", "is_final", "built_segments"}
 DOT = models.VectorParams(size=2, distance=models.Distance.DOT)
 SHORT = models.DenseVectorNameConfig(dense=models.DenseVectorConfig(size=2, distance="Dot"))
 QUICK = models.VectorParamsDiff(hnsw_config=models.HnswConfigDiff(m=4))
@@ -160,7 +160,7 @@ def test_an_action_interrupted_at_any_line_loses_nothing(action: str, tmp_path: 
 
 
 CHILD = """
-import importlib.util, json, os, random, signal, sys, threading, time
+import importlib.util, json, os, random, shutil, signal, sys, threading, time
 from pathlib import Path
 spec = importlib.util.spec_from_file_location("interrupts", sys.argv[1])
 test = importlib.util.module_from_spec(spec)
@@ -219,6 +219,7 @@ for trial in range(-len(test.ACTIONS), trials):
     client.close()
     with EdgeClient(root / str(trial)) as client:
         test.check(client, action)
+    shutil.rmtree(root / str(trial))
 print(json.dumps(hits))
 """
 

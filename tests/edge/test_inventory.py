@@ -13,8 +13,8 @@ import pytest
 from qdrant_client import models
 
 from mrl_adapters.edge import EdgeClient, inventory
-from mrl_adapters.edge.sealed import read_sealed, write_sealed
-from mrl_adapters.edge.shard import Collection  # noqa: F401  # for the child
+from mrl_adapters.edge.collection import Collection  # noqa: F401  # for the child
+from mrl_adapters.edge.files import read_sealed, write_sealed
 from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant import audit, repair
 
@@ -100,7 +100,7 @@ def test_the_error_says_what_is_wrong_and_what_helps(store: Path) -> None:
     assert f"the content of {largest(store)} has changed" in told
     assert f"restore {docs(store)} from a backup, or delete the collection" in told
     assert "client.delete_collection('docs')) and index again" in told
-    assert f"mrl-adapters repair --path '{store}' -- docs" in told
+    assert f"mrl-adapters repair docs --path '{store}'" in told
     assert caught.value.expected == POINTS + 10
     assert (caught.value.collection, caught.value.path) == ("docs", str(docs(store)))
 

@@ -21,10 +21,10 @@ from mrl_adapters.edge.limits import (
     MAX_FORMULA_DEPTH,
     MAX_PAYLOAD_BYTES,
     MAX_PAYLOAD_DEPTH,
-    MAX_PREFETCH_DEPTH,
     check_payload,
     path_depth,
 )
+from mrl_adapters.edge.requests import MAX_PREFETCH_DEPTH
 from mrl_adapters.errors import ConfigurationError
 
 IDS = [1, 2, 3]

@@ -12,7 +12,7 @@ from qdrant_client import models
 
 from mrl_adapters.edge import EdgeClient
 from mrl_adapters.edge.log_repair import LogRepair
-from mrl_adapters.edge.names import LOG_BACKUP_FOLDER
+from mrl_adapters.edge.paths import LOG_BACKUP_FOLDER
 from mrl_adapters.errors import EngineError
 
 UUID = "550e8400-e29b-41d4-a716-446655440000"

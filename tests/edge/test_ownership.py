@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from qdrant_client import QdrantClient, models
 
 from mrl_adapters.edge import EdgeClient
-from mrl_adapters.edge.names import passing_name
+from mrl_adapters.edge.paths import passing_name
 from mrl_adapters.errors import EngineError
 
 PARAMS = models.VectorParams(size=2, distance="Dot")

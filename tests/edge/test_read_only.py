@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from qdrant_client import QdrantClient, models
 
-from mrl_adapters.edge import EdgeClient, reading_copy
-from mrl_adapters.edge.sealed import read_sealed, write_sealed
+from mrl_adapters.edge import EdgeClient, read_only
+from mrl_adapters.edge.files import read_sealed, write_sealed
 from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant import connect
 
@@ -180,7 +180,7 @@ def test_no_room_for_the_copy_is_said_before_it_is_made(
     store: Path, copies: Path, seal: Seal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seal(store)
-    monkeypatch.setattr(reading_copy, "_SPARE_BYTES", 1 << 62)
+    monkeypatch.setattr(read_only, "_SPARE_BYTES", 1 << 62)
     with EdgeClient(store) as client, pytest.raises(EngineError, match=r"free. Name.*TMPDIR"):
         client.count("docs")
     assert list(copies.iterdir()) == []
@@ -291,7 +291,7 @@ def test_a_copy_holds_what_its_original_does(tmp_path: Path, copies: Path) -> No
         content = rows.bytes(size // 2).ljust(size, b"\0") if number % 2 else bytes(size)
         (shard / f"{number}").write_bytes(content)
     (tmp_path / "docs" / "notes.txt").write_text("not ours")
-    copy = reading_copy.ReadingCopy(tmp_path / "docs")
+    copy = read_only.ReadingCopy(tmp_path / "docs")
     made = {each.name: each.read_bytes() for each in copy.folder.rglob("*") if each.is_file()}
     assert made == {each.name: each.read_bytes() for each in shard.iterdir()}
     copy.remove()

@@ -14,7 +14,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_qdrant import QdrantVectorStore
 from qdrant_client import QdrantClient, models
 
-from mrl_adapters.edge import reading
+from mrl_adapters.edge import search
 from mrl_adapters.langchain import MatryoshkaRetriever, MatryoshkaVectorStore
 from mrl_adapters.qdrant import CollectionLayout, connect
 from mrl_adapters.vectors import normalize, truncate
@@ -80,9 +80,9 @@ def test_invoke_adds_under_150_microseconds_to_the_raw_query(tmp_path: Path, mon
         store.add_texts([f"text {number}" for number in range(5_000)], [{"source": "x"}] * 5_000)
         retriever = MatryoshkaRetriever(vectorstore=store, k=10)
         requests = []
-        build = reading.edge_request
+        build = search.edge_request
         monkeypatch.setattr(
-            reading, "edge_request", lambda *args: requests.append(build(*args)) or requests[-1]
+            search, "edge_request", lambda *args: requests.append(build(*args)) or requests[-1]
         )
         retriever.invoke("question")
         monkeypatch.undo()

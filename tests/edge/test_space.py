@@ -1,7 +1,7 @@
 """A disk that gets full ends no process and loses nothing: a clear error comes while there is room.
 
-Each story runs in a process of its own, on a small file system of its own: a page of a mapped file
-that finds no room would end the process, whatever Python did.
+Each story runs in a process of its own, on a small file system: a page of a mapped file that finds
+no room would end the process, whatever Python did.
 """
 
 import json
@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from qdrant_client import models
 
-from mrl_adapters.edge import EdgeClient
+from mrl_adapters.edge import EdgeClient, space
 from mrl_adapters.errors import EngineError
 
 DISK_BYTES = 400 << 20
@@ -192,43 +192,44 @@ def whole_points(client: EdgeClient, last: int) -> list[models.PointStruct]:
     return made
 
 
+# Imports once and forks for each story: importing costs more than most of the stories themselves.
 CHILD = """
-import importlib.util, json, sys
+import importlib.util, json, os, shutil, sys
 from pathlib import Path
 spec = importlib.util.spec_from_file_location("full_disk", sys.argv[1])
 test = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(test)
-print(json.dumps(test.story(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))))
+disk = Path(sys.argv[2], "story")
+for action, left in json.loads(sys.argv[3]):
+    disk.mkdir()
+    if (child := os.fork()) == 0:
+        outcome = test.story(disk, action, left)
+        print(json.dumps([action, left, outcome]), flush=True)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        sys.exit(f"{action} with {left:,} bytes left ended the process")
+    shutil.rmtree(disk)
 """
 
 
-def told(folder: Path, action: str, left: int) -> str:
-    """Run a story in a process of its own; a signal that ends it is an error."""
+def outcomes(folder: Path, stories: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
+    """Run stories in processes of their own; a signal that ends one is an error."""
     child = subprocess.run(  # noqa: S603  # our own script
-        [*mounts(folder), sys.executable, "-c", CHILD, __file__, folder, action, str(left)],
+        [*mounts(folder), sys.executable, "-c", CHILD, __file__, folder, json.dumps(stories)],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert child.returncode == 0, (action, left, child.returncode, child.stderr[-3000:])
-    outcome: str = json.loads(child.stdout)
-    return outcome
+    assert child.returncode == 0, child.stderr[-3000:]
+    told = [json.loads(line) for line in child.stdout.splitlines()]
+    return {(action, left): outcome for action, left, outcome in told}
 
 
 @needs_mounts
-@pytest.mark.parametrize(
-    ("action", "left", "expected"),  # left: megabytes
-    [
-        ("add at once", 120, "refused"),
-        ("build", 2, "refused"),
-        ("open", 3, "refused"),
-        ("metadata", 0, "refused"),
-    ],
-)
-def test_a_disk_that_gets_full_ends_nothing_and_loses_nothing(
-    tmp_path: Path, action: str, left: int, expected: str
-) -> None:
-    assert told(tmp_path, action, left << 20) == expected
+def test_a_disk_that_gets_full_ends_nothing_and_loses_nothing(tmp_path: Path) -> None:
+    lefts = {"add at once": 120, "build": 2, "open": 3, "metadata": 0}  # megabytes
+    stories = [(action, left << 20) for action, left in lefts.items()]
+    assert outcomes(tmp_path, stories) == dict.fromkeys(stories, "refused")
 
 
 @needs_mounts
@@ -237,6 +238,24 @@ def test_a_disk_that_gets_full_ends_nothing_and_loses_nothing(
 def test_however_full_a_disk_is_nothing_is_lost(tmp_path: Path, action: str) -> None:
     rng = random.Random(action)
     lefts = [0, 1 << 16, 1 << 20, *(int(2 ** rng.uniform(20, 28)) for _ in range(7))]
-    table = {left: told(tmp_path, action, left) for left in lefts}
+    table = {
+        left: outcome
+        for (_, left), outcome in outcomes(tmp_path, [(action, left) for left in lefts]).items()
+    }
     print(action, {f"{left / 2**20:.2f} MB": what for left, what in table.items()})  # noqa: T201  # shown with -s
     assert "refused" in table.values() or action == "metadata"
+
+
+def test_what_lies_in_memory_gives_room_to_what_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "two words" / "store"
+    there.mkdir(parents=True)
+    file = tmp_path / "mounts"
+    monkeypatch.setattr(space, "_MOUNTS", file)
+    escaped = str(there.parent).replace(" ", "\\040")
+    file.write_text(f"/dev/a / ext4 rw 0 0\ntmpfs {escaped} tmpfs rw 0 0\n")
+    assert space.fills_holes(there)
+    assert not space.fills_holes(tmp_path)
+    file.unlink()  # another system
+    assert not space.fills_holes(there)

@@ -22,17 +22,12 @@ _PANIC = "PanicException"  # of pyo3_runtime: a BaseException, and not importabl
 
 
 class EngineErrors:
-    """Turn the exceptions and panics of a block into EngineError.
+    """A block whose exceptions and panics of the engine become errors of this package.
 
     A class, for it stands around every query: contextlib's generators take several times as long.
 
     A panic is the engine's own assertion: it met what cannot be, most often a damaged file. Rust
     prints it to stderr before anybody is asked; that cannot be kept back.
-
-    Args:
-        name: The collection's name, for the message.
-        folder: The collection's folder, for what to restore.
-        after_panic: Called after a panic, when nobody knows what the engine holds in memory.
     """
 
     def __init__(
@@ -40,7 +35,7 @@ class EngineErrors:
     ) -> None:
         self._name = name
         self._folder = folder
-        self._after_panic = after_panic
+        self._after_panic = after_panic  # nobody knows then what the engine holds in memory
 
     def __enter__(self) -> None:
         pass
@@ -81,13 +76,7 @@ def damaged(
 ) -> EngineError:
     """Compose the error about a collection whose files are not what they were.
 
-    Args:
-        name: The collection.
-        folder: Its folder, two levels below the path of the client.
-        what: What is wrong, a clause without an end.
-        expected: What was acknowledged.
-        found: What is there.
-        repairable: The engine may be able to go on with what is there.
+    `what` is a clause without an end; `repairable`: the engine may go on with what is there.
     """
     message = (
         f"Collection {name!r}: {what}. Its files {'are' if repairable else 'are most likely'} "
@@ -95,6 +84,14 @@ def damaged(
         f"(client.delete_collection({name!r})) and index again."
     )
     if repairable:
-        command = ["mrl-adapters", "repair", "--path", str(folder.parents[1]), "--", name]
-        message += f" To go on with what is left of it, however wrong: {shlex.join(command)}"
+        command = repair_command(name, folder)
+        message += f" To go on with what is left of it, however wrong: {command}"
     return EngineError(message, collection=name, path=folder, expected=expected, found=found)
+
+
+def repair_command(name: str, folder: Path) -> str:
+    """Return the command that repairs the collection in a folder of a store."""
+    words = ["--path", str(folder.parents[1])]
+    # A name that would be taken for an option stands last, behind a mark.
+    words = [*words, "--", name] if name.startswith("-") else [name, *words]
+    return shlex.join(["mrl-adapters", "repair", *words])
