@@ -113,7 +113,7 @@ class MigrationError(MRLError):
 
 
 def _portable(value: object) -> object:
-    """Give a value itself, or what it looks like where it cannot be pickled."""
+    """Return a value itself, or its repr where it cannot be pickled."""
     try:
         pickle.dumps(value)
     except Exception:  # noqa: BLE001 - any object may stand here, and fail in its own way

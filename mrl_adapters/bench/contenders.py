@@ -27,7 +27,7 @@ COLLECTION = "bench"
 Setting: TypeAlias = SearchPlan | models.SearchParams | int | None
 """How hard to search: a plan, the graph's parameters, a number of candidates, or no choice."""
 Searcher: TypeAlias = Callable[[FloatArray, Setting], list[str]]
-"""Give the ids of the nearest documents of one query of shape (d,), best first."""
+"""Find the ids of the nearest documents of one query of shape (d,), best first."""
 
 _BEAMS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 _OVERSAMPLINGS = (1.0, 2.0, 4.0, 8.0)
@@ -84,7 +84,7 @@ def identifier(row: int) -> str:
 
 
 def row_of(name: str) -> int:
-    """Give back the row of a document's name."""
+    """Return the row of a document's name."""
     return uuid.UUID(name).int - 1
 
 
@@ -273,7 +273,7 @@ def _upsert(
 
 
 def describe(setting: Setting) -> str:
-    """Say a setting in few words.
+    """Describe a setting in few words.
 
     Args:
         setting: One of a contender's chains.

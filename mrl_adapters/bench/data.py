@@ -244,7 +244,7 @@ def _refuse_others(folder: Path) -> None:
         ours = False
     if not ours or any(map(Path.is_symlink, files)):
         msg = (
-            f"{folder} holds {', '.join(each.name for each in files if each.exists())}, which "
+            f"{folder} holds {', '.join(file.name for file in files if file.exists())}, which "
             "would be written over. Pass an empty folder, or one that does not exist."
         )
         raise ConfigurationError(msg, path=folder)

@@ -32,20 +32,20 @@ class ReadyEmbeddings:
         self.vectors = vectors
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Give the vectors as every LangChain embedding does: as lists."""
+        """Return the vectors as every LangChain embedding does: as lists."""
         rows: list[list[float]] = np.stack([self.vectors[text] for text in texts]).tolist()
         return rows
 
     def embed_query(self, text: str) -> list[float]:
-        """Give one vector."""
+        """Return one vector."""
         return self.embed_documents([text])[0]
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Give the vectors."""
+        """Return the vectors."""
         return self.embed_documents(texts)
 
     async def aembed_query(self, text: str) -> list[float]:
-        """Give one vector."""
+        """Return one vector."""
         return self.embed_query(text)
 
 

@@ -32,12 +32,12 @@ class Tried(NamedTuple):
     error: float = 0.0
 
     def reaches(self, target: float) -> bool:
-        """Tell whether the overlap is there, and not by luck."""
+        """Whether the overlap is reached, and not by luck."""
         return self.overlap - self.error >= target
 
 
 class Judge:
-    """Know the exact neighbours of every query.
+    """The exact neighbours of every query, and how near an answer comes to them.
 
     Args:
         data: The vectors.
@@ -122,7 +122,7 @@ def explore(
 def _answer(
     worker: Worker, rows: Sequence[int], setting: Setting
 ) -> tuple[Sequence[int], list[list[str]], float]:
-    """Ask all of the queries, or as many as there is time for; give the median, seconds, too."""
+    """Ask all queries, or as many as there is time for; return the median, seconds, too."""
     first = worker.answer(rows[:_FEWEST], setting)
     parts = [first]
     affordable = int(_PATIENCE_S / np.median(first.seconds))
@@ -140,8 +140,8 @@ def cheapest(tried: Sequence[Tried], target: float) -> Tried | None:
         tried: What :func:`explore` tried.
         target: The overlap to reach.
     """
-    reaching = [each for each in tried if each.reaches(target)]
-    return min(reaching, key=lambda each: each.p50_s, default=None)
+    reaching = [trial for trial in tried if trial.reaches(target)]
+    return min(reaching, key=lambda trial: trial.p50_s, default=None)
 
 
 def highest(tried: Sequence[Tried], targets: Sequence[float]) -> float | None:
@@ -151,4 +151,4 @@ def highest(tried: Sequence[Tried], targets: Sequence[float]) -> float | None:
         tried: What :func:`explore` tried.
         targets: The overlaps to choose from.
     """
-    return max((each for each in targets if cheapest(tried, each) is not None), default=None)
+    return max((target for target in targets if cheapest(tried, target) is not None), default=None)

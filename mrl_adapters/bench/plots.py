@@ -35,13 +35,13 @@ def plot_bench(result: BenchResult, path: str | Path) -> Path:
     panels = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
     for axes, (title, _, _, cost) in zip(panels, costs, strict=True):
         base = cost(measured[0]) or math.nan
-        for place, each in enumerate(measured):
-            value = cost(each)
+        for place, contender in enumerate(measured):
+            value = cost(contender)
             ratio = math.nan if value is None else value / base
             if math.isnan(ratio):
                 axes.text(0.03, place, "not reached", va="center", fontsize=7.5, color=INK)
                 continue
-            colour = _OURS if each.ours else _OTHERS
+            colour = _OURS if contender.ours else _OTHERS
             axes.barh(place, min(ratio, _CLIPPED), color=colour, height=0.66)
             axes.text(
                 min(ratio, _CLIPPED) + 0.03,
@@ -54,7 +54,9 @@ def plot_bench(result: BenchResult, path: str | Path) -> Path:
         axes.axvline(1, color=INK, linewidth=0.8, linestyle=":")
         axes.set_xlim(0, _CLIPPED * 1.15)
         axes.set_title(title, fontsize=9.5)
-        axes.set_yticks(range(len(measured)), [each.name for each in measured], fontsize=8.5)
+        axes.set_yticks(
+            range(len(measured)), [contender.name for contender in measured], fontsize=8.5
+        )
         axes.tick_params(axis="x", labelsize=8)
         tidy(axes)
         axes.grid(visible=False, axis="y")
@@ -103,7 +105,7 @@ def plot_growth(grown: GrowthResult, path: str | Path) -> Path:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.set_xticks(points, [_short(each) for each in points])
+        axes.set_xticks(points, [_short(count) for count in points])
         axes.minorticks_off()
         axes.set_title(f"{title}, {label}", fontsize=9.5)
         axes.set_xlabel("points")
@@ -126,11 +128,11 @@ def _costs(target: float) -> tuple[tuple[str, str, float, Cost], ...]:
             f"median latency at overlap {target:g}",
             "ms",
             1000.0,
-            lambda each: each.latency_s(target),
+            lambda contender: contender.latency_s(target),
         ),
-        ("time to build the index", "seconds", 1.0, lambda each: each.build_median_s),
-        ("resident memory", "MB", 1e-6, lambda each: float(each.resident_bytes)),
-        ("disk", "MB", 1e-6, lambda each: float(each.disk_bytes)),
+        ("time to build the index", "seconds", 1.0, lambda contender: contender.build_median_s),
+        ("resident memory", "MB", 1e-6, lambda contender: float(contender.resident_bytes)),
+        ("disk", "MB", 1e-6, lambda contender: float(contender.disk_bytes)),
     )
 
 

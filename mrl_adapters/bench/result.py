@@ -90,11 +90,11 @@ class Measured:
     limited: tuple[UnderLimit, ...]
 
     def at(self, target: float) -> Answered | None:
-        """Give the answers at one overlap, if it was reached."""
-        return next((each for each in self.answers if each.target == target), None)
+        """Return the answers at one overlap, if it was reached."""
+        return next((answer for answer in self.answers if answer.target == target), None)
 
     def latency_s(self, target: float) -> float | None:
-        """Give the median latency at one overlap, seconds, if it was reached."""
+        """Return the median latency at one overlap, seconds, if it was reached."""
         answer = self.at(target)
         return None if answer is None else answer.p50_s
 
@@ -146,19 +146,19 @@ class BenchResult:
         loosest = base[0].queries_per_s if base else None
         return None if loosest is None else loosest / 2
 
-    def needed_bytes(self, each: Measured) -> int | None:
-        """Give the least limit under which a contender is fast enough, the same rate for all.
+    def needed_bytes(self, contender: Measured) -> int | None:
+        """Return the least limit under which a contender is fast enough, the same rate for all.
 
         Args:
-            each: The contender.
+            contender: Whose.
 
         Returns:
             Bytes; None where it never was, or did not reach the overlap that is compared at.
         """
         enough = self.enough_queries_per_s
-        if enough is None or each.at(self.compared_at) is None:
+        if enough is None or contender.at(self.compared_at) is None:
             return None
-        fast = (one.limit_bytes for one in each.limited if (one.queries_per_s or 0) >= enough)
+        fast = (run.limit_bytes for run in contender.limited if (run.queries_per_s or 0) >= enough)
         return min(fast, default=None)
 
     def to_json(self) -> str:

@@ -80,15 +80,15 @@ def run(
     try:
         loaded = bench.build(contenders, builds)
         compared_at, found = bench.search(contenders, repeats)
-        settings = [each.compared for each in found]
+        settings = [result.compared for result in found]
         cold = bench.cold(contenders, settings)
         limited = bench.limited(contenders, settings)
         measured = tuple(
             Measured(
                 name=contender.name,
                 ours=contender.ours,
-                load_s=tuple(each.load_s for each in loaded[place]),
-                build_s=tuple(each.build_s for each in loaded[place]),
+                load_s=tuple(load.load_s for load in loaded[place]),
+                build_s=tuple(load.build_s for load in loaded[place]),
                 disk_bytes=disk_bytes(bench.files(contender)),
                 resident_bytes=found[place].resident_bytes,
                 best_overlap=found[place].best_overlap,
@@ -148,7 +148,7 @@ class _Bench:
         self.reported = range(half, len(data.queries))
 
     def files(self, contender: Contender) -> Path:
-        """Say where a contender's engine keeps its files."""
+        """Return where a contender's engine keeps its files."""
         return self._folder / re.sub(r"\W+", "-", contender.name)
 
     def _meter(self, phase: str, total: int) -> Meter:
@@ -177,7 +177,7 @@ class _Bench:
             The overlap to compare at from here on, and what was found with each contender.
         """
         with ExitStack() as stack:
-            workers = [stack.enter_context(self._worker(each)) for each in contenders]
+            workers = [stack.enter_context(self._worker(contender)) for contender in contenders]
             tried = []
             meter = self._meter("trying settings", len(contenders))
             for worker, contender in zip(workers, contenders, strict=True):
@@ -190,9 +190,9 @@ class _Bench:
             usual = [target for target in TARGETS if target <= COMPARED_AT]
             target = highest(tried[0], usual) or COMPARED_AT
             found = []
-            for worker, each, answers in zip(workers, tried, timed, strict=True):
-                compared = cheapest(each, target) or max(each, key=lambda t: t.overlap)
-                best = max(one.overlap for one in each)
+            for worker, trials, answers in zip(workers, tried, timed, strict=True):
+                compared = cheapest(trials, target) or max(trials, key=lambda t: t.overlap)
+                best = max(one.overlap for one in trials)
                 found.append(_Found(compared.setting, best, answers, worker.memory()))
                 worker.close()
         return target, found
@@ -203,9 +203,9 @@ class _Bench:
         """Time the chosen settings on the reported queries, a part of them in each turn."""
         chosen = [
             (place, target, setting)
-            for place, each in enumerate(tried)
+            for place, trials in enumerate(tried)
             for target in TARGETS
-            if (setting := cheapest(each, target)) is not None
+            if (setting := cheapest(trials, target)) is not None
         ]
         size = max(_LEAST_TURN, -(-len(self.reported) // repeats))
         parts = [
@@ -223,9 +223,9 @@ class _Bench:
         results: list[list[Answered]] = [[] for _ in tried]
         for kept, (place, target, best) in zip(answers, chosen, strict=True):
             overlaps = [
-                self._judge.overlap(part, each.ids) for part, each in zip(parts, kept, strict=True)
+                self._judge.overlap(part, turn.ids) for part, turn in zip(parts, kept, strict=True)
             ]
-            seconds = [each.seconds for each in kept]
+            seconds = [turn.seconds for turn in kept]
             results[place].append(
                 Answered(
                     target=target,
@@ -233,11 +233,11 @@ class _Bench:
                     overlap=float(np.concatenate(overlaps).mean()),
                     p50_s=float(np.median(np.concatenate(seconds))),
                     p95_s=float(np.quantile(np.concatenate(seconds), 0.95)),
-                    turns_s=tuple(float(np.median(each)) for each in seconds),
+                    turns_s=tuple(float(np.median(times)) for times in seconds),
                     queries_per_s=float(1 / np.concatenate(seconds).mean()),
                 )
             )
-        return [tuple(each) for each in results]
+        return [tuple(result) for result in results]
 
     def cold(
         self, contenders: Sequence[Contender], settings: Sequence[Setting]
@@ -281,7 +281,7 @@ class _Bench:
                     rate = self._rate(contender, group, settings[place])
                 found[place].append(UnderLimit(limit, rate))
         meter.reach(total)
-        return [tuple(each) for each in found]
+        return [tuple(answers) for answers in found]
 
     def _rate(self, contender: Contender, group: Path, setting: Setting) -> float | None:
         """Count queries a second; None if the process was killed for want of memory."""

@@ -45,7 +45,7 @@ def nested_vectors(
 
 
 def topics_of(count: int) -> int:
-    """Say how many topics so many texts have: about a hundred texts each.
+    """Count the topics of so many texts: about a hundred texts each.
 
     Args:
         count: How many texts.

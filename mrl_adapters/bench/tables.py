@@ -18,7 +18,9 @@ def bench_tables(result: BenchResult) -> str:
         result: What was measured.
     """
     base = result.measured[0]
-    targets = sorted({answer.target for each in result.measured for answer in each.answers})
+    targets = sorted(
+        {answer.target for contender in result.measured for answer in contender.answers}
+    )
     at = f"at {result.compared_at:g}"
     about = (
         f"{result.data}; k = {result.k}; {result.queries:,} queries that had no part in choosing "
@@ -35,7 +37,7 @@ def bench_tables(result: BenchResult) -> str:
         _heading(f"First searches of a new process, its files in no cache ({at})"),
         _cold(result.measured),
     ]
-    if any(each.limited for each in result.measured):
+    if any(contender.limited for contender in result.measured):
         title = "Queries a second while opening and searching may take only so much memory"
         sections += [_heading(f"{title} ({at})"), _limited(result)]
     return "\n\n".join(sections) + "\n"
@@ -48,14 +50,18 @@ def growth_tables(grown: GrowthResult) -> str:
         grown: The same contenders at several sizes.
     """
     results = grown.results
-    names = [each.name for each in results[0].measured]
+    names = [contender.name for contender in results[0].measured]
     costs: list[tuple[str, _Cost, Callable[[float], str]]] = [
-        ("load and index, s", lambda _, each: each.load_median_s + each.build_median_s, seconds),
-        ("disk", lambda _, each: each.disk_bytes, megabytes),
-        ("resident memory", lambda _, each: each.resident_bytes, megabytes),
+        (
+            "load and index, s",
+            lambda _, contender: contender.load_median_s + contender.build_median_s,
+            seconds,
+        ),
+        ("disk", lambda _, contender: contender.disk_bytes, megabytes),
+        ("resident memory", lambda _, contender: contender.resident_bytes, megabytes),
         (f"memory to be half as fast as {names[0]}", BenchResult.needed_bytes, megabytes),
-        ("median latency at 0.95", lambda _, each: each.latency_s(0.95), milliseconds),
-        ("median latency at 0.99", lambda _, each: each.latency_s(0.99), milliseconds),
+        ("median latency at 0.95", lambda _, contender: contender.latency_s(0.95), milliseconds),
+        ("median latency at 0.99", lambda _, contender: contender.latency_s(0.99), milliseconds),
     ]
     sections = [f"{results[-1].data} and less; k = {results[-1].k}. {results[-1].machine}."]
     sizes = [f"{result.points:,}" for result in results]
@@ -85,7 +91,7 @@ def seconds(value: float) -> str:
 
 
 def _tenfold(values: Sequence[float | None], points: Sequence[int]) -> str:
-    """Say by how much a cost grows with ten times the points, from the smallest to the largest."""
+    """Return by how much a cost grows with ten times the points, smallest to largest."""
     first, last = values[0], values[-1]
     if not first or not last or len(points) == 1:
         return _MISSING
@@ -97,32 +103,32 @@ def _ratios(measured: Sequence[Measured], base: Measured, targets: Iterable[floa
     titles = ["", "load", "index", "disk", "resident"]
     titles += [f"latency at {target:g}" for target in targets]
     rows = []
-    for each in measured:
+    for contender in measured:
         ratios = [
-            (each.load_median_s, base.load_median_s),
-            (each.build_median_s, base.build_median_s),
-            (float(each.disk_bytes), float(base.disk_bytes)),
-            (float(each.resident_bytes), float(base.resident_bytes)),
+            (contender.load_median_s, base.load_median_s),
+            (contender.build_median_s, base.build_median_s),
+            (float(contender.disk_bytes), float(base.disk_bytes)),
+            (float(contender.resident_bytes), float(base.resident_bytes)),
         ]
         for target in targets:
-            latencies = (each.latency_s(target), base.latency_s(target))
+            latencies = (contender.latency_s(target), base.latency_s(target))
             ratios.append((latencies[0] or math.nan, latencies[1] or math.nan))
-        rows.append([each.name, *(_ratio(*pair) for pair in ratios)])
+        rows.append([contender.name, *(_ratio(*pair) for pair in ratios)])
     return _table(titles, rows)
 
 
 def _costs(result: BenchResult) -> str:
     rows = [
         [
-            each.name,
-            _spread(each.load_s),
-            f"{result.points / each.load_median_s:,.0f}",
-            _spread(each.build_s),
-            megabytes(each.disk_bytes),
-            megabytes(each.resident_bytes),
-            f"{each.best_overlap:.4f}",
+            contender.name,
+            _spread(contender.load_s),
+            f"{result.points / contender.load_median_s:,.0f}",
+            _spread(contender.build_s),
+            megabytes(contender.disk_bytes),
+            megabytes(contender.resident_bytes),
+            f"{contender.best_overlap:.4f}",
         ]
-        for each in result.measured
+        for contender in result.measured
     ]
     titles = ["", "load, s", "points/s", "index, s", "disk", "resident", "best overlap tried"]
     return _table(titles, rows)
@@ -131,12 +137,12 @@ def _costs(result: BenchResult) -> str:
 def _searches(measured: Sequence[Measured], targets: Iterable[float]) -> str:
     rows = []
     for target in targets:
-        for each in measured:
-            answer = each.at(target)
+        for contender in measured:
+            answer = contender.at(target)
             if answer is None:
-                rows.append([f"{target:g}", each.name, "not reached", *[_MISSING] * 4])
+                rows.append([f"{target:g}", contender.name, "not reached", *[_MISSING] * 4])
             else:
-                rows.append([f"{target:g}", each.name, answer.setting, *_answer(answer)])
+                rows.append([f"{target:g}", contender.name, answer.setting, *_answer(answer)])
     titles = ["for", "", "setting", "overlap", "median (turns)", "95th percentile", "queries/s"]
     return _table(titles, rows, words=3)
 
@@ -158,19 +164,19 @@ def _short(value: float) -> str:
 def _cold(measured: Sequence[Measured]) -> str:
     rows = [
         [
-            each.name,
-            f"{each.cold.open_s:.2f} s",
-            milliseconds(each.cold.first_s),
-            milliseconds(each.cold.following_s),
+            contender.name,
+            f"{contender.cold.open_s:.2f} s",
+            milliseconds(contender.cold.first_s),
+            milliseconds(contender.cold.following_s),
         ]
-        for each in measured
-        if each.cold is not None
+        for contender in measured
+        if contender.cold is not None
     ]
     return _table(["", "opening", "first search", "median of the next 19"], rows)
 
 
 def _limited(result: BenchResult) -> str:
-    shown = [each for each in result.measured if each.limited]
+    shown = [contender for contender in result.measured if contender.limited]
     rows = [
         [
             megabytes(at_one_limit[0].limit_bytes),
@@ -179,11 +185,11 @@ def _limited(result: BenchResult) -> str:
                 for one in at_one_limit
             ),
         ]
-        for at_one_limit in zip(*(each.limited for each in shown), strict=True)
+        for at_one_limit in zip(*(contender.limited for contender in shown), strict=True)
     ]
-    needed = [_or_missing(result.needed_bytes(each), megabytes) for each in shown]
+    needed = [_or_missing(result.needed_bytes(contender), megabytes) for contender in shown]
     enough = _or_missing(result.enough_queries_per_s, lambda rate: f"{rate:,.0f} queries/s from")
-    titles = ["at most", *(each.name for each in shown)]
+    titles = ["at most", *(contender.name for contender in shown)]
     return _table(titles, [*rows, [enough, *needed]])
 
 

@@ -108,13 +108,13 @@ def _is_remote(error: Exception) -> bool:
 
 
 def _of_the_system(error: OSError) -> str:
-    """Say what the system refused, and of which file."""
-    names = [repr(os.fsdecode(each)) for each in (error.filename, error.filename2) if each]
+    """Return what the system refused, and of which file."""
+    names = [repr(os.fsdecode(name)) for name in (error.filename, error.filename2) if name]
     where = f"{' and '.join(names)}: " if names else ""
     return f"{where}{error.strerror}. Check that it exists, may be used, and has room."
 
 
 def _told(error: Exception) -> str:
-    """Say in one line what a client's error says in many."""
+    """Return in one line what a client's error says in many."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}".rstrip(".")

@@ -211,12 +211,18 @@ def _read(
 
 def _chosen(everybody: "list[Contender]", only: list[str]) -> "list[Contender]":
     """Keep the first contender, and those that were asked for."""
-    if unknown := [word for word in only if not any(word in each.name for each in everybody)]:
-        names = ", ".join(each.name for each in everybody)
+    if unknown := [
+        word for word in only if not any(word in contender.name for contender in everybody)
+    ]:
+        names = ", ".join(contender.name for contender in everybody)
         msg = f"no contender's name holds {unknown[0]!r}; there are: {names}"
         raise typer.BadParameter(msg, param_hint="--only")
     rest = everybody[1:]
     return [
         everybody[0],
-        *(each for each in rest if not only or any(word in each.name for word in only)),
+        *(
+            contender
+            for contender in rest
+            if not only or any(word in contender.name for word in only)
+        ),
     ]

@@ -103,7 +103,7 @@ class Corpus:
         bodies = [record.payload["metadata"]["body"] for record in records if record.payload]
         paragraphs = [" ".join(body.partition("\n\n")[0].split()) for body in bodies]
         sentences = [paragraph.partition(". ")[0] for paragraph in paragraphs]
-        return [each for each in sentences if len(each.split()) >= _WORDS][:count]
+        return [sentence for sentence in sentences if len(sentence.split()) >= _WORDS][:count]
 
     def _mark(self) -> dict[str, Any] | None:
         """Read what an earlier run says of the collection; None where there is none."""

@@ -153,7 +153,7 @@ def _headings(text: str) -> list[tuple[int, str]]:
             fence = "" if fence == match[1] else fence or match[1]
         elif not fence and (match := _HEADING.match(line)) and match["title"]:
             level = len(match["marks"])
-            open_levels = [each for each in open_levels if each[0] < level]
+            open_levels = [opened for opened in open_levels if opened[0] < level]
             open_levels.append((level, match["title"]))
             found.append((number, " > ".join(title for _, title in open_levels)))
     return found

@@ -53,13 +53,13 @@ class Outcome:
     passages: int = 0
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the same in JSON's types."""
+        """Return the same in JSON's types."""
         return {
             "added": [str(path) for path in self.added],
             "changed": [str(path) for path in self.changed],
             "unchanged": [str(path) for path in self.unchanged],
             "removed": [str(path) for path in self.removed],
-            "skipped": [{"path": str(each.path), "reason": each.reason} for each in self.skipped],
+            "skipped": [{"path": str(skip.path), "reason": skip.reason} for skip in self.skipped],
             "kept": [str(path) for path in self.kept],
             "blank": {str(path): count for path, count in self.blank.items()},
             "passages": self.passages,
@@ -104,7 +104,7 @@ class FileIndex:
             (outcome.changed if held else outcome.added).append(path)
             waiting.append(file)
             # Many small files share a batch: the model is called for each batch, not each file.
-            if sum(len(each.passages) for each in waiting) >= _BATCH_PASSAGES:
+            if sum(len(file.passages) for file in waiting) >= _BATCH_PASSAGES:
                 self._put(waiting, outcome)
                 meter.step(len(waiting))
                 waiting = []
@@ -127,16 +127,20 @@ class FileIndex:
         firsts = self._store.driver.run(collection.scroll(self._filter(passage=0)))
         documents = [to_document(record, collection.contents) for record in firsts]
         held = {Path(document.metadata["source"]) for document in documents}
-        unread = [each.path for each in found.skipped]
+        unread = [skip.path for skip in found.skipped]
         barren = {
             folder
             for folder in found.folders
-            if not any(each.is_relative_to(folder) for each in found.files)
+            if not any(file.is_relative_to(folder) for file in found.files)
         }
         kept: set[Path] = set()
         for path in sorted(held.difference(found.files)):
             roots = [folder for folder in found.folders if path.is_relative_to(folder)]
-            if not roots or any(path.is_relative_to(each) for each in unread) or not is_gone(path):
+            if (
+                not roots
+                or any(path.is_relative_to(place) for place in unread)
+                or not is_gone(path)
+            ):
                 continue
             folder = next((root for root in roots if root in barren), None)
             if not emptied and (folder := folder or emptied_above(path, roots)) is not None:

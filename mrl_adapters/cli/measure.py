@@ -162,7 +162,7 @@ def tune(  # noqa: PLR0913 - one argument an option
         if real is not None:
             layout = read_collection(client, collection)
             embedder = make_embedder(model or (layout and layout.model) or WORDLLAMA)
-            asked = [embedder.embed_query(each) for each in real]
+            asked = [embedder.embed_query(question) for question in real]
         with progress_bars() as report:
             result = run(
                 store,

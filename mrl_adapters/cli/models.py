@@ -40,7 +40,7 @@ def models(
         else:
             output.print(_detail(spec))
         return
-    specs = [registry.get(each) for each in registry.names()]
+    specs = [registry.get(name) for name in registry.names()]
     if as_json:
         _print_json([dataclasses.asdict(spec) for spec in specs])
         return
@@ -92,7 +92,7 @@ def _detail(spec: ModelSpec) -> Table:
 
 
 def _sizes(spec: ModelSpec) -> str:
-    """Say at which sizes below the full one the model is good."""
+    """List the sizes below the full one the model is good."""
     trained = ", ".join(map(str, spec.nested))
     if spec.reduction == "none":
         return "none: not trained for it"

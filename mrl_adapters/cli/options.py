@@ -145,7 +145,7 @@ def parse_sizes(text: str, option: str = "--stages") -> tuple[int, ...]:
         typer.BadParameter: It is no list of whole numbers from 1 on.
     """
     try:
-        sizes = tuple(int(each) for each in text.split(","))
+        sizes = tuple(int(part) for part in text.split(","))
     except ValueError:
         sizes = (0,)
     if min(sizes) < 1:

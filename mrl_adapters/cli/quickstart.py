@@ -77,8 +77,8 @@ def quickstart(
         retriever = MatryoshkaRetriever(
             vectorstore=corpus.store, k=_HITS_OF_ONE if question else _HITS
         )
-        for each in [question] if question else QUESTIONS:
-            output.print(answered(each, _hits(retriever, each)))
+        for asked in [question] if question else QUESTIONS:
+            output.print(answered(asked, _hits(retriever, asked)))
             output.print()
         with errors.status("Comparing searches"):
             vectors = corpus.embedder.embed_array(corpus.sentences(_MEASURED))
@@ -132,7 +132,7 @@ def _table(rows: Sequence["Row"], dimensions: int) -> Table:
 
 
 def _explained(texts: int, searches: int) -> str:
-    """Say how the numbers came about, and what they do not show."""
+    """Return how the numbers came about, and what they do not show."""
     return (
         f"{searches} searches each, without embedding, by sentences that are not indexed. "
         "overlap@10: share of the exact top 10 that is found. Search by full vectors only "

@@ -51,9 +51,9 @@ def search(  # noqa: PLR0913 - one argument an option
         store = open_existing(client, collection, model, sizes)
         found = store.similarity_search_with_score(question, k)
     if as_json:
-        output.print_json(json.dumps([_record(*each) for each in found], ensure_ascii=False))
+        output.print_json(json.dumps([_record(*hit) for hit in found], ensure_ascii=False))
     else:
-        hits = [_hit(*each) for each in found]
+        hits = [_hit(*hit) for hit in found]
         output.print(answered(question, hits, lines=_SNIPPET_LINES))
 
 

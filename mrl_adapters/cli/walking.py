@@ -24,7 +24,7 @@ class Skipped:
     reason: str
 
     def __str__(self) -> str:
-        """Say both in one line."""
+        """Return both in one line."""
         # Reasons begin with the path: "PATH cannot be read", "PATH, line 7: expected".
         reason = self.reason.removeprefix(f"{self.path} ").removeprefix(f"{self.path}, ")
         return f"{self.path}: {' '.join(reason.split())}"
@@ -80,7 +80,7 @@ def find_files(paths: Iterable[Path]) -> Found:
 
 
 def is_gone(path: Path) -> bool:
-    """Tell whether it is certain that nothing has this name any more."""
+    """Whether it is certain that nothing has this name any more."""
     try:
         path.lstat()
     except OSError as error:
@@ -136,7 +136,7 @@ def _walk(root: Path, skipped: list[Skipped]) -> Iterator[Path]:
 
 
 def _unfit(path: Path) -> str | None:
-    """Say why a file in a folder cannot be read as a text; None if nothing is known against it."""
+    """Return why a file in a folder cannot be read as a text; None if it may be."""
     try:
         kind = path.stat().st_mode
         str(path).encode()
@@ -148,7 +148,7 @@ def _unfit(path: Path) -> str | None:
 
 
 def _seen(path: Path, folders: Iterable[Path]) -> bool:
-    """Tell whether a link leads into a folder that was walked."""
+    """Whether a link leads into a folder that was walked."""
     if not (path.is_symlink() and path.is_dir()):
         return False
     target = path.resolve()

@@ -187,7 +187,7 @@ def _codes(
     exact: Sequence[Ranking] | NDArray[np.int64],
     k: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give each id of each query a number of its own; cut or fill each ranking to k places.
+    """Number the ids of each query; cut or fill each ranking to k places.
 
     The same id under another query gets another number, so that whole matrices can be compared
     at once.
@@ -208,7 +208,7 @@ def _codes(
 
 
 def _first_places(codes: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell for each place of a row whether its code stands there for the first time."""
+    """Mark the places of a row at which its code stands for the first time."""
     first = np.zeros(codes.size, dtype=bool)
     first[np.unique(codes, return_index=True)[1]] = True
     places: NDArray[np.bool_] = first.reshape(codes.shape) & (codes != _NOTHING)

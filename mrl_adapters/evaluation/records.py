@@ -85,7 +85,7 @@ def file_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _fault(found: Any) -> str | None:
-    """Say what a line should have been; None if it is in order."""
+    """Return what a line should have been; None if it is in order."""
     if not isinstance(found, dict) or not isinstance(found.get("text"), str):
         return "a string or an object with a string 'text'"
     if not isinstance(found.get("title") or "", str):
@@ -96,7 +96,7 @@ def _fault(found: Any) -> str | None:
     used = (
         found["text"],
         found.get("title") or "",
-        *(each for each in ids if isinstance(each, str)),
+        *(identifier for identifier in ids if isinstance(identifier, str)),
     )
     if not all(map(_encodable, used)):
         return "whole characters, not one half of a surrogate pair"

@@ -49,7 +49,7 @@ class Queries(NamedTuple):
     own: Sequence[models.ExtendedPointId | None]
 
     def part(self, start: int, stop: int) -> "Queries":
-        """Take the queries of one purpose."""
+        """Return the queries of one purpose."""
         return Queries(self.vectors[start:stop], self.own[start:stop])
 
 

@@ -139,7 +139,7 @@ def similarity(queries: FloatArray, documents: FloatArray, distance: str) -> Flo
 def _shortlist(ranks: Sequence[FloatArray], target: float, k: int) -> int:
     """Find the shortest list in which the mean share of neighbours reaches the target."""
     # Each query weighs the same, however many neighbours it has.
-    weights = np.concatenate([np.full(len(each), 1 / len(each)) for each in ranks])
+    weights = np.concatenate([np.full(len(ranking), 1 / len(ranking)) for ranking in ranks])
     flat = np.concatenate(ranks)
     order = np.argsort(flat)
     reached = np.cumsum(weights[order]) / len(ranks)

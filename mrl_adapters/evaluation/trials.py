@@ -103,9 +103,9 @@ class Trials:
                 if beyond > _TRIED_AHEAD:
                     break
             done += len(chain.plans)
-        times = iter(self._times([plan for each in tried for plan, _ in each]))
+        times = iter(self._times([plan for trial in tried for plan, _ in trial]))
         meter.reach(total)
-        return [[self._trial(*pair, None, next(times)) for pair in each] for each in tried]
+        return [[self._trial(*pair, None, next(times)) for pair in trial] for trial in tried]
 
     def prove(
         self,
@@ -120,7 +120,7 @@ class Trials:
             first = next((i for i, trial in enumerate(trials) if trial.overlap >= target), None)
             if first is not None:
                 promising.append((trials[first], _downwards(chain, first)))
-        finalists = sorted(_distinct(promising), key=lambda each: each[0].p50_s)[:_FINALISTS]
+        finalists = sorted(_distinct(promising), key=lambda pair: pair[0].p50_s)[:_FINALISTS]
         held = []
         done, total = 0, sum(len(plans) for _, plans in finalists)
         meter = self._meter("proving plans", total)
@@ -212,10 +212,10 @@ def _distinct(
     kept: list[Trial] = []
     for trial, plans in promising:
         if not any(
-            (each.plan.stages, each.candidates, each.overlap)
+            (plainer.plan.stages, plainer.candidates, plainer.overlap)
             == (trial.plan.stages, trial.candidates, trial.overlap)
-            and each.p50_s <= AS_FAST * trial.p50_s
-            for each in kept
+            and plainer.p50_s <= AS_FAST * trial.p50_s
+            for plainer in kept
         ):
             kept.append(trial)
             yield trial, plans

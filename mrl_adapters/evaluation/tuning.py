@@ -116,7 +116,9 @@ def _fastest(trials: Sequence[Trial]) -> Trial:
     if exact.p50_s * _FASTER_BY_FAR < fastest:
         return exact
     limit = fastest * AS_FAST
-    return max((each for each in others if each.p50_s <= limit), key=lambda each: each.overlap)
+    return max(
+        (trial for trial in others if trial.p50_s <= limit), key=lambda contender: contender.overlap
+    )
 
 
 def _queries(
