@@ -19,7 +19,7 @@ from mrl_adapters.cli.terminal import output, progress_bars, tell
 
 if TYPE_CHECKING:
     from mrl_adapters.edge import LogRepair
-    from mrl_adapters.qdrant import AuditReport, RepairResult
+    from mrl_adapters.maintenance import AuditReport, RepairResult
 
 
 def audit(
@@ -40,13 +40,13 @@ def audit(
     from mrl_adapters.qdrant import audit as run
     from mrl_adapters.qdrant.commands import command
 
-    with open_client(path, url, api_key) as client, progress_bars() as report:
-        found = run(client, collection, sample=sample, full_name=full_name, progress=report)
+    with open_client(path, url, api_key) as client, progress_bars() as progress:
+        report = run(client, collection, sample=sample, full_name=full_name, progress=progress)
     if as_json:
-        output.print_json(json.dumps(found.to_dict()))
+        output.print_json(json.dumps(report.to_dict()))
     else:
-        _show(found, command("repair", found.collection_name, client=client))
-    raise typer.Exit(found.exit_code)
+        _show(report, command("repair", report.collection_name, client=client))
+    raise typer.Exit(0 if report.ok else 1)
 
 
 def repair(
@@ -62,8 +62,8 @@ def repair(
     from mrl_adapters.cli.engines import open_client
     from mrl_adapters.qdrant import repair as run
 
-    with open_client(path, url, api_key) as client, progress_bars() as report:
-        done = run(client, collection, full_name=full_name, progress=report)
+    with open_client(path, url, api_key) as client, progress_bars() as progress:
+        done = run(client, collection, full_name=full_name, progress=progress)
     if as_json:
         output.print_json(json.dumps(done.to_dict()))
     else:
@@ -109,31 +109,33 @@ def _show_log(log: "LogRepair") -> None:
         tell("The log as it was", "bold", log.backup, output)
 
 
-def _show(found: "AuditReport", mending: str) -> None:
-    stages = ", ".join(map(str, found.stages)) or "none"
-    output.print(Text(f"{found.collection_name}: {found.points:,} points, stages {stages}", "bold"))
-    read = "all" if found.checked >= found.points else "a sample"
+def _show(report: "AuditReport", mending: str) -> None:
+    stages = ", ".join(map(str, report.stages)) or "none"
+    output.print(
+        Text(f"{report.collection_name}: {report.points:,} points, stages {stages}", "bold")
+    )
+    read = "all" if report.checked >= report.points else "a sample"
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
     table.add_column()
     rows = [
-        (found.missing, "lack a short vector: two-stage search cannot find them", "red"),
-        (found.stale, "have a short vector that is not their full one's", "red"),
-        (found.not_finite, "hold NaN or infinity", "red"),
-        (found.without_full, "have no full vector", "yellow"),
-        (found.zero, "are all zeros", "yellow"),
-        (found.padded, "end in many zeros: embedded at a smaller size", "yellow"),
-        (found.unreadable, "hold no text that can be read", "yellow"),
+        (report.missing, "lack a short vector: two-stage search cannot find them", "red"),
+        (report.stale, "have a short vector that is not their full one's", "red"),
+        (report.not_finite, "hold NaN or infinity", "red"),
+        (report.without_full, "have no full vector", "yellow"),
+        (report.zero, "are all zeros", "yellow"),
+        (report.padded, "end in many zeros: embedded at a smaller size", "yellow"),
+        (report.unreadable, "hold no text that can be read", "yellow"),
     ]
     for count, what, style in rows:
         table.add_row(f"{count:,}", what, style=style if count else "dim")
     output.print(table)
-    output.print(Text(f"Vectors read: {found.checked:,} ({read}).", "dim"))
-    for problem in found.problems:
+    output.print(Text(f"Vectors read: {report.checked:,} ({read}).", "dim"))
+    for problem in report.problems:
         tell("Problem", "bold red", problem, output)
-    for advice in found.advice:
-        tell("Advice", "bold yellow", f"{advice.message} {advice.fix}", output)
-    if found.missing or found.stale:
+    for better in report.recommendations:
+        tell("Recommendation", "bold yellow", f"{better.message} {better.fix}", output)
+    if report.missing or report.stale:
         tell("Mend it with", "bold", mending, output)
-    elif found.ok:
+    elif report.ok:
         output.print(Text("Two-stage search finds every point.", "bold green"))

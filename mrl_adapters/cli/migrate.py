@@ -24,8 +24,8 @@ from mrl_adapters.cli.options import (
 from mrl_adapters.cli.terminal import output, progress_bars, wrapped
 
 if TYPE_CHECKING:
+    from mrl_adapters.maintenance import CopyTarget, MigrationPlan, MigrationResult
     from mrl_adapters.maintenance.checkpoint import Mode
-    from mrl_adapters.qdrant import CopyTarget, MigrationPlan, MigrationResult
     from mrl_adapters.qdrant.driver import Client
 
 _AGAIN = "Others wrote meanwhile: run it again when they are done."
@@ -133,8 +133,8 @@ def migrate(  # noqa: PLR0913 - one argument an option
             plan = plan_migration(client, collection, **what)
             plain, told = plan.to_dict(), _planned(plan)
         else:
-            with progress_bars() as report:
-                done = run(client, collection, **what, progress=report)
+            with progress_bars() as progress:
+                done = run(client, collection, **what, progress=progress)
             plain, told, settled = done.to_dict(), _migrated(done, other or client), done.settled
     _print(plain, told, as_json=as_json)
     if not settled:
@@ -160,8 +160,8 @@ def rotate(
     from mrl_adapters.cli.engines import open_client
     from mrl_adapters.qdrant import rotate
 
-    with open_client(path, url, api_key) as client, progress_bars() as report:
-        done = rotate(client, collection, stages=sizes, full_name=full_name, progress=report)
+    with open_client(path, url, api_key) as client, progress_bars() as progress:
+        done = rotate(client, collection, stages=sizes, full_name=full_name, progress=progress)
     told = (
         f"{done.collection_name}: {done.written:,} of {done.points:,} points have new short "
         f"vectors ({_listed(done.stages)}), made with rotation {done.rotation}, "

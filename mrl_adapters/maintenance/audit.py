@@ -1,4 +1,4 @@
-"""Say whether every point of a collection can be found by two-stage search, and what to improve."""
+"""Find out whether two-stage search reaches every point of a collection, and what to improve."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -10,28 +10,20 @@ from numpy.typing import NDArray
 from qdrant_client import models
 
 from mrl_adapters.edge import EdgeClient
-from mrl_adapters.errors import CollectionMismatchError, EngineError
-from mrl_adapters.maintenance.checkpoint import continuing, read_checkpoint
-from mrl_adapters.maintenance.pages import (
-    PointId,
-    column,
-    count_points,
-    page_points,
-    read_pages,
-    vector_of,
-)
-from mrl_adapters.maintenance.recommendations import Advice, advise
-from mrl_adapters.maintenance.shorts import ShortVectors
+from mrl_adapters.errors import EngineError, MigrationError
+from mrl_adapters.maintenance.checkpoint import read_checkpoint
+from mrl_adapters.maintenance.client import PointId, Records, RetryingClient, points_per_page
+from mrl_adapters.maintenance.layout import own_layout
+from mrl_adapters.maintenance.recommendations import Recommendation, recommendations_for
+from mrl_adapters.maintenance.short_vectors import ShortVectors, column, vector_of
 from mrl_adapters.maintenance.source import Source, read_source
 from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.commands import command, usual_stages
 from mrl_adapters.qdrant.contents import needed, unreadable
 from mrl_adapters.qdrant.description import short_vectors
-from mrl_adapters.qdrant.driver import Client, Driver
-from mrl_adapters.qdrant.flow import ask
+from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys, find_keys, stored_keys
-from mrl_adapters.qdrant.rotation import rotated_layout
 
 _EXAMPLES = 10
 _COUNTED = ("stale", "without_full", "not_finite", "zero", "padded", "unreadable")
@@ -61,7 +53,7 @@ class AuditReport:
             read.
         examples: Ids of some points by what is wrong with them.
         problems: What keeps two-stage search from working as a whole, one sentence each.
-        advice: What could be better.
+        recommendations: What could be better.
         elapsed_s: Seconds it took.
     """
 
@@ -78,18 +70,13 @@ class AuditReport:
     unreadable: int
     examples: dict[str, list[PointId]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
-    advice: tuple[Advice, ...] = ()
+    recommendations: tuple[Recommendation, ...] = ()
     elapsed_s: float = 0.0
 
     @property
     def ok(self) -> bool:
-        """Whether every point can be found, as far as was checked; advice does not count."""
+        """Whether every point can be found, as far as was checked; recommendations do not count."""
         return not (self.missing or self.stale or self.not_finite or self.problems)
-
-    @property
-    def exit_code(self) -> int:
-        """0 if all is well, 1 otherwise: for scripts."""
-        return 0 if self.ok else 1
 
     def to_dict(self) -> dict[str, Any]:
         """Describe it in plain values."""
@@ -115,23 +102,25 @@ def audit(
         collection_name: The collection.
         sample: How many points to read, chosen at random; None reads all.
         full_name: Which vector is the full one, where several could be meant.
-        progress: Called with a Progress after each page.
+        progress: Called with a Progress after each page of points.
 
     Raises:
         MigrationError: The collection does not exist, or has no full vector.
         EngineError: Files of the embedded engine are damaged, so that it does not open.
     """
     began_s = time.monotonic()
-    driver = Driver(client)
-    source = read_source(driver, collection_name, full_name)
-    layout, problems = _layout(driver, source, full_name)
-    problems += _damages(client, source.name)
-    shorts = ShortVectors(driver, source.name, layout) if layout else None
-    keys = stored_keys(source.info) or driver.run(find_keys(source.name, AskedKeys()))
+    retrying = RetryingClient(client)
+    source = read_source(retrying, collection_name, full_name)
+    layout, problems = _layout(retrying, source, full_name)
+    if isinstance(client, EdgeClient):  # of servers, files are not ours to see
+        problems += _damages(client, source.name)
+    shorts = ShortVectors(retrying, source.name, layout) if layout else None
+    keys = stored_keys(source.info) or retrying.run(find_keys(source.name, AskedKeys()))
     findings = _Findings(source, shorts, keys)
-    points = count_points(driver, source.name)
-    meter = Meter("auditing points", points if sample is None else min(sample, points), progress)
-    for records in _records(driver, source, shorts, keys, sample):
+    points = retrying.count_points(source.name)
+    total = points if sample is None else min(sample, points)
+    meter = Meter("auditing points", total, progress)
+    for records in _pages(retrying, source, shorts, keys, sample):
         findings.add(records)
         meter.step(len(records))
     return AuditReport(
@@ -139,43 +128,41 @@ def audit(
         stages=layout.stages if layout else (),
         points=points,
         checked=findings.checked,
-        missing=count_points(driver, source.name, shorts.lacking) if shorts else 0,
+        missing=retrying.count_points(source.name, shorts.lacking) if shorts else 0,
         **findings.counts,
         examples=findings.examples,
         problems=tuple(problems),
-        advice=tuple(advise(driver, source, layout, keys)),
+        recommendations=tuple(recommendations_for(retrying, source, layout, keys)),
         elapsed_s=time.monotonic() - began_s,
     )
 
 
 def _layout(
-    driver: Driver, source: Source, full_name: str | None
+    client: RetryingClient, source: Source, full_name: str | None
 ) -> tuple[CollectionLayout | None, list[str]]:
     problems = []
     checkpoint = read_checkpoint(source.info)
     if checkpoint is not None and checkpoint.state != "done":
         problems.append(
             f"A migration from {checkpoint.source!r} to stages {checkpoint.stages} has not "
-            f"finished. {continuing(checkpoint, source.name, driver.client)}"
+            f"finished. {checkpoint.remedy(source.name, client.wrapped)}"
         )
     if not short_vectors(source.info):
-        stages = usual_stages(source.full.size)
         line = command(
-            "migrate", source.name, stages=stages, full_name=full_name, client=driver.client
+            "migrate",
+            source.name,
+            stages=usual_stages(source.full.size),
+            full_name=full_name,
+            client=client.wrapped,
         )
-        problems.append(f"It has no short vectors. Add them with: {line}")
-        return None, problems
+        return None, [*problems, f"It has no short vectors. Add them with: {line}"]
     try:
-        layout = driver.run(rotated_layout(source.name, source.claimed))
-    except CollectionMismatchError as error:
+        return own_layout(client, source), problems
+    except MigrationError as error:
         return None, [*problems, str(error)]
-    return layout, problems
 
 
-def _damages(engine: Client, name: str) -> list[str]:
-    """Compare all files of the embedded engine; of servers they are not ours to see."""
-    if not isinstance(engine, EdgeClient):
-        return []
+def _damages(engine: EdgeClient, name: str) -> list[str]:
     try:
         engine.check_files(name)
     except EngineError as error:
@@ -183,49 +170,24 @@ def _damages(engine: Client, name: str) -> list[str]:
     return []
 
 
-def _records(
-    driver: Driver,
+def _pages(
+    client: RetryingClient,
     source: Source,
     shorts: ShortVectors | None,
     keys: PayloadKeys,
     sample: int | None,
-) -> Iterator[list[models.Record]]:
-    names = [source.full_name, *(shorts.names if shorts else [])]
-    size = page_points(source.full.size)
-    payload = needed(keys)
+) -> Iterator[Records]:
+    """Read all points, or some that are drawn at random, with what is checked of them."""
+    name, size, payload = source.name, points_per_page(source.full.size), needed(keys)
+    vectors = [source.full_name, *(shorts.names if shorts else [])]
     if sample is None:
-        for records, _ in read_pages(driver, source.name, size, vectors=names, payload=payload):
+        for records, _ in client.pages(name, size, vectors=vectors, payload=payload):
             yield records
         return
-    ids = _random_ids(driver, source.name, sample)
+    ids = [point.id for point in client.draw(name, sample)]
     for start in range(0, len(ids), size):
-        yield _retrieve(driver, source.name, ids[start : start + size], names, payload)
-
-
-def _random_ids(driver: Driver, name: str, count: int) -> list[PointId]:
-    answer = driver.run(
-        ask(
-            lambda c: c.query_points(
-                name,
-                query=models.SampleQuery(sample=models.Sample.RANDOM),
-                limit=count,
-                with_payload=False,
-            )
-        )
-    )
-    return [point.id for point in answer.points]
-
-
-def _retrieve(
-    driver: Driver,
-    name: str,
-    ids: list[PointId],
-    names: list[str],
-    payload: list[str] | bool,  # noqa: FBT001 - as Qdrant has it
-) -> list[models.Record]:
-    return driver.run(
-        ask(lambda c: c.retrieve(name, ids=ids, with_payload=payload, with_vectors=names))
-    )
+        page = ids[start : start + size]
+        yield client.retrieve(name, ids=page, with_payload=payload, with_vectors=vectors)
 
 
 class _Findings:

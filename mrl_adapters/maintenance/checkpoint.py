@@ -1,18 +1,17 @@
 """Where a migration stands, kept in the metadata of the collection that it writes to.
 
 A migration that was killed finds it there and goes on. Servers before 1.16 keep no metadata: an
-unfinished copy on one of those is deleted and begun again.
+unfinished copy on one of those is deleted and begun again. It has a key of its own there: whoever
+saves a plan meanwhile writes the collection's description anew.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from qdrant_client import models
 
-from mrl_adapters.maintenance.pages import PointId
+from mrl_adapters.maintenance.client import PointId, RetryingClient
 from mrl_adapters.qdrant.commands import Verb, command
-from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.flow import ask
 
 CHECKPOINT_KEY = "mrl_adapters_migration"
 Mode: TypeAlias = Literal["in_place", "copy"]
@@ -28,9 +27,9 @@ class Checkpoint:
         stages: Sizes of its short vectors.
         full_name: Which vector of the source is the full one.
         rotation: Id of the rotation that its short vectors are made with.
-        state: Whether points are still carried over (``copying``; in place: given short vectors),
-            compared (``verifying``), or all is done.
-        offset: Id of the first point not carried over yet; None stands for the first of all.
+        state: Whether points are still copied (in place: given short vectors), verified, or all is
+            done.
+        offset: Id of the first point not copied yet; None stands for the first of all.
     """
 
     mode: Mode
@@ -42,81 +41,50 @@ class Checkpoint:
     offset: PointId | None = None
 
     def is_same_job(self, other: "Checkpoint") -> bool:
-        """Tell whether two checkpoints belong to one migration.
+        """Compare all but how far the two are."""
+        return self == replace(other, state=self.state, offset=self.offset)
 
-        Args:
-            other: The other one.
-        """
-        return (self.mode, self.source, self.stages, self.full_name, self.rotation) == (
-            other.mode,
-            other.source,
-            other.stages,
-            other.full_name,
-            other.rotation,
+    def is_finished_copy(self) -> bool:
+        """Tell whether a collection that bears this is a copy that may be used."""
+        return (self.mode, self.state) == ("copy", "done")
+
+    def to_metadata(self) -> dict[str, Any]:
+        """Put it into the form of collection metadata."""
+        plain = {**asdict(self), "stages": list(self.stages)}
+        if self.offset is not None and not isinstance(self.offset, int):
+            plain["offset"] = str(self.offset)
+        return {CHECKPOINT_KEY: plain}
+
+    def write(
+        self,
+        client: RetryingClient,
+        collection_name: str,
+        described: dict[str, Any] | None = None,
+    ) -> None:
+        """Store it; in the same request the finished collection's description, if there is one."""
+        metadata = {**(described or {}), **self.to_metadata()}
+        client.update_collection(collection_name, metadata=metadata)
+
+    def remedy(self, collection_name: str, client: object) -> str:
+        """Compose the sentence on how to go on, for the collection that is written to."""
+        if self.mode == "copy":
+            return "Run the migration again as it was run, it goes on where it stopped."
+        verb: Verb = "migrate" if self.rotation is None else "rotate"
+        full_name = self.full_name or None
+        line = command(
+            verb, collection_name, stages=self.stages, full_name=full_name, client=client
         )
-
-
-def continuing(checkpoint: Checkpoint, name: str, client: object) -> str:
-    """Say how to go on with a migration that has not finished.
-
-    Args:
-        checkpoint: Where it stands.
-        name: The collection that it writes to.
-        client: Where that is.
-    """
-    if checkpoint.mode == "copy":
-        return "Run the migration again as it was run, it goes on where it stopped."
-    verb: Verb = "migrate" if checkpoint.rotation is None else "rotate"
-    line = command(
-        verb,
-        name,
-        stages=checkpoint.stages,
-        full_name=checkpoint.full_name or None,
-        client=client,
-    )
-    return f"Run it again, it goes on where it stopped: {line}"
+        return f"Run it again, it goes on where it stopped: {line}"
 
 
 def read_checkpoint(info: models.CollectionInfo) -> Checkpoint | None:
-    """Read where the migration of a collection stands.
-
-    Args:
-        info: The engine's description of the collection that is written to.
-
-    Returns:
-        None if it was never migrated.
-    """
+    """Read it from the engine's description of a collection; None if it was never migrated."""
     stored = (info.config.metadata or {}).get(CHECKPOINT_KEY)
-    if not stored:
+    return Checkpoint(**{**stored, "stages": tuple(stored["stages"])}) if stored else None
+
+
+def checkpoint_of(client: RetryingClient, collection_name: str) -> Checkpoint | None:
+    """Read a collection's checkpoint; None if it has none, or does not exist."""
+    if not client.collection_exists(collection_name):
         return None
-    return Checkpoint(**{**stored, "stages": tuple(stored["stages"])})
-
-
-def write_checkpoint(
-    driver: Driver,
-    collection_name: str,
-    checkpoint: Checkpoint,
-    described: dict[str, Any] | None = None,
-) -> None:
-    """Note where a migration stands.
-
-    Args:
-        driver: Reaches the collection.
-        collection_name: The collection that is written to.
-        checkpoint: Where it stands.
-        described: Metadata to store in the same request: the finished collection's description.
-    """
-    metadata = {**(described or {}), **as_metadata(checkpoint)}
-    driver.run(ask(lambda c: c.update_collection(collection_name, metadata=metadata)))
-
-
-def as_metadata(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Put a checkpoint into the form of collection metadata.
-
-    Args:
-        checkpoint: Where the migration stands.
-    """
-    plain = {**asdict(checkpoint), "stages": list(checkpoint.stages)}
-    if plain["offset"] is not None and not isinstance(plain["offset"], int):
-        plain["offset"] = str(plain["offset"])
-    return {CHECKPOINT_KEY: plain}
+    return read_checkpoint(client.get_collection(collection_name))

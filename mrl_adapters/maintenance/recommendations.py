@@ -1,4 +1,4 @@
-"""Say what about a collection's settings costs memory, time or results."""
+"""Look for settings of a collection that cost memory, time or results."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,27 +6,26 @@ from typing import Any
 
 from qdrant_client import models
 
+from mrl_adapters.maintenance.client import RetryingClient
 from mrl_adapters.maintenance.source import Source
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.description import active_rotation, dense_vectors, short_vectors
-from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout, short_name
 from mrl_adapters.qdrant.payload_keys import TEXT_KEYS, PayloadKeys
 
-_SAMPLE = 200
+_SAMPLED_POINTS = 200
 _COMMON_SHARE = 0.5
-_LONGEST_VALUE = 200  # characters; longer texts are read, not filtered by
-_LISTED = 10
+_LONGEST_CHARACTERS = 200  # longer texts are read, not filtered by
+_LISTED_FIELDS = 10
 
 
 @dataclass(frozen=True)
-class Advice:
+class Recommendation:
     """One thing that could be better.
 
     Args:
         topic: A short name for scripts.
-        message: What was found and what it costs.
+        message: What is so, and what it costs.
         fix: What to do about it.
     """
 
@@ -35,20 +34,13 @@ class Advice:
     fix: str
 
 
-def advise(
-    driver: Driver, source: Source, layout: CollectionLayout | None, keys: PayloadKeys
-) -> list[Advice]:
-    """Look at a collection's settings.
-
-    Args:
-        driver: Reaches the collection.
-        source: The collection.
-        layout: Its layout; None if it has no usable short vectors.
-        keys: Where it keeps texts and metadata.
-    """
-    if not driver.engine.has_indexes:
+def recommendations_for(
+    client: RetryingClient, source: Source, layout: CollectionLayout | None, keys: PayloadKeys
+) -> list[Recommendation]:
+    """Look at a collection's settings; without a layout it has no usable short vectors."""
+    if not client.engine.has_indexes:
         return [
-            Advice(
+            Recommendation(
                 "local_mode",
                 "qdrant-client's local mode scans every vector, so that short ones save nothing.",
                 "Copy the collection to the embedded engine or a server: migrate with mode='copy' "
@@ -59,19 +51,19 @@ def advise(
         *_about_full(source, layout),
         *(_about_short(source, layout) if layout else []),
         *(_about_tenants(source, layout) if layout else []),
-        *_about_others(driver, source, layout),
-        *_about_payload(driver, source, keys),
+        *_about_others(client, source, layout),
+        *_about_payload(client, source, keys),
     ]
 
 
-def _about_full(source: Source, layout: CollectionLayout | None) -> list[Advice]:
+def _about_full(source: Source, layout: CollectionLayout | None) -> list[Recommendation]:
     full, config = source.full, source.info.config
     points = source.info.points_count or 0
-    found = []
+    listed = []
     own_m = full.hnsw_config.m if full.hnsw_config else None
     if layout is not None and (config.hnsw_config.m if own_m is None else own_m) != 0:
-        found.append(
-            Advice(
+        listed.append(
+            Recommendation(
                 "full_graph",
                 f"The full vectors have a graph of their own: time to build it, and about "
                 f"{points * config.hnsw_config.m * 2 * 4:,} bytes of RAM that two-stage search "
@@ -81,8 +73,8 @@ def _about_full(source: Source, layout: CollectionLayout | None) -> list[Advice]
             )
         )
     if config.quantization_config is not None:
-        found.append(
-            Advice(
+        listed.append(
+            Recommendation(
                 "collection_quantization",
                 "The collection is quantized as a whole, full vectors too: other programs get "
                 "approximate scores; this package asks for exact ones.",
@@ -92,8 +84,8 @@ def _about_full(source: Source, layout: CollectionLayout | None) -> list[Advice]
         )
     cold = getattr(getattr(full, "memory", None), "value", None) == "cold"
     if layout is not None and not full.on_disk and not cold:
-        found.append(
-            Advice(
+        listed.append(
+            Recommendation(
                 "full_in_ram",
                 f"The full vectors are kept in RAM: {points * full.size * 4:,} bytes, of which a "
                 "search reads only the shortlist.",
@@ -102,26 +94,26 @@ def _about_full(source: Source, layout: CollectionLayout | None) -> list[Advice]
             )
         )
     if layout is not None and full.datatype != models.Datatype.FLOAT16:
-        found.append(
-            Advice(
+        listed.append(
+            Recommendation(
                 "full_float32",
                 f"The full vectors are stored as float32; float16 would save "
                 f"{points * full.size * 2:,} bytes of disk at a score error below 1e-4.",
                 "Migrate into a copy (mode='copy', --copy-to).",
             )
         )
-    return found
+    return listed
 
 
-def _about_short(source: Source, layout: CollectionLayout) -> list[Advice]:
-    found = []
+def _about_short(source: Source, layout: CollectionLayout) -> list[Recommendation]:
+    listed = []
     for stage in layout.stages:
         name = layout.stage_name(stage)
         params = dense_vectors(source.info)[name]
         links, tenant_links = _links(source, name)
         if not links and not (tenant_links and source.info.payload_schema):
-            found.append(
-                Advice(
+            listed.append(
+                Recommendation(
                     "short_graph",
                     f"{name!r} has no graph: every search scans all points.",
                     f"update_collection(vectors_config={{{name!r}: "
@@ -129,8 +121,8 @@ def _about_short(source: Source, layout: CollectionLayout) -> list[Advice]:
                 )
             )
         if params.quantization_config is None:
-            found.append(
-                Advice(
+            listed.append(
+                Recommendation(
                     "short_codes",
                     f"{name!r} is kept in RAM as float32; int8 codes take a quarter and find the "
                     "same.",
@@ -138,10 +130,10 @@ def _about_short(source: Source, layout: CollectionLayout) -> list[Advice]:
                     "quantization_config=ScalarQuantization(...))}).",
                 )
             )
-    return found
+    return listed
 
 
-def _about_tenants(source: Source, layout: CollectionLayout) -> list[Advice]:
+def _about_tenants(source: Source, layout: CollectionLayout) -> list[Recommendation]:
     """Look for graphs of all points where every search is one tenant's."""
     if source.tenant_field is None:
         return []
@@ -153,7 +145,7 @@ def _about_tenants(source: Source, layout: CollectionLayout) -> list[Advice]:
         for name, m in links.items()
     )
     return [
-        Advice(
+        Recommendation(
             "tenant_graphs",
             f"{source.tenant_field!r} is indexed as a tenant's field, but the graphs of "
             f"{', '.join(map(repr, links))} go through the points of all tenants, as they were "
@@ -175,12 +167,14 @@ def _links(source: Source, name: str) -> tuple[int, int]:
     return links, links if tenant_links is None else tenant_links
 
 
-def _about_others(driver: Driver, source: Source, layout: CollectionLayout | None) -> list[Advice]:
-    found = []
-    sizes = {name: each.size for name, each in source.other_dense.items()}
+def _about_others(
+    client: RetryingClient, source: Source, layout: CollectionLayout | None
+) -> list[Recommendation]:
+    listed = []
+    sizes = {name: params.size for name, params in source.other_dense.items()}
     if any(size != source.full.size for size in sizes.values()):
-        found.append(
-            Advice(
+        listed.append(
+            Recommendation(
                 "mixed_sizes",
                 f"It holds dense vectors of several sizes beside {source.full_name!r} "
                 f"({source.full.size}): {sizes}. Those are not searched.",
@@ -196,33 +190,35 @@ def _about_others(driver: Driver, source: Source, layout: CollectionLayout | Non
     if layout is not None and (unused := [name for name in unused if name not in known]):
         # Those of another rotation cannot be made this one's.
         of_ours = short_vectors(source.info).get(active_rotation(source.info), {})
-        adopting = ""
+        keeping = ""
         if sizes_left := sorted(set(of_ours) - set(layout.stages)):
-            line = command("migrate", source.name, stages=sizes_left, client=driver.client)
-            adopting = f", or make them stages of its own: {line}"
-        found.append(
-            Advice(
+            line = command("migrate", source.name, stages=sizes_left, client=client.wrapped)
+            keeping = f", or make them stages of its own: {line}"
+        listed.append(
+            Recommendation(
                 "unused_short",
                 f"Short vectors {unused} are not among the stages {layout.stages} that the "
                 "collection names as its own.",
-                f"Delete them (delete_vector_name){adopting}",
+                f"Delete them (delete_vector_name){keeping}",
             )
         )
     if source.info.status != models.CollectionStatus.GREEN:
-        found.append(
-            Advice(
+        listed.append(
+            Recommendation(
                 "status",
                 f"The collection's status is {source.info.status.value}: what is not indexed yet "
                 "is scanned.",
                 "Wait for the optimizer, or look into the server's log if it stays.",
             )
         )
-    return found
+    return listed
 
 
-def _about_payload(driver: Driver, source: Source, keys: PayloadKeys) -> list[Advice]:
-    records, _ = driver.run(
-        ask(lambda c: c.scroll(source.name, limit=_SAMPLE, with_payload=True, with_vectors=False))
+def _about_payload(
+    client: RetryingClient, source: Source, keys: PayloadKeys
+) -> list[Recommendation]:
+    records, _ = client.scroll(
+        source.name, limit=_SAMPLED_POINTS, with_payload=True, with_vectors=False
     )
     seen = Counter(field for record in records for field in _fields(record.payload or {}, keys))
     common = [field for field, count in seen.items() if count >= _COMMON_SHARE * len(records)]
@@ -230,10 +226,11 @@ def _about_payload(driver: Driver, source: Source, keys: PayloadKeys) -> list[Ad
     if not bare:
         return []
     return [
-        Advice(
+        Recommendation(
             "payload_indexes",
-            f"Payload fields without an index: {', '.join(bare[:_LISTED])}"
-            f"{' and more' if len(bare) > _LISTED else ''}. Filters on them read every payload.",
+            f"Payload fields without an index: {', '.join(bare[:_LISTED_FIELDS])}"
+            f"{' and more' if len(bare) > _LISTED_FIELDS else ''}. Filters on them read every "
+            "payload.",
             "create_payload_index for those that you filter by.",
         )
     ]
@@ -250,5 +247,5 @@ def _fields(payload: dict[str, Any], keys: PayloadKeys) -> list[str]:
         if not key.startswith("_")
         and key not in {keys.content, *TEXT_KEYS}
         and isinstance(value, str | int | float | bool)
-        and len(str(value)) <= _LONGEST_VALUE
+        and len(str(value)) <= _LONGEST_CHARACTERS
     ]

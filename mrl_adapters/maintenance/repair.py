@@ -5,22 +5,20 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mrl_adapters.edge import EdgeClient, LogRepair
-from mrl_adapters.errors import CollectionMismatchError, MigrationError
-from mrl_adapters.maintenance.checkpoint import continuing, read_checkpoint
-from mrl_adapters.maintenance.in_place import settle_all
-from mrl_adapters.maintenance.shorts import ShortVectors
+from mrl_adapters.errors import MigrationError
+from mrl_adapters.maintenance.checkpoint import read_checkpoint
+from mrl_adapters.maintenance.client import RetryingClient
+from mrl_adapters.maintenance.layout import own_layout
+from mrl_adapters.maintenance.short_vectors import ShortVectors
 from mrl_adapters.maintenance.source import read_source
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.description import stored_metadata
-from mrl_adapters.qdrant.driver import Client, Driver
-from mrl_adapters.qdrant.flow import ask
-from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.rotation import rotated_layout
+from mrl_adapters.qdrant.driver import Client
 
 
 @dataclass(frozen=True)
 class RepairResult:
-    """Say what a repair did.
+    """What a repair did.
 
     Args:
         collection_name: The collection.
@@ -70,52 +68,38 @@ def repair(
         client: Client that holds the collection.
         collection_name: The collection.
         full_name: Which vector is the full one, where several could be meant.
-        progress: Called with a Progress after each page.
+        progress: Called with a Progress after each page of points.
 
     Raises:
         MigrationError: It is not a two-stage collection, or its migration has not finished.
     """
     began_s = time.monotonic()
-    log = _mend_log(client, collection_name)
-    driver = Driver(client)
-    source = read_source(driver, collection_name, full_name)
+    log = None
+    if isinstance(client, EdgeClient) and client.collection_exists(collection_name):
+        log = client.repair_log(collection_name)
+    retrying = RetryingClient(client)
+    source = read_source(retrying, collection_name, full_name)
     checkpoint = read_checkpoint(source.info)
     if checkpoint is not None and checkpoint.state != "done":
         msg = (
             f"Collection {collection_name!r}: its migration from {checkpoint.source!r} to stages "
             f"{checkpoint.stages} has not finished, nothing was repaired. "
-            f"{continuing(checkpoint, source.name, client)}"
+            f"{checkpoint.remedy(source.name, client)}"
         )
         raise MigrationError(
             msg, collection=collection_name, found=checkpoint.state, expected="done"
         )
-    try:
-        layout = driver.run(rotated_layout(source.name, source.claimed))
-    except CollectionMismatchError as error:
-        raise MigrationError(
-            str(error), collection=source.name, found=error.found, expected=error.expected
-        ) from error
-    shorts = ShortVectors(driver, source.name, layout)
-    found, _ = settle_all(driver, source.name, shorts, progress)
+    layout = own_layout(retrying, source)
+    mended, _ = ShortVectors(retrying, source.name, layout).mend_all(progress)
     if not stored_metadata(source.info):
-        _describe(driver, source.name, layout)
+        retrying.update_collection(source.name, metadata=layout.metadata())
     return RepairResult(
         collection_name=source.name,
         stages=layout.stages,
-        filled=found.missing,
-        corrected=found.stale,
-        unusable=found.unusable,
-        settled=not found.restless,
+        filled=mended.missing,
+        corrected=mended.stale,
+        unusable=mended.unusable,
+        settled=not mended.unsettled,
         elapsed_s=time.monotonic() - began_s,
         log=log,
     )
-
-
-def _mend_log(engine: Client, name: str) -> LogRepair | None:
-    if isinstance(engine, EdgeClient) and engine.collection_exists(name):
-        return engine.repair_log(name)
-    return None
-
-
-def _describe(driver: Driver, name: str, layout: CollectionLayout) -> None:
-    driver.run(ask(lambda c: c.update_collection(name, metadata=layout.metadata())))

@@ -1,4 +1,4 @@
-"""What a migration would do, and what it did."""
+"""What a migration is told of a copy, what it would do, and what it did."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from mrl_adapters.qdrant.driver import Client
 
 @dataclass(frozen=True)
 class CopyTarget:
-    """Say where a copy goes.
+    """Where a copy goes.
 
     Args:
         collection_name: Name of the new collection; None takes the old one's name in another
@@ -40,7 +40,7 @@ class CopyTarget:
 
 @dataclass(frozen=True)
 class MigrationPlan:
-    """Say what a migration would do.
+    """What a migration would do.
 
     Args:
         mode: In place, or into a copy.
@@ -83,7 +83,7 @@ class MigrationPlan:
 
 @dataclass(frozen=True)
 class MigrationResult:
-    """Say what a migration did.
+    """What a migration did.
 
     Args:
         mode: In place, or into a copy.

@@ -17,22 +17,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from qdrant_client import models
-
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.maintenance.checkpoint import read_checkpoint
+from mrl_adapters.maintenance.client import RetryingClient
 from mrl_adapters.maintenance.in_place import check_engine, migrate_in_place
-from mrl_adapters.maintenance.layouts import wanted_layout
-from mrl_adapters.maintenance.pages import count_points
-from mrl_adapters.maintenance.sampling import sample_vectors
-from mrl_adapters.maintenance.shorts import ShortVectors
-from mrl_adapters.maintenance.source import Source, read_source
+from mrl_adapters.maintenance.layout import wanted_layout
+from mrl_adapters.maintenance.short_vectors import ShortVectors
+from mrl_adapters.maintenance.source import Source, read_source, sample_vectors
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.commands import command, usual_stages
 from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.description import active_rotation, read_layout, short_vectors
-from mrl_adapters.qdrant.driver import Client, Driver
-from mrl_adapters.qdrant.flow import ask
+from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.layout import CollectionLayout, short_name
 from mrl_adapters.qdrant.rotation import forget_others, load_rotation
 from mrl_adapters.vectors import Rotation
@@ -40,7 +36,7 @@ from mrl_adapters.vectors import Rotation
 
 @dataclass(frozen=True)
 class RotationResult:
-    """Say what fitting a rotation to a collection did.
+    """What rotating a collection did.
 
     Args:
         collection_name: The collection.
@@ -90,15 +86,15 @@ def rotate(
     with the rotation and the stages that it had begun with. One run at a time.
 
     Args:
-        client: Reaches the collection.
-        collection_name: Which collection, or an alias of it.
+        client: Client that holds the collection.
+        collection_name: The collection, or an alias of it.
         stages: Sizes of the short vectors; None keeps the present ones.
         rotation: Use this one; None fits one on full vectors of the collection, 20,000
             random ones if there are more.
         full_name: Which vector is the full one, where several could be meant.
         flatten: Passed to :meth:`Rotation.fit`.
         seed: Passed to :meth:`Rotation.fit`.
-        progress: Told of each step.
+        progress: Called with a Progress after each page of points.
 
     Raises:
         ConfigurationError: The collection holds fewer points than its longest stage has
@@ -108,29 +104,28 @@ def rotate(
         MigrationError: The collection does not exist, or the engine cannot add vectors.
     """
     began_s = time.monotonic()
-    driver = Driver(client)
-    source = read_source(driver, collection_name, full_name)
-    check_engine(driver, source.name)
-    driver.run(find_companion(source.name))  # refuses a stranger under that name
-    replaced = active_rotation(source.info)
-    begun = _begun(driver, source)
+    retrying = RetryingClient(client)
+    source = read_source(retrying, collection_name, full_name)
+    check_engine(retrying, source.name)
+    retrying.run(find_companion(source.name))  # refuses a stranger under that name
+    begun = _begun(retrying, source)
     if begun is not None:
         sizes, rotation = begun
     else:
-        sizes = tuple(stages) if stages is not None else _present_stages(driver, source)
+        sizes = tuple(stages) if stages is not None else _present_stages(retrying, source)
         if rotation is None:
-            vectors = sample_vectors(driver, source, progress)
+            vectors = sample_vectors(retrying, source, progress)
             rotation = Rotation.fit(vectors, max(sizes), flatten=flatten, seed=seed)
-    layout = _target(source, sizes, rotation)
-    result = migrate_in_place(driver, source, layout, progress)
-    _drop_others(driver, source.name, layout)
-    driver.run(forget_others(source.name, rotation.id))
+    layout = _rotated(source, sizes, rotation)
+    result = migrate_in_place(retrying, source, layout, progress)
+    _drop_others(retrying, source.name, layout)
+    retrying.run(forget_others(source.name, rotation.id))
     return RotationResult(
         collection_name=source.name,
         rotation=rotation.id,
-        replaced=replaced,
+        replaced=active_rotation(source.info),
         stages=layout.stages,
-        points=count_points(driver, source.name),
+        points=retrying.count_points(source.name),
         written=result.written + result.corrected,
         dropped_plan=result.dropped_plan,
         settled=result.settled,
@@ -139,7 +134,7 @@ def rotate(
     )
 
 
-def _begun(driver: Driver, source: Source) -> tuple[tuple[int, ...], Rotation] | None:
+def _begun(client: RetryingClient, source: Source) -> tuple[tuple[int, ...], Rotation] | None:
     """Find the stages and the rotation that an interrupted run was bringing about."""
     checkpoint = read_checkpoint(source.info)
     if checkpoint is None or checkpoint.rotation is None:
@@ -148,27 +143,26 @@ def _begun(driver: Driver, source: Source) -> tuple[tuple[int, ...], Rotation] |
     if checkpoint.state == "done" and set(short_vectors(source.info)) == {checkpoint.rotation}:
         return None
     try:
-        rotation = driver.run(load_rotation(source.name, checkpoint.rotation))
+        rotation = client.run(load_rotation(source.name, checkpoint.rotation))
     except CollectionMismatchError:
         return None  # lost with its companion: whatever it made is dropped in the end
     return checkpoint.stages, rotation
 
 
-def _present_stages(driver: Driver, source: Source) -> tuple[int, ...]:
-    families = short_vectors(source.info)
-    found = families.get(active_rotation(source.info), {})
-    if not found:
+def _present_stages(client: RetryingClient, source: Source) -> tuple[int, ...]:
+    present = short_vectors(source.info).get(active_rotation(source.info), {})
+    if not present:
         stages = usual_stages(source.full.size)
-        example = command("rotate", source.name, stages=stages, client=driver.client)
+        example = command("rotate", source.name, stages=stages, client=client.wrapped)
         msg = (
             f"Collection {source.name!r} has no short vectors, so it has no stages to keep. "
             f"Choose some, such as: {example}"
         )
         raise CollectionMismatchError(msg, collection=source.name)
-    return tuple(sorted(found))
+    return tuple(sorted(present))
 
 
-def _target(source: Source, stages: tuple[int, ...], rotation: Rotation) -> CollectionLayout:
+def _rotated(source: Source, stages: tuple[int, ...], rotation: Rotation) -> CollectionLayout:
     """Lay out the collection as it is, with other short vectors."""
     if active_rotation(source.info) in short_vectors(source.info):
         present = read_layout(source.name, source.info, rotation, stages)
@@ -176,18 +170,13 @@ def _target(source: Source, stages: tuple[int, ...], rotation: Rotation) -> Coll
     return wanted_layout(source, None, stages, None, rotation)
 
 
-def _drop_others(driver: Driver, name: str, layout: CollectionLayout) -> None:
+def _drop_others(client: RetryingClient, name: str, layout: CollectionLayout) -> None:
     """Drop every short vector that the layout does not name, and fill what old writers left."""
-    info = driver.run(ask(lambda c: c.get_collection(name)))
-    for rotation_id, family in short_vectors(info).items():
+    for rotation_id, family in short_vectors(client.get_collection(name)).items():
         for stage in family:
             short = short_name(stage, rotation_id)
             if short not in layout.vector_names:
-                _drop(driver, name, short)
-    shorts = ShortVectors(driver, name, layout)
+                client.delete_vector_name(name, short)
+    shorts = ShortVectors(client, name, layout)
     for records in shorts.pages(shorts.lacking):
-        shorts.settle(records)
-
-
-def _drop(driver: Driver, name: str, short: str) -> models.UpdateResult:
-    return driver.run(ask(lambda c: c.delete_vector_name(name, short)))
+        shorts.mend(records)

@@ -1,25 +1,29 @@
 """What a collection holds before it is migrated."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from qdrant_client import models
 
 from mrl_adapters.errors import MigrationError
 from mrl_adapters.maintenance.checkpoint import read_checkpoint
+from mrl_adapters.maintenance.client import RetryingClient, points_per_page
+from mrl_adapters.maintenance.short_vectors import column
+from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.aliases import collection_behind
 from mrl_adapters.qdrant.companion import owner_of
 from mrl_adapters.qdrant.description import dense_vectors, stored_metadata, tenant_field
-from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.layout import SHORT_NAME
+from mrl_adapters.vectors import FloatArray
 
 _SLICEABLE = {None, models.Datatype.FLOAT32, models.Datatype.FLOAT16}
+_SAMPLED_POINTS = 20_000
 
 
 @dataclass(frozen=True)
 class Source:
-    """A collection as it is found.
+    """A collection as a migration meets it.
 
     Args:
         name: Its name.
@@ -56,81 +60,105 @@ class Source:
         return tenant_field(self.info)
 
     @property
-    def claimed(self) -> models.CollectionInfo:
+    def unambiguous(self) -> models.CollectionInfo:
         """The engine's description, without vectors that would leave open which is the full one.
 
         A collection with metadata says that itself.
         """
         if stored_metadata(self.info):
             return self.info
-        params = self.info.config.params
         others = self.other_dense
-        kept = {key: each for key, each in dense_vectors(self.info).items() if key not in others}
-        changed = params.model_copy(update={"vectors": kept})
-        config = self.info.config.model_copy(update={"params": changed})
+        kept = {key: at for key, at in dense_vectors(self.info).items() if key not in others}
+        params = self.info.config.params.model_copy(update={"vectors": kept})
+        config = self.info.config.model_copy(update={"params": params})
         return self.info.model_copy(update={"config": config})
 
 
-def read_source(driver: Driver, collection_name: str, full_name: str | None = None) -> Source:
-    """Look at a collection and find its full vector.
+def read_source(
+    client: RetryingClient, collection_name: str, full_name: str | None = None
+) -> Source:
+    """Look at a collection, and choose its full vector.
 
     Args:
-        driver: Reaches the collection.
-        collection_name: Which collection, or an alias of it.
-        full_name: Which vector is the full one; None finds out.
-
-    Returns:
-        The collection, under its own name.
+        client: Client that holds the collection.
+        collection_name: The collection, or an alias of it.
+        full_name: Which vector is the full one; None takes what the collection's metadata say, a
+            vector called "full", or the only one.
 
     Raises:
         MigrationError: It does not exist, or has no single full vector that can be sliced.
     """
-    if not driver.run(ask(lambda c: c.collection_exists(collection_name))):
-        what = f"Collection {collection_name!r} does not exist"
-        copies = (
-            [] if driver.engine.loads_what_it_reads else driver.run(_copies_of(collection_name))
-        )
-        msg = (
-            f"{what}; {copies[0]!r} is a finished copy of it. If the migration that made it was "
-            "interrupted, run it again as it was: it switches the alias that it was given. "
-            f"Otherwise use {copies[0]!r}."
-            if copies
-            else f"{what}. Check the name and the place (path or URL) that the client was given."
-        )
-        raise MigrationError(msg, collection=collection_name, found=copies[0] if copies else None)
-    name = driver.run(collection_behind(collection_name))
-    info = driver.run(ask(lambda c: c.get_collection(name)))
-    source = Source(name, info, find_full(name, info, full_name))
+    if not client.collection_exists(collection_name):
+        raise _missing(collection_name, _copies_of(client, collection_name))
+    name = client.run(collection_behind(collection_name))
+    info = client.get_collection(name)
+    source = Source(name, info, _full_name(name, info, full_name))
     _check_full(source)
     return source
 
 
-def _copies_of(name: str) -> Flow[list[str]]:
-    """List a collection's finished copies."""
-    found = []
-    for each in (yield from ask(lambda c: c.get_collections())).collections:
-        done = read_checkpoint((yield from _info(each.name)))
-        if done and (done.mode, done.source, done.state) == ("copy", name, "done"):
-            found.append(each.name)
-    return found
+def sample_vectors(
+    client: RetryingClient, source: Source, progress: ProgressCallback | None
+) -> Iterator[FloatArray]:
+    """Read every full vector of a small collection, 20,000 random ones of a larger one.
 
+    Random, because points that lie together by their ids may be of one kind.
 
-def _info(name: str) -> Flow[models.CollectionInfo]:
-    return (yield from ask(lambda c: c.get_collection(name)))
-
-
-def find_full(name: str, info: models.CollectionInfo, wanted: str | None) -> str:
-    """Tell which vector is the full one.
-
-    Args:
-        name: The collection's name, for messages.
-        info: The engine's description.
-        wanted: What the caller said; None finds out: the collection's own metadata, a vector
-            called "full", or the only one.
-
-    Raises:
-        MigrationError: The caller named one that is not there, or several could be meant.
+    Yields:
+        Finite vectors, shape (n, d), page by page.
     """
+    total = client.count_points(source.name)
+    wanted = min(_SAMPLED_POINTS, total)
+    meter = Meter("fitting a rotation", wanted, progress)
+    read = 0
+    for points in _pages(client, source, total):
+        vectors = column(points, source.full_name, source.full.size)
+        yield vectors[np.isfinite(vectors).all(axis=1)]
+        read += len(points)
+        meter.reach(read)
+        if read >= wanted:
+            return
+
+
+def _pages(
+    client: RetryingClient, source: Source, total: int
+) -> Iterator[Sequence[models.Record | models.ScoredPoint]]:
+    size, names = points_per_page(source.full.size), [source.full_name]
+    if total <= _SAMPLED_POINTS:
+        for records, _ in client.pages(source.name, size, vectors=names):
+            yield records
+    else:
+        while points := client.draw(source.name, size, vectors=names):
+            yield points
+
+
+def _copies_of(client: RetryingClient, name: str) -> list[str]:
+    """List a collection's finished copies; none where describing them would load them."""
+    if client.engine.loads_what_it_reads:
+        return []
+    names = [described.name for described in client.get_collections().collections]
+    checkpoints = {other: read_checkpoint(client.get_collection(other)) for other in names}
+    return [
+        other
+        for other, checkpoint in checkpoints.items()
+        if checkpoint and checkpoint.is_finished_copy() and checkpoint.source == name
+    ]
+
+
+def _missing(name: str, copies: list[str]) -> MigrationError:
+    msg = f"Collection {name!r} does not exist"
+    if copies:
+        msg += (
+            f"; {copies[0]!r} is a finished copy of it. If the migration that made it was "
+            "interrupted, run it again as it was: it switches the alias that it was given. "
+            f"Otherwise use {copies[0]!r}."
+        )
+    else:
+        msg += ". Check the name and the place (path or URL) that the client was given."
+    return MigrationError(msg, collection=name, found=copies[0] if copies else None)
+
+
+def _full_name(name: str, info: models.CollectionInfo, wanted: str | None) -> str:
     dense = dense_vectors(info)
     candidates = [key for key in dense if not SHORT_NAME.fullmatch(key)]
     listing = ", ".join(f"{key!r} ({dense[key].size})" for key in candidates) or "none"

@@ -15,12 +15,7 @@ from mrl_adapters.qdrant.writing import ZeroVectorsWarning
 
 if TYPE_CHECKING:
     from mrl_adapters.maintenance import (
-        AuditReport,
         CopyTarget,
-        MigrationPlan,
-        MigrationResult,
-        RepairResult,
-        RotationResult,
         audit,
         migrate,
         plan_migration,
@@ -29,17 +24,12 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "AuditReport",
     "CollectionLayout",
     "CopyTarget",
     "Driver",
     "EdgeClient",
     "MatryoshkaCollection",
-    "MigrationPlan",
-    "MigrationResult",
     "MissingShortVectorsWarning",
-    "RepairResult",
-    "RotationResult",
     "SearchPlan",
     "UnmetLayoutWarning",
     "UnreadableContentWarning",

@@ -160,8 +160,10 @@ def _unused_short_vectors(client: EdgeClient, name: str) -> str:
     client.update_collection(
         name, metadata={"mrl_adapters": {**told["mrl_adapters"], "stages": [8]}}
     )
-    (advice,) = (each for each in audit(client, name).advice if each.topic == "unused_short")
-    return advice.fix
+    (unused,) = (
+        each for each in audit(client, name).recommendations if each.topic == "unused_short"
+    )
+    return unused.fix
 
 
 _SITUATIONS: list[Callable[[EdgeClient, str], str | None]] = [

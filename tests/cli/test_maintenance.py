@@ -253,11 +253,11 @@ def test_the_full_vector_can_be_named(run: Any, tmp_path: Path) -> None:
     assert run("repair", "docs", *options).exit_code == 0
 
 
-def test_advice_is_told_with_what_to_do(run: Any, two_stage: Path) -> None:
+def test_recommendations_are_told_with_what_to_do(run: Any, two_stage: Path) -> None:
     with connect(path=str(two_stage)) as client:
         store = MatryoshkaVectorStore(client, "docs", WordLlamaEmbedder())
         store.add_texts([f"more {n}" for n in range(150)], [{"author": "Ada"}] * 150)
-    assert "Advice: " in run("audit", "docs", "--path", two_stage).stdout
+    assert "Recommendation: " in run("audit", "docs", "--path", two_stage).stdout
 
 
 def test_vectors_without_meaning_are_counted(run: Any, two_stage: Path) -> None:

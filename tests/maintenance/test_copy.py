@@ -7,7 +7,8 @@ import pytest
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, MigrationError
-from mrl_adapters.maintenance import copying, pages
+from mrl_adapters.maintenance import client as client_module
+from mrl_adapters.maintenance import copy
 from mrl_adapters.maintenance.checkpoint import read_checkpoint
 from mrl_adapters.qdrant import (
     CopyTarget,
@@ -29,8 +30,8 @@ PAIRS = [
 @pytest.fixture
 def small_pages(monkeypatch):
     """Ten points a page and a checkpoint after each, so that a small collection has many."""
-    monkeypatch.setattr(pages, "_PAGE_POINTS", 10)
-    monkeypatch.setattr(copying, "_PAGES_A_CHECKPOINT", 1)
+    monkeypatch.setattr(client_module, "_POINTS_PER_PAGE", 10)
+    monkeypatch.setattr(copy, "_PAGES_PER_CHECKPOINT", 1)
 
 
 def _rich(client, vectors, name="docs"):
@@ -507,7 +508,7 @@ def test_a_vector_that_is_not_finite_is_refused_with_its_point(open_engine, lega
 def test_large_points_are_sent_in_several_requests(open_engine, legacy, monkeypatch):
     client = open_engine("local")
     legacy(client, count=30)
-    monkeypatch.setattr("mrl_adapters.maintenance.carrier._REQUEST_BYTES", 5_000)
+    monkeypatch.setattr("mrl_adapters.maintenance.point_copies._BYTES_PER_REQUEST", 5_000)
 
     assert migrate(client, "docs", stages=(8,), mode="copy").points == 30
 

@@ -31,10 +31,10 @@ POINTS = 3_000
 CHILD = """
 import sys
 from mrl_adapters.qdrant import CopyTarget, connect, migrate
-from mrl_adapters.maintenance import copying, pages
+from mrl_adapters.maintenance import client as client_module, copy
 
-pages._PAGE_POINTS = 25
-copying._PAGES_A_CHECKPOINT = 4
+client_module._POINTS_PER_PAGE = 25
+copy._PAGES_PER_CHECKPOINT = 4
 mode, here, there = sys.argv[1:]
 with connect(path=here) as client:
     if mode == "copy":

@@ -468,8 +468,8 @@ def test_results_are_plain_data(local: QdrantClient) -> None:
 def test_a_large_collection_is_sampled_all_over(
     driver: Driver, client: Client, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mrl_adapters.maintenance.sampling._POINTS", 200)
-    monkeypatch.setattr("mrl_adapters.maintenance.pages._PAGE_POINTS", 20)
+    monkeypatch.setattr("mrl_adapters.maintenance.source._SAMPLED_POINTS", 200)
+    monkeypatch.setattr("mrl_adapters.maintenance.client._POINTS_PER_PAGE", 20)
     # By id, the first half lies along one axis, the second half along another.
     vectors = np.zeros((400, DIMENSIONS), dtype=np.float32)
     vectors[:200, 5] = vectors[200:, 9] = 1

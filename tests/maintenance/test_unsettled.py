@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qdrant_client import models
 
-from mrl_adapters.maintenance import copying, pages
-from mrl_adapters.maintenance.carrier import same_value
+from mrl_adapters.maintenance import client as client_module
+from mrl_adapters.maintenance import copy
 from mrl_adapters.maintenance.checkpoint import read_checkpoint
+from mrl_adapters.maintenance.point_copies import PointCopies, same_value
 from mrl_adapters.qdrant import CopyTarget, Driver, EdgeClient, MatryoshkaCollection, migrate
 from mrl_adapters.qdrant.flow import ask
 
@@ -23,8 +24,8 @@ TARGET = CopyTarget("copy", delete_source=True)
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "_PAGE_POINTS", 10)
-    monkeypatch.setattr(copying, "MAX_PASSES", 2)
+    monkeypatch.setattr(client_module, "_POINTS_PER_PAGE", 10)
+    monkeypatch.setattr(copy, "MAX_PASSES", 2)
 
 
 @pytest.fixture(params=["local", "edge"])
@@ -194,7 +195,7 @@ def test_an_edge_copy_is_proved_equal_while_its_stores_wait(
     order: list[str] = []
     waiting: list[threading.Thread] = []
     delete_collection = EdgeClient.delete_collection
-    difference = copying.difference
+    difference = PointCopies.difference
 
     def compared(*args: Any) -> Any:
         store = threading.Thread(target=lambda: Driver(client).run(read()))
@@ -211,7 +212,7 @@ def test_an_edge_copy_is_proved_equal_while_its_stores_wait(
         order.append("deleted")
         return delete_collection(self, name, **options)
 
-    monkeypatch.setattr(copying, "difference", compared)
+    monkeypatch.setattr(PointCopies, "difference", compared)
     monkeypatch.setattr(EdgeClient, "delete_collection", deleted)
     assert migrate(client, "docs", stages=(8,), mode="copy", target=TARGET).settled
     for each in waiting:

@@ -8,8 +8,10 @@ import pytest
 from qdrant_client import models
 
 from mrl_adapters.errors import EngineError, MigrationError
-from mrl_adapters.maintenance import in_place, pages
-from mrl_adapters.maintenance.shorts import ShortVectors
+from mrl_adapters.maintenance import client as client_module
+from mrl_adapters.maintenance import short_vectors
+from mrl_adapters.maintenance.client import RetryingClient
+from mrl_adapters.maintenance.short_vectors import ShortVectors
 from mrl_adapters.qdrant import (
     CollectionLayout,
     Driver,
@@ -40,7 +42,7 @@ def meddling(tmp_path):
 @pytest.fixture
 def small_pages(monkeypatch):
     """Ten points a page, so that a small collection has many."""
-    monkeypatch.setattr(pages, "_PAGE_POINTS", 10)
+    monkeypatch.setattr(client_module, "_POINTS_PER_PAGE", 10)
 
 
 def _full(client, number, vector):
@@ -151,7 +153,7 @@ def test_an_error_that_no_deletion_explains_comes_out(meddling, legacy):
 
 
 def test_points_that_never_come_to_rest_are_reported(meddling, legacy, vectors, monkeypatch):
-    monkeypatch.setattr(in_place, "MAX_PASSES", 2)
+    monkeypatch.setattr(short_vectors, "MAX_PASSES", 2)
     legacy(meddling, count=5)
     rng = np.random.default_rng(0)
     state = {"inside": False}
@@ -276,7 +278,7 @@ def test_rounding_of_float16_is_not_taken_for_another_text(open_engine, vectors)
     client = open_engine("local")
     for distance in ("Cosine", "Dot", "Euclid"):
         layout = CollectionLayout(64, (8, 16), full_name="", distance=distance)
-        shorts = ShortVectors(Driver(client), "docs", layout)
+        shorts = ShortVectors(RetryingClient(client), "docs", layout)
         full = vectors(500, 64)
         derived = derive(full, layout)
         records = [

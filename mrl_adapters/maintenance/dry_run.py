@@ -1,14 +1,15 @@
-"""Say what a migration would do, how much it is, and roughly how long it takes."""
+"""What a migration would do, how much it is, and roughly how long it takes."""
 
 import math
 import time
 from itertools import islice
 
-from mrl_adapters.maintenance.in_place import kept_plan
-from mrl_adapters.maintenance.pages import column, count_points, page_points, read_pages
-from mrl_adapters.maintenance.planning import Job
+from mrl_adapters.maintenance.client import points_per_page
+from mrl_adapters.maintenance.layout import lasting_plan
+from mrl_adapters.maintenance.plan import Job
+from mrl_adapters.maintenance.point_copies import Destination
 from mrl_adapters.maintenance.result import MigrationPlan
-from mrl_adapters.maintenance.shorts import ShortVectors
+from mrl_adapters.maintenance.short_vectors import ShortVectors, column
 from mrl_adapters.qdrant.description import active_rotation, dense_vectors, stored_metadata
 from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.points import derive
@@ -18,26 +19,23 @@ _FLOAT32_BYTES = 4
 _FLOAT16_BYTES = 2
 # A point is read, given its vectors, and read again with them to be compared: on the embedded
 # engine and local mode that took 4 to 9 times as long as reading it once.
-_WORK = 7.0
+_READINGS = 7.0
 _TIMED_PAGES = 3
 
 
 def describe(job: Job) -> MigrationPlan:
-    """Say what a migration would do.
-
-    Args:
-        job: The migration.
-    """
-    source, layout = job.source, job.layout
-    points = to_write = count_points(job.driver, source.name)
-    added = sum(layout.stages) * _FLOAT32_BYTES
+    """Describe what a migration would do, how much it is, and roughly how long it takes."""
+    client, source, layout = job.client, job.source, job.layout
+    points = to_write = client.count_points(source.name)
+    added_bytes = sum(layout.stages) * _FLOAT32_BYTES
     if job.destination is not None:
-        added += source.full.size * _FLOAT16_BYTES
-    elif fresh := _added(job):
-        added = sum(fresh) * _FLOAT32_BYTES
+        added_bytes += source.full.size * _FLOAT16_BYTES
+    elif added := _added_stages(job):
+        added_bytes = sum(added) * _FLOAT32_BYTES
     else:
-        shorts = ShortVectors(job.driver, source.name, layout)
-        to_write = count_points(job.driver, source.name, shorts.lacking)
+        lacking = ShortVectors(client, source.name, layout).lacking
+        to_write = client.count_points(source.name, lacking)
+    read_bytes = (source.full.size + sum(layout.stages)) * _FLOAT32_BYTES
     return MigrationPlan(
         mode="in_place" if job.destination is None else "copy",
         collection_name=source.name,
@@ -49,29 +47,29 @@ def describe(job: Job) -> MigrationPlan:
         model=layout.model,
         points=points,
         points_to_write=to_write,
-        bytes_to_write=to_write * added,
-        bytes_to_read=(to_write + points)
-        * (source.full.size + sum(layout.stages))
-        * _FLOAT32_BYTES,
+        bytes_to_write=to_write * added_bytes,
+        bytes_to_read=(to_write + points) * read_bytes,
         estimated_s=_estimated_s(job, points),
-        resumes=job.earlier is not None,
-        steps=tuple(_steps(job)),
+        resumes=job.resumes,
+        steps=tuple(
+            _steps_in_place(job)
+            if job.destination is None
+            else _steps_of_copy(job, job.destination)
+        ),
     )
 
 
-def _added(job: Job) -> list[int]:
-    """Stages that the collection has no vector for yet."""
+def _added_stages(job: Job) -> list[int]:
+    """List the stages that the collection has no vector for yet."""
     present = dense_vectors(job.source.info)
-    layout = job.layout
-    return [stage for stage in layout.stages if layout.stage_name(stage) not in present]
+    return [stage for stage in job.layout.stages if job.layout.stage_name(stage) not in present]
 
 
 def _estimated_s(job: Job, points: int) -> float:
     source = job.source
-    pages = read_pages(
-        job.driver,
+    pages = job.client.pages(
         source.name,
-        page_points(source.full.size),
+        points_per_page(source.full.size),
         vectors=[source.full_name],
         payload=job.destination is not None,
     )
@@ -82,11 +80,7 @@ def _estimated_s(job: Job, points: int) -> float:
         now_s = time.perf_counter()
         fastest_s = min(fastest_s, (now_s - began_s) / len(records))
         began_s = now_s
-    return fastest_s * points * _WORK if math.isfinite(fastest_s) else 0.0
-
-
-def _steps(job: Job) -> list[str]:
-    return _steps_in_place(job) if job.destination is None else _steps_of_copy(job)
+    return fastest_s * points * _READINGS if math.isfinite(fastest_s) else 0.0
 
 
 def _steps_in_place(job: Job) -> list[str]:
@@ -96,17 +90,16 @@ def _steps_in_place(job: Job) -> list[str]:
         "compare all points, and mend what other writers changed meanwhile",
         "note the stages in the collection's metadata",
     ]
-    if fresh := _added(job):
-        names = ", ".join(repr(layout.stage_name(stage)) for stage in fresh)
+    if added := _added_stages(job):
+        names = ", ".join(repr(layout.stage_name(stage)) for stage in added)
         steps.insert(0, f"add {names} to collection {source.name!r}, {_indexed(layout)}")
-    if PLAN_KEY in stored_metadata(source.info) and kept_plan(source.info, layout) is None:
+    if PLAN_KEY in stored_metadata(source.info) and lasting_plan(source.info, layout) is None:
         steps.append("drop the plan that was saved by tune: it was measured on other stages")
     return steps
 
 
-def _steps_of_copy(job: Job) -> list[str]:
-    source, target = job.source, job.destination
-    assert target is not None  # noqa: S101 - a copy
+def _steps_of_copy(job: Job, target: Destination) -> list[str]:
+    source = job.source
     names = ", ".join(map(repr, target.layout.vector_names[:-1]))
     steps = [
         (

@@ -1,15 +1,21 @@
-"""Bring an existing collection to two stages without embedding anything again."""
+"""Bring an existing collection to two stages without embedding anything again.
+
+``plan`` finds out what is to be done and ``dry_run`` tells of it; ``in_place`` or ``copy`` does it:
+a further step goes there. A copy ends with ``switch``.
+"""
 
 from collections.abc import Sequence
 from typing import Literal
 
+from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.maintenance.checkpoint import Mode
-from mrl_adapters.maintenance.copying import migrate_by_copy
-from mrl_adapters.maintenance.describing import describe
+from mrl_adapters.maintenance.client import RetryingClient
+from mrl_adapters.maintenance.copy import migrate_by_copy
+from mrl_adapters.maintenance.dry_run import describe
 from mrl_adapters.maintenance.in_place import migrate_in_place
-from mrl_adapters.maintenance.planning import prepare
-from mrl_adapters.maintenance.remainder import Remainder
+from mrl_adapters.maintenance.plan import Request, prepare
 from mrl_adapters.maintenance.result import CopyTarget, MigrationPlan, MigrationResult
+from mrl_adapters.maintenance.switch import UnfinishedSwitch
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.vectors import Rotation
@@ -55,7 +61,7 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
         model: Name of the embedding model, if it is known: its reduction is used, and models
             whose vectors cannot be sliced are refused.
         full_name: Which vector is the full one, where several could be meant.
-        progress: Called with a Progress after each page.
+        progress: Called with a Progress after each page of points.
 
     Raises:
         ConfigurationError: The arguments contradict each other, or the model cannot be sliced.
@@ -64,22 +70,13 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
         CollectionMismatchError: Somebody else's collection has the name that the rotation is to
             be kept under.
     """
-    job = prepare(
-        client,
-        collection_name,
-        stages=tuple(stages),
-        mode=mode,
-        target=target,
-        rotation=rotation,
-        model=model,
-        full_name=full_name,
-        report=progress,
-    )
-    if isinstance(job, Remainder):
+    request = _request(stages, mode, target, rotation, model, full_name)
+    job = prepare(RetryingClient(client), collection_name, request, progress)
+    if isinstance(job, UnfinishedSwitch):
         return job.finish()
     if job.destination is None:
-        return migrate_in_place(job.driver, job.source, job.layout, progress)
-    return migrate_by_copy(job.driver, job.source, job.destination, progress)
+        return migrate_in_place(job.client, job.source, job.layout, progress)
+    return migrate_by_copy(job.client, job.source, job.destination, progress)
 
 
 def plan_migration(
@@ -93,7 +90,7 @@ def plan_migration(
     model: str | None = None,
     full_name: str | None = None,
 ) -> MigrationPlan:
-    """Say what :func:`migrate` would do, without writing anything.
+    """Describe what :func:`migrate` would do, without writing anything.
 
     The arguments are those of :func:`migrate`, and so are the errors.
 
@@ -107,14 +104,24 @@ def plan_migration(
         model: Name of the embedding model.
         full_name: Which vector is the full one.
     """
-    job = prepare(
-        client,
-        collection_name,
-        stages=tuple(stages),
-        mode=mode,
-        target=target,
-        rotation=rotation,
-        model=model,
-        full_name=full_name,
-    )
-    return job.plan() if isinstance(job, Remainder) else describe(job)
+    request = _request(stages, mode, target, rotation, model, full_name)
+    job = prepare(RetryingClient(client), collection_name, request)
+    return job.plan() if isinstance(job, UnfinishedSwitch) else describe(job)
+
+
+def _request(
+    stages: Sequence[int],
+    mode: Mode,
+    target: str | CopyTarget | None,
+    rotation: Rotation | Literal["auto"] | None,
+    model: str | None,
+    full_name: str | None,
+) -> Request:
+    if mode not in {"in_place", "copy"}:
+        msg = f"migrate(mode={mode!r}): expected 'in_place' or 'copy'."
+        raise ConfigurationError(msg)
+    if mode == "in_place" and target is not None:
+        msg = "migrate(target=...) says where a copy goes: pass mode='copy' with it, or leave it."
+        raise ConfigurationError(msg)
+    place = target if isinstance(target, CopyTarget) else CopyTarget(target)
+    return Request(tuple(stages), place if mode == "copy" else None, rotation, model, full_name)

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from qdrant_client import models
 
 from mrl_adapters.errors import MigrationError
-from mrl_adapters.maintenance.pages import PointId, column, page_points, read_pages
-from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.flow import ask
+from mrl_adapters.maintenance.client import Records, RetryingClient, points_per_page
+from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import derive
 from mrl_adapters.qdrant.reading import lacking
@@ -21,6 +20,7 @@ from mrl_adapters.vectors import FloatArray
 # A full vector stored as float16 is off by at most 2^-11 of each number, so is what is derived
 # from it; a short vector may itself be stored as float16. Another text is off by far more.
 TOLERANCE = 2e-3
+MAX_PASSES = 5
 _ROUNDS = 20
 
 Mask = NDArray[np.bool_]
@@ -51,72 +51,71 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Settled:
-    """What became of points that were settled.
+class Mended:
+    """How many points were mended, and of what.
 
     Args:
         missing: How many lacked a short vector.
         stale: How many had one that did not belong to their full vector.
         unusable: How many have no usable full vector.
-        restless: How many changed each time they had been written; left for the next run.
+        unsettled: How many changed each time they had been written; left for the next run.
     """
 
     missing: int = 0
     stale: int = 0
     unusable: int = 0
-    restless: int = 0
+    unsettled: int = 0
+
+    def __add__(self, other: "Mended") -> "Mended":
+        return Mended(
+            self.missing + other.missing,
+            self.stale + other.stale,
+            self.unusable + other.unusable,
+            self.unsettled + other.unsettled,
+        )
 
 
 class ShortVectors:
     """The short vectors of one collection.
 
     Args:
-        driver: Reaches the collection.
-        collection_name: Which collection.
+        client: Client that holds it.
+        collection_name: The collection.
         layout: What its short vectors are, and are derived from.
     """
 
-    def __init__(self, driver: Driver, collection_name: str, layout: CollectionLayout) -> None:
-        self._driver = driver
+    def __init__(
+        self, client: RetryingClient, collection_name: str, layout: CollectionLayout
+    ) -> None:
+        self._client = client
         self._name = collection_name
         self._layout = layout
         self._sizes = {layout.stage_name(stage): stage for stage in layout.stages}
+        self.names = list(self._sizes)
+        self._read_names = [layout.full_name, *self.names]
         prefix_is_enough = (
             layout.distance == "Cosine" and layout.reduction == "prefix" and not layout.rotation
         )
         # Numbers of the full vector that the short ones depend on: converting the rest from
         # Python floats would cost more than everything else.
         self._width = layout.stages[-1] if prefix_is_enough else layout.dimensions
-        self._engine = driver.engine
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the short vectors, shortest first."""
-        return list(self._sizes)
+        self._encode = client.engine.encode
 
     @property
     def lacking(self) -> models.Filter:
         """Which points have a full vector and lack a short one."""
         return lacking(self._layout.full_name, self._sizes)
 
-    def pages(self, query_filter: models.Filter | None = None) -> Iterator[list[models.Record]]:
-        """Read points with all that judging needs.
-
-        Args:
-            query_filter: Which points; None reads all.
-        """
-        size = page_points(self._layout.dimensions + sum(self._sizes.values()))
-        for records, _ in read_pages(
-            self._driver, self._name, size, vectors=self._names(), query_filter=query_filter
+    def pages(self, query_filter: models.Filter | None = None) -> Iterator[Records]:
+        """Read points with all that judging needs."""
+        size = points_per_page(self._layout.dimensions + sum(self._layout.stages))
+        for records, _ in self._client.pages(
+            self._name, size, vectors=self._read_names, query_filter=query_filter
         ):
             yield records
 
     def judge(self, records: Sequence[models.Record]) -> Verdict:
-        """Derive short vectors and compare them with the stored ones.
-
-        Args:
-            records: Points that came from :meth:`pages`.
-        """
+        """Derive short vectors and compare them with those of a page."""
         full = column(records, self._layout.full_name, self._width)
         unusable = np.asarray(~np.isfinite(full).all(axis=1))
         derived = derive(np.where(unusable[:, np.newaxis], np.float32(0), full), self._layout)
@@ -130,63 +129,78 @@ class ShortVectors:
             stale |= present & (off | unusable)
         return Verdict(records, derived, missing, stale, unusable)
 
-    def fill(self, records: Sequence[models.Record]) -> Verdict:
-        """Write the short vectors of points that lack them, without reading them back.
+    def fill(self, records: Sequence[models.Record]) -> int:
+        """Write the short vectors that are missing, without reading them back; count the points.
 
         A point that got its short vectors from another writer in the meantime keeps those.
-
-        Args:
-            records: Points that came from :meth:`pages`.
         """
         verdict = self.judge(records)
         self._write(verdict, verdict.missing, self.lacking)
-        return verdict
+        return int(verdict.missing.sum())
 
-    def settle(self, records: Sequence[models.Record]) -> Settled:
-        """Mend the short vectors of points, and read them back until they belong.
+    def mend(self, records: Sequence[models.Record]) -> Mended:
+        """Write the short vectors that are wrong, and read them back until they belong.
 
         Between reading a full vector and writing what was derived from it another writer may
         have replaced it: only reading both again tells.
-
-        Args:
-            records: Points that came from :meth:`pages`.
         """
         verdict = first = self.judge(records)
         for _ in range(_ROUNDS):
             if not verdict.wrong.any():
                 break
             self._write(verdict, verdict.wrong)
-            wrong = [
-                each.id for each, bad in zip(verdict.records, verdict.wrong, strict=True) if bad
-            ]
-            verdict = self.judge(self._read(wrong))
-        return Settled(
+            written = [verdict.records[row].id for row in _rows(verdict.wrong)]
+            verdict = self.judge(
+                self._client.retrieve(
+                    self._name, ids=written, with_payload=False, with_vectors=self._read_names
+                )
+            )
+        return Mended(
             missing=int(first.missing.sum()),
             stale=int((first.stale & ~first.missing).sum()),
             unusable=int(first.unusable.sum()),
-            restless=int(verdict.wrong.sum()),
+            unsettled=int(verdict.wrong.sum()),
         )
 
-    def _names(self) -> list[str]:
-        return [self._layout.full_name, *self._sizes]
+    def mend_all(self, progress: ProgressCallback | None) -> tuple[Mended, int]:
+        """Compare every point and mend what is wrong, again and again until nothing is.
 
-    def _read(self, ids: list[PointId]) -> list[models.Record]:
-        return self._driver.run(
-            ask(
-                lambda c: c.retrieve(
-                    self._name, ids=ids, with_payload=False, with_vectors=self._names()
-                )
+        Returns:
+            What was mended over all passes (``unusable``: in the last), ``unsettled`` if the last
+            pass still found points that had changed; and the number of passes.
+        """
+        mended, passes = Mended(), 0
+        while passes == 0 or (mended.unsettled and passes < MAX_PASSES):
+            passes += 1
+            everything = self._pass(None, progress)
+            # Those that were added behind the pass; they are few, and found without reading the
+            # rest.
+            late = self._pass(self.lacking, None)
+            mended = Mended(
+                mended.missing + everything.missing + late.missing,
+                mended.stale + everything.stale + late.stale,
+                everything.unusable,
+                everything.stale + everything.unsettled + late.unsettled,
             )
-        )
+        return mended, passes
+
+    def _pass(
+        self, query_filter: models.Filter | None, progress: ProgressCallback | None
+    ) -> Mended:
+        total = self._client.count_points(self._name, query_filter)
+        meter = Meter("verifying points", total, progress)
+        mended = Mended()
+        for records in self.pages(query_filter):
+            mended += self.mend(records)
+            meter.step(len(records))
+        return mended
 
     def _write(
         self, verdict: Verdict, chosen: Mask, update_filter: models.Filter | None = None
     ) -> None:
         """Write the derived vectors of chosen points; where none can be, delete what is there."""
-        rows: list[int] = np.flatnonzero(chosen & ~verdict.unusable).tolist()
-        vectors = {
-            name: self._engine.encode(derived[rows]) for name, derived in verdict.derived.items()
-        }
+        rows = _rows(chosen & ~verdict.unusable)
+        vectors = {name: self._encode(derived[rows]) for name, derived in verdict.derived.items()}
         points = [
             # Derived from checked numbers; validating them again costs more than writing them.
             models.PointVectors.model_construct(
@@ -198,10 +212,15 @@ class ShortVectors:
         keys = [verdict.records[row].shard_key for row in rows]
         for key, group in _by_shard_key(points, keys):
             self._update(group, key, update_filter)
-        unusable: list[int] = np.flatnonzero(chosen & verdict.unusable).tolist()
-        bare = [verdict.records[row] for row in unusable]
-        for key, records in _by_shard_key(bare, [each.shard_key for each in bare]):
-            self._delete([each.id for each in records], key)
+        bare = [verdict.records[row] for row in _rows(chosen & verdict.unusable)]
+        for key, records in _by_shard_key(bare, [record.shard_key for record in bare]):
+            self._client.delete_vectors(
+                self._name,
+                vectors=self.names,
+                points=models.PointIdsList(points=[record.id for record in records]),
+                wait=True,
+                shard_key_selector=key,
+            )
 
     def _update(
         self,
@@ -213,12 +232,18 @@ class ShortVectors:
         # error of its own; the points that are still there tell whether that was it.
         for _ in range(_ROUNDS):
             try:
-                self._try_update(points, shard_key, update_filter)
+                self._client.update_vectors(
+                    self._name,
+                    points=points,
+                    wait=True,
+                    shard_key_selector=shard_key,
+                    update_filter=update_filter,
+                )
             except Exception:
-                alive = self._alive([point.id for point in points])
-                if len(alive) == len(points):
+                present = self._client.present(self._name, [point.id for point in points])
+                if len(present) == len(points):
                     raise
-                points = [point for point in points if str(point.id) in alive]
+                points = [point for point in points if str(point.id) in present]
                 if not points:
                     return
             else:
@@ -229,42 +254,28 @@ class ShortVectors:
         )
         raise MigrationError(msg, collection=self._name)
 
-    def _try_update(
-        self,
-        points: list[models.PointVectors],
-        shard_key: models.ShardKey | None,
-        update_filter: models.Filter | None,
-    ) -> None:
-        self._driver.run(
-            ask(
-                lambda c: c.update_vectors(
-                    self._name,
-                    points=points,
-                    wait=True,
-                    shard_key_selector=shard_key,
-                    update_filter=update_filter,
-                )
-            )
-        )
 
-    def _alive(self, ids: list[PointId]) -> set[str]:
-        records = self._driver.run(
-            ask(lambda c: c.retrieve(self._name, ids=ids, with_payload=False, with_vectors=False))
-        )
-        return {str(record.id) for record in records}
+def vector_of(record: models.Record | models.ScoredPoint, name: str) -> Any:
+    """Pick one vector of a point ("" for an unnamed one); None if the point lacks it."""
+    vector = record.vector
+    if isinstance(vector, dict):
+        return vector.get(name)
+    return vector if name == "" else None
 
-    def _delete(self, ids: list[PointId], shard_key: models.ShardKey | None) -> None:
-        self._driver.run(
-            ask(
-                lambda c: c.delete_vectors(
-                    self._name,
-                    vectors=self.names,
-                    points=models.PointIdsList(points=ids),
-                    wait=True,
-                    shard_key_selector=shard_key,
-                )
-            )
-        )
+
+def column(
+    records: Sequence[models.Record | models.ScoredPoint], name: str, width: int
+) -> FloatArray:
+    """Stack one vector of n points, cut to (n, width); a row of NaN where a point lacks it."""
+    blank = [float("nan")] * width
+    rows = [vector_of(record, name) for record in records]
+    stacked = [blank if row is None else row[:width] for row in rows]
+    return np.array(stacked, dtype=np.float32).reshape(len(records), width)
+
+
+def _rows(mask: Mask) -> list[int]:
+    rows: list[int] = np.flatnonzero(mask).tolist()
+    return rows
 
 
 def _by_shard_key(

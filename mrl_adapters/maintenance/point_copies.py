@@ -1,91 +1,97 @@
-"""Carry points from one collection into another, and tell whether they arrived."""
+"""The points of a copy: written from those of the old collection, and compared with them."""
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from qdrant_client import models
 
 from mrl_adapters.errors import EmbeddingError, MigrationError
-from mrl_adapters.maintenance.pages import PointId, column, page_points, read_pages, vector_of
-from mrl_adapters.maintenance.shorts import TOLERANCE, Mask, ShortVectors
+from mrl_adapters.maintenance.checkpoint import Checkpoint
+from mrl_adapters.maintenance.client import PointId, Records, RetryingClient, points_per_page
+from mrl_adapters.maintenance.short_vectors import (
+    TOLERANCE,
+    Mask,
+    ShortVectors,
+    column,
+    vector_of,
+)
 from mrl_adapters.maintenance.source import Source
-from mrl_adapters.qdrant.driver import Driver
-from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import columns
-from mrl_adapters.vectors import normalize
+from mrl_adapters.vectors import Rotation, normalize
 
-_NUMBER_BYTES = 21
-_REQUEST_BYTES = 5_000_000
+_BYTES_PER_NUMBER = 21  # in JSON
+_BYTES_PER_REQUEST = 5_000_000
 _FLOAT_UNIT = 4e-16  # of 16 or 17 digits
 
 
-class Carrier:
-    """Carry points over.
+@dataclass(frozen=True)
+class Destination:
+    """Where a copy goes, with all that was left open decided.
 
     Args:
-        source_driver: Reaches the old collection.
-        source: The old collection.
-        target_driver: Reaches the new one.
-        target_name: The new one.
-        layout: The new one's layout.
+        client: Client that holds the copy.
+        name: Its name.
+        layout: Its layout.
+        alias: Alias to switch to it.
+        delete_source: Whether the old collection is deleted in the end.
     """
 
-    def __init__(
-        self,
-        source_driver: Driver,
-        source: Source,
-        target_driver: Driver,
-        target_name: str,
-        layout: CollectionLayout,
-    ) -> None:
-        self.source_driver = source_driver
-        self._source = source
-        self._driver = target_driver
-        self._name = target_name
-        self._layout = layout
-        self._shorts = ShortVectors(target_driver, target_name, layout)
+    client: RetryingClient
+    name: str
+    layout: CollectionLayout
+    alias: str | None
+    delete_source: bool
+
+    def checkpoint(self, source: Source) -> Checkpoint:
+        """Compose the checkpoint of a copy that is about to begin."""
+        rotation = self.layout.rotation
+        return Checkpoint(
+            "copy",
+            source.name,
+            self.layout.stages,
+            source.full_name,
+            rotation=rotation.id if isinstance(rotation, Rotation) else None,
+        )
+
+
+class PointCopies:
+    """The points of one collection, carried over into another.
+
+    Args:
+        client: Client that holds the old collection.
+        source: The old collection.
+        destination: The new one.
+    """
+
+    def __init__(self, client: RetryingClient, source: Source, destination: Destination) -> None:
+        self.client = client
+        self.source = source
+        self.destination = destination
+        self._target = destination.client
+        self._name = destination.name
+        self._layout = destination.layout
+        self._shorts = ShortVectors(self._target, self._name, self._layout)
         self._others = [*source.other_dense, *source.sparse]
-        self._engine = target_driver.engine
+        self._engine = self._target.engine
+        others = sum(params.size for params in source.other_dense.values())
+        self._width = self._layout.dimensions + sum(self._layout.stages) + others
 
-    @property
-    def vector_names(self) -> list[str]:
-        """Vectors of the old collection that are carried over; old short ones are not."""
-        return [self._source.full_name, *self._others]
-
-    @property
-    def width(self) -> int:
-        """Numbers of a point, about."""
-        others = sum(params.size for params in self._source.other_dense.values())
-        return self._layout.dimensions + sum(self._layout.stages) + others
-
-    def pages(
-        self, offset: PointId | None = None
-    ) -> Iterator[tuple[list[models.Record], PointId | None]]:
-        """Read the old collection with all that is carried over.
-
-        Args:
-            offset: Id to start from; None starts at the first.
-
-        Yields:
-            The points of a page, and the id that the next one starts from (None after the last).
-        """
-        return read_pages(
-            self.source_driver,
-            self._source.name,
-            page_points(self.width),
-            vectors=self.vector_names,
+    def pages(self, offset: PointId | None = None) -> Iterator[tuple[Records, PointId | None]]:
+        """Read the old collection with all that is carried over; not its old short vectors."""
+        return self.client.pages(
+            self.source.name,
+            points_per_page(self._width),
+            vectors=[self.source.full_name, *self._others],
             payload=True,
             offset=offset,
         )
 
-    def carry(self, records: Sequence[models.Record]) -> None:
-        """Write points into the new collection, with their short vectors.
-
-        Args:
-            records: Points of the old collection, with all vectors and payloads.
+    def write(self, records: Sequence[models.Record]) -> None:
+        """Write points of the old collection into the new one, with their short vectors.
 
         Raises:
             MigrationError: A full vector cannot be stored (NaN, infinity, beyond float16).
@@ -93,43 +99,34 @@ class Carrier:
         size = 1
         points: list[models.PointStruct] = []
         for point, point_bytes in self._points(records):
-            if points and self._engine.is_server and size + point_bytes > _REQUEST_BYTES:
-                self._upsert(points)
+            if points and self._engine.is_server and size + point_bytes > _BYTES_PER_REQUEST:
+                self._target.upsert(self._name, points=points, wait=True)
                 points, size = [], 1
             points.append(point)
             size += point_bytes
         if points:
-            self._upsert(points)
+            self._target.upsert(self._name, points=points, wait=True)
 
     def mend(self, records: Sequence[models.Record]) -> int:
-        """Compare points with their copies, and carry over again those that differ.
+        """Compare points with their copies, write those that differ again, and count them.
 
-        Args:
-            records: Points of the old collection, with all vectors and payloads.
-
-        Returns:
-            How many differed. They are to be compared again: the old collection may have changed
-            between reading and writing.
+        They are to be compared once more: the old collection may have changed between reading and
+        writing.
         """
         differing = self.differing(records)
         if differing:
-            self.carry(differing)
+            self.write(differing)
         return len(differing)
 
-    def differing(self, records: Sequence[models.Record]) -> list[models.Record]:
-        """Compare points with their copies.
-
-        Args:
-            records: Points of the old collection, with all vectors and payloads.
-
-        Returns:
-            Those that have no copy, or another one than :meth:`carry` would write.
-        """
-        copies = {str(each.id): each for each in self._read([record.id for record in records])}
+    def differing(self, records: Sequence[models.Record]) -> Records:
+        """List the points that have no copy, or another one than would be written."""
+        ids = [record.id for record in records]
+        stored = self._target.retrieve(self._name, ids=ids, with_payload=True, with_vectors=True)
+        copies = {str(copy.id): copy for copy in stored}
         arrived = [record for record in records if str(record.id) in copies]
-        paired = [copies[str(record.id)] for record in arrived]
         differing = [record for record in records if str(record.id) not in copies]
         if arrived:
+            paired = [copies[str(record.id)] for record in arrived]
             same = self._same_full(arrived, paired) & ~self._shorts.judge(paired).wrong
             differing += [
                 record
@@ -138,8 +135,21 @@ class Carrier:
             ]
         return differing
 
+    def difference(self) -> str | None:
+        """Tell how the two collections differ, content and count; None if they are equal.
+
+        Every point of the old collection is in the copy as it is, and there are as many: so there
+        are no others in the copy.
+        """
+        for records, _ in self.pages():
+            if differing := self.differing(records):
+                return f"as in point {differing[0].id!r}"
+        here = self.client.count_points(self.source.name)
+        there = self._target.count_points(self._name)
+        return None if here == there else f"in number: {here} points, {there} in the copy"
+
     def _same_full(self, records: Sequence[models.Record], copies: Sequence[models.Record]) -> Mask:
-        here = column(records, self._source.full_name, self._layout.dimensions)
+        here = column(records, self.source.full_name, self._layout.dimensions)
         there = column(copies, self._layout.full_name, self._layout.dimensions)
         absent = np.isnan(here).any(axis=1) & np.isnan(there).any(axis=1)
         if self._layout.distance == "Cosine":
@@ -149,12 +159,13 @@ class Carrier:
         return np.asarray(near | absent)
 
     def _same_rest(self, record: models.Record, copy: models.Record) -> bool:
-        if not same_value(record.payload or {}, copy.payload or {}):
-            return False
-        return all(_near(vector_of(record, name), vector_of(copy, name)) for name in self._others)
+        return same_value(record.payload or {}, copy.payload or {}) and all(
+            _same_vector(vector_of(record, name), vector_of(copy, name)) for name in self._others
+        )
 
     def _points(self, records: Sequence[models.Record]) -> list[tuple[models.PointStruct, int]]:
-        full_name = self._source.full_name
+        """Compose points, each with its size in bytes."""
+        full_name = self.source.full_name
         bearing = [record for record in records if vector_of(record, full_name) is not None]
         derived = iter(self._derive(bearing))
         points = []
@@ -163,21 +174,17 @@ class Carrier:
             size = len(str(record.payload))
             if vector_of(record, full_name) is not None:
                 vectors = next(derived)
-                size += self.width * _NUMBER_BYTES
+                size += self._width * _BYTES_PER_NUMBER
             for name in self._others:
                 if (vector := vector_of(record, name)) is not None:
                     vectors[name] = vector
                     if isinstance(vector, models.SparseVector):
-                        size += len(vector.values) * 2 * _NUMBER_BYTES
+                        size += len(vector.values) * 2 * _BYTES_PER_NUMBER
             # Built from what an engine gave; validating it again costs more than writing it.
-            points.append(
-                (
-                    models.PointStruct.model_construct(
-                        id=record.id, vector=vectors, payload=record.payload
-                    ),
-                    size,
-                )
+            point = models.PointStruct.model_construct(
+                id=record.id, vector=vectors, payload=record.payload
             )
+            points.append((point, size))
         return points
 
     def _derive(self, records: Sequence[models.Record]) -> list[dict[str, Any]]:
@@ -185,7 +192,7 @@ class Carrier:
             return []
         names = [f"point {record.id!r}" for record in records]
         raw = np.array(
-            [vector_of(record, self._source.full_name) for record in records], dtype=np.float32
+            [vector_of(record, self.source.full_name) for record in records], dtype=np.float32
         )
         finite = np.isfinite(raw).all(axis=1)
         try:
@@ -195,30 +202,18 @@ class Carrier:
             stored = columns(raw, self._layout, names)
         except EmbeddingError as error:
             msg = (
-                f"Collection {self._source.name!r} cannot be copied: {error} Mend or delete that "
+                f"Collection {self.source.name!r} cannot be copied: {error} Mend or delete that "
                 "point and run this again, it goes on where it stopped; or migrate in place."
             )
-            raise MigrationError(msg, collection=self._source.name) from error
+            raise MigrationError(msg, collection=self.source.name) from error
         rows = {name: self._engine.encode(array) for name, array in stored.items()}
         return [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
-
-    def _upsert(self, points: list[models.PointStruct]) -> None:
-        self._driver.run(ask(lambda c: c.upsert(self._name, points=points, wait=True)))
-
-    def _read(self, ids: list[PointId]) -> list[models.Record]:
-        return self._driver.run(
-            ask(lambda c: c.retrieve(self._name, ids=ids, with_payload=True, with_vectors=True))
-        )
 
 
 def same_value(here: Any, there: Any) -> bool:
     """Compare two payload values, as far as storing them again may change them.
 
     Engines give about one float of 16 or 17 digits in ten back one unit off. True is not 1.
-
-    Args:
-        here: A value.
-        there: What it was stored as.
     """
     if isinstance(here, dict) and isinstance(there, dict):
         return here.keys() == there.keys() and all(
@@ -235,7 +230,7 @@ def same_value(here: Any, there: Any) -> bool:
     return bool(here == there)
 
 
-def _near(here: Any, there: Any) -> bool:
+def _same_vector(here: Any, there: Any) -> bool:
     """Compare two vectors of any kind, as far as storing them again may change them."""
     if here is None or there is None:
         return here is there
@@ -243,12 +238,12 @@ def _near(here: Any, there: Any) -> bool:
         if not isinstance(there, models.SparseVector):
             return False
         first, second = (
-            dict(zip(each.indices, each.values, strict=True)) for each in (here, there)
+            dict(zip(sparse.indices, sparse.values, strict=True)) for sparse in (here, there)
         )
-        return first.keys() == second.keys() and _near(
+        return first.keys() == second.keys() and _same_vector(
             list(first.values()), [second[index] for index in first]
         )
-    first_array, second_array = (np.asarray(each, dtype=np.float32) for each in (here, there))
+    first_array, second_array = (np.asarray(dense, dtype=np.float32) for dense in (here, there))
     if first_array.shape != second_array.shape:
         return False
     off = float(np.linalg.norm(first_array - second_array))

@@ -1,0 +1,181 @@
+"""What a migration has to do, found out before anything is written."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from mrl_adapters.errors import ConfigurationError, MigrationError
+from mrl_adapters.maintenance.checkpoint import Checkpoint, checkpoint_of, read_checkpoint
+from mrl_adapters.maintenance.client import RetryingClient
+from mrl_adapters.maintenance.copy import unfinished_copy
+from mrl_adapters.maintenance.in_place import check_engine
+from mrl_adapters.maintenance.layout import (
+    check_rotation,
+    copied_layout,
+    present_layout,
+    wanted_layout,
+)
+from mrl_adapters.maintenance.point_copies import Destination
+from mrl_adapters.maintenance.result import CopyTarget
+from mrl_adapters.maintenance.source import Source, read_source, sample_vectors
+from mrl_adapters.maintenance.switch import UnfinishedSwitch, find_unfinished_switch
+from mrl_adapters.progress import ProgressCallback
+from mrl_adapters.qdrant.aliases import is_gone
+from mrl_adapters.qdrant.companion import find_companion
+from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.rotation import load_rotation
+from mrl_adapters.vectors import Rotation
+
+WantedRotation: TypeAlias = Rotation | Literal["auto"] | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a migration is asked to do: the arguments of ``migrate``.
+
+    Args:
+        stages: Sizes of the short vectors.
+        copy: Where a copy goes; None in place.
+        rotation: Rotation to slice after, "auto" to fit one.
+        model: Name of the embedding model.
+        full_name: Which vector is the full one.
+    """
+
+    stages: tuple[int, ...]
+    copy: CopyTarget | None
+    rotation: WantedRotation
+    model: str | None
+    full_name: str | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A migration that has been looked into and may begin.
+
+    Args:
+        client: Client that holds the collection.
+        source: The collection.
+        layout: What it shall be, in place.
+        destination: Where the copy goes; None in place.
+        resumes: Whether it goes on where an earlier run stopped.
+    """
+
+    client: RetryingClient
+    source: Source
+    layout: CollectionLayout
+    destination: Destination | None
+    resumes: bool
+
+
+def prepare(
+    client: RetryingClient,
+    collection_name: str,
+    request: Request,
+    progress: ProgressCallback | None = None,
+) -> Job | UnfinishedSwitch:
+    """Look at everything that can stand in a migration's way.
+
+    Returns:
+        What is to be done; what is left of it where an earlier run has deleted the collection.
+
+    Raises:
+        ConfigurationError: The arguments contradict each other.
+        MigrationError: The collection, the engine or the target cannot do it.
+        CollectionMismatchError: Somebody else's collection has the name that the rotation is to
+            be kept under.
+    """
+    place, target = request.copy, client
+    if place is not None:
+        target = client if place.client is None else RetryingClient(place.client)
+    if place is not None and place.delete_source:
+        unfinished = find_unfinished_switch(
+            client, target, collection_name, place, request.stages, request.rotation
+        )
+        if unfinished is not None:
+            return unfinished
+    source = read_source(client, collection_name, request.full_name)
+    if place is None:
+        check_engine(client, source.name)
+        earlier = read_checkpoint(source.info)
+        layout = _layout(client, source, request, (client, source.name, earlier), progress)
+        destination = None
+    else:
+        alias = collection_name if collection_name != source.name and target is client else None
+        if alias is not None:
+            source = _before_switch(client, source, place)
+        name = place.name_for(source.name)
+        earlier = checkpoint_of(target, name)
+        layout = _layout(client, source, request, (target, name, earlier), progress)
+        destination = _destination(client, source, place, layout, target, alias)
+        earlier = unfinished_copy(source, destination)
+    resumes = earlier is not None and earlier.state != "done"
+    return Job(client, source, layout, destination, resumes)
+
+
+def _layout(
+    client: RetryingClient,
+    source: Source,
+    request: Request,
+    target: tuple[RetryingClient, str, Checkpoint | None],
+    progress: ProgressCallback | None,
+) -> CollectionLayout:
+    """Choose the layout, and for it the rotation: a given one, an earlier run's, or a new one."""
+    target_client, name, earlier = target
+    present = present_layout(client, source)
+    if request.rotation is not None or (present is not None and present.rotation is not None):
+        target_client.run(find_companion(name))  # refuses a stranger under that name
+    check_rotation(client, source, present, request.rotation)
+    rotation: Rotation | None = None
+    if isinstance(request.rotation, Rotation):
+        rotation = request.rotation
+    elif request.rotation == "auto" and present is None:
+        if earlier is not None and earlier.rotation is not None:
+            # Points carry the short vectors of the run that was interrupted already.
+            rotation = target_client.run(load_rotation(name, earlier.rotation))
+        else:
+            rotation = Rotation.fit(sample_vectors(client, source, progress), max(request.stages))
+    return wanted_layout(source, present, request.stages, request.model, rotation)
+
+
+def _before_switch(client: RetryingClient, source: Source, place: CopyTarget) -> Source:
+    """Find the collection that an alias named before an earlier run switched it to this copy."""
+    checkpoint = read_checkpoint(source.info)
+    if checkpoint is None or checkpoint.mode != "copy":
+        return source
+    if place.name_for(checkpoint.source) != source.name or client.run(is_gone(checkpoint.source)):
+        return source
+    return read_source(client, checkpoint.source, checkpoint.full_name)
+
+
+def _destination(
+    client: RetryingClient,
+    source: Source,
+    place: CopyTarget,
+    layout: CollectionLayout,
+    target: RetryingClient,
+    source_alias: str | None,
+) -> Destination:
+    same_client, name = target is client, place.name_for(source.name)
+    if same_client and name == source.name:
+        msg = (
+            f"Collection {source.name!r} cannot be copied onto itself. Choose another target, or "
+            "mode='in_place'."
+        )
+        raise ConfigurationError(msg)
+    alias = place.alias or (source_alias if same_client else None)
+    if alias == source.name and not (place.delete_source and same_client):
+        msg = (
+            f"{alias!r} is the collection's own name, which an alias can take only once it is "
+            "deleted. Pass delete_source=True, or choose another alias."
+        )
+        raise ConfigurationError(msg)
+    if getattr(source.info.config.params.sharding_method, "value", None) == "custom":
+        msg = (
+            f"Collection {source.name!r} has custom shards, which a copy does not have. "
+            "Migrate it in place."
+        )
+        raise MigrationError(msg, collection=source.name, found="custom")
+    copied = copied_layout(source, layout)
+    if not (client.engine.is_server and target.engine.is_server):
+        # How an embedded engine is sharded says nothing about how a cluster should be.
+        copied = replace(copied, shard_number=None, replication_factor=None)
+    return Destination(target, name, copied, alias, place.delete_source)
