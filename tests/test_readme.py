@@ -109,3 +109,15 @@ def test_a_sections_python_runs(section: Section, tmp_path: Path) -> None:
     if missing := re.search(r"(?:MissingExtraError|ModuleNotFoundError): (.*)", ended.stderr):
         pytest.skip(f"README, {section.title}: {missing[1]}")
     assert ended.returncode == 0, ended.stderr
+
+
+def test_the_map_names_the_rooms_in_the_order_that_import_linter_enforces():
+    tomllib = pytest.importorskip("tomllib")  # since Python 3.11
+    settings = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    enforced = [set(re.findall(r"(?<!\()mrl_adapters\.(\w+)", layer)) for layer in layers]
+    table = README.read_text(encoding="utf-8").split("| room | what it is |")[1].split("\n\n")[0]
+    rows = [line.split("|")[1] for line in table.splitlines()[2:]]
+    assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == enforced
+    rooms = {path.stem for path in (README.parent / "mrl_adapters").iterdir()}
+    assert set.union(*enforced) == rooms - {"__init__", "__pycache__", "py"}
