@@ -2,6 +2,8 @@
 
 import dataclasses
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError
 from mrl_adapters.vectors import Reduction
@@ -30,6 +32,11 @@ class ModelSpec:
         document_prompt: Text that goes before every stored text.
         unit_length: Whether the vectors arrive with unit length.
         takes_dimensions: Whether its API takes a ``dimensions`` parameter.
+        dimensions_field: What its API calls that parameter.
+        query_fields: Fields that requests for questions carry, such as
+            ``{"input_type": "query"}``, where its API tells questions from stored texts by them.
+        document_fields: The same for stored texts.
+        max_batch: Most texts that its API takes at a time.
         default_dimensions: The size its API answers with unless asked, where that is not the full.
         aliases: Other names that mean the same weights.
         note: What else one must know, one sentence.
@@ -47,6 +54,10 @@ class ModelSpec:
     document_prompt: str = ""
     unit_length: bool | None = None
     takes_dimensions: bool | None = None
+    dimensions_field: str = "dimensions"
+    query_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+    document_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+    max_batch: int | None = None
     default_dimensions: int | None = None
     aliases: tuple[str, ...] = ()
     note: str = ""

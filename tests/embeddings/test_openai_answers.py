@@ -7,15 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mrl_adapters.embeddings.openai.answers import decode
-from mrl_adapters.embeddings.openai.conversation import Terms, converse
-from mrl_adapters.embeddings.openai.usage import Usage
+from mrl_adapters.embeddings import Usage
+from mrl_adapters.embeddings.openai import answers
+from mrl_adapters.embeddings.openai.answers import Answer
 from mrl_adapters.errors import EmbeddingError
 
 
 def body(*embeddings: Any, **more: Any) -> bytes:
     data = [{"index": at, "embedding": embedding} for at, embedding in enumerate(embeddings)]
     return json.dumps({"data": data, **more}).encode()
+
+
+def decode(content: bytes, texts: list[str], rows: list[int] | None = None) -> Answer:
+    return answers.decode(content, texts, rows or list(range(len(texts))))
 
 
 def test_numbers_and_base64_are_the_same():
@@ -67,9 +71,12 @@ def test_an_error_with_status_200_is_told(content: dict[str, Any]):
         decode(json.dumps(content).encode(), ["a"])
 
 
-def test_vectors_without_one_size_are_an_error():
-    with pytest.raises(EmbeddingError, match="expected one size"):
-        decode(body([1.0], [1.0, 2.0]), ["a", "b"])
+@pytest.mark.parametrize("odd", [0, 1, 3])
+def test_vectors_without_one_size_are_an_error_that_names_the_odd_one(odd: int):
+    vectors = [[1.0, 2.0] for _ in range(4)]
+    vectors[odd] = [1.0]
+    with pytest.raises(EmbeddingError, match=rf"Text {odd}.* 1 dimensions, .* expected one size"):
+        decode(body(*vectors), ["a", "b", "c", "d"])
 
 
 ENCODED = base64.b64encode(np.array([0.25, -1, 3], dtype="<f4").tobytes()).decode()
@@ -135,49 +142,6 @@ def test_an_index_in_any_form_is_read(index: Any):
 
 @pytest.mark.parametrize("indices", [(0, 0), (1, 2), (0, 0.5), ("a", 0), ([], 1), (-1, 0)])
 def test_indices_that_say_nothing_are_refused(indices: tuple[Any, Any]):
-    items = [{"index": each, "embedding": [1]} for each in indices]
+    items = [{"index": index, "embedding": [1]} for index in indices]
     with pytest.raises(EmbeddingError, match="which vector belongs to which text"):
         decode(json.dumps({"data": items}).encode(), ["a", "b"])
-
-
-def test_a_refused_parameter_is_left_out_from_then_on():
-    class RefusedError(Exception):
-        status_code = 422
-
-    terms = Terms(64, optional=True)
-    flow = converse("m", ["a"], terms)
-    assert next(flow)["dimensions"] == 64
-    assert "dimensions" not in flow.throw(RefusedError())
-    with pytest.raises(StopIteration):
-        flow.send(body([1.0]))
-    assert terms.dimensions is None
-
-
-def test_what_is_refused_without_any_parameter_was_not_their_fault():
-    class RefusedError(Exception):
-        status_code = 400
-
-    terms = Terms(64, optional=True)
-    flow = converse("m", ["a"], terms)
-    next(flow)
-    for _ in range(3):
-        flow.throw(RefusedError())
-    with pytest.raises(RefusedError):
-        flow.throw(RefusedError())
-    assert terms == Terms(64, optional=True)
-
-
-def test_a_request_that_is_refused_late_goes_on_as_others_have_agreed_meanwhile():
-    class RefusedError(Exception):
-        status_code = 400
-
-    terms = Terms(None, optional=False)
-    first, second = converse("m", ["a"], terms), converse("m", ["b"], terms)
-    next(first)
-    next(second)
-    assert first.throw(RefusedError("encoding_format"))["encoding_format"] == "float"
-    with pytest.raises(StopIteration):
-        first.send(body([1.0]))
-    assert second.throw(RefusedError())["encoding_format"] == "float"
-    with pytest.raises(RefusedError):
-        second.throw(RefusedError())

@@ -11,9 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mrl_adapters.embeddings import OpenAIEmbedder, OpenAIOptions, WordLlamaEmbedder
-from mrl_adapters.embeddings.openai import tokens
-from mrl_adapters.embeddings.openai.packing import Piece, assemble, cut, pack
-from mrl_adapters.embeddings.openai.tokens import Ruler, byte_length, load_encoding
+from mrl_adapters.embeddings.openai import packing
+from mrl_adapters.embeddings.openai.packing import (
+    Piece,
+    TokenLimit,
+    assemble,
+    byte_length,
+    cut,
+    load_encoding,
+    pack,
+)
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
 
 # A real tokeniser with a tiny table: single bytes, and the two letters "ab" as one token.
@@ -26,12 +33,12 @@ COLOURS: dict[str, Callable[[OpenAIEmbedder, list[str]], list[list[float]]]] = {
 }
 
 
-def bytes_only(limit: int | None) -> Ruler:
-    return Ruler(limit, lambda: None)
+def bytes_only(limit: int | None) -> TokenLimit:
+    return TokenLimit(limit, lambda: None)
 
 
-def exact(limit: int) -> Ruler:
-    return Ruler(limit, lambda: PAIRS)
+def exact(limit: int) -> TokenLimit:
+    return TokenLimit(limit, lambda: PAIRS)
 
 
 def texts_of(pieces: list[Piece]) -> list[str]:
@@ -81,10 +88,10 @@ def test_without_a_tokeniser_the_server_decides_about_long_texts():
     assert texts_of(cut(["abcdef"], "", bytes_only(5), OpenAIOptions())) == ["abcdef"]
 
 
-@pytest.mark.parametrize("ruler", [bytes_only(12), exact(12)], ids=["bytes", "exact"])
-def test_truncation_keeps_the_beginning(ruler: Ruler):
+@pytest.mark.parametrize("limit", [bytes_only(12), exact(12)], ids=["bytes", "exact"])
+def test_truncation_keeps_the_beginning(limit: TokenLimit):
     options = OpenAIOptions(over_long="truncate")
-    [piece] = cut(["one two three four five six"], "p: ", ruler, options)
+    [piece] = cut(["one two three four five six"], "p: ", limit, options)
     assert piece.text.startswith("p: o")
     assert byte_length(piece.text) <= 12
     assert "one two three".startswith(piece.text.removeprefix("p: "))
@@ -163,7 +170,7 @@ def test_the_registrys_length_is_the_models_limit(server: Any):
 )
 def test_requests_keep_the_order_and_both_budgets(weights: list[int], count: int, budget: int):
     pieces = [Piece("x", row, weight) for row, weight in enumerate(weights)]
-    requests = pack(pieces, OpenAIOptions(batch_size=count, request_tokens=budget))
+    requests = pack(pieces, count, budget)
     assert [piece for request in requests for piece in request] == pieces
     for request in requests:
         assert 1 <= len(request) <= count
@@ -172,7 +179,7 @@ def test_requests_keep_the_order_and_both_budgets(weights: list[int], count: int
 
 def test_requests_are_as_few_as_the_order_allows():
     pieces = [Piece("x", row, 10) for row in range(10)]
-    sizes = [len(r) for r in pack(pieces, OpenAIOptions(batch_size=4, request_tokens=30))]
+    sizes = [len(r) for r in pack(pieces, 4, 30)]
     assert sizes == [3, 3, 3, 1]
 
 
@@ -204,7 +211,7 @@ def test_a_tokeniser_in_the_cache_is_used(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr(tiktoken, "get_encoding", lambda name: (name, PAIRS)[1])
     assert load_encoding("text-embedding-3-small") is PAIRS
     assert load_encoding("nomic-embed-text") is None
-    monkeypatch.setattr(tokens.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(packing.importlib.util, "find_spec", lambda _name: None)
     assert load_encoding("text-embedding-3-small") is None
 
 

@@ -21,6 +21,11 @@ FACTS = {
     "text-embedding-3-large": (3072, (1024, 256), 1, 8191, "prefix", BARE),
     "text-embedding-3-small": (1536, (512,), 1, 8191, "prefix", BARE),
     "text-embedding-ada-002": (1536, (), None, 8191, "none", BARE),
+    "text-embedding-v4": (
+        *(2048, (1536, 1024, 768, 512, 256, 128, 64), None, 8192),
+        *("prefix", BARE),
+    ),
+    "text-embedding-v3": (1024, (768, 512, 256, 128, 64), None, 8192, "prefix", BARE),
     "nomic-embed-text-v1.5": (768, (512, 256, 128, 64), 64, 8192, "layernorm_prefix", NOMIC),
     "nomic-embed-text-v2-moe": (768, (256,), None, 512, "prefix", NOMIC),
     "modernbert-embed-base": (768, (256,), None, 8192, "prefix", NOMIC),

@@ -5,10 +5,11 @@ import threading
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from mrl_adapters.embeddings.openai.drive import Patience
 from mrl_adapters.embeddings.openai.loops import LoopClients
 from mrl_adapters.embeddings.openai.options import OpenAIOptions
+from mrl_adapters.embeddings.openai.requests import Patience
 from mrl_adapters.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Clients:
-    """Make and keep the clients of one embedder.
+    """The clients of one embedder.
 
     Neither repr nor pickle shows a key; a copy in another process reads OPENAI_API_KEY there.
 
@@ -30,7 +31,6 @@ class Clients:
 
     def __init__(
         self,
-        *,
         base_url: str | None,
         api_key: Any,
         client: "OpenAI | None",
@@ -45,7 +45,7 @@ class Clients:
         self._lock = threading.Lock()
 
         # Closures, so that no look at the attributes finds the key.
-        def make_sync() -> "OpenAI":
+        def make() -> "OpenAI":
             from openai import OpenAI
 
             return OpenAI(http_client=options.http_client, **_arguments(base_url, api_key, options))
@@ -56,7 +56,7 @@ class Clients:
             arguments = _arguments(base_url, api_key, options)
             return AsyncOpenAI(http_client=options.http_async_client, **arguments)
 
-        self._make, self._make_async = make_sync, make_async
+        self._make, self._make_async = make, make_async
         self._loops = LoopClients(make_async)
 
     def sync(self) -> "OpenAI":
@@ -96,7 +96,7 @@ class Clients:
             return self._made_async
 
     def patience(self, client: "OpenAI | AsyncOpenAI", *, query: bool) -> Patience:
-        """Say how long a request may take: by the options, or as the caller's own client has it.
+        """Return how long a request may take: by the options, or as the caller's client has it.
 
         Args:
             client: The client that makes it.
@@ -117,7 +117,7 @@ class Clients:
         """Share the connections: a copy within the process needs the key, too."""
         return self
 
-    def __reduce__(self) -> tuple[Callable[..., "Clients"], tuple[str | None, OpenAIOptions]]:
+    def __reduce__(self) -> tuple[Callable[..., "Clients"], tuple[Any, ...]]:
         """Leave key and connections behind.
 
         Raises:
@@ -130,12 +130,17 @@ class Clients:
                 "reach the same server. Give it base_url, and OPENAI_API_KEY in the environment."
             )
             raise ConfigurationError(msg)
-        return _restore, (self._base_url, self._options)
+        return Clients, (self._base_url, None, None, None, self._options)
 
 
 def _arguments(base_url: str | None, api_key: Any, options: OpenAIOptions) -> dict[str, Any]:
     key = getattr(api_key, "get_secret_value", lambda: api_key)()  # pydantic's SecretStr
-    if key is None and base_url and not os.environ.get("OPENAI_API_KEY"):
+    host = urlsplit(base_url or os.environ.get("OPENAI_BASE_URL") or "").hostname
+    if (
+        key is None
+        and not os.environ.get("OPENAI_API_KEY")
+        and host not in {None, "api.openai.com"}
+    ):
         key = "not-needed"  # the SDK insists on one, servers of one's own do not
     return {
         "base_url": base_url,
@@ -143,7 +148,3 @@ def _arguments(base_url: str | None, api_key: Any, options: OpenAIOptions) -> di
         "max_retries": 0,  # requests are repeated here, by one deadline
         "timeout": options.timeout_s,
     }
-
-
-def _restore(base_url: str | None, options: OpenAIOptions) -> Clients:
-    return Clients(base_url=base_url, api_key=None, client=None, async_client=None, options=options)

@@ -1,32 +1,44 @@
 """Embed through OpenAI's API, or any server that speaks it."""
 
 import asyncio
+import functools
 import importlib.util
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mrl_adapters import registry
-from mrl_adapters.embeddings.openai import drive
-from mrl_adapters.embeddings.openai.answers import Answer
+from mrl_adapters.embeddings.openai import driver
+from mrl_adapters.embeddings.openai.answers import Usage
 from mrl_adapters.embeddings.openai.clients import Clients
-from mrl_adapters.embeddings.openai.conversation import Flow, Terms, converse
 from mrl_adapters.embeddings.openai.options import OpenAIOptions
-from mrl_adapters.embeddings.openai.packing import Piece, assemble, cut, pack
-from mrl_adapters.embeddings.openai.tokens import Ruler, load_encoding
-from mrl_adapters.embeddings.openai.usage import Meter, Usage
+from mrl_adapters.embeddings.openai.packing import (
+    Piece,
+    TokenLimit,
+    assemble,
+    cut,
+    load_encoding,
+    pack,
+)
+from mrl_adapters.embeddings.openai.requests import Batch, Server, Steps, Terms, join
 from mrl_adapters.embeddings.shortening import as_lists, shorten
 from mrl_adapters.embeddings.texts import STAND_IN, text_list
-from mrl_adapters.errors import DimensionsError, EmbeddingError, MissingExtraError
+from mrl_adapters.errors import DimensionsError, MissingExtraError
 from mrl_adapters.vectors import FloatArray
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
 
+_COUNTING = threading.Lock()  # of usage; not an attribute, which could not be pickled
+
 
 class OpenAIEmbedder:
     """Embed through OpenAI's API, or any server that speaks it (vLLM, TEI, Ollama, LM Studio).
+
+    Which parameters a server takes, and how many texts at a time, is found out from what it
+    refuses, and remembered.
 
     Construction needs no key and makes no call. One object serves any number of threads and
     event loops.
@@ -66,19 +78,16 @@ class OpenAIEmbedder:
         self._wanted = dimensions
         self._options = options = options or OpenAIOptions()
         self._spec = registry.find(model)
-        self._terms = _terms(self._spec, dimensions, options)
-        self._clients = Clients(
-            base_url=base_url,
-            api_key=api_key,
-            client=client,
-            async_client=async_client,
-            options=options,
-        )
-        self._meter = Meter()
+        self._server = _server(self._spec, dimensions, options)
+        self._clients = Clients(base_url, api_key, client, async_client, options)
+        self._usage = Usage()
         self._width = _expected(self._spec)  # of unshortened vectors; learnt where not known
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model={self._model!r}, dimensions={self.dimensions})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_usage": Usage()}  # no use is counted twice
 
     @property
     def model(self) -> str:
@@ -98,7 +107,7 @@ class OpenAIEmbedder:
     @property
     def usage(self) -> Usage:
         """Requests made and tokens used by this object so far."""
-        return self._meter.total
+        return self._usage
 
     def embed_array(self, texts: list[str]) -> FloatArray:
         """Embed n texts into one float32 array of shape (n, dimensions).
@@ -138,9 +147,9 @@ class OpenAIEmbedder:
                 self._embed([STAND_IN], query=query)
             return self._zeros(len(texts))
         client = self._clients.sync()
-        patience = self._clients.patience(client, query=query)
-        answers = drive.run_all(self._flows(pieces), client, self._options.concurrency, patience)
-        return self._finish(pieces, answers, len(texts))
+        requests = self._requests(pieces, client, query=query)
+        parts = driver.run_all(requests, client, self._options.concurrency)
+        return self._finish(pieces, parts, len(texts))
 
     async def _aembed(self, texts: list[str], *, query: bool) -> FloatArray:
         client = await self._clients.current()
@@ -151,53 +160,46 @@ class OpenAIEmbedder:
             if texts and self.dimensions is None:
                 await self._aembed([STAND_IN], query=query)
             return self._zeros(len(texts))
-        patience = self._clients.patience(client, query=query)
-        answers = await drive.arun_all(
-            self._flows(pieces), client, self._options.concurrency, patience
-        )
-        return self._finish(pieces, answers, len(texts))
+        requests = self._requests(pieces, client, query=query)
+        parts = await driver.arun_all(requests, client, self._options.concurrency)
+        return self._finish(pieces, parts, len(texts))
 
     def _pieces(self, texts: list[str], *, query: bool) -> list[Piece]:
         spec, options = self._spec, self._options
-        limit = options.max_tokens or (spec.max_tokens if spec else None)
+        tokens = options.max_tokens or (spec.max_tokens if spec else None)
         prompt = ""
         if spec and options.prompts:
             prompt = spec.query_prompt if query else spec.document_prompt
-        return cut(texts, prompt, Ruler(limit, lambda: load_encoding(self._model)), options)
+        return cut(texts, prompt, TokenLimit(tokens, lambda: load_encoding(self._model)), options)
 
-    def _flows(self, pieces: Sequence[Piece]) -> list[Flow]:
-        return [
-            self._metered(
-                converse(
-                    self._model,
-                    [piece.text for piece in batch],
-                    self._terms,
-                    [piece.row for piece in batch],
-                )
-            )
-            for batch in pack(pieces, self._options)
-        ]
+    def _requests(
+        self, pieces: Sequence[Piece], client: "OpenAI | AsyncOpenAI", *, query: bool
+    ) -> list[Steps]:
+        spec, options = self._spec, self._options
+        body = options.query_body if query else options.document_body
+        fields = (spec.query_fields if query else spec.document_fields) if spec else {}
+        batch = functools.partial(
+            Batch,
+            self._model,
+            server=self._server,
+            patience=self._clients.patience(client, query=query),
+            count=self._count,
+            body={**options.extra_body, **(body or {})},
+            fields=fields if body is None else {},
+        )
+        batches = pack(pieces, self._server.batch_size, options.request_tokens)
+        return [batch(pieces=pieces).steps() for pieces in batches]
 
-    def _metered(self, flow: Flow) -> Flow:
-        # Counted as it comes: what was answered is paid for, even if another request then fails.
-        answer = yield from flow
-        self._meter.add(answer.usage)
-        return answer
+    def _count(self, usage: Usage) -> None:
+        with _COUNTING:
+            self._usage += usage
 
-    def _finish(self, pieces: Sequence[Piece], answers: list[Answer], count: int) -> FloatArray:
-        widths = {answer.vectors.shape[1] for answer in answers}
-        if len(widths) != 1:
-            msg = (
-                f"Model '{self._model}' answered with vectors of {sorted(widths)} dimensions, "
-                "expected one size. Check whether several servers stand behind base_url."
-            )
-            raise EmbeddingError(msg)
-        parts = [answer.vectors for answer in answers]
-        vectors = assemble(pieces, parts[0] if len(parts) == 1 else np.concatenate(parts), count)
-        self._check_width(widths.pop())
-        wanted = self._wanted or vectors.shape[1]
+    def _finish(self, pieces: Sequence[Piece], parts: list[FloatArray], count: int) -> FloatArray:
+        vectors = assemble(pieces, join(self._model, parts), count)
+        width = vectors.shape[1]
+        self._check_width(width)
         giver = f"The server's model '{self._model}'"
-        return shorten(vectors, wanted, spec=self._spec, giver=giver)
+        return shorten(vectors, self._wanted or width, spec=self._spec, giver=giver)
 
     def _check_width(self, width: int) -> None:
         if self._wanted is None:
@@ -224,22 +226,22 @@ def _expected(spec: registry.ModelSpec | None) -> int | None:
     return (spec.default_dimensions or spec.dimensions) if spec else None
 
 
-def _terms(
+def _server(
     spec: registry.ModelSpec | None, dimensions: int | None, options: OpenAIOptions
-) -> Terms:
-    """Decide what to ask the server for."""
+) -> Server:
+    """Decide what to ask a server for that has not answered yet."""
+    batch_size = min(options.batch_size, (spec and spec.max_batch) or options.batch_size)
     if dimensions is None or dimensions == _expected(spec):
-        return Terms(None, optional=False)
+        return Server(Terms(), batch_size)
     if dimensions < 1:
         msg = f"Asked for {dimensions} dimensions. Choose at least 1."
         raise DimensionsError(msg, found=dimensions, expected="at least 1")
-    by_server = options.truncation != "client"
-    if spec is None:
-        return Terms(dimensions if by_server else None, optional=options.truncation == "auto")
-    if by_server and spec.reduction in {"heads", "projection"}:
-        return Terms(dimensions, optional=False)  # the model itself makes the short vectors
-    spec.check(dimensions)
-    if options.truncation == "auto" and spec.reduction != "prefix":
-        by_server = False  # no server knows the recipe better than the registry
-    optional = options.truncation == "auto" and not spec.takes_dimensions
-    return Terms(dimensions if by_server else None, optional=optional)
+    by_server, optional = options.truncation != "client", options.truncation == "auto"
+    if spec and by_server and not spec.sliceable:
+        optional = False  # the model itself makes the short vectors
+    elif spec:
+        spec.check(dimensions)
+        # No server knows the recipe better than the registry.
+        by_server = by_server and not (optional and spec.reduction != "prefix")
+    field = spec.dimensions_field if spec else "dimensions"
+    return Server(Terms(dimensions if by_server else None, field, optional), batch_size)

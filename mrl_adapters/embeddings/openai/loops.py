@@ -2,7 +2,9 @@
 
 Connections belong to the loop they were opened in: a client used in two loops fails, and one that
 outlives its loop cannot close them. asyncio closes the async generators that were begun in a loop
-before it closes the loop itself; a suspended generator is thus the way to be called in time.
+before it closes the loop itself, and calls nobody else in time: hence a suspended generator. It
+must not be dropped with its embedder: that is often the last thing in ``asyncio.run``, which then
+cancels whatever was about to close the client.
 """
 
 import asyncio
@@ -16,9 +18,7 @@ if TYPE_CHECKING:
 
 
 class LoopClients:
-    """Give each event loop a client of its own.
-
-    A client is closed when its loop ends or when this object is no longer used, whichever is first.
+    """One client for each event loop, closed when its loop ends or this object is gone.
 
     Args:
         make: Makes a client. It must not refer to this object.
@@ -52,14 +52,12 @@ class _Lifetime:
         self._closing: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
-        """Have the running loop know of this client."""
         if self._generator is None:
             self._generator = self._live()
             _open.add(self)
             await anext(self._generator)
 
     def end(self) -> None:
-        """Begin to close the client, in its own loop."""
         self._closing = asyncio.ensure_future(self.client.close())
         self._closing.add_done_callback(self._closed)
 
@@ -79,7 +77,7 @@ class _Lifetime:
             _open.discard(self)
 
 
-# What keeps a client from being collected unclosed once nobody uses it any more.
+# Keeps clients from being collected unclosed once nobody uses them any more.
 _open: set[_Lifetime] = set()
 
 

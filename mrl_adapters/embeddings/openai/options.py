@@ -1,6 +1,7 @@
 """How an OpenAIEmbedder behaves."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from mrl_adapters.errors import ConfigurationError
@@ -16,7 +17,8 @@ class OpenAIOptions:
     Args:
         truncation: Who shortens the vectors: ``server`` (the ``dimensions`` parameter, anything
             else is an error), ``client`` (asks for the full size, slices here), or ``auto``
-            (asks the server where the model allows it, slices here where it does not obey).
+            (asks the server where the model allows it, slices here where it refuses or ignores
+            that; for models whose short vectors are slices).
         over_long: What happens to a text beyond the model's length: ``error``, ``truncate``
             (its end is lost) or ``split_average`` (its parts' vectors are averaged by length).
             With no tokeniser at hand (see `tokens`) ``error`` leaves the decision to the server,
@@ -24,8 +26,14 @@ class OpenAIOptions:
         empty: What happens to a blank text: ``skip`` (it is not sent, its vector is all zeros)
             or ``error``.
         prompts: Whether to put the model's prompts before the texts.
+        extra_body: Fields that every request carries besides, such as ``{"user": "..."}``. These
+            go before the registry's and are sent as they are, whatever the server says of them.
+        query_body: Fields that requests for questions carry, such as
+            ``{"input_type": "query"}``; None takes the registry's.
+        document_body: The same for stored texts.
         max_tokens: Longest input; None takes the registry's.
-        batch_size: Most texts a request, 1 to 2048.
+        batch_size: Most texts a request, 1 to 2048; fewer where the registry knows the server to
+            take fewer, or the server has said so.
         request_tokens: Most tokens a request, below OpenAI's 300,000.
         concurrency: Most requests at a time for one call.
         max_retries: How often a request that failed for the moment (429, 5xx, connection) is
@@ -40,6 +48,9 @@ class OpenAIOptions:
     over_long: Literal["error", "truncate", "split_average"] = "error"
     empty: Literal["error", "skip"] = "skip"
     prompts: bool = True
+    extra_body: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+    query_body: Mapping[str, Any] | None = dataclasses.field(default=None, hash=False)
+    document_body: Mapping[str, Any] | None = dataclasses.field(default=None, hash=False)
     max_tokens: int | None = None
     batch_size: int = _MAX_BATCH
     request_tokens: int = 280_000
@@ -61,6 +72,13 @@ class OpenAIOptions:
             _between("max_tokens", self.max_tokens, 1, 10_000_000)
         _between("max_retries", self.max_retries, 0, 1000)
         _between("timeout_s", self.timeout_s, 0.001, 1_000_000)
+        for name in ("extra_body", "query_body", "document_body"):
+            reserved = {"model", "input"} & set(getattr(self, name) or {})
+            if reserved:
+                msg = (
+                    f"{name} has {min(reserved)!r}, which the embedder itself sends. Leave it out."
+                )
+                raise ConfigurationError(msg)
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
