@@ -79,4 +79,21 @@ def test_only_what_the_makers_say_is_said_about_length_and_parameters():
     takes = {spec.name: spec.takes_dimensions for spec in specs if spec.name in openai}
     assert takes == {name: name != "text-embedding-ada-002" for name in openai}
     given = {spec.name: spec.default_dimensions for spec in specs if spec.default_dimensions}
-    assert given == {"voyage-4-large": 1024, "NovaSearch/stella_en_400M_v5": 1024}
+    thousand = ("voyage-4-large", "text-embedding-v4", "NovaSearch/stella_en_400M_v5")
+    assert given == dict.fromkeys(thousand, 1024)
+
+
+def test_only_what_their_servers_need_is_said_of_requests():
+    specs = [registry.get(name) for name in registry.names()]
+    sides = {spec.name: (spec.query_fields, spec.document_fields) for spec in specs}
+    assert {name: both for name, both in sides.items() if any(both)} == {
+        "jinaai/jina-embeddings-v3": ({"task": "retrieval.query"}, {"task": "retrieval.passage"}),
+        "embed-v4.0": ({"input_type": "search_query"}, {"input_type": "search_document"}),
+        "voyage-4-large": ({"input_type": "query"}, {"input_type": "document"}),
+        "nvidia/llama-3.2-nv-embedqa-1b-v2": ({"input_type": "query"}, {"input_type": "passage"}),
+    }
+    named = {spec.name: spec.dimensions_field for spec in specs}
+    assert {name for name, field in named.items() if field != "dimensions"} == {"voyage-4-large"}
+    assert named["voyage-4-large"] == "output_dimension"
+    limits = {spec.name: spec.max_batch for spec in specs if spec.max_batch}
+    assert limits == {"text-embedding-v3": 10, "text-embedding-v4": 10}
