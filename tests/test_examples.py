@@ -25,6 +25,7 @@ EXPECTED = {
     "rotation": r"plain +0\.\d+\n +rotated 0\.9",
     "quickstart": r"shutil\.copytree",
     "stock_store_on_edge": r"bake bread\?.*Sourdough",
+    "without_framework": r"0\.\d+ .*shutil\.copytree",
     "train_matryoshka": r"plain +64 +0\.\d+ .*matryoshka +64 +0\.\d+ +\d+\.\d%",
 }
 

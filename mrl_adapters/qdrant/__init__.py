@@ -9,8 +9,9 @@ from mrl_adapters.qdrant.contents import UnreadableContentWarning
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.mismatches import UnmetLayoutWarning
-from mrl_adapters.qdrant.opening import MissingShortVectorsWarning
+from mrl_adapters.qdrant.opening import MissingShortVectorsWarning, UnrotatedWarning
 from mrl_adapters.qdrant.plan import SearchPlan
+from mrl_adapters.qdrant.query import Search
 from mrl_adapters.qdrant.writing import ZeroVectorsWarning
 
 if TYPE_CHECKING:
@@ -30,9 +31,11 @@ __all__ = [
     "EdgeClient",
     "MatryoshkaCollection",
     "MissingShortVectorsWarning",
+    "Search",
     "SearchPlan",
     "UnmetLayoutWarning",
     "UnreadableContentWarning",
+    "UnrotatedWarning",
     "ZeroVectorsWarning",
     "audit",
     "connect",

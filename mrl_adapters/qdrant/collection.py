@@ -1,21 +1,34 @@
 """A two-stage collection: every conversation with Qdrant that the adapters need, as flows."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, TypeVar
 
 from numpy.typing import ArrayLike
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
 
 from mrl_adapters.arguments import require_list
 from mrl_adapters.qdrant.contents import Contents
-from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.filters import admitted, for_deletion
-from mrl_adapters.qdrant.flow import Flow, ask, bound, change
+from mrl_adapters.qdrant.flow import Flow, ask, bound, change, current_engine, is_refusal
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
-from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.opening import Opening
+from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout
+from mrl_adapters.qdrant.mismatches import warn_of_unmet
+from mrl_adapters.qdrant.opening import (
+    Asked,
+    Existing,
+    complete_indexes,
+    create,
+    fit_auto,
+    missing_error,
+    new_layout,
+    read_existing,
+    store_metadata,
+    warn_of_missing,
+)
 from mrl_adapters.qdrant.payload import plain_payloads
-from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys
+from mrl_adapters.qdrant.payload_keys import KEYS_KEY, AskedKeys, PayloadKeys, find_keys
 from mrl_adapters.qdrant.plan import Plan, SearchPlan
 from mrl_adapters.qdrant.points import (
     PointBatch,
@@ -27,6 +40,10 @@ from mrl_adapters.qdrant.query import Search, hits_of, search_request
 from mrl_adapters.qdrant.reading import every_id, read_by_ids, read_pages
 from mrl_adapters.qdrant.writing import ShardKey, store_points, warn_of_zeros
 from mrl_adapters.vectors import FloatArray
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 _DEFAULT_PLAN = SearchPlan()
 
@@ -61,19 +78,25 @@ class MatryoshkaCollection:
         layout_fields: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
+        self.contents = Contents(name)
+        """Reads its payloads; by its own keys once it is open."""
         _DEFAULT_PLAN.merge(plan)  # refuses unknown knobs now; what it changes may be saved
         self._plan = plan
-        self._opening = Opening(name, layout, model, payload_indexes, keys, layout_fields)
+        self._saved_plan: SearchPlan | None = None
+        self._asked = Asked(layout, dict(layout_fields or {}), model, keys)
+        self._opened: CollectionLayout | None = None
+        self._indexes = payload_indexes or {}
+        self._keys_to_store = False
 
     @property
     def layout(self) -> CollectionLayout | None:
         """The collection's own layout once it is open, before that the one asked for."""
-        return self._opening.layout
+        return self._opened or self._asked.layout
 
     @property
-    def contents(self) -> Contents:
-        """Reads its payloads; by its own keys once it is open."""
-        return self._opening.contents
+    def model(self) -> str | None:
+        """Name of the embedding model, where its embedder says."""
+        return self._asked.model
 
     @property
     def keys(self) -> PayloadKeys:
@@ -81,28 +104,21 @@ class MatryoshkaCollection:
         return self.contents.keys
 
     @property
-    def model(self) -> str | None:
-        """Name of the embedding model, where its embedder says."""
-        return self._opening.model
-
-    def learn_model(self, model: str) -> None:
-        """Take the name of a model where none was given, for a collection that is not open yet.
-
-        Args:
-            model: Who makes the vectors.
-        """
-        self._opening.learn_model(model)
-
-    @property
     def plan(self) -> SearchPlan:
         """How the collection is searched; one saved with it is known once it is open."""
         if isinstance(self._plan, SearchPlan):
             return self._plan
-        return (self._opening.saved_plan or _DEFAULT_PLAN).merge(self._plan)
+        return (self._saved_plan or _DEFAULT_PLAN).merge(self._plan)
+
+    def learn_model(self, model: str) -> None:
+        """Take the name of a model where none was given, for a collection that is not open yet."""
+        if self.model is None and self._opened is None:
+            self._asked = self._asked._replace(model=model)
 
     def save_plan(self, plan: SearchPlan) -> Flow[None]:
         """Store a plan with the collection: see :func:`mrl_adapters.evaluation.save_plan`."""
-        return self._opening.save_plan(plan)
+        yield from store_metadata(self.name, PLAN_KEY, asdict(plan))
+        self._saved_plan = plan
 
     def open(self, *, must_exist: bool = False) -> Flow[CollectionLayout | None]:
         """Check the collection against what was asked for, once.
@@ -116,7 +132,39 @@ class MatryoshkaCollection:
         Raises:
             CollectionMismatchError: It differs from what was asked for, or does not exist.
         """
-        return self._opening.open(must_exist=must_exist)
+        return (yield from self._open(must_exist=must_exist, ours=False))
+
+    def _open(self, *, must_exist: bool, ours: bool) -> Flow[CollectionLayout | None]:
+        if self._opened is not None:
+            return self._opened
+        existing = yield from self._read()
+        if existing is None:
+            if must_exist:
+                raise missing_error(self.name)
+            logger.info("Collection %r does not exist yet: nothing to find.", self.name)
+            self.contents.keys = (self._asked.keys or AskedKeys()).completed()
+            return None
+        if not ours and (wanted := self._asked.over(existing.layout)) is not None:
+            # An adapter's own indexes alone are no reason to change a collection.
+            if wanted.index_schemas() and (
+                yield from complete_indexes(self.name, self._indexed(wanted), existing.layout)
+            ):
+                existing = (yield from self._read()) or existing
+            warn_of_unmet(self.name, wanted, existing.layout, current_engine())
+        keys, asked = existing.keys, self._asked.keys
+        if keys is None and asked is not None:
+            keys = yield from find_keys(self.name, asked)
+            self._keys_to_store = asked.kept and existing.described and keys != PayloadKeys()
+        self.contents.keys = keys or PayloadKeys()
+        yield from warn_of_missing(self.name, existing.layout)
+        self._saved_plan, self._opened = existing.plan, existing.layout
+        return existing.layout
+
+    def _read(self) -> Flow[Existing | None]:
+        return read_existing(self.name, self._asked)
+
+    def _indexed(self, layout: CollectionLayout) -> CollectionLayout:
+        return replace(layout, payload_indexes={**self._indexes, **layout.payload_indexes})
 
     def ensure(
         self, dimensions: int, first_load: Sequence[FloatArray] = ()
@@ -125,13 +173,59 @@ class MatryoshkaCollection:
 
         Args:
             dimensions: Size of the vectors about to be stored.
-            first_load: Those vectors, as batches of shape (n, dimensions), for
-                ``rotation="auto"``.
+            first_load: Those vectors, as batches of shape (n, dimensions): what a layout with
+                ``rotation="auto"`` is fitted on.
 
         Returns:
             Its layout.
         """
-        return self._opening.ensure(dimensions, first_load)
+        opened = yield from self.open()
+        if opened is not None:
+            if self._keys_to_store:  # they were found out, and are about to be written by
+                yield from store_metadata(self.name, KEYS_KEY, self.keys.described())
+                self._keys_to_store = False
+            return opened
+        layout = new_layout(self.name, self._asked, dimensions)
+        layout = self._indexed(fit_auto(self.name, layout, first_load))
+        kept = self._asked.keys is not None and self._asked.keys.kept
+        ours = yield from create(self.name, layout, self.keys if kept else None)
+        # Another writer's is checked like any.
+        created = yield from self._open(must_exist=True, ours=ours)
+        assert created is not None  # noqa: S101 - must_exist
+        return created
+
+    def _use(
+        self,
+        act: Callable[[CollectionLayout], Flow[T]],
+        missing: T,
+        opening: Callable[[], Flow[CollectionLayout | None]] | None = None,
+    ) -> Flow[T]:
+        """Do something with the collection, and again if it has become another one since.
+
+        Replacing a rotation gives the short vectors other names, and a collection may be deleted
+        and made anew. Whoever had it open finds out by a refusal, and goes on with what there is.
+        While there is none, the result is ``missing``.
+        """
+        while True:
+            layout = yield from (opening or self.open)()
+            if layout is None:
+                return missing
+            try:
+                return (yield from act(layout))
+            except Exception as error:
+                if not (is_refusal(error) and (yield from self._is_outdated(layout))):
+                    raise
+
+    def _is_outdated(self, used: CollectionLayout) -> Flow[bool]:
+        """Return whether the collection is not what a request took it for; if so, forget it."""
+        if self._opened != used:  # another request has found out
+            return True
+        existing = yield from self._read()
+        if existing is not None and existing.layout == used:
+            return False
+        if self._opened == used:  # not opened again by another request meanwhile
+            self._opened = self._saved_plan = None
+        return True
 
     def add(
         self,
@@ -173,7 +267,7 @@ class MatryoshkaCollection:
             return 0
         names = [f"document {identifier!r}" for identifier in texts]
         payloads = plain_payloads(payloads, names)
-        wanted = self._opening.wanted
+        wanted = self._asked.layout
         full = checked_vectors(vectors, names, wanted.dimensions if wanted else None)
         without: list[str] = [] if zeros is None else zeros
 
@@ -185,7 +279,7 @@ class MatryoshkaCollection:
                 yield from store_points(self.name, batch, layout, without, shard_key, acknowledged)
             )
 
-        stored = yield from self._opening.use(store, lambda: self.ensure(full.shape[1], [full]))
+        stored = yield from self._use(store, 0, lambda: self.ensure(full.shape[1], [full]))
         if zeros is None:
             warn_of_zeros(self.name, without)
         return stored
@@ -221,24 +315,19 @@ class MatryoshkaCollection:
             how = self.plan.merge(plan)
             yield from bound(how.timeout_s)  # of a plan saved with the collection
 
-            def request(client: QdrantClient) -> list[models.QueryResponse]:
-                engine = engine_of(client)
-                return client.query_batch_points(
-                    self.name,
-                    requests=[
-                        search_request(each, layout, how, engine, self.name) for each in searches
-                    ],
-                    consistency=how.consistency,
-                    timeout=how.timeout_s,
+            engine = current_engine()
+            requests = [search_request(each, layout, how, engine, self.name) for each in searches]
+            answers = yield from ask(
+                lambda c: c.query_batch_points(
+                    self.name, requests, consistency=how.consistency, timeout=how.timeout_s
                 )
-
-            answers = yield from ask(request)
+            )
             return hits_of(answers, len(searches))
 
         if not searches:
             return []
         none: list[list[models.ScoredPoint]] = [[] for _ in searches]
-        return (yield from self._opening.use_existing(answer, none))
+        return (yield from self._use(answer, none))
 
     def get(
         self, ids: Sequence[DocumentId], *, with_vectors: models.WithVector = False
@@ -258,12 +347,8 @@ class MatryoshkaCollection:
         texts = id_texts(ids)
         if not texts:
             return []
-        found: list[models.Record] = []
-        return (
-            yield from self._opening.use_existing(
-                lambda _: read_by_ids(self.name, texts, with_vectors), found
-            )
-        )
+        none: list[models.Record] = []
+        return (yield from self._use(lambda _: read_by_ids(self.name, texts, with_vectors), none))
 
     def delete(
         self, ids: Sequence[DocumentId] | None = None, query_filter: models.Filter | None = None
@@ -294,7 +379,7 @@ class MatryoshkaCollection:
                 lambda c: c.delete(self.name, selector, wait=True, ordering=layout.ordering())
             )
 
-        yield from self._opening.use_existing(remove, None)
+        yield from self._use(remove, None)
 
     def scroll(
         self,
@@ -314,11 +399,9 @@ class MatryoshkaCollection:
             The points, by point id.
         """
         wanted = admitted(query_filter)
-        found: list[models.Record] = []
+        none: list[models.Record] = []
         return (
-            yield from self._opening.use_existing(
-                lambda _: read_pages(self.name, wanted, limit, with_vectors), found
-            )
+            yield from self._use(lambda _: read_pages(self.name, wanted, limit, with_vectors), none)
         )
 
     def count(self, query_filter: models.Filter | None = None) -> Flow[int]:
@@ -333,4 +416,4 @@ class MatryoshkaCollection:
             answer = yield from ask(lambda c: c.count(self.name, count_filter=wanted, exact=True))
             return answer.count
 
-        return (yield from self._opening.use_existing(count, 0))
+        return (yield from self._use(count, 0))

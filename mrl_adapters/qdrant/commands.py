@@ -35,6 +35,10 @@ def command(
     """
     client = CLIENT.get() if client is None else client
     if client is not None and engine_of(client) is LOCAL:
+        if verb == "tune":
+            collection = f"mrl_adapters.qdrant.MatryoshkaCollection({collection_name!r})"
+            opened = f"OpenCollection({collection}, mrl_adapters.qdrant.Driver(client))"
+            return f"mrl_adapters.evaluation.tune(mrl_adapters.evaluation.{opened})"
         sizes = f", stages={tuple(stages)}" if stages else ""
         full = f", full_name={full_name!r}" if full_name is not None else ""
         return f"mrl_adapters.qdrant.{verb}(client, {collection_name!r}{sizes}{full})"

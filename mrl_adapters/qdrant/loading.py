@@ -19,9 +19,9 @@ from numpy.typing import ArrayLike
 
 from mrl_adapters.qdrant.collection import MatryoshkaCollection
 from mrl_adapters.qdrant.companion import find_companion
-from mrl_adapters.qdrant.first_load import FIRST_LOAD
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId, derived_id, id_texts, original_id
+from mrl_adapters.qdrant.opening import FIRST_LOAD
 from mrl_adapters.qdrant.payload import plain_payloads
 from mrl_adapters.qdrant.points import checked_vectors
 from mrl_adapters.qdrant.writing import ShardKey, warn_of_zeros

@@ -3,6 +3,7 @@ import shlex
 import pytest
 from qdrant_client import AsyncQdrantClient, QdrantClient
 
+import mrl_adapters.evaluation
 from mrl_adapters.qdrant import connect
 from mrl_adapters.qdrant.commands import command, usual_stages
 
@@ -46,6 +47,15 @@ def test_for_the_local_mode_it_is_a_call(verb, call):
     client = QdrantClient(":memory:")
     line = command(verb, "docs", stages=(8,), full_name="dense", client=client)
     assert line == f"mrl_adapters.qdrant.{call}"
+
+
+def test_for_the_local_mode_tuning_is_a_call_of_evaluation(monkeypatch):
+    client = QdrantClient(":memory:")
+    line = command("tune", "docs", "--save", client=client)
+    monkeypatch.setattr(mrl_adapters.evaluation, "tune", lambda store: store)
+    store = eval(line)  # noqa: S307 - the line is to be run as it stands
+    assert store.collection.name == "docs"
+    assert store.driver.client is client
 
 
 @pytest.mark.parametrize(("dimensions", "stages"), [(1536, (256,)), (32, (16,)), (1, (1,))])

@@ -20,8 +20,8 @@ from mrl_adapters.qdrant import (
 )
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.driver import Client
-from mrl_adapters.qdrant.first_load import FIRST_LOAD, UnrotatedWarning
 from mrl_adapters.qdrant.loading import Load
+from mrl_adapters.qdrant.opening import FIRST_LOAD, UnrotatedWarning
 from mrl_adapters.qdrant.points import derive
 from mrl_adapters.qdrant.query import Search
 from mrl_adapters.qdrant.rotation import (

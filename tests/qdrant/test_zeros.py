@@ -16,8 +16,8 @@ from mrl_adapters.qdrant import (
     audit,
 )
 from mrl_adapters.qdrant.driver import Client
-from mrl_adapters.qdrant.first_load import UnrotatedWarning
 from mrl_adapters.qdrant.loading import Load
+from mrl_adapters.qdrant.opening import UnrotatedWarning
 from mrl_adapters.qdrant.query import Search
 
 Drive = Callable[..., Any]
