@@ -67,7 +67,8 @@ class Asked(NamedTuple):
         if not self.fields:
             return self.layout
         compared = ("dimensions", "stages", "distance", "model", "reduction", "rotation")
-        return CollectionLayout(**{name: getattr(layout, name) for name in compared} | self.fields)
+        kept = {name: getattr(layout, name) for name in compared}
+        return CollectionLayout(**{**kept, **self.fields})
 
 
 def read_existing(name: str, asked: Asked) -> Flow[Existing | None]:
