@@ -12,7 +12,6 @@ from qdrant_client import models
 
 from mrl_adapters.edge import EdgeClient
 
-
 _MEMORY = Path("/dev/shm")  # noqa: S108  # not everywhere; a folder of its own is made in it
 _ENOUGH_BYTES = 8 << 30  # stores of which each file has room in memory, holes included
 

@@ -4,6 +4,7 @@ import math
 from collections import UserList, deque
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qdrant_client import models
 
-from mrl_adapters.edge import EdgeClient
+from mrl_adapters.edge import EdgeClient, limits
 from mrl_adapters.edge.limits import (
     MAX_FILTER_CONDITIONS,
     MAX_FILTER_DEPTH,
@@ -342,6 +343,7 @@ def self_holding() -> models.Filter:
 LEVELS = {"must": 2, "should": 2, "must_not": 2, "min_should": 3, "nested": 4}
 
 
+@cache
 def deep_filter(kind: str, deep: int) -> models.Filter:
     inner: Any = models.Filter.model_construct(must=[field(match=models.MatchValue(value=-1))])
     for _ in range(deep):
@@ -350,7 +352,10 @@ def deep_filter(kind: str, deep: int) -> models.Filter:
 
 
 @pytest.mark.parametrize("door", FILTER_DOORS)
-def test_a_filter_that_the_log_cannot_keep_changes_nothing(docs: EdgeClient, door: str) -> None:
+def test_a_filter_that_the_log_cannot_keep_changes_nothing(
+    docs: EdgeClient, door: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_FILTER_CONDITIONS", 1_000)
     before = state(docs)
     for kind, levels in LEVELS.items():
         for deep in (MAX_FILTER_DEPTH // levels + 1, 5_000):
@@ -359,10 +364,17 @@ def test_a_filter_that_the_log_cannot_keep_changes_nothing(docs: EdgeClient, doo
     for endless in (self_holding, doubled):
         with pytest.raises(ConfigurationError, match=r"nested too deeply|conditions"):
             FILTER_DOORS[door](docs, endless())
-    many = [field(is_null=True)] * MAX_FILTER_CONDITIONS
-    with pytest.raises(ConfigurationError, match="more than 100,000 conditions"):
+    many = [field(is_null=True)] * 1_000
+    with pytest.raises(ConfigurationError, match="more than 1,000 conditions"):
         FILTER_DOORS[door](docs, models.Filter.model_construct(should=many))
     assert state(docs) == before
+
+
+def test_a_filter_may_have_many_conditions_but_not_any_number(docs: EdgeClient) -> None:
+    many = [field(is_null=True)] * (MAX_FILTER_CONDITIONS - 1)
+    assert docs.count("docs", models.Filter.model_construct(should=many)).count == 0
+    with pytest.raises(ConfigurationError, match="more than 100,000 conditions"):
+        docs.count("docs", models.Filter.model_construct(should=[*many, many[0]]))
 
 
 POLYGON = models.GeoLineString(
