@@ -51,7 +51,7 @@ class MRLError(Exception):
         self.collection = collection
         self.found = found
         self.expected = expected
-        self.path = None if path is None else os.fspath(path)
+        self.path: str | None = None if path is None else os.fspath(path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Remade without __init__: a subclass may compose its message from other arguments.
@@ -71,7 +71,7 @@ class MissingExtraError(MRLError, ImportError):
     def __init__(self, package: str, extra: str) -> None:
         """Compose the message from what is missing and what installs it."""
         super().__init__(f"{package} is not installed. Run: pip install 'mrl-adapters[{extra}]'")
-        self.name = package
+        self.name: str | None = package
         self.package = package
         self.extra = extra
 

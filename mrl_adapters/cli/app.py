@@ -48,7 +48,7 @@ class _OneLineErrors(TyperGroup):
                 _fail(f"{_told(error)}. Check the server's address, its key and its state.")
 
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     cls=_OneLineErrors,
     name="mrl-adapters",
     no_args_is_help=True,

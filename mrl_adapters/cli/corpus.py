@@ -36,11 +36,13 @@ class Corpus:
     """
 
     def __init__(self, client: EdgeClient, sources: Path | None = None) -> None:
-        self.embedder = WordLlamaEmbedder()
-        self.layout = CollectionLayout(self.embedder.dimensions, STAGES, model=self.embedder.model)
+        self.embedder: WordLlamaEmbedder = WordLlamaEmbedder()
+        self.layout: CollectionLayout = CollectionLayout(
+            self.embedder.dimensions, STAGES, model=self.embedder.model
+        )
         self._client = client
         self._sources = sources
-        self.store = self._new_store()
+        self.store: MatryoshkaVectorStore = self._new_store()
         self._mark()
         # Everything that decides what the index holds, without reading the texts themselves.
         self._made_of: dict[str, object] = {

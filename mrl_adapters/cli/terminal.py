@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from mrl_adapters.progress import Progress as PhaseProgress
     from mrl_adapters.progress import ProgressCallback
 
-output = Console()
+output: Console = Console()
 """For results."""
-errors = Console(stderr=True, soft_wrap=True)
+errors: Console = Console(stderr=True, soft_wrap=True)
 """For everything else: a pipe then carries results only."""
 
 # What readers copy: a command, up to the end of its sentence; a call or a tuple with what belongs

@@ -28,7 +28,7 @@ from mrl_adapters.edge.shard import Shard
 from mrl_adapters.edge.space import Size, Space, nothing
 from mrl_adapters.errors import EngineError
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _PAGE = 1_000
 _UNREADABLE = "Failed to deserialize payload"

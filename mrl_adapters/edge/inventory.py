@@ -76,7 +76,7 @@ class Inventory:
         self._files: dict[str, _File] = {}
         self._since = _UNKNOWN
         self._engine = ""
-        self.revision = 0
+        self.revision: int = 0
         """Of the settings that belong to it."""
         self.points: int | None = None
         """How many there were; None before anything was noted."""

@@ -19,7 +19,7 @@ from typing import IO
 
 from mrl_adapters.errors import EngineError
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 LOCK_FILE = ".lock"
 

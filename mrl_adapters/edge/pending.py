@@ -26,7 +26,8 @@ class Pending:
     def __init__(self, folder: Path) -> None:
         self._path = folder / PENDING_FILE
         self._build_from = math.inf
-        self.count = self._saved = self._read()
+        self._saved = self._read()
+        self.count: int = self._saved
 
     def _read(self) -> int:
         """Return the saved count; a lost one only delays a build."""

@@ -36,7 +36,7 @@ class ReadingCopy:
         place = Path(tempfile.gettempdir())
         files = list(collection_entries(original))
         _check_room(original, place, files)
-        self.folder = Path(tempfile.mkdtemp(prefix="mrl-adapters-"))
+        self.folder: Path = Path(tempfile.mkdtemp(prefix="mrl-adapters-"))
         self._end = weakref.finalize(self, _remove_copy, self.folder, os.getpid())
         try:
             for source, target in files:

@@ -20,7 +20,7 @@ from mrl_adapters.edge.files import read_json, write_json
 from mrl_adapters.edge.log_repair import HarmedLog, has_lost_bounds
 from mrl_adapters.edge.settings import Change
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 def load_shard(path: Path, settings: models.CreateCollection) -> edge.EdgeShard:

@@ -20,7 +20,7 @@ from mrl_adapters.edge.inventory import Inventory, Since
 from mrl_adapters.edge.paths import INVENTORY_FILE, SETTINGS_FILE
 from mrl_adapters.errors import EngineError
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _TOLD = 3  # differences in a message
 

@@ -47,7 +47,7 @@ class Shard:
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self._folder = folder
         self._path = folder / SHARD_FOLDER
         self._state = _State.UNSETTLED

@@ -41,7 +41,7 @@ from mrl_adapters.edge.paths import (
 )
 from mrl_adapters.errors import EngineError
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Storage:

@@ -79,11 +79,11 @@ class Searcher:
         self._driver = store.driver
         self._filter = query_filter
         self.k = k
-        self.base = store.collection.plan
+        self.base: SearchPlan = store.collection.plan
         layout = self._driver.run(self._collection.open(must_exist=True))
         assert layout is not None  # noqa: S101 - must_exist
         self.layout: CollectionLayout = layout
-        self.points = self._driver.run(self._collection.count(query_filter))
+        self.points: int = self._driver.run(self._collection.count(query_filter))
 
     def point_ids(self) -> list[models.ExtendedPointId]:
         """List the ids of all points that pass the filter, in the engine's order."""

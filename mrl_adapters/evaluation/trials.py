@@ -81,7 +81,9 @@ class Trials:
         self._queries = queries
         self._share = share
         self._progress = progress
-        self.truth = searcher.truth(queries, self._meter("searching exactly", share.total).reach)
+        self.truth: Truth = searcher.truth(
+            queries, self._meter("searching exactly", share.total).reach
+        )
 
     def explore(self, chains: Sequence[Chain], target: float) -> list[list[Trial]]:
         """Try each chain's plans on the pilot queries, to some steps beyond the target.

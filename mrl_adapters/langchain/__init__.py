@@ -4,8 +4,8 @@ from mrl_adapters.errors import MissingExtraError
 
 try:
     import langchain_core  # noqa: F401 - tells a missing extra from a broken module of ours
-except ImportError as error:
-    raise MissingExtraError("langchain-core", "langchain") from error
+except ImportError as _error:
+    raise MissingExtraError("langchain-core", "langchain") from _error
 
 from mrl_adapters.langchain.embeddings import MatryoshkaEmbeddings, OpenAIMatryoshkaEmbeddings
 from mrl_adapters.langchain.retriever import MatryoshkaRetriever

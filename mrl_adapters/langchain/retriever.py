@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForRetrieverRun,
@@ -69,7 +69,7 @@ class MatryoshkaRetriever(BaseRetriever):
             chain = {"context": retriever, "question": RunnablePassthrough()} | prompt | llm
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     vectorstore: MatryoshkaVectorStore
     # Checked below, as a call's options are: pydantic would make 1 of True, a Filter of a dict over

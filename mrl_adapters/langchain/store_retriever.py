@@ -1,7 +1,7 @@
 """The retriever that ``store.as_retriever()`` gives: LangChain's own, with nothing dropped."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForRetrieverRun,
@@ -24,7 +24,7 @@ from mrl_adapters.langchain.options import (
 class StoreRetriever(VectorStoreRetriever):
     """Search a store with ``search_kwargs``; a call's own options go before them."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     @override
     def _get_relevant_documents(

@@ -21,7 +21,7 @@ from mrl_adapters.qdrant.payload import PlainPayloads
 from mrl_adapters.qdrant.points import checked_vectors
 from mrl_adapters.qdrant.writing import put_back
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _BATCH = 1_024
 # Points of about 50 KB each; of a larger document the old form is not kept.

@@ -1,12 +1,16 @@
 """The client that maintenance works with: it repeats what fails in passing, and reads in pages."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from qdrant_client import QdrantClient, models
 
 from mrl_adapters.qdrant.driver import Client, Driver
-from mrl_adapters.qdrant.flow import ask
+from mrl_adapters.qdrant.engine import Engine
+from mrl_adapters.qdrant.flow import Flow, ask
+
+T = TypeVar("T")
 
 PointId: TypeAlias = models.ExtendedPointId
 Records: TypeAlias = list[models.Record]
@@ -35,10 +39,15 @@ class RetryingClient(_Methods):
     def __init__(self, client: Client) -> None:
         self.wrapped = client
         self._driver = Driver(client)
-        self.engine = self._driver.engine
-        self.run = self._driver.run
-        """Has a conversation that the core offers."""
-        self.alone = self._driver.alone
+        self.engine: Engine = self._driver.engine
+
+    def run(self, flow: Flow[T]) -> T:
+        """Carry out a conversation that the core offers."""
+        return self._driver.run(flow)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other operations of an embedded client waiting for the length of a block."""
+        return self._driver.alone()
 
     def __getattr__(self, name: str) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:

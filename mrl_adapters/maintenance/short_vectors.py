@@ -91,7 +91,7 @@ class ShortVectors:
         self._name = collection_name
         self._layout = layout
         self._sizes = {layout.stage_name(stage): stage for stage in layout.stages}
-        self.names = list(self._sizes)
+        self.names: list[str] = list(self._sizes)
         self._read_names = [layout.full_name, *self.names]
         prefix_is_enough = (
             layout.distance == "Cosine" and layout.reduction == "prefix" and not layout.rotation

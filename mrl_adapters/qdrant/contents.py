@@ -57,7 +57,7 @@ class Contents:
 
     def __init__(self, collection_name: str, keys: PayloadKeys | None = None) -> None:
         self._collection_name = collection_name
-        self.keys = keys or PayloadKeys()
+        self.keys: PayloadKeys = keys or PayloadKeys()
         self._told = False
 
     def text_and_metadata(

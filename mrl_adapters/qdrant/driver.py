@@ -10,7 +10,7 @@ from qdrant_client import AsyncQdrantClient, QdrantClient
 
 from mrl_adapters.edge import EdgeClient
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.engine import engine_of
+from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import CLIENT, Flow, Rest, Step, changes
 from mrl_adapters.qdrant.server import IN_PROCESS, Link, Writes, twin_of, writes_of
 from mrl_adapters.qdrant.turns import Turns
@@ -54,7 +54,7 @@ class Driver:
             raise ConfigurationError(msg)
         self.client = client
         self.async_client = async_client
-        self.engine = engine_of(client or async_client)
+        self.engine: Engine = engine_of(client or async_client)
         """What the flows are carried out by."""
         self._turns = turns_of(client)
 
