@@ -44,26 +44,19 @@ ROWS: tuple[ModelSpec, ...] = (
         note="Its API rejects `dimensions`.",
         source="https://platform.openai.com/docs/api-reference/embeddings/create",
     ),
-    ModelSpec(
-        "text-embedding-v4",
-        2048,
-        nested=(1536, 1024, 768, 512, 256, 128, 64),
-        max_tokens=8192,
-        takes_dimensions=True,
-        default_dimensions=1024,
-        max_batch=10,
-        note="DashScope; of the Qwen3-Embedding series.",
-        source="https://www.alibabacloud.com/help/en/model-studio/text-embedding-synchronous-api",
-    ),
-    ModelSpec(
-        "text-embedding-v3",
-        1024,
-        nested=(768, 512, 256, 128, 64),
-        max_tokens=8192,
-        takes_dimensions=True,
-        max_batch=10,
-        note="DashScope.",
-        source="https://www.alibabacloud.com/help/en/model-studio/text-embedding-synchronous-api",
+    *(
+        ModelSpec(
+            f"text-embedding-{version}",
+            dimensions,
+            nested=(*larger, 768, 512, 256, 128, 64),
+            max_tokens=8192,
+            takes_dimensions=True,
+            default_dimensions=1024 if larger else None,
+            max_batch=10,
+            note="DashScope takes 10 texts a request, and gives 1024 dimensions unless asked.",
+            source="https://www.alibabacloud.com/help/en/model-studio/text-embedding-synchronous-api",
+        )
+        for version, dimensions, larger in (("v4", 2048, (1536, 1024)), ("v3", 1024, ()))
     ),
     ModelSpec(
         "nomic-ai/nomic-embed-text-v1.5",
