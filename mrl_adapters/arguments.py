@@ -18,17 +18,7 @@ _SHOWN = 60
 
 
 def require_list(values: Iterable[T], name: str, kind: str, *, one: type = str) -> Iterable[T]:
-    """Return what was given, if it is a list or anything else that is read one by one.
-
-    Args:
-        values: A list, tuple, set, array, generator and so on.
-        name: What it is called in the message.
-        kind: What it should hold, in the plural.
-        one: The class of one of them, which is refused even where it can be read one by one.
-
-    Raises:
-        ConfigurationError: It is one string, one ``one``, one document or node, or a number.
-    """
+    """Return what was given, if it is a list or anything else that is read one by one."""
     if isinstance(values, list):
         return values
     given: Any = values
@@ -41,17 +31,7 @@ def require_list(values: Iterable[T], name: str, kind: str, *, one: type = str) 
 
 
 def require_members(values: Iterable[T], name: str, one: type, instead: str) -> Iterator[T]:
-    """Yield what was given, as long as each is of one class.
-
-    Args:
-        values: A list, or anything else that is read one by one.
-        name: What it is called in the message.
-        one: The class.
-        instead: What helps with something else.
-
-    Raises:
-        ConfigurationError: It is no list, or the next one in it is of another class.
-    """
+    """Yield what was given, as long as each is of one class."""
     for place, each in enumerate(require_list(values, name, f"{one.__name__}s")):
         if not isinstance(each, one):
             msg = f"{name}[{place}] is {_shown(each)}, expected a {one.__name__}. {instead}"
@@ -71,16 +51,7 @@ MOST = 2**31 - 1
 
 
 def refuse_unknown(whose: str, given: Mapping[str, Any], known: Collection[str]) -> None:
-    """Refuse options that nobody reads, a misspelt one say.
-
-    Args:
-        whose: What was given them, as the subject of the message.
-        given: The options.
-        known: The names that there are, in the order in which to list them.
-
-    Raises:
-        ConfigurationError: There is another.
-    """
+    """Refuse options that nobody reads, a misspelt one say."""
     unknown = [name for name in given if name not in known]
     if not unknown:
         return
@@ -92,16 +63,7 @@ def refuse_unknown(whose: str, given: Mapping[str, Any], known: Collection[str])
 
 
 def whole(name: str, value: object, least: int = 1) -> int:
-    """Read a whole number: Python's or NumPy's, no truth value, no text, no fraction.
-
-    Args:
-        name: The option, for the message.
-        value: What was given.
-        least: The smallest allowed.
-
-    Raises:
-        ConfigurationError: It is none, or out of range.
-    """
+    """Read a whole number: Python's or NumPy's, no truth value, no text, no fraction."""
     if type(value) is int and least <= value <= MOST:
         return value
     if not isinstance(value, bool) and isinstance(value, numbers.Integral):
@@ -114,18 +76,7 @@ def whole(name: str, value: object, least: int = 1) -> int:
 def number(
     name: str, value: object, expected: str, least: float = -math.inf, most: float = math.inf
 ) -> float:
-    """Read a finite number: Python's or NumPy's, no truth value, no text.
-
-    Args:
-        name: The option, for the message.
-        value: What was given.
-        expected: What would be right, for the message.
-        least: The smallest allowed.
-        most: The greatest allowed.
-
-    Raises:
-        ConfigurationError: It is none, is NaN or infinite, or is out of range.
-    """
+    """Read a finite number: Python's or NumPy's, no truth value, no text."""
     if type(value) is float and math.isfinite(value) and least <= value <= most:
         return value
     if not isinstance(value, bool) and isinstance(value, numbers.Real):
@@ -137,15 +88,7 @@ def number(
 
 
 def flag(name: str, value: object) -> bool:
-    """Read a truth value: True or False, Python's or NumPy's.
-
-    Args:
-        name: The option, for the message.
-        value: What was given.
-
-    Raises:
-        ConfigurationError: It is something else.
-    """
+    """Read a truth value: True or False, Python's or NumPy's."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     raise _wrong(name, value, "True or False")

@@ -61,19 +61,11 @@ class Meter:
         self._tell()
 
     def step(self, count: int = 1) -> None:
-        """Count more as done.
-
-        Args:
-            count: How many more.
-        """
+        """Count more as done."""
         self.reach(self._done + count)
 
     def reach(self, done: int) -> None:
-        """Count so many as done.
-
-        Args:
-            done: How many, since the phase began.
-        """
+        """Count so many as done."""
         if done != self._done:
             self._done = done
             self._tell()

@@ -273,11 +273,7 @@ def _upsert(
 
 
 def describe(setting: Setting) -> str:
-    """Describe a setting in few words.
-
-    Args:
-        setting: One of a contender's chains.
-    """
+    """Describe a setting in few words."""
     if setting is None:
         return "no choice"
     if isinstance(setting, int):

@@ -219,11 +219,7 @@ class StockLlamaIndex:
 
 
 def framework_contenders(stages: tuple[int, ...]) -> list[Contender]:
-    """List the stores whose packages are installed.
-
-    Args:
-        stages: Sizes of our stores' short vectors.
-    """
+    """List the stores whose packages are installed."""
     stores: list[Contender] = [
         OurLangChain(stages),
         StockLangChain(),

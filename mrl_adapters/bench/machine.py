@@ -36,11 +36,7 @@ def _processor() -> str:
 
 
 def resident_bytes() -> int:
-    """Measure this process's resident memory, pages of mapped files included.
-
-    Raises:
-        MissingExtraError: psutil is not installed.
-    """
+    """Measure this process's resident memory, pages of mapped files included."""
     try:
         import psutil
     except ImportError as error:

@@ -60,10 +60,6 @@ class Judge:
 
         Scores are computed anew from the float32 vectors, so that equals are told fairly and a
         store's own rounding is judged like everybody's.
-
-        Args:
-            rows: The queries.
-            ids: What was found for each, best first.
         """
         found = np.full((len(rows), self.k), -1, dtype=np.int64)
         for place, names in enumerate(ids):
@@ -92,13 +88,6 @@ def explore(
     target: float,
 ) -> list[Tried]:
     """Try settings of rising effort until each chain reaches the target.
-
-    Args:
-        worker: The contender, opened.
-        chains: Its settings.
-        judge: Knows the truth.
-        rows: The tuning queries.
-        target: The highest overlap that is asked for.
 
     Returns:
         What was tried, in the order of trying.
@@ -134,21 +123,11 @@ def _answer(
 
 
 def cheapest(tried: Sequence[Tried], target: float) -> Tried | None:
-    """Choose the fastest setting that reaches a target; None where none does.
-
-    Args:
-        tried: What :func:`explore` tried.
-        target: The overlap to reach.
-    """
+    """Choose the fastest setting that reaches a target; None where none does."""
     reaching = [trial for trial in tried if trial.reaches(target)]
     return min(reaching, key=lambda trial: trial.p50_s, default=None)
 
 
 def highest(tried: Sequence[Tried], targets: Sequence[float]) -> float | None:
-    """Choose the highest target that some setting reaches; None where none does.
-
-    Args:
-        tried: What :func:`explore` tried.
-        targets: The overlaps to choose from.
-    """
+    """Choose the highest target that some setting reaches; None where none does."""
     return max((target for target in targets if cheapest(tried, target) is not None), default=None)

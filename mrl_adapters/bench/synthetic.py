@@ -22,12 +22,6 @@ def nested_vectors(
 ) -> Iterator[FloatArray]:
     """Draw unit vectors whose leading numbers matter most, in blocks of bounded size.
 
-    Args:
-        count: How many vectors.
-        dimensions: Their size.
-        topics: How many centres they are drawn around; see :func:`topics_of`.
-        seed: Draws topics and vectors: the same seed, the same vectors, however many are taken.
-
     Yields:
         Blocks of float32, shape (at most 4,096, dimensions).
     """
@@ -45,9 +39,5 @@ def nested_vectors(
 
 
 def topics_of(count: int) -> int:
-    """Count the topics of so many texts: about a hundred texts each.
-
-    Args:
-        count: How many texts.
-    """
+    """Count the topics of so many texts: about a hundred texts each."""
     return max(1, count // _TEXTS_A_TOPIC)

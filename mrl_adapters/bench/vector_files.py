@@ -22,10 +22,6 @@ def open_vectors(source: Path) -> tuple[int, Iterator[FloatArray]]:
 
     Returns:
         n, and the vectors as float32 blocks in their order.
-
-    Raises:
-        ConfigurationError: It is of another kind, or holds no vectors.
-        MissingExtraError: pyarrow, which reads .parquet, is not installed.
     """
     kinds = {".npy": _open_npy, ".parquet": _open_parquet}
     if source.suffix.lower() not in kinds:

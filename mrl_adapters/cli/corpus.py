@@ -69,12 +69,7 @@ class Corpus:
         return list(docstrings(self._sources))
 
     def index(self, entries: Sequence[Docstring], progress: ProgressCallback) -> None:
-        """Index docstrings in place of what is there.
-
-        Args:
-            entries: The docstrings.
-            progress: Called with a Progress after each batch.
-        """
+        """Index docstrings in place of what is there."""
         if self._mark() is not None:
             self._client.delete_collection(NAME)
         # Made here, and not by the store: it bears the mark from its first moment.
@@ -94,9 +89,6 @@ class Corpus:
 
     def sentences(self, count: int) -> list[str]:
         """Take sentences to search with: the first of the bodies, which are not indexed.
-
-        Args:
-            count: How many at most.
 
         Returns:
             The same ones every time: points come in the order of their ids, which are hashes.

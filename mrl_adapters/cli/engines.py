@@ -32,11 +32,6 @@ def open_client(
         url: Address of a server, instead.
         api_key: The server's key; of no use with a path, where it may come from the environment.
         make: Whether the folder may be made: only what puts a first document into it may.
-
-    Raises:
-        ConfigurationError: Both path and url are given.
-        EngineError: Another process has the path open, it holds something that is not ours, or
-            nothing is there.
     """
     if url is None:
         folder = path or platformdirs.user_data_path("mrl-adapters") / "collections"
@@ -64,14 +59,7 @@ def open_client(
 def open_target(
     path: Path | None, url: str | None, api_key: str | None, *, dry_run: bool
 ) -> Iterator[Client]:
-    """Open the engine that a copy goes to; a dry run makes no folder there.
-
-    Args:
-        path: Folder of the embedded engine.
-        url: Address of a server, instead.
-        api_key: The server's key.
-        dry_run: Whether nothing is to be written.
-    """
+    """Open the engine that a copy goes to; a dry run makes no folder there."""
     if dry_run and path is not None and url is None and not store_at(path):
         with TemporaryDirectory() as nothing, connect(path=nothing) as empty:
             yield empty
@@ -81,16 +69,7 @@ def open_target(
 
 
 def make_embedder(name: str) -> Embedder:
-    """Make the embedder of a name, as the options and collections spell it.
-
-    Args:
-        name: ``wordllama``, ``openai:NAME``, ``sentence-transformers:NAME``, or a model's own
-            name as a collection keeps it.
-
-    Raises:
-        UnknownModelError: It does not say who runs that model.
-        MissingExtraError: The embedder's package is not installed.
-    """
+    """Make the embedder of a name, as the options and collections spell it."""
     provider, _, model = name.partition(":")
     if provider == "openai" and model:
         return OpenAIEmbedder(model)
@@ -113,14 +92,7 @@ def make_embedder(name: str) -> Embedder:
 def read_collection(client: Client, name: str) -> CollectionLayout | None:
     """Read what a collection says of itself.
 
-    Args:
-        client: Where it is.
-        name: Its name.
-
     Returns:
         Its layout, None if it does not exist.
-
-    Raises:
-        CollectionMismatchError: It is not a two-stage collection.
     """
     return Driver(client).run(MatryoshkaCollection(name).open())

@@ -58,14 +58,7 @@ class SourceFile:
 
 
 def read_file(path: Path) -> SourceFile:
-    """Read a file and cut it into passages.
-
-    Args:
-        path: Ends in .txt, .md or .jsonl.
-
-    Raises:
-        ConfigurationError: It cannot be read: no permission, not UTF-8, not JSON lines.
-    """
+    """Read a file and cut it into passages."""
     text = read_text(path)
     suffix = path.suffix.lower()
     documents = (
@@ -79,14 +72,7 @@ def read_file(path: Path) -> SourceFile:
 
 
 def read_text(path: Path) -> str:
-    """Read a text file.
-
-    Args:
-        path: The file, in UTF-8, with or without a byte order mark.
-
-    Raises:
-        ConfigurationError: It cannot be read.
-    """
+    """Read a text file."""
     try:
         # Opening a pipe would wait for somebody to write into it.
         if not stat.S_ISREG(path.stat().st_mode):

@@ -77,12 +77,7 @@ class FileIndex:
         self._store = store
 
     def update(self, paths: Sequence[Path], progress: ProgressCallback | None = None) -> Outcome:
-        """Bring files in; those that the collection holds as they are stay untouched.
-
-        Args:
-            paths: Absolute paths. One that cannot be read is skipped: what is held of it stays.
-            progress: Called with a Progress after each file, or batch of files.
-        """
+        """Bring files in; those that the collection holds as they are stay untouched."""
         outcome = Outcome()
         meter = Meter("indexing files", len(paths), progress)
         waiting: list[SourceFile] = []
@@ -113,15 +108,7 @@ class FileIndex:
         return outcome
 
     def remove_missing(self, found: Found, outcome: Outcome, *, emptied: bool = False) -> None:
-        """Delete the passages of files that are gone for certain.
-
-        Args:
-            found: What lies below the given folders; files elsewhere are none of this run's
-                business.
-            outcome: Told which files' passages were deleted, and which folders were left alone.
-            emptied: Whether to believe a folder that is empty now, though an unmounted one looks
-                the same.
-        """
+        """Delete the passages of files that are gone for certain."""
         # Every file that has passages has a first one.
         collection = self._store.collection
         firsts = self._store.driver.run(collection.scroll(self._filter(passage=0)))

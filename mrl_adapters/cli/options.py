@@ -134,15 +134,8 @@ JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.
 def parse_sizes(text: str, option: str = "--stages") -> tuple[int, ...]:
     """Read sizes between commas.
 
-    Args:
-        text: Such as ``64,256``.
-        option: Where it was given, for the message.
-
     Returns:
         The sizes, in the order given.
-
-    Raises:
-        typer.BadParameter: It is no list of whole numbers from 1 on.
     """
     try:
         sizes = tuple(int(part) for part in text.split(","))

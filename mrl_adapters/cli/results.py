@@ -27,13 +27,7 @@ class Hit:
 
 
 def answered(question: str, hits: Sequence[Hit], *, lines: int = 1) -> RenderableType:
-    """Lay out the results of one question.
-
-    Args:
-        question: The question.
-        hits: The results, best first.
-        lines: How many lines the snippet of a result may take.
-    """
+    """Lay out the results of one question."""
     heading = Text(question, style="bold")
     if not hits:
         return Group(heading, Text("  nothing found", style="dim"))

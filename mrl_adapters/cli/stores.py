@@ -24,9 +24,6 @@ def open_existing(
         name: Its name.
         model: Who embeds the questions; None takes the model that wrote it.
         stages: Which of its short vectors to search; None leaves it to the collection's plan.
-
-    Raises:
-        CollectionMismatchError: It does not exist, or was written by another model.
     """
     layout = read_collection(client, name)
     plan = {"stages": stages} if stages else None
@@ -49,9 +46,6 @@ def open_or_prepare(
         model: Who embeds; None takes the model that wrote it, wordllama for a new one.
         stages: Sizes of its short vectors; None takes those it has, the model's own for a new one.
         payload_indexes: Payload field to index type, for a new one.
-
-    Raises:
-        CollectionMismatchError: It was written by another model, or lacks one of the stages.
     """
     found = read_collection(client, name)
     embedder = make_embedder(model or (found.model if found else None) or WORDLLAMA)

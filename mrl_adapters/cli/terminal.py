@@ -41,10 +41,6 @@ def wrapped(message: str, console: Console = output) -> str:
     """Break a message into lines as wide as the terminal, between words and around commands.
 
     A pipe gets it as it is.
-
-    Args:
-        message: What is told.
-        console: Where it is told; what it then prints must be printed with ``soft_wrap``.
     """
     if not console.is_terminal:
         return message
@@ -57,26 +53,14 @@ def wrapped(message: str, console: Console = output) -> str:
 
 
 def tell(label: str, style: str, message: str, console: Console = errors) -> None:
-    """Print a message with a word before it that says what it is.
-
-    Args:
-        label: The word.
-        style: How the word is set off.
-        message: What is told.
-        console: Where to print it.
-    """
+    """Print a message with a word before it that says what it is."""
     text = Text(wrapped(f"{label}: {message}", console))
     text.stylize(style, 0, len(label) + 1)
     console.print(text, soft_wrap=True)
 
 
 def tables(markdown: str, console: Console = output) -> None:
-    """Print a text with tables: drawn in a terminal, as Markdown into a pipe or a file.
-
-    Args:
-        markdown: The text.
-        console: Where to print it.
-    """
+    """Print a text with tables: drawn in a terminal, as Markdown into a pipe or a file."""
     if console.is_terminal:
         from rich.markdown import Markdown  # else every command would load it
 
@@ -87,11 +71,7 @@ def tables(markdown: str, console: Console = output) -> None:
 
 @contextmanager
 def waiting(description: str) -> Iterator[None]:
-    """Show that something is going on whose length is not known; nothing where no terminal is.
-
-    Args:
-        description: What is being done.
-    """
+    """Show that something is going on whose length is not known; nothing where no terminal is."""
     column = TextColumn("[bold]{task.description} ...")
     with Progress(
         column, console=errors, transient=True, disable=not errors.is_terminal

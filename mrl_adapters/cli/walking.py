@@ -49,13 +49,6 @@ def find_files(paths: Iterable[Path]) -> Found:
     """List the files to read: those given, and those with a known suffix in folders given.
 
     Links to files are followed, links to folders are not.
-
-    Args:
-        paths: Files and folders; hidden files and folders are passed over unless given.
-
-    Raises:
-        ConfigurationError: A path does not exist or cannot be reached, or a file given is no
-            regular file or has another suffix.
     """
     found = Found()
     files: set[Path] = set()
@@ -90,10 +83,6 @@ def is_gone(path: Path) -> bool:
 
 def emptied_above(path: Path, roots: Iterable[Path]) -> Path | None:
     """Find the empty folder in which a file is missing: one that is not mounted looks the same.
-
-    Args:
-        path: The file.
-        roots: The folders that were given; nothing above them is looked at.
 
     Returns:
         That folder; None where other things still lie beside the file's place.

@@ -51,15 +51,7 @@ class ArrayEmbedder(Embedder, Protocol):
 
 
 def as_embedder(embedder: object) -> Embedder:
-    """Return the embedder itself, or a thin shell around one that lacks some of the four names.
-
-    Args:
-        embedder: One of ours, a LangChain Embeddings, a LlamaIndex BaseEmbedding, or an object
-            with embed_documents and embed_query alone; its async twins then run in a thread.
-
-    Raises:
-        ConfigurationError: It is none of these.
-    """
+    """Return the embedder itself, or a thin shell around one that lacks some of the four names."""
     if isinstance(embedder, type):
         msg = (
             f"{embedder.__name__} is a class, expected an embedder. Pass {embedder.__name__}(...)."
@@ -80,12 +72,7 @@ def as_embedder(embedder: object) -> Embedder:
 
 
 def document_array(embedder: Embedder, texts: list[str]) -> FloatArray:
-    """Embed n texts, at least one, into float32 of shape (n, d), with the fewest copies.
-
-    Raises:
-        EmbeddingError: The embedder gave another number of vectors than it got texts, vectors of
-            different lengths, NaN or infinity.
-    """
+    """Embed n texts, at least one, into float32 of shape (n, d), with the fewest copies."""
     if isinstance(embedder, ArrayEmbedder):
         return embedder.embed_array(texts)
     return _checked(document_vectors(embedder, texts), len(texts))

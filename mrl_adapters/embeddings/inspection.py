@@ -40,10 +40,6 @@ _ENCODE_OPTIONS = ("encode_kwargs", "query_encode_kwargs")
 def model_name(embedder: object) -> str | None:
     """Return the name of the model that an embedder uses.
 
-    Args:
-        embedder: One of ours, a LangChain Embeddings, a LlamaIndex BaseEmbedding; wrappers are
-            looked into.
-
     Returns:
         The name as the outermost that tells one spells it, or None where none does.
     """
@@ -69,10 +65,6 @@ def layers(embedder: object) -> Iterator[object]:
 
     A wrapper is known by what it holds, not by its class or by how it calls that: any embedder
     among its own attributes. One that holds itself, by whatever way, ends the search there.
-
-    Args:
-        embedder: One of ours, a LangChain Embeddings, a LlamaIndex BaseEmbedding, or a wrapper:
-            a cache, a rate limiter, a shell of another framework.
 
     Yields:
         ``embedder``, then those it holds, then those they hold.

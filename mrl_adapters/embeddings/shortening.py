@@ -10,19 +10,8 @@ def shorten(
 ) -> FloatArray:
     """Shorten vectors by their model's recipe and rescale them to unit length.
 
-    Args:
-        vectors: Shape (n, d), as the model gave them.
-        dimensions: Size wanted, at most d.
-        spec: What is known about the model.
-        giver: Who gave the vectors, for the error message.
-
     Returns:
         Unit vectors of shape (n, dimensions).
-
-    Raises:
-        DimensionsError: d is smaller than ``dimensions``.
-        ConfigurationError: The model's short vectors do not come from slicing.
-        EmbeddingError: A vector holds NaN or infinity.
     """
     width = vectors.shape[-1]
     if width < dimensions:

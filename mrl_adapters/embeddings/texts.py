@@ -16,11 +16,7 @@ STAND_IN = "size"
 
 
 def text_list(texts: Iterable[str]) -> list[str]:
-    """Return the texts as a list; refuse a lone string, which would be embedded letter by letter.
-
-    Raises:
-        ConfigurationError: ``texts`` is a string.
-    """
+    """Return the texts as a list; refuse a lone string, which would be read letter by letter."""
     return list(require_list(texts, "texts", "strings (embed_query takes one)"))
 
 
@@ -30,11 +26,7 @@ def is_blank(text: str) -> bool:
 
 
 def require_query(text: str) -> str:
-    """Return a question that a store is searched with, unless it is blank.
-
-    Raises:
-        EmbeddingError: It is: nothing is near to it.
-    """
+    """Return a question that a store is searched with, unless it is blank."""
     if is_blank(text):
         msg = (
             f"The question is blank ({text!r}), so nothing is near to it. Search with a text, or "

@@ -31,9 +31,6 @@ def lower_bound(values: ArrayLike, confidence: float = 0.95) -> float:
     Returns:
         The bound, from 0 to the mean of the values.
 
-    Raises:
-        ConfigurationError: A value is outside 0..1, or ``confidence`` outside 0..1.
-
     Source:
         Waudby-Smith and Ramdas 2023, arXiv:2010.09686; the mixture has the weights of Cover's
         universal portfolio; Joag-Dev and Proschan 1983, doi:10.1214/aos/1176346079, for draws
@@ -62,15 +59,7 @@ def lower_bound(values: ArrayLike, confidence: float = 0.95) -> float:
 
 
 def queries_needed(target: float, confidence: float = 0.95) -> int:
-    """Count the values that could prove a target if every one of them were 1.
-
-    Args:
-        target: Mean to prove, from 0 up to but not including 1.
-        confidence: Probability with which the proof is to be right.
-
-    Raises:
-        ConfigurationError: The target is outside 0..1, or 1 itself, which no sample proves.
-    """
+    """Count the values that could prove a target if every one of them were 1."""
     if not 0 <= target < 1:
         msg = f"Cannot prove a mean of {target}: expected a target from 0 to below 1, such as 0.99."
         raise ConfigurationError(msg)

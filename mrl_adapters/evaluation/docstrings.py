@@ -70,15 +70,8 @@ def docstrings(folder: Path | None = None) -> Iterator[Docstring]:
     so are files that cannot be parsed. Of a name that is defined more than once, as in the
     branches of an ``if``, the first definition with a docstring counts.
 
-    Args:
-        folder: Read the Python files of this folder instead.
-
     Yields:
         Docstrings in a fixed order: files by path, names as they stand in the file.
-
-    Raises:
-        ConfigurationError: The folder holds no Python file (a standard library without its
-            sources, for instance in a zip file).
     """
     root = Path(sysconfig.get_paths()["stdlib"]) if folder is None else folder
     files = _files(root)

@@ -46,9 +46,6 @@ def exact_search(
     Returns:
         Rows and scores of shape (m, min(k, n)). A place that only an excluded row could fill
         holds -1 and minus infinity.
-
-    Raises:
-        ConfigurationError: The sizes do not fit or ``k`` is below 1.
     """
     if k < 1 or documents.ndim != 2 or queries.ndim != 2 or documents.shape[1] != queries.shape[1]:  # noqa: PLR2004 - matrices
         msg = (

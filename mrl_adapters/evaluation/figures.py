@@ -23,16 +23,7 @@ FORMATS = (".png", ".svg", ".pdf")
 
 
 def check_picture(path: Path) -> None:
-    """Refuse a file that no picture could be drawn into.
-
-    Args:
-        path: The file; its suffix chooses the format.
-
-    Raises:
-        ConfigurationError: Its format is unknown, its folder does not exist or may not be written
-            to, or it is a folder itself.
-        MissingExtraError: matplotlib is not installed.
-    """
+    """Refuse a file that no picture could be drawn into."""
     if path.suffix.lower() not in FORMATS:
         msg = f"{path} is no picture that can be drawn. Expected {', '.join(FORMATS)}."
         raise ConfigurationError(msg, path=path)
@@ -67,15 +58,7 @@ def _try_in(folder: Path, path: Path) -> None:
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """Make an empty figure without touching the caller's pyplot state.
-
-    Args:
-        width: Inches.
-        height: Inches.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
+    """Make an empty figure without touching the caller's pyplot state."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

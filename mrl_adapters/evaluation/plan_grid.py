@@ -35,13 +35,6 @@ def plan_chains(
     proportionally more beyond: what is enough for the first 10 is enough for the first 4. No plan
     hands on more than a quarter of the points: scanning them all is then faster.
 
-    Args:
-        layout: The collection's layout.
-        base: The collection's present plan; what is not tuned (consistency, timeout, shard keys)
-            stays as it is there.
-        k: Results a query.
-        points: How many points can be found.
-
     Returns:
         One chain for each way to search.
     """

@@ -25,13 +25,6 @@ def read_records(lines: Iterable[tuple[int, str]], source: Path) -> Iterator[Rec
     """Read each line of a JSON lines file.
 
     Lines that share an id are all given: which of them counts is the caller's to say.
-
-    Args:
-        lines: Numbers and lines, none of them empty.
-        source: The file, for messages.
-
-    Raises:
-        ConfigurationError: A line cannot be read; the message names file and line.
     """
     for number, line in lines:
         try:
@@ -51,25 +44,14 @@ def read_records(lines: Iterable[tuple[int, str]], source: Path) -> Iterator[Rec
 
 
 def number_lines(text: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Number lines from 1, and leave out those that are blank.
-
-    Args:
-        text: Lines, with or without their ends.
-    """
+    """Number lines from 1, and leave out those that are blank."""
     for number, line in enumerate(text, 1):
         if line.strip():
             yield number, line.strip("\r\n")
 
 
 def file_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Read the lines of a file, plain or compressed, as :func:`number_lines` numbers them.
-
-    Args:
-        path: In UTF-8, with or without a byte order mark; ``.gz`` is uncompressed.
-
-    Raises:
-        ConfigurationError: There is no such file, or it cannot be read.
-    """
+    """Read the lines of a file, plain or compressed, as :func:`number_lines` numbers them."""
     if not path.is_file():
         what = "is no regular file" if path.exists() else "does not exist"
         msg = f"{path} {what}. Pass the path of a file, plain or ending in .gz."

@@ -218,16 +218,8 @@ class Searcher:
 def draw(searcher: Searcher, size: int, rng: np.random.Generator) -> Queries:
     """Take a random sample of the stored points as queries; each will not find itself.
 
-    Args:
-        searcher: The collection.
-        size: How many points, or all where there are fewer.
-        rng: Decides which.
-
     Returns:
         Their full vectors in random order.
-
-    Raises:
-        ConfigurationError: The collection holds no point with a full vector.
     """
     ids = searcher.point_ids()
     drawn = [ids[row] for row in rng.permutation(len(ids))[:size].tolist()]

@@ -30,13 +30,6 @@ def estimate_stages(
     before one of them, by short vectors, as in the sample, divided by the share that the sample
     is. Where the collection is not rotated, a rotation is fitted on the sample and tried too.
 
-    Args:
-        searcher: The collection.
-        queries: Some of the queries.
-        truth: Their exact neighbours.
-        target: Mean overlap to reach.
-        rng: Draws the sample.
-
     Returns:
         One estimate for each halving of the full size down to 32, and for each existing stage;
         none under the Manhattan distance, whose brute force would take too long.
@@ -120,11 +113,6 @@ class _Sample(NamedTuple):
 
 def similarity(queries: FloatArray, documents: FloatArray, distance: str) -> FloatArray:
     """Score documents so that more is nearer.
-
-    Args:
-        queries: Shape (m, d).
-        documents: Shape (n, d).
-        distance: Cosine, Dot or Euclid.
 
     Returns:
         Shape (m, n). For Euclid an equivalent of the distance: its negative square, less what

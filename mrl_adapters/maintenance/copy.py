@@ -36,11 +36,7 @@ _IDS_PER_PAGE = 1_000
 
 
 def unfinished_copy(source: Source, destination: Destination) -> Checkpoint | None:
-    """Read where an earlier run's copy stands; None if there is no such collection yet.
-
-    Raises:
-        MigrationError: The name is taken by another collection.
-    """
+    """Read where an earlier run's copy stands; None if there is no such collection yet."""
     name = destination.name
     if not destination.client.collection_exists(name):
         return None
@@ -70,12 +66,7 @@ def migrate_by_copy(
     destination: Destination,
     progress: ProgressCallback | None = None,
 ) -> MigrationResult:
-    """Copy a collection, derive its short vectors, verify, switch.
-
-    Raises:
-        MigrationError: The target's name is taken; a point cannot be carried over; or the old
-            collection, which is to be deleted, is no longer what an earlier run copied.
-    """
+    """Copy a collection, derive its short vectors, verify, switch."""
     began_s = time.monotonic()
     earlier = unfinished_copy(source, destination)
     checkpoint = earlier or destination.checkpoint(source)

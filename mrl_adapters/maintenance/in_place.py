@@ -33,11 +33,7 @@ _OLDEST_SERVER = (1, 18)
 
 
 def check_engine(client: RetryingClient, collection_name: str) -> None:
-    """Refuse engines that cannot add a vector to an existing collection.
-
-    Raises:
-        MigrationError: The server or the client library is too old.
-    """
+    """Refuse engines that cannot add a vector to an existing collection."""
     missing = None
     if not hasattr(client.wrapped, "create_vector_name"):
         missing = "qdrant-client 1.18 (run: pip install --upgrade qdrant-client)"

@@ -23,22 +23,14 @@ from mrl_adapters.vectors import Reduction, Rotation
 
 
 def present_layout(client: RetryingClient, source: Source) -> CollectionLayout | None:
-    """Read a collection's layout; None without short vectors that it names as its own.
-
-    Raises:
-        MigrationError: Its short vectors cannot be made sense of.
-    """
+    """Read a collection's layout; None without short vectors that it names as its own."""
     if not short_vectors(source.info).get(active_rotation(source.info)):
         return None
     return own_layout(client, source) if stored_metadata(source.info) else None
 
 
 def own_layout(client: RetryingClient, source: Source) -> CollectionLayout:
-    """Read the layout of a collection that has short vectors.
-
-    Raises:
-        MigrationError: They cannot be made sense of.
-    """
+    """Read the layout of a collection that has short vectors."""
     try:
         return client.run(rotated_layout(source.name, source.unambiguous))
     except CollectionMismatchError as error:
@@ -52,13 +44,7 @@ def wanted_layout(
     model: str | None,
     rotation: Rotation | None,
 ) -> CollectionLayout:
-    """Lay out a collection with further stages, as it will be after a migration in place.
-
-    Raises:
-        ConfigurationError: The model's vectors cannot be sliced.
-        DimensionsError: A stage does not fit the vectors or the model.
-        MigrationError: The model does not fit the collection.
-    """
+    """Lay out a collection with further stages, as it will be after a migration in place."""
     full = source.full
     if present is not None:
         try:
@@ -95,9 +81,6 @@ def copied_layout(source: Source, layout: CollectionLayout) -> CollectionLayout:
 
     A named full vector keeps its name, so that whatever read it by that name still can; an unnamed
     one is called "full".
-
-    Raises:
-        ConfigurationError: The collection has an unnamed and a "full" vector.
     """
     if source.full_name == "" and "full" in source.other_dense:
         msg = (
@@ -122,11 +105,7 @@ def check_rotation(
     present: CollectionLayout | None,
     wanted: Rotation | Literal["auto"] | None,
 ) -> None:
-    """Refuse a rotation that is not the one of the short vectors that are there.
-
-    Raises:
-        MigrationError: They are made with another one, or without.
-    """
+    """Refuse a rotation that is not the one of the short vectors that are there."""
     if wanted is None or present is None or present.rotation == wanted:
         return
     if wanted == "auto" and isinstance(present.rotation, Rotation):

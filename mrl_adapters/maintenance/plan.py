@@ -76,12 +76,6 @@ def prepare(
 
     Returns:
         What is to be done; what is left of it where an earlier run has deleted the collection.
-
-    Raises:
-        ConfigurationError: The arguments contradict each other.
-        MigrationError: The collection, the engine or the target cannot do it.
-        CollectionMismatchError: Somebody else's collection has the name that the rotation is to
-            be kept under.
     """
     place, target = request.copy, client
     if place is not None:

@@ -91,11 +91,7 @@ class PointCopies:
         )
 
     def write(self, records: Sequence[models.Record]) -> None:
-        """Write points of the old collection into the new one, with their short vectors.
-
-        Raises:
-            MigrationError: A full vector cannot be stored (NaN, infinity, beyond float16).
-        """
+        """Write points of the old collection into the new one, with their short vectors."""
         size = 1
         points: list[models.PointStruct] = []
         for point, point_bytes in self._points(records):

@@ -84,9 +84,6 @@ def read_source(
         collection_name: The collection, or an alias of it.
         full_name: Which vector is the full one; None takes what the collection's metadata say, a
             vector called "full", or the only one.
-
-    Raises:
-        MigrationError: It does not exist, or has no single full vector that can be sliced.
     """
     if not client.collection_exists(collection_name):
         raise _missing(collection_name, _copies_of(client, collection_name))

@@ -130,9 +130,6 @@ def find_unfinished_switch(
 
     Returns:
         What is left to do; None if the collection is still there, or another one was meant.
-
-    Raises:
-        MigrationError: The collection is gone, and its copy was made with other stages.
     """
     if not client.run(is_gone(collection_name)):
         return None

@@ -18,9 +18,6 @@ def aliases() -> Flow[list[models.AliasDescription]]:
 def collection_behind(name: str) -> Flow[str]:
     """Give the name of the collection that an alias stands for.
 
-    Args:
-        name: An alias, or a collection's own name.
-
     Returns:
         The collection's own name; ``name`` itself where it is no alias.
     """
@@ -31,11 +28,7 @@ def collection_behind(name: str) -> Flow[str]:
 
 
 def is_gone(name: str) -> Flow[bool]:
-    """Tell whether no collection has a name of its own, whatever an alias of that name stands for.
-
-    Args:
-        name: The collection's own name.
-    """
+    """Whether no collection has that name of its own, whatever an alias of it stands for."""
     if not (yield from ask(lambda c: c.collection_exists(name))):
         return True
     return (yield from collection_behind(name)) != name

@@ -52,11 +52,7 @@ def command(
 
 
 def usual_stages(dimensions: int) -> tuple[int, ...]:
-    """Give the stages that a message proposes.
-
-    Args:
-        dimensions: The full vectors' size.
-    """
+    """Give the stages that a message proposes."""
     return (min(256, max(1, dimensions // 2)),)
 
 

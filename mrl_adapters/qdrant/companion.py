@@ -25,49 +25,28 @@ _OTHER_POINTS = "holds points that are not this package's"
 
 
 def companion_name(name: str) -> str:
-    """Name the collection that holds a collection's rotation.
-
-    Args:
-        name: The collection that is rotated.
-    """
+    """Name the collection that holds a collection's rotation."""
     return f"{name}__rotation"
 
 
 def row_ids(rotation_id: str, rows: Sequence[int]) -> list[str]:
-    """Give the ids of the points that hold rows of a rotation.
-
-    Args:
-        rotation_id: Which rotation.
-        rows: Which rows.
-    """
+    """Give the ids of the points that hold rows of a rotation."""
     return [str(uuid.uuid5(_NAMESPACE, f"{rotation_id}/{row}")) for row in rows]
 
 
 def is_row(record: models.Record) -> bool:
-    """Tell whether a point is a row of a rotation: its id says the same as its payload.
-
-    Args:
-        record: The point, with its payload.
-    """
+    """Tell whether a point is a row of a rotation: its id says the same as its payload."""
     payload = record.payload or {}
     return [str(record.id)] == row_ids(str(payload.get("rotation")), [payload.get("row", -1)])
 
 
 def owned_by(name: str) -> dict[str, Any]:
-    """Describe a companion, to be stored as its metadata.
-
-    Args:
-        name: The collection that it belongs to.
-    """
+    """Describe a companion, to be stored as its metadata."""
     return {_KEY: {"version": 1, "collection": name}}
 
 
 def owner_of(info: models.CollectionInfo) -> str | None:
-    """Read whose companion a collection says it is; None if it says nothing.
-
-    Args:
-        info: The engine's description.
-    """
+    """Read whose companion a collection says it is; None if it says nothing."""
     stored = (info.config.metadata or {}).get(_KEY) or {}
     return stored.get("collection")
 
@@ -75,14 +54,8 @@ def owner_of(info: models.CollectionInfo) -> str | None:
 def find_companion(name: str) -> Flow[models.CollectionInfo | None]:
     """Look for a collection's companion, before anything is written to it.
 
-    Args:
-        name: The collection's own name; it need not exist.
-
     Returns:
         The engine's description of the companion; None if there is none.
-
-    Raises:
-        CollectionMismatchError: Another collection has its name.
     """
     companion = companion_name(name)
     if not (yield from ask(lambda c: c.collection_exists(companion))):
@@ -95,15 +68,7 @@ def find_companion(name: str) -> Flow[models.CollectionInfo | None]:
 
 
 def drop_companion(name: str) -> Flow[None]:
-    """Delete a collection's companion, if it has one.
-
-    Args:
-        name: The collection that it belonged to.
-
-    Raises:
-        CollectionMismatchError: Another collection has its name, or somebody has put points of
-            their own into it.
-    """
+    """Delete a collection's companion, if it has one."""
     companion = companion_name(name)
     if (yield from find_companion(name)) is None:
         return
@@ -113,11 +78,7 @@ def drop_companion(name: str) -> Flow[None]:
 
 
 def has_companion(name: str) -> Flow[bool]:
-    """Tell whether a collection has a companion that holds nothing but rotations.
-
-    Args:
-        name: The collection's own name; it need not exist any more.
-    """
+    """Tell whether a collection has a companion that holds nothing but rotations."""
     try:
         info = yield from find_companion(name)
     except CollectionMismatchError:

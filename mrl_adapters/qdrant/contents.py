@@ -32,9 +32,6 @@ class UnreadableContentWarning(UserWarning):
 def node_content(payload: Mapping[str, Any]) -> dict[str, Any] | None:
     """Give the node that LlamaIndex has kept in a payload.
 
-    Args:
-        payload: The point's payload.
-
     Returns:
         The node's fields; None where there is none, or nothing that can be read as one.
     """
@@ -65,10 +62,6 @@ class Contents:
     ) -> tuple[str, dict[str, Any]]:
         """Find the text and the metadata in any payload.
 
-        Args:
-            payload: The point's payload.
-            point: The point's id, for the warning.
-
         Returns:
             The text, empty where there is none, and the metadata.
 
@@ -82,12 +75,7 @@ class Contents:
         return _text_and_metadata(payload, self.keys)
 
     def tell(self, point: PointId, reason: str) -> None:
-        """Warn of a point that cannot be read as it was meant, only once.
-
-        Args:
-            point: The point's id.
-            reason: What is wrong with it.
-        """
+        """Warn of a point that cannot be read as it was meant, only once."""
         if self._told:
             return
         self._told = True
@@ -102,9 +90,6 @@ class Contents:
 def needed(keys: PayloadKeys) -> list[str] | bool:
     """List what must be read of a payload to know whether it is readable.
 
-    Args:
-        keys: Where its collection keeps texts and metadata.
-
     Returns:
         Paths; True for the whole payload, where Qdrant cannot name one of the keys.
     """
@@ -115,12 +100,7 @@ def needed(keys: PayloadKeys) -> list[str] | bool:
 
 
 def unreadable(payload: Mapping[str, Any], keys: PayloadKeys) -> str | None:
-    """Say why a payload cannot be read as it was meant, or None where it can.
-
-    Args:
-        payload: The point's payload.
-        keys: Where its collection keeps texts and metadata.
-    """
+    """Say why a payload cannot be read as it was meant, or None where it can."""
     node = node_content(payload)
     if NODE_KEY in payload and node is None:
         return f"keeps no node under {NODE_KEY!r}"

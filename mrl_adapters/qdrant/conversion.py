@@ -66,12 +66,7 @@ class Conversion:
         self._around: set[int] = set()
 
     def value(self, value: Any, levels: int) -> Any:  # noqa: PLR0911 - a table of kinds
-        """Convert one value.
-
-        Args:
-            value: Any object.
-            levels: How many levels there may be from here on.
-        """
+        """Convert one value."""
         self._take(VALUE_BYTES)
         if isinstance(value, enum.Enum):
             return self.value(value.value, levels)
@@ -186,11 +181,7 @@ def _parts(value: Any) -> Mapping[Any, Any] | Iterable[Any]:  # noqa: PLR0911 - 
 
 
 def no_form(value: object) -> str:
-    """Say that a type cannot be stored.
-
-    Args:
-        value: Something of that type.
-    """
+    """Say that a type cannot be stored."""
     return (
         f"{type(value).__name__} has no JSON form. Leave it out, or convert it to a string, a "
         "number, a list or a dict."

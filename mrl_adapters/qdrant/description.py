@@ -31,10 +31,6 @@ def read_layout(
 
     Returns:
         The layout, with model and reduction where the collection's metadata holds them.
-
-    Raises:
-        CollectionMismatchError: It has no short vector, its metadata contradicts its vectors or
-            comes from a newer version of this package, or it is rotated and ``rotation`` is None.
     """
     dense = dense_vectors(info)
     stored = stored_metadata(info)
@@ -121,11 +117,7 @@ def read_layout(
 
 
 def tenant_field(info: models.CollectionInfo) -> str | None:
-    """Tell which payload field is indexed as the one that separates tenants, if one is.
-
-    Args:
-        info: The engine's description.
-    """
+    """Tell which payload field is indexed as the one that separates tenants, if one is."""
     for field, index in (info.payload_schema or {}).items():
         if getattr(index.params, "is_tenant", None):
             return field
@@ -134,9 +126,6 @@ def tenant_field(info: models.CollectionInfo) -> str | None:
 
 def active_rotation(info: models.CollectionInfo) -> str | None:
     """Tell which rotation a collection's short vectors are to be read with.
-
-    Args:
-        info: The engine's description.
 
     Returns:
         The rotation's id; None where short vectors are plain slices, or where there are none.
@@ -153,9 +142,6 @@ def active_rotation(info: models.CollectionInfo) -> str | None:
 def short_vectors(info: models.CollectionInfo) -> Families:
     """Sort a collection's short vectors by the rotation that made them.
 
-    Args:
-        info: The engine's description.
-
     Returns:
         Rotation's id (None for plain slices) to stage to parameters. There is more than one only
         while a rotation is being replaced.
@@ -168,11 +154,7 @@ def short_vectors(info: models.CollectionInfo) -> Families:
 
 
 def dense_vectors(info: models.CollectionInfo) -> dict[str, models.VectorParams]:
-    """List a collection's dense vectors by name; an unnamed one is called "".
-
-    Args:
-        info: The engine's description.
-    """
+    """List a collection's dense vectors by name; an unnamed one is called ""."""
     params = info.config.params.vectors
     if isinstance(params, dict):
         return params
@@ -180,11 +162,7 @@ def dense_vectors(info: models.CollectionInfo) -> dict[str, models.VectorParams]
 
 
 def stored_metadata(info: models.CollectionInfo) -> dict[str, Any]:
-    """Give what this package has stored about a collection in its metadata; {} if nothing.
-
-    Args:
-        info: The engine's description.
-    """
+    """Give what this package has stored about a collection in its metadata; {} if nothing."""
     stored: dict[str, Any] = (info.config.metadata or {}).get(METADATA_KEY) or {}
     return stored
 

@@ -66,11 +66,7 @@ class Driver:
         return self
 
     def __reduce__(self) -> NoReturn:
-        """Refuse to travel.
-
-        Raises:
-            ConfigurationError: Always: another process needs clients of its own.
-        """
+        """Refuse to travel."""
         msg = (
             "A store or retriever cannot be pickled: its client belongs to this process. Make it "
             "anew where it is needed, with connect(...), the collection's name and the embedding."

@@ -43,9 +43,6 @@ class Engine:
     def encode(self, vectors: FloatArray) -> Any:
         """Convert a vector, or rows of vectors, to what the engine takes.
 
-        Args:
-            vectors: Shape (d,) or (n, d).
-
         Returns:
             The vector, or a list of n.
         """
@@ -70,11 +67,7 @@ SERVER = Engine(
 
 
 def engine_of(client: object) -> Engine:
-    """Return the engine that a client speaks to.
-
-    Args:
-        client: An EdgeClient, QdrantClient or AsyncQdrantClient.
-    """
+    """Return the engine that a client speaks to."""
     if isinstance(client, EdgeClient):
         return EDGE
     if isinstance(client, QdrantClient | AsyncQdrantClient) and isinstance(

@@ -84,15 +84,8 @@ def ask(request: Callable[[QdrantClient], R]) -> Flow[R]:
     Every request of this package may be repeated: points have fixed ids, so that writing one
     twice leaves it as writing it once.
 
-    Args:
-        request: A function of the client that makes one call.
-
     Returns:
         The call's answer.
-
-    Raises:
-        DeadlineError: A server has not answered in time.
-        AnswerError: A server's answer cannot be read.
     """
     deadline = yield Limit(changes=isinstance(request, Change))
     answer: R = yield from attempts(request, deadline, _RETRIES, pause_after)

@@ -57,15 +57,8 @@ _LARGEST_INTEGER = 2**64 - 1
 def id_text(identifier: object, name: str) -> str:
     """Check a caller's id, and give it as text.
 
-    Args:
-        identifier: A string, an integer (NumPy's too) or a UUID.
-        name: What to call it in a message, such as ``ids[3]``.
-
     Returns:
         The string as it is, the integer's digits, or the UUID's canonical form.
-
-    Raises:
-        ConfigurationError: It is something else, or a string that UTF-8 cannot hold.
     """
     if isinstance(identifier, str):
         text = str.__str__(identifier)  # of a member of a string enumeration: its value
@@ -85,15 +78,7 @@ def id_text(identifier: object, name: str) -> str:
 
 
 def id_texts(identifiers: Iterable[object], name: str = "ids") -> list[str]:
-    """Check a list of ids, and give them as text.
-
-    Args:
-        identifiers: Strings, integers or UUIDs.
-        name: What the list is called in a message.
-
-    Raises:
-        ConfigurationError: It is one id and no list of them, or holds something that is no id.
-    """
+    """Check a list of ids, and give them as text."""
     given = require_list(identifiers, name, "ids")
     return [
         # The usual id as it is: making the names of all of them costs more than checking them.
@@ -104,9 +89,6 @@ def id_texts(identifiers: Iterable[object], name: str = "ids") -> list[str]:
 
 def point_id(text: str) -> PointId:
     """Say under which id a document is stored.
-
-    Args:
-        text: The caller's id, as :func:`id_text` gives it.
 
     Returns:
         An integer, or a UUID in canonical form; the same for every spelling of one id.
@@ -122,9 +104,6 @@ def point_id(text: str) -> PointId:
 
 def earlier_ids(text: str) -> list[PointId]:
     """List the other ids under which the first versions may have stored a document.
-
-    Args:
-        text: The caller's id, as :func:`id_text` gives it.
 
     Returns:
         None for most strings. A UUID may have been stored under each of its usual spellings.
@@ -150,9 +129,6 @@ def spelled_otherwise(text: str) -> bool:
 def stored_ids(texts: Iterable[str]) -> list[PointId]:
     """List every point id under which documents may be stored, as they are spelled here.
 
-    Args:
-        texts: The callers' ids, as :func:`id_text` gives them.
-
     Returns:
         Of each its point id; and, where an earlier version stored this spelling elsewhere, those
         ids before it.
@@ -166,12 +142,7 @@ def stored_ids(texts: Iterable[str]) -> list[PointId]:
 
 
 def original_id(stored: PointId, payload: Mapping[str, Any] | None) -> str:
-    """Give back the id that the caller chose.
-
-    Args:
-        stored: The point's id.
-        payload: The point's payload.
-    """
+    """Give back the id that the caller chose."""
     return str((payload or {}).get(ID_KEY, stored))
 
 
@@ -181,9 +152,6 @@ def _is_integer(text: str) -> bool:
 
 def derived_id(text: str) -> str:
     """Give the UUIDv5 of a string: what uuid.uuid5 gives, at half of its cost.
-
-    Args:
-        text: Any string that UTF-8 can hold.
 
     Returns:
         The UUID in canonical form.

@@ -73,11 +73,7 @@ class GeneratedIds:
         ]
 
     def end(self, *, failed: bool) -> None:
-        """Say that the call is over.
-
-        Args:
-            failed: Whether it is to be expected again.
-        """
+        """Say that the call is over."""
         if self._salt is None:
             return
         with _lock:
@@ -214,11 +210,6 @@ class Load:
 
         Returns:
             How many points were stored by this call, earlier batches' among them.
-
-        Raises:
-            DimensionsError: The vectors' size is not the collection's.
-            EmbeddingError: A vector holds NaN or infinity.
-            CollectionMismatchError: The collection differs from what was asked for.
         """
         wanted = self.collection.layout
         if wanted is None or wanted.rotation != "auto" or (yield from self.collection.open()):

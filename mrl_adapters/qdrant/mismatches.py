@@ -20,17 +20,8 @@ from mrl_adapters.vectors import Rotation
 def check_layout(name: str, wanted: CollectionLayout, found: CollectionLayout) -> CollectionLayout:
     """Check an existing collection against what the caller asked for.
 
-    Args:
-        name: The collection's name, for messages.
-        wanted: The caller's layout.
-        found: The collection's own.
-
     Returns:
         The collection's layout with the caller's write options.
-
-    Raises:
-        CollectionMismatchError: They differ in size, distance, stages, model, reduction or
-            rotation.
     """
     if wanted.dimensions != found.dimensions:
         msg = (
@@ -80,16 +71,7 @@ def check_layout(name: str, wanted: CollectionLayout, found: CollectionLayout) -
 
 
 def check_full_name(name: str, wanted: CollectionLayout, found: CollectionLayout) -> None:
-    """Refuse to rank by another vector than the one that was asked for by name.
-
-    Args:
-        name: The collection's name, for messages.
-        wanted: The caller's layout; a name that it leaves open is not compared.
-        found: The collection's own.
-
-    Raises:
-        CollectionMismatchError: They name different ones.
-    """
+    """Refuse to rank by another vector than the one that was asked for by name."""
     if "full_name" in wanted.given and wanted.full_name != found.full_name:
         msg = (
             f"Collection {name!r}: its full vector is {found.full_name!r}, the layout asks for "
@@ -107,9 +89,6 @@ def check_model(name: str, model: str | None, found: str | None) -> None:
         name: The collection's name, for messages.
         model: The model in use, None if it has no name.
         found: The collection's own, None if it is not known.
-
-    Raises:
-        CollectionMismatchError: Both are named, and differ.
     """
     if model and found and _canonical(model) != _canonical(found):
         msg = (
@@ -126,16 +105,7 @@ def _canonical(model: str) -> str:
 
 
 def check_keys(name: str, asked: AskedKeys, found: PayloadKeys) -> None:
-    """Refuse payload keys that are not those of the collection.
-
-    Args:
-        name: The collection's name, for messages.
-        asked: What the caller says.
-        found: What the collection says.
-
-    Raises:
-        CollectionMismatchError: They differ.
-    """
+    """Refuse payload keys that are not those of the collection."""
     for what, wanted, own in (
         ("texts", asked.content, found.content),
         ("metadata", asked.metadata, found.metadata),
@@ -161,12 +131,6 @@ def warn_of_unmet(
     name: str, wanted: CollectionLayout, found: CollectionLayout, engine: Engine
 ) -> None:
     """Warn of what was asked for and is otherwise.
-
-    Args:
-        name: The collection.
-        wanted: The caller's layout; what it leaves open is not compared.
-        found: The collection's own.
-        engine: What keeps it.
 
     Warns:
         UnmetLayoutWarning: They differ; the message names each option, both values, and what

@@ -53,15 +53,8 @@ class PlainPayloads(list[dict[str, Any]]):
 def plain_payloads(payloads: Sequence[Mapping[str, Any]], owners: Sequence[str]) -> PlainPayloads:
     """Convert payloads to JSON's own values.
 
-    Args:
-        payloads: What is to be stored beside the vectors, n of them.
-        owners: Whose they are, for the message, n of them.
-
     Returns:
         The payloads, those as they are where there is nothing to convert.
-
-    Raises:
-        ConfigurationError: One holds something that cannot be stored.
     """
     if isinstance(payloads, PlainPayloads):
         return payloads
@@ -72,15 +65,8 @@ def plain_payloads(payloads: Sequence[Mapping[str, Any]], owners: Sequence[str])
 def plain_payload(payload: Mapping[str, Any], owner: str) -> dict[str, Any]:
     """Convert a payload to JSON's own values.
 
-    Args:
-        payload: What is to be stored beside the vectors.
-        owner: Whose it is, for the message.
-
     Returns:
         The payload itself where there is nothing to convert, else a converted copy.
-
-    Raises:
-        ConfigurationError: It holds something that cannot be stored.
     """
     if type(payload) is dict and _is_plain(payload):
         return payload

@@ -64,17 +64,7 @@ class PayloadKeys:
             raise ConfigurationError(msg, found=self.content)
 
     def payload(self, text: str, metadata: Mapping[Any, Any], owner: str) -> dict[str, Any]:
-        """Build what is stored of a document, its values as they are.
-
-        Args:
-            text: Its text.
-            metadata: Its metadata.
-            owner: Whose they are, for the message.
-
-        Raises:
-            ConfigurationError: The metadata stand beside the text, and one has the name of
-                something else there.
-        """
+        """Build what is stored of a document, its values as they are."""
         if self.metadata is not None:
             return {self.content: text, self.metadata: metadata}
         if taken := sorted({*STORES_OWN, self.content}.intersection(map(str, metadata))):
@@ -123,11 +113,7 @@ class AskedKeys:
 
 
 def stored_keys(info: models.CollectionInfo) -> PayloadKeys | None:
-    """Read what a collection says of its keys; None if nothing.
-
-    Args:
-        info: The engine's description.
-    """
+    """Read what a collection says of its keys; None if nothing."""
     stored = stored_metadata(info).get(KEYS_KEY)
     return PayloadKeys(stored["content"], stored["metadata"]) if stored else None
 
@@ -145,12 +131,7 @@ def with_keys(described: dict[str, Any], keys: PayloadKeys | None) -> dict[str, 
 
 
 def find_keys(name: str, asked: AskedKeys) -> Flow[PayloadKeys]:
-    """Find out from a few points what a collection does not say; the usual keys where in doubt.
-
-    Args:
-        name: The collection.
-        asked: What the caller says.
-    """
+    """Find out from a few points what a collection does not say; the usual keys where in doubt."""
     records, _ = yield from ask(
         lambda c: c.scroll(name, limit=_SAMPLE, with_payload=True, with_vectors=False)
     )
@@ -164,10 +145,6 @@ def found_out(payloads: Iterable[Mapping[str, Any]], asked: AskedKeys) -> Payloa
     (:data:`TEXT_KEYS`); or in payloads of one text and one object, under whatever name.
     The metadata: under "metadata" or "meta" where these are objects, or under the only other key
     where that holds objects; else beside the text, where there is anything.
-
-    Args:
-        payloads: Some points' payloads; LlamaIndex nodes among them say nothing.
-        asked: What the caller says, which goes before what is found.
     """
     others = [
         {key: value for key, value in payload.items() if key and key not in STORES_OWN}

@@ -161,9 +161,6 @@ Plan: TypeAlias = SearchPlan | Mapping[str, Any]
 def layered(*changes: Plan | None) -> Plan | None:
     """Put changes of a plan over each other, whatever plan they will be applied to.
 
-    Args:
-        *changes: As :meth:`SearchPlan.merge` takes them, the first ones first.
-
     Returns:
         One change that does the same.
     """

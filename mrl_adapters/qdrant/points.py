@@ -73,9 +73,6 @@ def columns(full: FloatArray, layout: CollectionLayout, names: Sequence[str]) ->
 
     Returns:
         Vector name to float32 array of shape (n, size).
-
-    Raises:
-        EmbeddingError: A number is too large for the layout's float16.
     """
     if layout.distance == "Cosine":
         # Qdrant rescales on writing, but leaves very short vectors alone and loses very long ones.
@@ -104,10 +101,6 @@ def checked_vectors(vectors: ArrayLike, names: Sequence[str], dimensions: int | 
 
     Returns:
         The vectors as float32 of shape (n, d).
-
-    Raises:
-        DimensionsError: The width is not ``dimensions``, or differs within the batch.
-        EmbeddingError: There is not one vector a text; or one holds NaN or infinity.
     """
     try:
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite: refused below
@@ -145,10 +138,6 @@ def checked_queries(vectors: ArrayLike, names: Sequence[str], dimensions: int) -
 
     Returns:
         The vectors as float32 of shape (n, d).
-
-    Raises:
-        DimensionsError: The width is another one.
-        EmbeddingError: There is not one vector a query; or one is NaN, infinite or all zero.
     """
     array = checked_vectors(vectors, names, dimensions)
     _refuse(names, array.any(axis=1), "is all zeros, so near to nothing (is the text empty?)")
@@ -168,10 +157,6 @@ def check_query(vector: FloatArray, dimensions: int) -> None:
     Args:
         vector: The full query vector, shape (d,).
         dimensions: The width that it must have.
-
-    Raises:
-        DimensionsError: The width is another one.
-        EmbeddingError: It is not one vector; or it is NaN, infinite or all zero.
     """
     squares = np.vdot(vector, vector) if vector.shape == (dimensions,) else math.nan
     if not 0 < squares < math.inf:  # something is wrong, or float32 cannot hold the squares
@@ -227,12 +212,7 @@ class PointBatch:
         )
 
     def requests(self, engine: Engine, bare: Sequence[int] = ()) -> list[list[models.PointStruct]]:
-        """Build the points of each request, small enough for a server's limit.
-
-        Args:
-            engine: What takes them.
-            bare: Rows whose points get no vectors; those that were there go.
-        """
+        """Build the points of each request, small enough for a server's limit."""
         structs = []
         places = self.places or [point_id(each) for each in self.ids]
         for identifier, stored, *row, payload in zip(

@@ -73,15 +73,7 @@ class Search:
 
 
 def diversity(name: str, value: object) -> float:
-    """Read how much a search diversifies.
-
-    Args:
-        name: The option, as its caller calls it.
-        value: What was given.
-
-    Raises:
-        ConfigurationError: It is no number from 0 to 1.
-    """
+    """Read how much a search diversifies."""
     return number(name, value, "a number from 0 (diverse) to 1 (similar)", least=0, most=1)
 
 
@@ -97,18 +89,8 @@ def search_request(
     The innermost prefetch is the shortest stage; the filter stands at the root, from where the
     engine hands it down to every stage. Scores are the full vectors' own.
 
-    Args:
-        search: What to look for.
-        layout: The collection's layout.
-        plan: How to search it.
-        engine: What will answer it.
-        name: The collection's name, for messages.
-
     Returns:
         The request, not validated again: its parts come from validated objects.
-
-    Raises:
-        CollectionMismatchError: The plan names a stage that the collection does not have.
     """
     encode = engine.encode
     full = normalize(search.vector) if layout.distance == "Cosine" else search.vector
@@ -145,15 +127,7 @@ def search_request(
 
 
 def hits_of(answers: Sequence[models.QueryResponse], count: int) -> list[list[models.ScoredPoint]]:
-    """Take the hits out of the answers to several searches.
-
-    Args:
-        answers: What the engine gave.
-        count: How many searches there were.
-
-    Raises:
-        AnswerError: It is not one answer a search, or a score is not finite.
-    """
+    """Take the hits out of the answers to several searches."""
     if len(answers) != count:
         msg = (
             f"The server gave {len(answers)} answers to {count} searches. Check the address: does "
@@ -184,17 +158,8 @@ def chosen_stages(
     search. The local mode has no graph and scans everything once a stage: there they are left
     out, and results are exact, unless the plan names them.
 
-    Args:
-        layout: The collection's layout.
-        plan: How to search it.
-        engine: What searches it.
-        name: The collection's name, for messages.
-
     Returns:
         The stages; none for an exact plan.
-
-    Raises:
-        CollectionMismatchError: The plan names a stage that the collection does not have.
     """
     if plan.exact:
         return ()

@@ -19,21 +19,12 @@ _PAGE = 1_000
 
 
 def without(vector: str) -> models.Filter:
-    """Select the points that lack a vector.
-
-    Args:
-        vector: Its name, "" for an unnamed one.
-    """
+    """Select the points that lack a vector."""
     return models.Filter(must_not=[models.HasVectorCondition(has_vector=vector)])
 
 
 def lacking(full: str, shorts: Iterable[str]) -> models.Filter:
-    """Select the points that have a full vector and lack a short one, so could have it.
-
-    Args:
-        full: The full vector's name.
-        shorts: The short ones' names.
-    """
+    """Select the points that have a full vector and lack a short one, so could have it."""
     return models.Filter(
         must=[models.HasVectorCondition(has_vector=full)],
         should=[without(name) for name in shorts],
@@ -105,10 +96,6 @@ def places_of(
     That takes a look into the collection only for ids that an earlier version stored elsewhere:
     integers, and UUIDs that are not in canonical form.
 
-    Args:
-        collection_name: The collection, which exists.
-        texts: The callers' ids.
-
     Returns:
         A point id for each; and points to delete afterwards, which hold the same documents.
     """
@@ -139,11 +126,6 @@ def read_by_ids(
 ) -> Flow[list[models.Record]]:
     """Fetch documents by id.
 
-    Args:
-        collection_name: The collection, which exists.
-        texts: The callers' ids, at least one; those that are not there are left out.
-        with_vectors: Whether, or which, vectors are returned.
-
     Returns:
         The points found, in the order of ``texts``, each once.
     """
@@ -167,11 +149,7 @@ def read_by_ids(
 
 
 def every_id(texts: Sequence[str]) -> list[PointId]:
-    """List every point id that holds, or may hold, one of some documents.
-
-    Args:
-        texts: The callers' ids.
-    """
+    """List every point id that holds, or may hold, one of some documents."""
     return [each for text in texts for each in (*earlier_ids(text), point_id(text))]
 
 

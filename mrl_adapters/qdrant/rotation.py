@@ -44,15 +44,8 @@ _PAGE = 128  # rows fetched at a time: a few MB
 def open_layout(name: str) -> Flow[CollectionLayout]:
     """Read a collection's layout together with its rotation.
 
-    Args:
-        name: The collection.
-
     Returns:
         The layout, its ``rotation`` None where short vectors are plain slices.
-
-    Raises:
-        CollectionMismatchError: It is not laid out by this package, or its rotation is missing
-            or damaged.
     """
     info = yield from ask(lambda c: c.get_collection(name))
     return (yield from rotated_layout(name, info))
@@ -61,15 +54,8 @@ def open_layout(name: str) -> Flow[CollectionLayout]:
 def rotated_layout(name: str, info: models.CollectionInfo) -> Flow[CollectionLayout]:
     """Read a collection's layout from its description, and its rotation from the companion.
 
-    Args:
-        name: The collection.
-        info: The engine's description of it.
-
     Returns:
         The layout.
-
-    Raises:
-        CollectionMismatchError: As for :func:`open_layout`.
     """
     rotation_id = active_rotation(info)
     rotation = None
@@ -79,15 +65,7 @@ def rotated_layout(name: str, info: models.CollectionInfo) -> Flow[CollectionLay
 
 
 def store_rotation(name: str, rotation: Rotation) -> Flow[None]:
-    """Write a rotation into a collection's companion, beside any that is there.
-
-    Args:
-        name: The collection; it need not exist yet.
-        rotation: What its short vectors are, or will be, made with.
-
-    Raises:
-        CollectionMismatchError: Somebody else's collection has the companion's name.
-    """
+    """Write a rotation into a collection's companion, beside any that is there."""
     companion = companion_name(name)
     info = yield from find_companion(name)
     if info is not None and dense_vectors(info)[ROW].size != rotation.full_dimensions:
@@ -118,15 +96,8 @@ def store_rotation(name: str, rotation: Rotation) -> Flow[None]:
 def load_rotation(name: str, rotation_id: str) -> Flow[Rotation]:
     """Fetch a rotation from a collection's companion.
 
-    Args:
-        name: The collection, or an alias of it.
-        rotation_id: Which rotation.
-
     Returns:
         The rotation, its id checked.
-
-    Raises:
-        CollectionMismatchError: It is missing or damaged.
     """
     try:
         return (yield from _read(name, rotation_id))
@@ -169,12 +140,7 @@ def _read(name: str, rotation_id: str) -> Flow[Rotation]:
 
 
 def holds_rotation(name: str, rotation_id: str) -> Flow[bool]:
-    """Tell whether a collection's companion holds a rotation, or began to.
-
-    Args:
-        name: The collection's own name; it need not exist any more.
-        rotation_id: Which rotation.
-    """
+    """Tell whether a collection's companion holds a rotation, or began to."""
     if not (yield from has_companion(name)):
         return False
     companion = companion_name(name)
@@ -183,12 +149,7 @@ def holds_rotation(name: str, rotation_id: str) -> Flow[bool]:
 
 
 def forget_others(name: str, kept: str) -> Flow[None]:
-    """Delete every rotation but one from a collection's companion.
-
-    Args:
-        name: The collection.
-        kept: Id of the rotation that its short vectors are made with.
-    """
+    """Delete every rotation but one from a collection's companion."""
     companion = companion_name(name)
     others: list[models.ExtendedPointId] = []
     offset: models.ExtendedPointId | None = None

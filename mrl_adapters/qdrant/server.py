@@ -81,12 +81,7 @@ class Link:
         return self._deadline(step)
 
     async def acarry_out(self, step: Step, client: QdrantClient) -> Any:
-        """Carry out a step without blocking the event loop, and return what the flow is sent.
-
-        Args:
-            step: The step.
-            client: The async client, under the blocking one's type.
-        """
+        """Carry out a step without blocking the event loop, and return what the flow is sent."""
         if isinstance(step, Attempt):
             with self._readable():
                 answer = step.request(client)

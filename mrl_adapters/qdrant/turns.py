@@ -67,11 +67,6 @@ class Turns:
     async def carry_out(self, flow: Flow[T], proceed: Proceed[T]) -> T:
         """Carry a flow out in the client's own thread when its turn comes.
 
-        Args:
-            flow: What to do.
-            proceed: Drives it, from where it rested, until it ends or rests; calls its second
-                argument before each step.
-
         Returns:
             The flow's result.
         """

@@ -42,10 +42,6 @@ def unfindable(full: FloatArray) -> list[int]:
 def warn_of_zeros(collection_name: str, ids: Sequence[str]) -> None:
     """Warn of documents that were stored without vectors, if there are any.
 
-    Args:
-        collection_name: Where they are.
-        ids: Theirs.
-
     Warns:
         ZeroVectorsWarning: There are some.
     """
@@ -73,14 +69,6 @@ def store_points(
     acknowledged: set[str] | None = None,
 ) -> Flow[int]:
     """Write documents where they lie already, or anew.
-
-    Args:
-        name: The collection.
-        batch: The documents; of those that have one id the last counts.
-        layout: The collection's own layout.
-        zeros: Gets the ids of those that no search will find.
-        shard_key: Custom shard to write to.
-        acknowledged: Gets the ids of each request as soon as the engine has confirmed it.
 
     Returns:
         How many points were stored.
@@ -119,13 +107,7 @@ def _upsert(
 
 
 def put_back(name: str, records: Sequence[models.Record], layout: CollectionLayout) -> Flow[None]:
-    """Write points as they were read, with all their vectors.
-
-    Args:
-        name: The collection.
-        records: The points.
-        layout: The collection's own layout.
-    """
+    """Write points as they were read, with all their vectors."""
     for shard_key, some in itertools.groupby(records, lambda record: record.shard_key):
         yield from _upsert(name, [_as_point(each) for each in some], layout, shard_key)
 

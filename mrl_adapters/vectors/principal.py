@@ -22,10 +22,6 @@ def principal_rows(
     Returns:
         The eigenvectors as rows by falling eigenvalue, float32 of shape (dimensions, d), the
         greatest number of each positive; and the eigenvalues, which add up to at most 1.
-
-    Raises:
-        ConfigurationError: Fewer documents than ``dimensions``.
-        DimensionsError: ``dimensions`` is outside 1..d, or the queries have another width.
     """
     if len(documents) < max(1, dimensions):
         msg = (

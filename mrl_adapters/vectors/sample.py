@@ -23,10 +23,6 @@ def fair_sample(batches: Iterable[ArrayLike], limit: int, seed: int) -> FloatArr
 
     Returns:
         The vectors in an order of their own, shape (at most limit, d); (0, 0) without any.
-
-    Raises:
-        DimensionsError: The vectors differ in width.
-        EmbeddingError: A vector holds NaN or infinity.
     """
     kept = np.empty((0, 0), dtype=np.float32)
     keys = np.empty(0, dtype=np.uint64)

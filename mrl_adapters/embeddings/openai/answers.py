@@ -53,16 +53,7 @@ def brings_nothing(body: bytes) -> bool:
 
 
 def decode(body: bytes, texts: Sequence[str], rows: Sequence[int]) -> Answer:
-    """Read an answer's body: order restored by ``index``, base64 or numbers.
-
-    Args:
-        body: The JSON text.
-        texts: What was sent.
-        rows: The places of these texts in the caller's list, for messages.
-
-    Raises:
-        EmbeddingError: It does not hold one vector of one size for each text.
-    """
+    """Read an answer's body: order restored by ``index``, base64 or numbers."""
     payload = _parse(body)
     items = _items(payload, body)
     if len(items) != len(texts):

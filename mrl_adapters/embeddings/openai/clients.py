@@ -60,11 +60,7 @@ class Clients:
         self._loops = LoopClients(make_async)
 
     def sync(self) -> "OpenAI":
-        """Return the sync client.
-
-        Raises:
-            ConfigurationError: The caller gave an async client only.
-        """
+        """Return the sync client."""
         client, async_client = self._given
         if client is not None:
             return client
@@ -96,13 +92,7 @@ class Clients:
             return self._made_async
 
     def patience(self, client: "OpenAI | AsyncOpenAI", *, query: bool) -> Patience:
-        """Return how long a request may take: by the options, or as the caller's client has it.
-
-        Args:
-            client: The client that makes it.
-            query: Whether somebody waits for one question's vector. Documents wait as long again
-                where the server says when to come back: a load is worth more than the wait.
-        """
+        """Return how long a request may take: by the options, or as the caller's client has it."""
         limit_s: float | None = self._options.timeout_s
         retries = self._options.max_retries
         if client in self._given:
@@ -118,11 +108,7 @@ class Clients:
         return self
 
     def __reduce__(self) -> tuple[Callable[..., "Clients"], tuple[Any, ...]]:
-        """Leave key and connections behind.
-
-        Raises:
-            ConfigurationError: The caller gave clients, which cannot be made again elsewhere.
-        """
+        """Leave key and connections behind."""
         http = self._options.http_client, self._options.http_async_client
         if any(given is not None for given in (*self._given, *http)):
             msg = (

@@ -80,12 +80,7 @@ class TokenLimit:
 def cut(
     texts: Sequence[str], prompt: str, limit: TokenLimit, options: OpenAIOptions
 ) -> list[Piece]:
-    """Turn the caller's texts into what can be sent, by the policies for blank and over-long ones.
-
-    Raises:
-        EmbeddingError: A text is blank or over-long and the policy says so, or it cannot be
-            written as UTF-8; the message gives its place.
-    """
+    """Turn the caller's texts into what can be sent, by the policies for blank and long ones."""
     pieces = []
     for row, text in enumerate(texts):
         if is_blank(text):

@@ -134,11 +134,7 @@ class Batch:
         self._terms = self.server.terms
 
     def steps(self) -> Steps:
-        """Ask until all are embedded, in parts where the server takes no more at a time.
-
-        Raises:
-            EmbeddingError: An answer does not hold one vector of one size for each text.
-        """
+        """Ask until all are embedded, in parts where the server takes no more at a time."""
         parts: list[FloatArray] = []
         start = 0
         while start < len(self.pieces):
@@ -201,11 +197,7 @@ class Batch:
 
 
 def join(model: str, parts: Sequence[FloatArray]) -> FloatArray:
-    """Put arrays of vectors together, in order.
-
-    Raises:
-        EmbeddingError: They have not one width.
-    """
+    """Put arrays of vectors together, in order."""
     widths = {part.shape[1] for part in parts}
     if len(widths) != 1:
         msg = (

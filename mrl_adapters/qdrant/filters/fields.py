@@ -218,14 +218,6 @@ def _like(path: str, name: str, pattern: str) -> Term:
     ``%`` stands for any text, also none; a backslash takes ``%``, ``_`` and itself literally.
     Qdrant matches ``text``, ``text%`` (servers from 1.19) and ``%text%`` (servers from 1.20); it
     has nothing for ``_``, for a text's end alone, or for ``%`` between texts.
-
-    Args:
-        path: The field.
-        name: The key, for messages.
-        pattern: The pattern.
-
-    Raises:
-        ConfigurationError: Qdrant cannot match such a pattern.
     """
     tokens = [match.groupdict() for match in _TOKEN.finditer(pattern)]
     shape = "".join(token["wildcard"] or "x" for token in tokens)

@@ -34,9 +34,6 @@ def paths(
 
     Returns:
         Paths, the literal meaning first.
-
-    Raises:
-        ConfigurationError: Qdrant cannot name the key.
     """
     if len(keys) == 1 and _PLAIN.fullmatch(keys[0]):  # nearly always
         return [keys[0] if prefix is None else f"{written(prefix)}.{keys[0]}"]
@@ -91,23 +88,12 @@ def _path(key: str) -> str | None:
 
 
 def is_nameable(name: str) -> bool:
-    """Tell whether a path can name a field.
-
-    Args:
-        name: The field's name.
-    """
+    """Tell whether a path can name a field."""
     return '"' not in name and "\\" not in name
 
 
 def written(name: str) -> str:
-    """Write a field's name as a path, in quotes where Qdrant needs them.
-
-    Args:
-        name: The name.
-
-    Raises:
-        ConfigurationError: Qdrant cannot name it.
-    """
+    """Write a field's name as a path, in quotes where Qdrant needs them."""
     if not is_nameable(name):
         msg = (
             f"The payload key {name!r} holds a double quote or a backslash, so that no filter can "

@@ -153,11 +153,7 @@ def for_deletion(given: models.Filter | None) -> models.Filter | None:
 
 
 def restricts(given: models.Filter) -> bool:
-    """Tell whether a filter is not known to hold for every point.
-
-    Args:
-        given: A filter whose nesting has been checked.
-    """
+    """Tell whether a filter is not known to hold for every point."""
     return _holds(given) is not True
 
 

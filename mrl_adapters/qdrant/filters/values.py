@@ -69,9 +69,6 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?")
 def as_moment(value: object) -> dt.date | None:
     """Read a date or a moment.
 
-    Args:
-        value: A date, a datetime, or a text as in RFC 3339, also without a time or a time zone.
-
     Returns:
         The date or datetime; None if it is neither. One without a time zone is UTC.
     """
@@ -87,12 +84,7 @@ def as_moment(value: object) -> dt.date | None:
 
 
 def moment_within(path: str, **bounds: dt.date) -> Term:
-    """Lie between moments.
-
-    Args:
-        path: The field.
-        **bounds: gt, gte, lt or lte, each with a date or datetime.
-    """
+    """Lie between moments."""
     return models.FieldCondition(key=path, range=models.DatetimeRange(**bounds))
 
 
@@ -109,15 +101,7 @@ _LARGEST_POWER = 308
 
 
 def check_number(name: str, value: float) -> float:
-    """Refuse numbers that no engine can hold.
-
-    Args:
-        name: The key that it is compared with.
-        value: A whole number or a float.
-
-    Raises:
-        ConfigurationError: It is NaN, infinite, or a whole number beyond 64 bits.
-    """
+    """Refuse numbers that no engine can hold."""
     if isinstance(value, float):
         if not math.isfinite(value):
             msg = (
@@ -165,13 +149,7 @@ def equals_one_of(path: str, values: Iterable[float], index: str | None) -> list
 
 
 def number_within(path: str, bound: str, value: float) -> Term:
-    """Lie on one side of a number.
-
-    Args:
-        path: The field.
-        bound: gt, gte, lt or lte.
-        value: A whole number or a float, checked.
-    """
+    """Lie on one side of a number."""
     if abs(value) < _WIDE:
         low, high = _neighbours(float(value))
         return _range(path, **{bound: low if bound in {"gte", "lt"} else high})
