@@ -33,7 +33,7 @@ with TemporaryDirectory() as folder, connect(path=folder) as client:
     print(f"migrated: {done.written} of {done.points} points in {done.elapsed_s:.1f} s")
 
     # Its payload keys are found out; where points leave doubt, pass content_payload_key="text".
-    store = MatryoshkaVectorStore.from_existing_collection(embedding, "docs", client=client)
+    store = MatryoshkaVectorStore.from_existing_collection("docs", embedding, client=client)
     print(f"\n{QUESTION}: {store.similarity_search(QUESTION, k=1)[0].page_content[:70]!r}")
 
     # The stock store still writes; what it adds has no short vector until it is repaired.

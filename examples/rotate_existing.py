@@ -39,7 +39,7 @@ with TemporaryDirectory() as folder, connect(path=folder) as client:
     print(f"{result.written} points derived anew in {result.elapsed_s:.1f} s")
 
     # Whoever opens the collection by its name gets the rotation with it.
-    store = MatryoshkaVectorStore.from_existing_collection(embedder, "stdlib", client=client)
+    store = MatryoshkaVectorStore.from_existing_collection("stdlib", embedder, client=client)
     print(f"Overlap with the exact top {K}, {len(questions)} questions:")
     for stage in STAGES:
         rotated = overlap(store, stage)

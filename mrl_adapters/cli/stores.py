@@ -28,7 +28,7 @@ def open_existing(
     layout = read_collection(client, name)
     plan = {"stages": stages} if stages else None
     embedder = make_embedder(model or (layout.model if layout else None) or WORDLLAMA)
-    return MatryoshkaVectorStore.from_existing_collection(embedder, name, client=client, plan=plan)
+    return MatryoshkaVectorStore.from_existing_collection(name, embedder, client=client, plan=plan)
 
 
 def open_or_prepare(

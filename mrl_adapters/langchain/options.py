@@ -2,7 +2,8 @@
 
 import functools
 import inspect
-from collections.abc import Collection, Mapping
+import uuid
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from typing_extensions import TypedDict
 from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.filters import MetadataFilter, to_filter
+from mrl_adapters.langchain.stock import EXISTING_ORDER, StockOptions, named, search_plan
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect
+from mrl_adapters.qdrant.connect import CONNECT_OPTIONS, ServerOptions
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.query import Search, diversity
@@ -30,12 +33,18 @@ class SearchOptions(TypedDict, total=False):
         offset: Documents skipped before those that are returned.
         score_threshold: Scores must exceed it (distances stay below it).
         plan: A SearchPlan, or a dict of the knobs to change.
+        search_params: Qdrant's parameters, put over the plan as far as it has them.
+        consistency: How many replicas must agree; the plan's ``consistency``.
+        hybrid_fusion: Refused: this store holds dense vectors.
     """
 
     filter: MetadataFilter | None
     offset: int
     score_threshold: float | None
     plan: Plan | None
+    search_params: models.SearchParams | Mapping[str, Any] | None
+    consistency: int | models.ReadConsistencyType | None
+    hybrid_fusion: Any
 
 
 class DiverseSearchOptions(SearchOptions, total=False):
@@ -72,37 +81,61 @@ class AddOptions(TypedDict, total=False):
     """The options of adding documents.
 
     Args:
-        batch_size: Texts that are embedded, checked and written together.
         progress: True shows a bar; a function is called with a Progress after each
             batch.
         shard_key: Custom shard to write to.
+        wait: Of no use: the store always waits until documents are stored.
     """
 
-    batch_size: int
     progress: bool | ProgressCallback
     shard_key: str | int | None
+    wait: bool
 
 
-class OpenOptions(TypedDict, total=False):
+class DeleteOptions(TypedDict, total=False):
+    """The options of deleting documents.
+
+    Args:
+        filter: Deletes only documents that pass it as well.
+        wait: Of no use: the store always waits until documents are gone.
+    """
+
+    filter: MetadataFilter | None
+    wait: bool
+
+
+class StoreOptions(StockOptions, total=False):
+    """The options of a store, beside those that its constructor names itself.
+
+    Args:
+        content_payload_key, metadata_payload_key: Where payloads keep the text and the metadata.
+            None takes what the collection says, or what a few of its points show without doubt,
+            or ``page_content`` and ``metadata``; a new collection keeps them, and opening it with
+            others is an error.
+    """
+
+    content_payload_key: str | None
+    metadata_payload_key: str | None
+
+
+class OpenOptions(StoreOptions, ServerOptions, total=False):
     """The options of opening a store: its own, and a client or where to connect to.
 
     Args:
         client: EdgeClient or QdrantClient; instead of it the arguments of
-            :func:`~mrl_adapters.qdrant.connect`, from ``path`` to ``must_exist``.
+            :func:`~mrl_adapters.qdrant.connect`, such as ``path`` or ``url``.
         layout: How a new collection is laid out.
         plan: How it is searched: a SearchPlan, or a dict of the knobs to change.
         async_client: Used by the async methods; None derives one from ``client``.
-        content_payload_key, metadata_payload_key: Where payloads keep the text and the metadata.
     """
 
     client: Client | None
     layout: CollectionLayout | None
     plan: Plan | None
     async_client: AsyncQdrantClient | None
-    content_payload_key: str | None
-    metadata_payload_key: str | None
     path: str | None
     url: str | None
+    host: str | None
     api_key: str | None
     location: str | None
     prefer_grpc: bool
@@ -111,17 +144,26 @@ class OpenOptions(TypedDict, total=False):
 
 
 class FromTextsOptions(OpenOptions, AddOptions, total=False):
-    """The options of ``from_texts`` and its like: of opening a store and of adding to it."""
+    """The options of ``from_texts`` and its like: of opening a store and of adding to it.
 
-    collection_name: str
+    Args:
+        collection_name: None makes a name up.
+        batch_size: Texts that are embedded, checked and written together.
+        force_recreate: Whether a collection of that name is deleted first.
+    """
+
+    collection_name: str | None
+    batch_size: int
+    force_recreate: bool
 
 
-_PLACE = ("path", "url", "api_key", "location", "prefer_grpc", "timeout", "must_exist")
-_OPEN = ("collection_name", *OpenOptions.__annotations__)
-_ADD = tuple(AddOptions.__annotations__)
+STORE_OPTIONS = tuple(StoreOptions.__annotations__)
+_OWN = ("collection_name", "client", "layout", "plan", "async_client", *STORE_OPTIONS)
+_OPEN = (*_OWN, *CONNECT_OPTIONS)
 _DIVERSITY = ("fetch_k", "lambda_mult")
 SEARCH_OPTIONS = ("k", *DiverseSearchOptions.__annotations__)
-ADD_OPTIONS = ("ids", *_ADD)
+ADD_OPTIONS = ("ids", "batch_size", *AddOptions.__annotations__)
+DELETE_OPTIONS = tuple(DeleteOptions.__annotations__)
 _SEARCHES = ("similarity_search", "similarity_search_with_score", "max_marginal_relevance_search")
 
 
@@ -143,7 +185,7 @@ def build_search(
 
 def check_search_options(options: Mapping[str, Any]) -> None:
     """Refuse values that no search can be made with, before there is one."""
-    SearchPlan().merge(options.get("plan"))
+    SearchPlan().merge(search_plan(options))
     build_search((), to_filter(options.get("filter")), options)
 
 
@@ -154,7 +196,8 @@ def known_options(kind: type[VectorStore]) -> tuple[str, ...]:
         parameter.name
         for method in _SEARCHES
         for parameter in inspect.signature(getattr(kind, method)).parameters.values()
-        if parameter.kind is not parameter.VAR_KEYWORD and parameter.name not in {"self", "query"}
+        if parameter.kind in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}
+        and parameter.name not in {"self", "query"}
     ]
     return tuple(dict.fromkeys([*SEARCH_OPTIONS, *named]))
 
@@ -188,29 +231,40 @@ def retrieval_options(
     return search_type, options
 
 
-def new_store_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def new_store_options(
+    whose: str, options: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split options of ``from_texts`` into those of a store, connected, and those of adding."""
-    refuse_unknown("from_texts()", options, (*_OPEN, *ADD_OPTIONS))
+    refuse_unknown(whose, options, (*_OPEN, *ADD_OPTIONS, "force_recreate"))
     adding = {name: options[name] for name in ADD_OPTIONS if name in options}
-    return _store_options("from_texts()", options), adding
+    own = _store_options(options)
+    if own.get("collection_name") is None:
+        own["collection_name"] = uuid.uuid4().hex
+    return own, adding
 
 
-def existing_store_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the options of ``from_existing_collection``, connected to a place that exists."""
+def existing_store_options(
+    collection_name: str, rest: Sequence[Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Take the arguments of ``from_existing_collection``, connected to a place that exists."""
     whose = "from_existing_collection()"
-    refuse_unknown(whose, options, _OPEN)
-    if "path" in options or "location" in options:
-        options = {"must_exist": True, **options}  # opening makes no folder
-    return _store_options(whose, options)
+    if not isinstance(collection_name, str):
+        msg = (
+            f"{whose} got {collection_name!r} as collection_name, expected a str. Its order is: "
+            "collection_name, embedding."
+        )
+        raise ConfigurationError(msg, found=collection_name, expected=str)
+    given = named(whose, rest, EXISTING_ORDER, options)
+    refuse_unknown(whose, given, _OPEN)
+    if given.get("path") is not None or given.get("location") is not None:
+        given = {"must_exist": True, **given}  # opening makes no folder
+    return {**_store_options(given), "collection_name": collection_name}
 
 
-def _store_options(whose: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    if options.get("collection_name") is None:
-        msg = f"{whose} got no collection_name. Pass collection_name='...'."
-        raise ConfigurationError(msg)
-    place = {name: options[name] for name in _PLACE if name in options}
+def _store_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    place = {name: options[name] for name in CONNECT_OPTIONS if options.get(name) is not None}
     if place and options.get("client") is not None:
         msg = f"Pass client= or {min(place)}=, not both."
         raise ConfigurationError(msg)
-    own = {name: options[name] for name in _OPEN if name in options and name not in place}
+    own = {name: options[name] for name in _OWN if name in options}
     return {"client": None, **own, **({"client": connect(**place)} if place else {})}

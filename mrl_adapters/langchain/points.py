@@ -1,4 +1,4 @@
-"""Points to documents.
+"""Points to documents, and scores to relevance.
 
 The payload is that of langchain-qdrant (``page_content`` and ``metadata``, or the collection's own
 keys), so that each store reads what the other wrote. Payloads of LlamaIndex stores
@@ -9,6 +9,7 @@ from langchain_core.documents import Document
 from qdrant_client import models
 
 from mrl_adapters.edge import construct
+from mrl_adapters.qdrant import CollectionLayout
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.ids import original_id
 from mrl_adapters.qdrant.payload_keys import NODE_KEY
@@ -34,3 +35,23 @@ def to_document(point: models.Record | models.ScoredPoint, contents: Contents) -
         text, metadata = contents.text_and_metadata(payload, point.id)
     content = {"id": original_id(point.id, payload), "metadata": metadata, "page_content": text}
     return construct(Document, {**_EMPTY, **content})
+
+
+def relevance(score: float, layout: CollectionLayout | None) -> float:
+    """Map a score into [0, 1], where 1 is most similar, keeping the order of the hits.
+
+    Args:
+        score: Qdrant's score: a similarity under Cosine and Dot, a distance otherwise.
+        layout: The collection's layout; None is taken for Cosine.
+
+    Returns:
+        Cosine: (1 + score) / 2. Dot, which has no bounds: (1 + score / (1 + abs(score))) / 2.
+        Euclid and Manhattan: 1 / (1 + distance).
+    """
+    distance = layout.distance if layout else "Cosine"
+    if distance == "Cosine":
+        # float16 vectors can score a hair above 1.
+        return min(1.0, max(0.0, (1.0 + score) / 2.0))
+    if distance == "Dot":
+        return (1.0 + score / (1.0 + abs(score))) / 2.0
+    return 1.0 / (1.0 + score)

@@ -126,7 +126,7 @@ class MatryoshkaRetriever(BaseRetriever):
         return documents
 
     def _own(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in SEARCH_OPTIONS}
+        return {name: getattr(self, name) for name in SEARCH_OPTIONS if hasattr(self, name)}
 
     def _options(self, call: Mapping[str, Any]) -> dict[str, Any]:
         kind = type(self.vectorstore)

@@ -5,26 +5,36 @@ from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
-from qdrant_client import AsyncQdrantClient
+from qdrant_client import AsyncQdrantClient, models
 from typing_extensions import Self, Unpack, override
 
+from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.embeddings import Embedder
 from mrl_adapters.embeddings.embedder import as_embedder
 from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.langchain.batches import columns_of
 from mrl_adapters.langchain.embedder import as_embeddings
 from mrl_adapters.langchain.options import (
+    STORE_OPTIONS,
     FromTextsOptions,
     OpenOptions,
+    StoreOptions,
     existing_store_options,
     new_store_options,
 )
 from mrl_adapters.langchain.searching import SearchingStore
+from mrl_adapters.langchain.stock import (
+    CONSTRUCT_ORDER,
+    FROM_TEXTS_ORDER,
+    STORE_ORDER,
+    layout_fields,
+    named,
+)
 from mrl_adapters.langchain.writing import WritingStore
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.ids import DocumentId
-from mrl_adapters.qdrant.payload_keys import AskedKeys
+from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys
 from mrl_adapters.qdrant.plan import Plan
 
 
@@ -45,10 +55,9 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
         layout: How a new collection is laid out; None takes the stage from the model registry.
         plan: How it is searched: a SearchPlan, or a dict of the knobs to change.
         async_client: Used by the async methods; None derives one from ``client``.
-        content_payload_key, metadata_payload_key: Where payloads keep the text and the metadata,
-            as in langchain-qdrant. None takes what the collection says, or what a few of its
-            points show without doubt, or ``page_content`` and ``metadata``; a new collection
-            keeps them, and opening it with others is an error.
+
+    Others are those of langchain-qdrant's store, in its order where they have no name: see
+    :class:`~mrl_adapters.langchain.options.StoreOptions`.
 
     Instantiate:
         .. code-block:: python
@@ -83,19 +92,30 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
             retriever.invoke("copy a directory tree")
     """
 
+    CONTENT_KEY = PayloadKeys.content
+    METADATA_KEY = PayloadKeys.metadata
+    VECTOR_NAME = CollectionLayout.full_name
+    SPARSE_VECTOR_NAME = "langchain-sparse"
+    retrieval_mode = "dense"
+
     def __init__(
         self,
         client: Client | None,
         collection_name: str,
         embedding: Embeddings | Embedder,
-        *,
+        *rest: Any,
         layout: CollectionLayout | None = None,
         plan: Plan | None = None,
         async_client: AsyncQdrantClient | None = None,
-        content_payload_key: str | None = None,
-        metadata_payload_key: str | None = None,
+        **options: Unpack[StoreOptions],
     ) -> None:
+        whose = type(self).__name__
+        given = named(whose, rest, STORE_ORDER, options)
+        refuse_unknown(whose, given, STORE_OPTIONS)
         self._driver = Driver(client, async_client)
+        self._fields = layout_fields(whose, given, layout)
+        content, metadata = map(given.get, ("content_payload_key", "metadata_payload_key"))
+        self._asked = AskedKeys(content, metadata, kept=True)
         self._embedder = as_embedder(embedding)
         self._embeddings = as_embeddings(embedding)
         self._collection = MatryoshkaCollection(
@@ -103,8 +123,14 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
             layout=layout,
             plan=plan,
             model=model_name(embedding),
-            keys=AskedKeys(content_payload_key, metadata_payload_key, kept=True),
+            keys=self._asked,
+            layout_fields=self._fields,
         )
+
+    @property
+    def client(self) -> Any:
+        """The blocking client, or the asynchronous one where that is all there is."""
+        return self._driver.client or self._driver.async_client
 
     @property
     def collection(self) -> MatryoshkaCollection:
@@ -113,7 +139,7 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
 
     @property
     def driver(self) -> Driver:
-        """What runs the collection's flows on the client."""
+        """What runs the collection's flows."""
         return self._driver
 
     @property
@@ -122,10 +148,53 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
         return self._collection.name
 
     @property
+    def vector_name(self) -> str:
+        """Name of the full vector, as the collection has it once it has been opened."""
+        layout = self._collection.layout
+        return layout.full_name if layout else self._fields.get("full_name", self.VECTOR_NAME)
+
+    @property
+    def distance(self) -> models.Distance:
+        """How vectors are compared, as the collection has it once it has been opened."""
+        layout = self._collection.layout
+        fields = vars(layout) if layout else self._fields
+        return models.Distance(fields.get("distance", "Cosine"))
+
+    @property
+    def content_payload_key(self) -> str:
+        """Where payloads keep the text, as the collection has it once it has been opened."""
+        return self._asked.content or self._collection.keys.content
+
+    @property
+    def metadata_payload_key(self) -> str | None:
+        """Where payloads keep the metadata; None where they stand beside the text."""
+        return self._asked.metadata or self._collection.keys.metadata
+
+    @property
     @override
     def embeddings(self) -> Embeddings:
         """What texts are embedded with; an embedder of another kind in LangChain's class."""
         return self._embeddings
+
+    @classmethod
+    def construct_instance(
+        cls, embedding: Embeddings | Embedder, *rest: Any, **options: Any
+    ) -> Self:
+        """Make a store as langchain-qdrant does; its collection is made by the first documents.
+
+        Args:
+            embedding: Any LangChain Embeddings.
+            *rest: The first options, in langchain-qdrant's order.
+            **options: ``client_options``, a dict of the arguments of
+                :func:`~mrl_adapters.qdrant.connect`; others as for :meth:`from_texts`.
+        """
+        given = named("construct_instance()", rest, CONSTRUCT_ORDER, options)
+        place = given.pop("client_options", None) or {}
+        own, _ = new_store_options("construct_instance()", {**place, **given})
+        store = cls(embedding=embedding, **own)
+        if given.get("force_recreate"):
+            store.driver.run(store.collection.drop())
+        return store
 
     @classmethod
     @override
@@ -134,8 +203,8 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
         texts: Iterable[str],
         embedding: Embeddings | Embedder,
         metadatas: Iterable[dict[str, Any] | None] | None = None,
-        *,
         ids: Iterable[DocumentId | None] | None = None,
+        *rest: Any,
         **options: Unpack[FromTextsOptions],
     ) -> Self:
         """Make a store, and its collection if it does not exist, and add texts.
@@ -145,12 +214,15 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
             embedding: Any LangChain Embeddings.
             metadatas: One mapping a text.
             ids: One id a text, None entries for new ids.
-            **options: ``collection_name`` (required), and others: see
-                :class:`~mrl_adapters.langchain.options.FromTextsOptions`.
+            *rest: The first options, in langchain-qdrant's order.
+            **options: See :class:`~mrl_adapters.langchain.options.FromTextsOptions`.
         """
-        own, adding = new_store_options(options)
+        given = named("from_texts()", rest, FROM_TEXTS_ORDER, options)
+        own, adding = new_store_options("from_texts()", given)
         store = cls(embedding=embedding, **own)
-        store.add_texts(texts, metadatas, ids=ids, **adding)
+        if given.get("force_recreate"):
+            store.driver.run(store.collection.drop())
+        store.add_texts(texts, metadatas, ids, **adding)
         return store
 
     @classmethod
@@ -160,14 +232,17 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
         texts: Iterable[str],
         embedding: Embeddings | Embedder,
         metadatas: Iterable[dict[str, Any] | None] | None = None,
-        *,
         ids: Iterable[DocumentId | None] | None = None,
+        *rest: Any,
         **options: Unpack[FromTextsOptions],
     ) -> Self:
         """Make a store and add texts, as :meth:`from_texts` does."""
-        own, adding = new_store_options(options)
+        given = named("from_texts()", rest, FROM_TEXTS_ORDER, options)
+        own, adding = new_store_options("from_texts()", given)
         store = cls(embedding=embedding, **own)
-        await store.aadd_texts(texts, metadatas, ids=ids, **adding)
+        if given.get("force_recreate"):
+            await store.driver.arun(store.collection.drop())
+        await store.aadd_texts(texts, metadatas, ids, **adding)
         return store
 
     @classmethod
@@ -189,35 +264,36 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
     @classmethod
     def from_existing_collection(
         cls,
-        embedding: Embeddings | Embedder,
         collection_name: str,
+        embedding: Embeddings | Embedder,
+        *rest: Any,
         **options: Unpack[OpenOptions],
     ) -> Self:
         """Open a collection that exists; its layout is read from it.
 
         Args:
-            embedding: The Embeddings that it was written with.
             collection_name: Name of the collection.
+            embedding: The Embeddings that it was written with.
+            *rest: The first options, in langchain-qdrant's order.
             **options: See :class:`~mrl_adapters.langchain.options.OpenOptions`.
 
         Raises:
             CollectionMismatchError: It does not exist, was written by another model, or keeps its
                 payloads under other keys.
         """
-        own = existing_store_options({**options, "collection_name": collection_name})
-        store = cls(embedding=embedding, **own)
+        store = cls(embedding=embedding, **existing_store_options(collection_name, rest, options))
         store.driver.run(store.collection.open(must_exist=True))
         return store
 
     @classmethod
     async def afrom_existing_collection(
         cls,
-        embedding: Embeddings | Embedder,
         collection_name: str,
+        embedding: Embeddings | Embedder,
+        *rest: Any,
         **options: Unpack[OpenOptions],
     ) -> Self:
         """Open a collection that exists, as :meth:`from_existing_collection` does."""
-        own = existing_store_options({**options, "collection_name": collection_name})
-        store = cls(embedding=embedding, **own)
+        store = cls(embedding=embedding, **existing_store_options(collection_name, rest, options))
         await store.driver.arun(store.collection.open(must_exist=True))
         return store

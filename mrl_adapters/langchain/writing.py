@@ -1,6 +1,6 @@
 """How documents get into a LangChain store and out of it again, sync and async."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from langchain_core.documents import Document
@@ -13,15 +13,17 @@ from mrl_adapters.embeddings import Embedder
 from mrl_adapters.embeddings.embedder import ArrayEmbedder, adocument_vectors, document_vectors
 from mrl_adapters.langchain.batches import batches_of, columns_of
 from mrl_adapters.langchain.filters import filter_for
-from mrl_adapters.langchain.options import ADD_OPTIONS, AddOptions
+from mrl_adapters.langchain.options import (
+    ADD_OPTIONS,
+    DELETE_OPTIONS,
+    AddOptions,
+    DeleteOptions,
+)
 from mrl_adapters.langchain.progress import reporting
-from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.loading import Load
-
-_BATCH_SIZE = 256
 
 
 class WritingStore(VectorStore):
@@ -36,8 +38,8 @@ class WritingStore(VectorStore):
         self,
         texts: Iterable[str],
         metadatas: Iterable[dict[str, Any] | None] | None = None,
-        *,
         ids: Iterable[DocumentId | None] | None = None,
+        batch_size: int = 256,
         **options: Unpack[AddOptions],
     ) -> list[str]:
         """Embed texts, each once at full size, and store them batch by batch.
@@ -47,6 +49,7 @@ class WritingStore(VectorStore):
             metadatas: One mapping a text.
             ids: One id a text: any string, integer or UUID; one that is there already, in any
                 spelling that Qdrant takes, is replaced. None entries get new ids.
+            batch_size: Texts that are embedded, checked and written together.
             **options: See :class:`~mrl_adapters.langchain.options.AddOptions`.
 
         Returns:
@@ -65,8 +68,8 @@ class WritingStore(VectorStore):
         ``missing_ids`` (see :meth:`mrl_adapters.qdrant.loading.Load.told`). The same call again
         completes it, without storing anything twice.
         """
-        load, batch_size, progress = self._load(options)
-        with load.told(), reporting(progress, texts) as report:
+        load = self._load(options)
+        with load.told(), reporting(options.get("progress", False), texts) as report:
             self._driver.run(self._collection.open())  # its payload keys are needed
             keys = self._collection.keys
             for batch in batches_of(texts, metadatas, ids, batch_size, keys):
@@ -82,13 +85,13 @@ class WritingStore(VectorStore):
         self,
         texts: Iterable[str],
         metadatas: Iterable[dict[str, Any] | None] | None = None,
-        *,
         ids: Iterable[DocumentId | None] | None = None,
+        batch_size: int = 256,
         **options: Unpack[AddOptions],
     ) -> list[str]:
         """Embed and store texts, as :meth:`add_texts` does."""
-        load, batch_size, progress = self._load(options)
-        with load.told(), reporting(progress, texts) as report:
+        load = self._load(options)
+        with load.told(), reporting(options.get("progress", False), texts) as report:
             await self._driver.arun(self._collection.open())  # its payload keys are needed
             keys = self._collection.keys
             for batch in batches_of(texts, metadatas, ids, batch_size, keys):
@@ -101,10 +104,9 @@ class WritingStore(VectorStore):
                 report(kept)
         return load.ids
 
-    def _load(self, options: AddOptions) -> tuple[Load, int, bool | ProgressCallback]:
+    def _load(self, options: AddOptions) -> Load:
         refuse_unknown("add_texts()", options, ADD_OPTIONS)
-        load = Load(self._collection, shard_key=options.get("shard_key"))
-        return load, options.get("batch_size", _BATCH_SIZE), options.get("progress", False)
+        return Load(self._collection, shard_key=options.get("shard_key"))
 
     @override
     def add_documents(self, documents: Iterable[Document], **options: Any) -> list[str]:
@@ -131,27 +133,31 @@ class WritingStore(VectorStore):
         return await adocument_vectors(self._embedder, texts)
 
     @override
-    def delete(self, ids: Sequence[DocumentId] | None = None, **kwargs: Any) -> bool:
+    def delete(  # type: ignore[override] # unknown options are refused
+        self, ids: Sequence[DocumentId] | None = None, **options: Unpack[DeleteOptions]
+    ) -> bool:
         """Delete documents.
 
         Args:
             ids: Which, in any spelling; None deletes every document. Those that are not there are
                 passed over.
-            **kwargs: ``filter`` deletes only documents that pass it as well.
+            **options: See :class:`~mrl_adapters.langchain.options.DeleteOptions`.
 
         Raises:
             ConfigurationError: There are no ids, and the filter is empty or holds for every
                 document; to delete every document, give neither.
         """
-        self._driver.run(self._delete(ids, kwargs))
+        self._driver.run(self._delete(ids, options))
         return True
 
     @override
-    async def adelete(self, ids: Sequence[DocumentId] | None = None, **kwargs: Any) -> bool:
-        await self._driver.arun(self._delete(ids, kwargs))
+    async def adelete(  # type: ignore[override] # unknown options are refused
+        self, ids: Sequence[DocumentId] | None = None, **options: Unpack[DeleteOptions]
+    ) -> bool:
+        await self._driver.arun(self._delete(ids, options))
         return True
 
-    def _delete(self, ids: Sequence[DocumentId] | None, options: Mapping[str, Any]) -> Flow[None]:
-        refuse_unknown("delete()", options, ("filter",))
+    def _delete(self, ids: Sequence[DocumentId] | None, options: DeleteOptions) -> Flow[None]:
+        refuse_unknown("delete()", options, DELETE_OPTIONS)
         yield from self._collection.open()
         yield from self._collection.delete(ids, filter_for(self._collection, options.get("filter")))

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from qdrant_client import models
 
 from mrl_adapters.arguments import require_list
+from mrl_adapters.qdrant.companion import drop_companion, has_companion
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.filters import admitted, for_deletion
 from mrl_adapters.qdrant.flow import Flow, ask, bound, change, current_engine, is_refusal
@@ -83,6 +84,7 @@ class MatryoshkaCollection:
         _DEFAULT_PLAN.merge(plan)  # refuses unknown knobs now; what it changes may be saved
         self._plan = plan
         self._saved_plan: SearchPlan | None = None
+        self._given_model = model
         self._asked = Asked(layout, dict(layout_fields or {}), model, keys)
         self._opened: CollectionLayout | None = None
         self._indexes = payload_indexes or {}
@@ -226,6 +228,15 @@ class MatryoshkaCollection:
         if self._opened == used:  # not opened again by another request meanwhile
             self._opened = self._saved_plan = None
         return True
+
+    def drop(self) -> Flow[None]:
+        """Delete the collection with its rotation; the next points create it anew."""
+        if (yield from has_companion(self.name)):
+            yield from drop_companion(self.name)
+        if (yield from ask(lambda c: c.collection_exists(self.name))):
+            yield from change(lambda c: c.delete_collection(self.name))
+        self._opened = self._saved_plan = None
+        self._asked = self._asked._replace(model=self._given_model)
 
     def add(
         self,

@@ -219,7 +219,8 @@ def new_layout(name: str, asked: Asked, dimensions: int) -> CollectionLayout:
         return completed(name, asked.layout, asked.model)
     spec = registry.find(asked.model) if asked.model else None
     stages = (min(spec.default_stage if spec else 256, max(1, dimensions // 2)),)
-    layout = CollectionLayout(dimensions, **{"stages": stages, **asked.fields})
+    fields = {"dimensions": dimensions, "stages": stages, **asked.fields}
+    layout = CollectionLayout(**fields)
     return completed(name, layout, asked.model)
 
 

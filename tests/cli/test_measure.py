@@ -89,7 +89,7 @@ def test_tuning_finds_a_plan_and_saves_it(run: Any, indexed: Path) -> None:
         assert metadata is not None
         saved = SearchPlan.from_stored(metadata["mrl_adapters"]["plan"])
         ours = MatryoshkaVectorStore.from_existing_collection(
-            WordLlamaEmbedder(), "docs", client=client
+            "docs", WordLlamaEmbedder(), client=client
         )
         theirs = LlamaIndexStore("docs", client=client)
         ours.similarity_search("bees")

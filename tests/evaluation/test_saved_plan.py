@@ -71,7 +71,7 @@ def tuned(client: Client) -> OpenCollection:
 
 
 def langchain(client: Client, plan: SearchPlan | None = None) -> LangChainStore:
-    return LangChainStore.from_existing_collection(Asking(), "docs", client=client, plan=plan)
+    return LangChainStore.from_existing_collection("docs", Asking(), client=client, plan=plan)
 
 
 def found_by_langchain(store: LangChainStore, **options: object) -> int:

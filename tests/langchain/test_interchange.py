@@ -35,7 +35,7 @@ def test_we_read_what_the_stock_store_wrote(store, client, embeddings):
     stock(client, embeddings).add_documents([document], ids=[identifier])
     line = re.escape(command("repair", "docs", client=client))
     with pytest.warns(MissingShortVectorsWarning, match=f"1 points lack .* {line}"):
-        opened = MatryoshkaVectorStore.from_existing_collection(embeddings, "docs", client=client)
+        opened = MatryoshkaVectorStore.from_existing_collection("docs", embeddings, client=client)
     (read,) = opened.get_by_ids([identifier])
     assert (read.page_content, read.metadata) == (document.page_content, document.metadata)
     (found,) = opened.similarity_search(document.page_content, k=1, plan={"exact": True})

@@ -174,14 +174,14 @@ def test_a_new_collection_keeps_its_keys_and_refuses_others(client, embeddings, 
     place = {"client": client, "collection_name": "docs"}
     run(make(TEXTS, embeddings, METADATAS, ids=["a", "b"], **place, **keys))
     for said in ({}, keys, keys_of(pair[0], pair[1]), {"content_payload_key": pair[0]}):
-        store = run(opening(embeddings, **place, **said))
+        store = run(opening(embedding=embeddings, **place, **said))
         assert contents(store.similarity_search("gzip")) == contents_of(METADATAS)
         assert store.as_retriever(k=1, filter={"page": 4}).invoke("x")[0].id == "b"
     read = stock(client, embeddings, keys).similarity_search("gzip", k=9)
     assert contents(read) == contents_of(METADATAS)
     for wrong in ({"content_payload_key": "other"}, {"metadata_payload_key": "other"}):
         with pytest.raises(CollectionMismatchError, match="asked for 'other'"):
-            run(opening(embeddings, **place, **wrong))
+            run(opening(embedding=embeddings, **place, **wrong))
         with pytest.raises(CollectionMismatchError, match="asked for 'other'"):
             run(make(["c"], embeddings, **place, **wrong))
     assert client.count("docs").count == 2

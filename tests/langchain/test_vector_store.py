@@ -135,7 +135,7 @@ def test_a_missing_collection_is_empty_until_it_must_exist(client, embeddings):
     assert store.get_by_ids(["a"]) == []
     assert store.delete(["a"]) is True
     with pytest.raises(CollectionMismatchError, match="'nowhere' does not exist"):
-        MatryoshkaVectorStore.from_existing_collection(embeddings, "nowhere", client=client)
+        MatryoshkaVectorStore.from_existing_collection("nowhere", embeddings, client=client)
 
 
 async def test_factories_work_in_both_colours(client, embeddings):
@@ -144,14 +144,14 @@ async def test_factories_work_in_both_colours(client, embeddings):
     )
     assert [each.id for each in await made.asimilarity_search("one")] == ["x"]
     opened = await MatryoshkaVectorStore.afrom_existing_collection(
-        embeddings, "made", client=client, plan=SearchPlan(oversampling=2)
+        "made", embeddings, client=client, plan=SearchPlan(oversampling=2)
     )
     assert opened.plan.oversampling == 2
     assert [each.id for each in await opened.aget_by_ids(["x"])] == ["x"]
     assert await opened.adelete(["x"]) is True
     assert (
         MatryoshkaVectorStore.from_existing_collection(
-            embeddings, "made", client=client
+            "made", embeddings, client=client
         ).similarity_search("one")
         == []
     )
@@ -174,7 +174,6 @@ def test_from_texts_connects_to_the_place_it_is_given(tmp_path, embeddings):
     ("options", "message"),
     [
         ({"collection_name": "x"}, "No Qdrant client"),
-        ({"path": "x"}, "got no collection_name"),
         ({"collection_name": "x", "location": ":memory:", "batchsize": 3}, "option 'batchsize'"),
         ({"collection_name": "x", "client": object(), "path": "x"}, "client= or path=, not both"),
     ],
@@ -291,5 +290,5 @@ async def test_two_retrievals_at_once_open_the_collection_and_take_its_plan(
 
 def test_opening_at_a_mistyped_path_makes_no_folder(tmp_path, embeddings):
     with pytest.raises(EngineError, match=rf"No collections at {tmp_path}/typo: there is no such"):
-        MatryoshkaVectorStore.from_existing_collection(embeddings, "docs", path=tmp_path / "typo")
+        MatryoshkaVectorStore.from_existing_collection("docs", embeddings, path=tmp_path / "typo")
     assert list(tmp_path.iterdir()) == []

@@ -167,7 +167,7 @@ def stock(request, embedding, hybrid):
 
 
 def _langchain(client, embedding, question, name="docs", plan=ALL):
-    store = MatryoshkaVectorStore.from_existing_collection(embedding, name, client=client)
+    store = MatryoshkaVectorStore.from_existing_collection(name, embedding, client=client)
     found = store.similarity_search_with_score(question, k=10, plan=plan)
     return [(each.metadata["name"], round(score, 3)) for each, score in found]
 

@@ -70,7 +70,7 @@ def test_langchain_fits_on_the_whole_first_call_and_searches_with_it(
     assert store.collection.layout is not None
     assert store.collection.layout.rotation == Rotation.fit(vectors(), 8)
     opened = langchain.MatryoshkaVectorStore.from_existing_collection(
-        Lookup(), name, client=client, plan=FUNNEL
+        name, Lookup(), client=client, plan=FUNNEL
     )
     asked = TEXTS[:20]
     found = [

@@ -1,0 +1,177 @@
+"""What the frameworks' stock stores take of Qdrant's own settings, as layouts and plans say it.
+
+What has no counterpart is refused by name, with the way here.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from qdrant_client import models
+
+from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.qdrant.layout import CollectionLayout
+
+_DATATYPES = {models.Datatype.FLOAT16: "float16", models.Datatype.FLOAT32: "float32"}
+_DISABLED = models.Disabled.DISABLED
+
+
+def refuse_given(whose: str, options: Mapping[str, Any], names: Collection[str], way: str) -> None:
+    """Refuse options that this package has no counterpart of, where they ask for something."""
+    for name in names:
+        if (value := options.get(name)) is not None and value is not False:
+            msg = f"{whose} got {name}={value!r}. {way}"
+            raise ConfigurationError(msg, found=value)
+
+
+def plan_changes(
+    search_params: models.SearchParams | Mapping[str, Any] | None, consistency: Any = None
+) -> dict[str, Any]:
+    """Turn Qdrant's parameters of a search into the knobs of a plan.
+
+    ``exact`` and ``hnsw_ef`` are the plan's own; what ``quantization`` asks for holds for the short
+    vectors: ``rescore``, and ``oversampling`` of what the full ones re-rank.
+
+    Raises:
+        ConfigurationError: A parameter has no counterpart.
+    """
+    params = given_settings("search_params", search_params, models.SearchParams)
+    quantization = given_settings(
+        "search_params.quantization",
+        params.pop("quantization", None),
+        models.QuantizationSearchParams,
+    )
+    refuse_given(
+        "A two-stage search",
+        {**params, **quantization},
+        ("indexed_only", "acorn", "ignore"),
+        "Leave it out; how it searches is said by plan=SearchPlan(...), and exact=True compares "
+        "with every full vector.",
+    )
+    knobs = {
+        "exact": params.get("exact"),
+        "hnsw_ef": params.get("hnsw_ef"),
+        "rescore": quantization.get("rescore"),
+        "oversampling": quantization.get("oversampling"),
+        "consistency": consistency,
+    }
+    return {name: value for name, value in knobs.items() if value is not None}
+
+
+def vector_fields(
+    name: str, params: models.VectorParams | Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Turn Qdrant's parameters of the vector into fields of a layout.
+
+    Its graph's settings become those of the short vectors, whose graphs are searched.
+
+    Raises:
+        ConfigurationError: One has no counterpart.
+    """
+    given = given_settings(name, params, models.VectorParams)
+    fields: dict[str, Any] = {}
+    if (datatype := given.get("datatype")) is not None:
+        if datatype not in _DATATYPES:
+            msg = (
+                f"{name} got datatype={datatype!r}, expected 'float16' or 'float32': full vectors "
+                "are kept as the model gave them."
+            )
+            raise ConfigurationError(msg, found=datatype)
+        fields["full_datatype"] = _DATATYPES[models.Datatype(datatype)]
+    refuse_given(name, given, ("multivector_config",), "A point has one full vector; leave it out.")
+    if given.get("on_disk") is False:
+        msg = (
+            f"{name} got on_disk=False: full vectors are read for a shortlist alone, and kept on "
+            "disk; the short ones are searched in RAM. Leave it out."
+        )
+        raise ConfigurationError(msg, found=False)
+    for field in ("size", "distance"):
+        if given.get(field) is not None:
+            fields["dimensions" if field == "size" else field] = given[field]
+    if "distance" in fields:
+        fields["distance"] = models.Distance(fields["distance"]).value
+    return {
+        **fields,
+        **graph_fields(f"{name}.hnsw_config", given.get("hnsw_config")),
+        **quantization_fields(f"{name}.quantization_config", given.get("quantization_config")),
+    }
+
+
+def graph_fields(
+    name: str, config: models.HnswConfigDiff | Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Turn Qdrant's settings of a graph into fields of a layout."""
+    given = given_settings(name, config, models.HnswConfigDiff)
+    others = [setting for setting in given if setting not in {"m", "ef_construct"}]
+    way = "The short vectors' graphs have hnsw_m and hnsw_ef_construct in a CollectionLayout."
+    refuse_given(name, given, others, way)
+    named = {"hnsw_m": given.get("m") or None, "hnsw_ef_construct": given.get("ef_construct")}
+    return {field: value for field, value in named.items() if value is not None}
+
+
+def quantization_fields(name: str, config: Any) -> dict[str, Any]:
+    """Turn Qdrant's settings of codes into a field of a layout: int8 codes, or none."""
+    if config is None:
+        return {}
+    if config == _DISABLED:
+        return {"quantization": None}
+    given = config if isinstance(config, Mapping) else config.model_dump(exclude_none=True)
+    if "scalar" in given:
+        return {"quantization": "int8"}
+    msg = (
+        f"{name} is {config!r}: the short vectors have scalar int8 codes, or none. Pass "
+        "layout=CollectionLayout(..., quantization='int8') or quantization=None there."
+    )
+    raise ConfigurationError(msg, found=config)
+
+
+def creation_fields(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn arguments of ``create_collection`` into fields of a layout.
+
+    Raises:
+        ConfigurationError: One has no counterpart.
+    """
+    shards = ("shard_number", "replication_factor")
+    known = {*shards, "hnsw_config", "quantization_config"}
+    refuse_given(
+        name,
+        options,
+        [option for option in options if option not in known],
+        "A CollectionLayout has no such field: make the collection first, by client."
+        "create_collection(name, vectors_config=layout.vectors_config(), "
+        "metadata=layout.metadata(), ...).",
+    )
+    return {
+        **{field: options[field] for field in shards if options.get(field) is not None},
+        **graph_fields(f"{name}.hnsw_config", options.get("hnsw_config")),
+        **quantization_fields(f"{name}.quantization_config", options.get("quantization_config")),
+    }
+
+
+def fields_beside(
+    whose: str, fields: dict[str, Any], layout: CollectionLayout | None
+) -> dict[str, Any]:
+    """Return the fields of a layout where there is no whole one, which has to agree."""
+    if layout is None:
+        return fields
+    for name, value in fields.items():
+        if getattr(layout, name) != value:
+            msg = (
+                f"{whose} got {value!r} beside a layout with {name}={getattr(layout, name)!r}. Say "
+                f"it in the layout alone: CollectionLayout({name}={value!r})."
+            )
+            raise ConfigurationError(msg, found=value, expected=getattr(layout, name))
+    return {}
+
+
+def given_settings(name: str, settings: Any, kind: type[Any]) -> dict[str, Any]:
+    """Return what one of Qdrant's models, or a dict of its fields, says; None says nothing."""
+    if settings is None:
+        return {}
+    if isinstance(settings, kind):
+        return {field: getattr(settings, field) for field in settings.model_fields_set}
+    if isinstance(settings, Mapping):
+        unknown = [field for field in settings if field not in kind.model_fields]
+        refuse_given(name, settings, unknown, f"It has: {', '.join(kind.model_fields)}.")
+        return dict(settings)
+    msg = f"{name} is {settings!r}, expected {kind.__name__} or a dict of its fields."
+    raise ConfigurationError(msg, found=settings)
