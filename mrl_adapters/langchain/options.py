@@ -15,13 +15,14 @@ from typing_extensions import TypedDict
 from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.filters import MetadataFilter, to_filter
-from mrl_adapters.langchain.stock import EXISTING_ORDER, StockOptions, named, search_plan
+from mrl_adapters.langchain.stock import EXISTING_ORDER, StockOptions, search_plan
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect
 from mrl_adapters.qdrant.connect import CONNECT_OPTIONS, ServerOptions
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.query import Search, diversity
+from mrl_adapters.qdrant.stock import named
 
 
 class SearchOptions(TypedDict, total=False):

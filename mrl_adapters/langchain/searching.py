@@ -20,12 +20,13 @@ from mrl_adapters.langchain.options import (
     build_search,
 )
 from mrl_adapters.langchain.points import relevance, to_document
-from mrl_adapters.langchain.stock import MMR_ORDER, SEARCH_ORDER, named, search_plan
+from mrl_adapters.langchain.stock import MMR_ORDER, SEARCH_ORDER, search_plan
 from mrl_adapters.langchain.store_retriever import StoreRetriever, retriever_of
 from mrl_adapters.qdrant import Driver, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.query import diversity
+from mrl_adapters.qdrant.stock import named
 
 # LangChain's signatures take any option; here they are typed: hence the ignored overrides.
 

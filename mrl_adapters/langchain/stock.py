@@ -1,6 +1,6 @@
 """The arguments of langchain-qdrant's store that this package says in other words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from qdrant_client import models
@@ -82,20 +82,6 @@ SEARCH_ORDER = (
     *("filter", "search_params", "offset", "score_threshold", "consistency", "hybrid_fusion"),
 )
 MMR_ORDER = ("filter", "search_params", "score_threshold", "consistency")
-
-
-def named(
-    whose: str, given: Sequence[Any], order: Sequence[str], options: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Put positional arguments under their names, beside those that have one."""
-    if len(given) > len(order):
-        msg = f"{whose} got {len(given) - len(order)} arguments more than it has."
-        raise ConfigurationError(msg, found=given, expected=tuple(order))
-    positional = dict(zip(order, given, strict=False))
-    if doubled := [name for name in positional if name in options]:
-        msg = f"{whose} got {doubled[0]!r} twice: by position and by name. Pass one."
-        raise ConfigurationError(msg, found=doubled[0])
-    return {**positional, **options}
 
 
 def layout_fields(

@@ -28,7 +28,6 @@ from mrl_adapters.langchain.stock import (
     FROM_TEXTS_ORDER,
     STORE_ORDER,
     layout_fields,
-    named,
 )
 from mrl_adapters.langchain.writing import WritingStore
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection
@@ -36,6 +35,7 @@ from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys
 from mrl_adapters.qdrant.plan import Plan
+from mrl_adapters.qdrant.stock import named
 
 
 class MatryoshkaVectorStore(WritingStore, SearchingStore):

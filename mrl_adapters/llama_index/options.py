@@ -17,6 +17,7 @@ class SearchOptions(TypedDict, total=False):
     """The options of a query, beside the query itself: LlamaIndex's ``vector_store_kwargs``.
 
     Args:
+        shard_identifier: What the store's ``shard_key_selector_fn`` makes a shard key of.
         exact: Compare with every full vector instead of searching the short ones.
         shard_key: Search only these custom shards.
         score_threshold: The engine's own scores must exceed it (distances stay below it).
@@ -26,6 +27,7 @@ class SearchOptions(TypedDict, total=False):
             the nodes wanted, at least 20.
     """
 
+    shard_identifier: Any
     exact: bool | None
     shard_key: str | int | list[str | int] | None
     score_threshold: float | None
@@ -60,6 +62,16 @@ class RetrieverOptions(SearchOptions, total=False):
     doc_ids: Sequence[str] | None
     callback_manager: CallbackManager | None
     objects: Sequence[IndexNode] | None
+
+
+class AddOptions(TypedDict, total=False):
+    """The options of adding nodes.
+
+    Args:
+        shard_key: Custom shard to write to.
+    """
+
+    shard_key: str | int | None
 
 
 QUERY_OPTIONS = ("plan", *SearchOptions.__annotations__)

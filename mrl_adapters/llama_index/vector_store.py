@@ -7,35 +7,38 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores import (
     MetadataFilters,
-    VectorStoreQuery,
-    VectorStoreQueryResult,
 )
-from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from qdrant_client import AsyncQdrantClient
 from typing_extensions import Unpack, override
 
-from mrl_adapters.arguments import refuse_unknown
-from mrl_adapters.llama_index.events import span
-from mrl_adapters.llama_index.options import QueryOptions
-from mrl_adapters.llama_index.reserved import DOCUMENT_KEY
-from mrl_adapters.llama_index.searching import answer
+from mrl_adapters.arguments import refuse_unknown, whole
+from mrl_adapters.llama_index.options import AddOptions
+from mrl_adapters.llama_index.searching import SearchingStore
+from mrl_adapters.llama_index.stock import (
+    ORDER,
+    StoreOptions,
+    layout_fields,
+    own_indexes,
+    place_of,
+    refuse_shard,
+    shard_key_of,
+)
 from mrl_adapters.llama_index.writing import (
     ReplacedDocuments,
     add_nodes,
     delete_nodes,
     read_nodes,
 )
-from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection
+from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, connect
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.loading import Load
 from mrl_adapters.qdrant.payload_keys import AskedKeys
 from mrl_adapters.qdrant.plan import Plan
+from mrl_adapters.qdrant.stock import named
 
-_EXACT_INDEXES = {"keyword", "integer", "float", "bool", "datetime", "uuid"}
 
-
-class MatryoshkaVectorStore(BasePydanticVectorStore):
+class MatryoshkaVectorStore(SearchingStore):
     """Search short vectors first, re-rank with full ones, in one Qdrant query.
 
     Takes the nodes' embeddings at full size and derives the short vectors; works with any
@@ -55,8 +58,8 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
             an error. None learns it from this package's embed_models, whose vectors are known by
             their numbers as long as they are stored by the process that made them, or from a
             MatryoshkaRetriever made before the first nodes.
-        text_key: Where points that hold no node keep their text, as in the stock store; None
-            takes what the collection says, or what a few of its points show without doubt.
+        *rest: The first options, in the stock store's order.
+        **options: See :class:`~mrl_adapters.llama_index.stock.StoreOptions`.
 
     Examples:
         >>> from llama_index.core import StorageContext, VectorStoreIndex
@@ -71,31 +74,38 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
     flat_metadata: bool = False
     collection_name: str
 
-    _collection: MatryoshkaCollection = PrivateAttr()
-    _driver: Driver = PrivateAttr()
     _replaced: ReplacedDocuments = PrivateAttr()
+    _batch_size: int = PrivateAttr()
 
     def __init__(
         self,
         collection_name: str,
         client: Client | None = None,
         aclient: AsyncQdrantClient | None = None,
-        *,
+        *rest: Any,
         layout: CollectionLayout | None = None,
         plan: Plan | None = None,
         model: str | None = None,
-        text_key: str | None = None,
+        **options: Unpack[StoreOptions],
     ) -> None:
         fields: dict[str, Any] = {"collection_name": collection_name}
         super().__init__(**fields)
+        whose = type(self).__name__
+        self._stock = named(whose, rest, ORDER, options)
+        fields = layout_fields(whose, self._stock, layout)
+        self._batch_size = whole("batch_size", self._stock.get("batch_size", 1_024))
+        place = place_of(self._stock)
+        if client is None and aclient is None and place:
+            client = connect(**place)
         self._driver = Driver(client, aclient)
         self._collection = MatryoshkaCollection(
             collection_name,
             layout=layout,
             plan=plan,
             model=model,
-            payload_indexes=_own_indexes(layout),
-            keys=AskedKeys(text_key),
+            payload_indexes=own_indexes(layout, fields, self._stock),
+            keys=AskedKeys(self._stock.get("text_key")),
+            layout_fields=fields,
         )
         self._replaced = ReplacedDocuments(self._collection)
 
@@ -126,15 +136,19 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         """What runs the collection's flows on the client."""
         return self._driver
 
-    # Writing
-
     @override
-    def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
+    def add(  # type: ignore[override] # unknown options are refused
+        self,
+        nodes: Sequence[BaseNode],
+        shard_identifier: Any = None,
+        **options: Unpack[AddOptions],
+    ) -> list[str]:
         """Store nodes; one with an id that is there already is replaced.
 
         Args:
             nodes: Nodes with embeddings of full size.
-            **kwargs: ``shard_key``, the custom shard to write to.
+            shard_identifier: What ``shard_key_selector_fn`` makes a shard key of.
+            **options: ``shard_key``, the custom shard to write to.
 
         Returns:
             The nodes' ids.
@@ -151,23 +165,32 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         Whatever ends the call says what became of it: the error's ``stored_ids`` and
         ``missing_ids``. The same call again completes it.
         """
-        load = self._load(kwargs)
+        load = self._load(shard_identifier, options)
         with load.told():
-            return self._driver.run(add_nodes(load, nodes, self._replaced))
+            return self._driver.run(add_nodes(load, nodes, self._replaced, self._batch_size))
 
     @override
-    async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
+    async def async_add(  # type: ignore[override] # unknown options are refused
+        self,
+        nodes: Sequence[BaseNode],
+        shard_identifier: Any = None,
+        **options: Unpack[AddOptions],
+    ) -> list[str]:
         """Store nodes, as :meth:`add` does."""
-        load = self._load(kwargs)
+        load = self._load(shard_identifier, options)
         with load.told():
-            return await self._driver.arun(add_nodes(load, nodes, self._replaced))
+            flow = add_nodes(load, nodes, self._replaced, self._batch_size)
+            return await self._driver.arun(flow)
 
-    def _load(self, options: dict[str, Any]) -> Load:
-        refuse_unknown("add()", options, ("shard_key",))
-        return Load(self._collection, shard_key=options.get("shard_key"))
+    def _load(self, shard_identifier: Any, options: AddOptions) -> Load:
+        refuse_unknown("add()", options, ("shard_identifier", "shard_key"))
+        shard_key = options.get("shard_key")
+        if shard_identifier is not None:
+            shard_key = shard_key_of(shard_identifier, self._stock)
+        return Load(self._collection, shard_key=shard_key)
 
     @override
-    def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
+    def delete(self, ref_doc_id: str, shard_identifier: Any = None, **options: Any) -> None:
         """Delete the nodes of one document; they are put back if its new form is refused.
 
         LlamaIndex updates a document by deleting and then adding it. The error that refuses the
@@ -175,15 +198,16 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
 
         Args:
             ref_doc_id: The document's id; for a node that came from none, the node's own.
-            **delete_kwargs: None are known.
+            shard_identifier: Refused, as in all that is done wherever the nodes are.
+            **options: None are known.
         """
-        refuse_unknown("delete()", delete_kwargs, ())
+        refuse_shard("delete()", shard_identifier, options)
         self._driver.run(self._replaced.delete(ref_doc_id))
 
     @override
-    async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
+    async def adelete(self, ref_doc_id: str, shard_identifier: Any = None, **options: Any) -> None:
         """Delete the nodes of one document, as :meth:`delete` does."""
-        refuse_unknown("delete()", delete_kwargs, ())
+        refuse_shard("delete()", shard_identifier, options)
         await self._driver.arun(self._replaced.delete(ref_doc_id))
 
     @override
@@ -191,19 +215,21 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         self,
         node_ids: Sequence[DocumentId] | None = None,
         filters: MetadataFilters | None = None,
-        **delete_kwargs: Any,
+        shard_identifier: Any = None,
+        **options: Any,
     ) -> None:
         """Delete nodes by id, by filters, or by both: those that satisfy both.
 
         Args:
             node_ids: Which; an empty list deletes none.
             filters: Metadata filters.
-            **delete_kwargs: None are known.
+            shard_identifier: Refused.
+            **options: None are known.
 
         Raises:
             ConfigurationError: Neither ids nor filters are given.
         """
-        refuse_unknown("delete_nodes()", delete_kwargs, ())
+        refuse_shard("delete_nodes()", shard_identifier, options)
         self._driver.run(delete_nodes(self._collection, node_ids, filters))
 
     @override
@@ -211,23 +237,22 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         self,
         node_ids: Sequence[DocumentId] | None = None,
         filters: MetadataFilters | None = None,
-        **delete_kwargs: Any,
+        shard_identifier: Any = None,
+        **options: Any,
     ) -> None:
         """Delete nodes, as :meth:`delete_nodes` does."""
-        refuse_unknown("delete_nodes()", delete_kwargs, ())
+        refuse_shard("delete_nodes()", shard_identifier, options)
         await self._driver.arun(delete_nodes(self._collection, node_ids, filters))
 
     @override
     def clear(self) -> None:
-        """Delete every node; the collection and its layout stay."""
-        self._driver.run(self._collection.delete())
+        """Delete the collection; the next nodes make it anew, of their size."""
+        self._driver.run(self._collection.drop())
 
     @override
     async def aclear(self) -> None:
-        """Delete every node, as :meth:`clear` does."""
-        await self._driver.arun(self._collection.delete())
-
-    # Reading
+        """Delete the collection, as :meth:`clear` does."""
+        await self._driver.arun(self._collection.drop())
 
     @override
     def get_nodes(
@@ -235,8 +260,9 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         node_ids: Sequence[DocumentId] | None = None,
         filters: MetadataFilters | None = None,
         limit: int | None = None,
+        shard_identifier: Any = None,
         *,
-        with_embeddings: bool = False,
+        with_embeddings: bool = True,
     ) -> list[BaseNode]:
         """Read nodes by id, by filters, or by both: those that satisfy both.
 
@@ -244,9 +270,11 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
             node_ids: Which, None for all. Those that are not there are left out.
             filters: Metadata filters.
             limit: Stop after this many nodes; None reads all.
+            shard_identifier: Refused.
             with_embeddings: Whether nodes come with their embeddings, as stored: of unit length
                 under Cosine, rounded to float16 unless the layout says otherwise.
         """
+        refuse_shard("get_nodes()", shard_identifier, {})
         return self._driver.run(
             read_nodes(self._collection, node_ids, filters, limit, with_embeddings=with_embeddings)
         )
@@ -257,76 +285,12 @@ class MatryoshkaVectorStore(BasePydanticVectorStore):
         node_ids: Sequence[DocumentId] | None = None,
         filters: MetadataFilters | None = None,
         limit: int | None = None,
+        shard_identifier: Any = None,
         *,
-        with_embeddings: bool = False,
+        with_embeddings: bool = True,
     ) -> list[BaseNode]:
         """Read nodes, as :meth:`get_nodes` does."""
+        refuse_shard("get_nodes()", shard_identifier, {})
         return await self._driver.arun(
             read_nodes(self._collection, node_ids, filters, limit, with_embeddings=with_embeddings)
         )
-
-    @override
-    @span
-    def query(  # type: ignore[override] # unknown options are refused
-        self, query: VectorStoreQuery, **options: Unpack[QueryOptions]
-    ) -> VectorStoreQueryResult:
-        """Find the nodes nearest to a query's embedding.
-
-        Scores are the full vectors' own similarities; under Euclid and Manhattan
-        1 / (1 + distance): the higher, the nearer, as LlamaIndex expects.
-
-        Args:
-            query: The query, in mode DEFAULT or MMR. Ids and filters all have to hold; empty
-                lists of ids mean no restriction, as LlamaIndex's own retrievers pass them.
-            **options: See :class:`~mrl_adapters.llama_index.options.QueryOptions`. Retrievers
-                pass them on from their ``vector_store_kwargs``.
-
-        Raises:
-            ConfigurationError: The mode is another one, or an option does not exist.
-            DimensionsError: The embedding's size is not the collection's.
-            EmbeddingError: There is no embedding, or one with NaN, infinity or only zeros.
-        """
-        return self._driver.run(answer(self._collection, [query], options))[0]
-
-    @override
-    @span
-    async def aquery(  # type: ignore[override] # unknown options are refused
-        self, query: VectorStoreQuery, **options: Unpack[QueryOptions]
-    ) -> VectorStoreQueryResult:
-        """Find nodes, as :meth:`query` does."""
-        return (await self._driver.arun(answer(self._collection, [query], options)))[0]
-
-    @span
-    def query_batch(
-        self, queries: Sequence[VectorStoreQuery], **options: Unpack[QueryOptions]
-    ) -> list[VectorStoreQueryResult]:
-        """Answer several queries in one request.
-
-        Args:
-            queries: As :meth:`query` takes them.
-            **options: The same for all of them.
-
-        Returns:
-            One result a query.
-        """
-        return self._driver.run(answer(self._collection, queries, options))
-
-    @span
-    async def aquery_batch(
-        self, queries: Sequence[VectorStoreQuery], **options: Unpack[QueryOptions]
-    ) -> list[VectorStoreQueryResult]:
-        """Answer several queries in one request, as :meth:`query_batch` does."""
-        return await self._driver.arun(answer(self._collection, queries, options))
-
-
-def _own_indexes(layout: CollectionLayout | None) -> dict[str, str]:
-    """List the indexes that the store's own conditions need.
-
-    Nodes are deleted by their document. Members of arrays are told from values by an index of
-    their own (see :mod:`mrl_adapters.llama_index.filters`); it is empty where there are none.
-    """
-    wanted = dict(layout.payload_indexes) if layout else {}
-    if layout and layout.tenant_field:
-        wanted[layout.tenant_field] = "keyword"
-    members = {f"{key}[]": kind for key, kind in wanted.items() if kind in _EXACT_INDEXES}
-    return {DOCUMENT_KEY: "keyword", **members}

@@ -23,7 +23,6 @@ from mrl_adapters.qdrant.writing import put_back
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-_BATCH = 1_024
 # Points of about 50 KB each; of a larger document the old form is not kept.
 _MOST_POINTS = 1_000
 _INSTEAD = "Put texts into nodes with embeddings, or insert Documents into a VectorStoreIndex."
@@ -86,12 +85,12 @@ def _document_of(node: BaseNode) -> str:
 
 
 def add_nodes(
-    load: Load, nodes: Sequence[BaseNode], replaced: ReplacedDocuments
+    load: Load, nodes: Sequence[BaseNode], replaced: ReplacedDocuments, batch_size: int
 ) -> Flow[list[str]]:
     """Store nodes, every embedding checked before anything is written, and return their ids."""
     given = list(require_list(nodes, "nodes", "nodes"))
     try:
-        ids = yield from _add(load, given)
+        ids = yield from _add(load, given, batch_size)
     except Exception as error:
         real = [each for each in given if isinstance(each, BaseNode)]
         yield from replaced.restore(real, load.stored, error)
@@ -100,7 +99,7 @@ def add_nodes(
     return ids
 
 
-def _add(load: Load, nodes: Sequence[BaseNode]) -> Flow[list[str]]:
+def _add(load: Load, nodes: Sequence[BaseNode], batch_size: int) -> Flow[list[str]]:
     ids = id_texts(node.node_id for node in require_members(nodes, "nodes", BaseNode, _INSTEAD))
     load.ids += ids
     if not ids:
@@ -110,8 +109,8 @@ def _add(load: Load, nodes: Sequence[BaseNode]) -> Flow[list[str]]:
     yield from check_models(load.collection, vectors, learn=True)
     full = checked_vectors(vectors, names, None)
     payloads = [to_payload(node) for node in nodes]
-    for start in range(0, len(ids), _BATCH):
-        rows = slice(start, start + _BATCH)
+    for start in range(0, len(ids), batch_size):
+        rows = slice(start, start + batch_size)
         yield from load.add(ids[rows], full[rows], PlainPayloads(payloads[rows]))
     yield from load.finish()
     return ids

@@ -3,7 +3,7 @@
 What has no counterpart is refused by name, with the way here.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from qdrant_client import models
@@ -13,6 +13,20 @@ from mrl_adapters.qdrant.layout import CollectionLayout
 
 _DATATYPES = {models.Datatype.FLOAT16: "float16", models.Datatype.FLOAT32: "float32"}
 _DISABLED = models.Disabled.DISABLED
+
+
+def named(
+    whose: str, given: Sequence[Any], order: Sequence[str], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Put positional arguments under their names, beside those that have one."""
+    if len(given) > len(order):
+        msg = f"{whose} got {len(given) - len(order)} arguments more than it has."
+        raise ConfigurationError(msg, found=given, expected=tuple(order))
+    positional = dict(zip(order, given, strict=False))
+    if doubled := [name for name in positional if name in options]:
+        msg = f"{whose} got {doubled[0]!r} twice: by position and by name. Pass one."
+        raise ConfigurationError(msg, found=doubled[0])
+    return {**positional, **options}
 
 
 def refuse_given(whose: str, options: Mapping[str, Any], names: Collection[str], way: str) -> None:

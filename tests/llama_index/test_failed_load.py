@@ -8,7 +8,7 @@ import pytest
 from llama_index.core.schema import TextNode
 
 from mrl_adapters.errors import EmbeddingError
-from mrl_adapters.llama_index import MatryoshkaVectorStore, writing
+from mrl_adapters.llama_index import MatryoshkaVectorStore
 from mrl_adapters.qdrant import CollectionLayout
 from mrl_adapters.qdrant.driver import Client
 
@@ -25,8 +25,7 @@ def test_the_error_says_what_is_in_and_the_same_call_completes_it(
     if raised is KeyboardInterrupt and "async" in request.node.name:
         pytest.skip("an interrupt ends the event loop, and the test with it")
     nodes = [TextNode(id_=f"n{row}", text="x", embedding=[1.0, row] * 8) for row in range(10)]
-    store = new_store(layout=CollectionLayout(16, (4,)))
-    monkeypatch.setattr(writing, "_BATCH", 4)
+    store = new_store(layout=CollectionLayout(16, (4,)), batch_size=4)
     upsert, calls = type(client).upsert, itertools.count(1)
 
     def failing(self: Any, *args: Any, **kwargs: Any) -> Any:

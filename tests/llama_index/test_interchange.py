@@ -100,7 +100,7 @@ def test_we_read_what_the_stock_store_wrote(new_store, client, name, nodes, node
     qdrant.QdrantVectorStore(name, client, dense_vector_name="full").add([node])
     store = new_store()
     with pytest.warns(MissingShortVectorsWarning, match="1 points lack a short vector"):
-        [read] = store.get_nodes([node.node_id])
+        [read] = store.get_nodes([node.node_id], with_embeddings=False)
     assert read == bare(node)
     found = store.query(VectorStoreQuery(node.embedding), exact=True)
     assert found.nodes == [bare(node)]
@@ -206,7 +206,7 @@ def test_a_node_without_a_text_comes_back_as_it_was_and_nothing_is_told_of(
     store = new_store()
     written = put_in.model_copy(update={"embedding": [1.0] * 256})
     call(store, "add", [written])
-    (read,) = call(store, "get_nodes", ["P"])
+    (read,) = call(store, "get_nodes", ["P"], with_embeddings=False)
     assert type(read) is type(put_in)
     assert read == put_in
     found = call(store, "query", VectorStoreQuery(query_embedding=[1.0] * 256)).nodes
