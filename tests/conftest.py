@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +23,22 @@ settings.load_profile("busy machine")
 
 # What runs the tests may say how wide its own terminal is; the command line would keep to it.
 os.environ.pop("COLUMNS", None)
+
+
+_MEMORY = Path("/dev/shm")  # noqa: S108  # not everywhere; a folder of its own is made in it
+_ENOUGH_BYTES = 8 << 30  # stores of which each file has room in memory, holes included
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, if there is enough: on a disk each closed store waits to be written."""
+    if not os.access(_MEMORY, os.W_OK) or shutil.disk_usage(_MEMORY).free < _ENOUGH_BYTES:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=_MEMORY, ignore_cleanup_errors=True) as folder:
+        made = Path(folder, tmp_path.name)  # the name that pytest gives, for who looks at it
+        made.mkdir()
+        yield made
 
 
 @pytest.fixture
