@@ -296,6 +296,5 @@ class SearchingStore(VectorStore):
 def _diverse(
     fetch_k: int, lambda_mult: float, rest: Sequence[Any], options: SearchOptions
 ) -> Mapping[str, Any]:
-    share = diversity("lambda_mult", lambda_mult)
     given = named("A search", rest, MMR_ORDER, options)
-    return {**given, "fetch_k": fetch_k, "lambda_mult": share}
+    return {**given, "fetch_k": fetch_k, "lambda_mult": diversity("lambda_mult", lambda_mult)}

@@ -17,7 +17,6 @@ class SearchOptions(TypedDict, total=False):
     """The options of a query, beside the query itself: LlamaIndex's ``vector_store_kwargs``.
 
     Args:
-        shard_identifier: What the store's ``shard_key_selector_fn`` makes a shard key of.
         exact: Compare with every full vector instead of searching the short ones.
         shard_key: Search only these custom shards.
         score_threshold: The engine's own scores must exceed it (distances stay below it).
@@ -25,15 +24,16 @@ class SearchOptions(TypedDict, total=False):
         mmr_threshold: In mode MMR: 1 ranks by similarity alone, 0 by diversity alone; 0.5 if None.
         mmr_prefetch_k: In mode MMR: candidates that diversity chooses from; None takes four times
             the nodes wanted, at least 20.
+        shard_identifier: What the store's ``shard_key_selector_fn`` makes a shard key of.
     """
 
-    shard_identifier: Any
     exact: bool | None
     shard_key: str | int | list[str | int] | None
     score_threshold: float | None
     qdrant_filters: models.Filter | None
     mmr_threshold: float | None
     mmr_prefetch_k: int | None
+    shard_identifier: Any
 
 
 class QueryOptions(SearchOptions, total=False):

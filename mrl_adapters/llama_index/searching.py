@@ -4,22 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.vector_stores import VectorStoreQuery, VectorStoreQueryResult
-from llama_index.core.vector_stores.types import BasePydanticVectorStore, VectorStoreQueryMode
+from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from qdrant_client import models
-from typing_extensions import Unpack, override
 
 from mrl_adapters.arguments import refuse_unknown, require_list, whole
 from mrl_adapters.embeddings.texts import require_query
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
-from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher, listened, span
+from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher, listened
 from mrl_adapters.llama_index.filters import join, of_documents, of_nodes, to_filter
-from mrl_adapters.llama_index.options import QUERY_OPTIONS, QueryOptions, plan_of
+from mrl_adapters.llama_index.options import QUERY_OPTIONS, plan_of
 from mrl_adapters.llama_index.points import to_node
 from mrl_adapters.llama_index.provenance import check_models
-from mrl_adapters.llama_index.stock import with_shard
-from mrl_adapters.qdrant import Driver, MatryoshkaCollection, SearchPlan
+from mrl_adapters.qdrant import MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.flow import Flow, ask
@@ -27,72 +24,6 @@ from mrl_adapters.qdrant.query import Search, chosen_stages, diversity
 
 _MIN_MMR_CANDIDATES = 20
 _FARTHER_IS_HIGHER = frozenset({"Euclid", "Manhattan"})
-
-
-class SearchingStore(BasePydanticVectorStore):
-    """The searching half of :class:`~mrl_adapters.llama_index.MatryoshkaVectorStore`."""
-
-    _collection: MatryoshkaCollection = PrivateAttr()
-    _driver: Driver = PrivateAttr()
-    _stock: dict[str, Any] = PrivateAttr()
-
-    @override
-    @span
-    def query(  # type: ignore[override] # unknown options are refused
-        self, query: VectorStoreQuery, **options: Unpack[QueryOptions]
-    ) -> VectorStoreQueryResult:
-        """Find the nodes nearest to a query's embedding.
-
-        Scores are the full vectors' own similarities; under Euclid and Manhattan
-        1 / (1 + distance): the higher, the nearer, as LlamaIndex expects.
-
-        Args:
-            query: The query, in mode DEFAULT or MMR. Ids and filters all have to hold; empty
-                lists of ids mean no restriction, as LlamaIndex's own retrievers pass them.
-            **options: See :class:`~mrl_adapters.llama_index.options.QueryOptions`. Retrievers
-                pass them on from their ``vector_store_kwargs``.
-
-        Raises:
-            ConfigurationError: The mode is another one, or an option does not exist.
-            DimensionsError: The embedding's size is not the collection's.
-            EmbeddingError: There is no embedding, or one with NaN, infinity or only zeros.
-        """
-        return self._driver.run(self._answer([query], options))[0]
-
-    @override
-    @span
-    async def aquery(  # type: ignore[override] # unknown options are refused
-        self, query: VectorStoreQuery, **options: Unpack[QueryOptions]
-    ) -> VectorStoreQueryResult:
-        """Find nodes, as :meth:`query` does."""
-        return (await self._driver.arun(self._answer([query], options)))[0]
-
-    @span
-    def query_batch(
-        self, queries: Sequence[VectorStoreQuery], **options: Unpack[QueryOptions]
-    ) -> list[VectorStoreQueryResult]:
-        """Answer several queries in one request.
-
-        Args:
-            queries: As :meth:`query` takes them.
-            **options: The same for all of them.
-
-        Returns:
-            One result a query.
-        """
-        return self._driver.run(self._answer(queries, options))
-
-    @span
-    async def aquery_batch(
-        self, queries: Sequence[VectorStoreQuery], **options: Unpack[QueryOptions]
-    ) -> list[VectorStoreQueryResult]:
-        """Answer several queries in one request, as :meth:`query_batch` does."""
-        return await self._driver.arun(self._answer(queries, options))
-
-    def _answer(
-        self, queries: Sequence[VectorStoreQuery], options: Mapping[str, Any]
-    ) -> Flow[list[VectorStoreQueryResult]]:
-        return answer(self._collection, queries, with_shard(options, self._stock))
 
 
 def answer(

@@ -1,44 +1,35 @@
 """The vector store for LlamaIndex: converts, and leaves the work to the core."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llama_index.core.bridge.pydantic import PrivateAttr
-from llama_index.core.schema import BaseNode
-from llama_index.core.vector_stores import (
-    MetadataFilters,
-)
+from llama_index.core.vector_stores import VectorStoreQuery, VectorStoreQueryResult
 from qdrant_client import AsyncQdrantClient
 from typing_extensions import Unpack, override
 
-from mrl_adapters.arguments import refuse_unknown, whole
-from mrl_adapters.llama_index.options import AddOptions
-from mrl_adapters.llama_index.searching import SearchingStore
+from mrl_adapters.arguments import whole
+from mrl_adapters.llama_index.events import span
+from mrl_adapters.llama_index.options import QueryOptions
+from mrl_adapters.llama_index.searching import answer
 from mrl_adapters.llama_index.stock import (
     ORDER,
     StoreOptions,
     layout_fields,
     own_indexes,
     place_of,
-    refuse_shard,
-    shard_key_of,
+    with_shard,
 )
-from mrl_adapters.llama_index.writing import (
-    ReplacedDocuments,
-    add_nodes,
-    delete_nodes,
-    read_nodes,
-)
+from mrl_adapters.llama_index.updates import ReplacedDocuments
+from mrl_adapters.llama_index.writing import WritingStore
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, connect
 from mrl_adapters.qdrant.driver import Client
-from mrl_adapters.qdrant.ids import DocumentId
-from mrl_adapters.qdrant.loading import Load
+from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.payload_keys import AskedKeys
 from mrl_adapters.qdrant.plan import Plan
 from mrl_adapters.qdrant.stock import named
 
 
-class MatryoshkaVectorStore(SearchingStore):
+class MatryoshkaVectorStore(WritingStore):
     """Search short vectors first, re-rank with full ones, in one Qdrant query.
 
     Takes the nodes' embeddings at full size and derives the short vectors; works with any
@@ -73,9 +64,6 @@ class MatryoshkaVectorStore(SearchingStore):
     stores_text: bool = True
     flat_metadata: bool = False
     collection_name: str
-
-    _replaced: ReplacedDocuments = PrivateAttr()
-    _batch_size: int = PrivateAttr()
 
     def __init__(
         self,
@@ -137,160 +125,59 @@ class MatryoshkaVectorStore(SearchingStore):
         return self._driver
 
     @override
-    def add(  # type: ignore[override] # unknown options are refused
-        self,
-        nodes: Sequence[BaseNode],
-        shard_identifier: Any = None,
-        **options: Unpack[AddOptions],
-    ) -> list[str]:
-        """Store nodes; one with an id that is there already is replaced.
+    @span
+    def query(  # type: ignore[override] # unknown options are refused
+        self, query: VectorStoreQuery, **options: Unpack[QueryOptions]
+    ) -> VectorStoreQueryResult:
+        """Find the nodes nearest to a query's embedding.
+
+        Scores are the full vectors' own similarities; under Euclid and Manhattan
+        1 / (1 + distance): the higher, the nearer, as LlamaIndex expects.
 
         Args:
-            nodes: Nodes with embeddings of full size.
-            shard_identifier: What ``shard_key_selector_fn`` makes a shard key of.
-            **options: ``shard_key``, the custom shard to write to.
+            query: The query, in mode DEFAULT or MMR. Ids and filters all have to hold; empty
+                lists of ids mean no restriction, as LlamaIndex's own retrievers pass them.
+            **options: See :class:`~mrl_adapters.llama_index.options.QueryOptions`. Retrievers
+                pass them on from their ``vector_store_kwargs``.
+
+        Raises:
+            ConfigurationError: The mode is another one, or an option does not exist.
+            DimensionsError: The embedding's size is not the collection's.
+            EmbeddingError: There is no embedding, or one with NaN, infinity or only zeros.
+        """
+        return self._driver.run(self._answer([query], options))[0]
+
+    @override
+    @span
+    async def aquery(  # type: ignore[override] # unknown options are refused
+        self, query: VectorStoreQuery, **options: Unpack[QueryOptions]
+    ) -> VectorStoreQueryResult:
+        """Find nodes, as :meth:`query` does."""
+        return (await self._driver.arun(self._answer([query], options)))[0]
+
+    @span
+    def query_batch(
+        self, queries: Sequence[VectorStoreQuery], **options: Unpack[QueryOptions]
+    ) -> list[VectorStoreQueryResult]:
+        """Answer several queries in one request.
+
+        Args:
+            queries: As :meth:`query` takes them.
+            **options: The same for all of them.
 
         Returns:
-            The nodes' ids.
-
-        Raises:
-            EmbeddingError: A node has no embedding, or one with NaN or infinity. Nothing was
-                written.
-            DimensionsError: The embeddings' size is not the collection's.
-
-        Warns:
-            ZeroVectorsWarning: Embeddings are all zeros: those nodes are stored, but no search
-                finds them.
-
-        Whatever ends the call says what became of it: the error's ``stored_ids`` and
-        ``missing_ids``. The same call again completes it.
+            One result a query.
         """
-        load = self._load(shard_identifier, options)
-        with load.told():
-            return self._driver.run(add_nodes(load, nodes, self._replaced, self._batch_size))
+        return self._driver.run(self._answer(queries, options))
 
-    @override
-    async def async_add(  # type: ignore[override] # unknown options are refused
-        self,
-        nodes: Sequence[BaseNode],
-        shard_identifier: Any = None,
-        **options: Unpack[AddOptions],
-    ) -> list[str]:
-        """Store nodes, as :meth:`add` does."""
-        load = self._load(shard_identifier, options)
-        with load.told():
-            flow = add_nodes(load, nodes, self._replaced, self._batch_size)
-            return await self._driver.arun(flow)
+    @span
+    async def aquery_batch(
+        self, queries: Sequence[VectorStoreQuery], **options: Unpack[QueryOptions]
+    ) -> list[VectorStoreQueryResult]:
+        """Answer several queries in one request, as :meth:`query_batch` does."""
+        return await self._driver.arun(self._answer(queries, options))
 
-    def _load(self, shard_identifier: Any, options: AddOptions) -> Load:
-        refuse_unknown("add()", options, ("shard_identifier", "shard_key"))
-        shard_key = options.get("shard_key")
-        if shard_identifier is not None:
-            shard_key = shard_key_of(shard_identifier, self._stock)
-        return Load(self._collection, shard_key=shard_key)
-
-    @override
-    def delete(self, ref_doc_id: str, shard_identifier: Any = None, **options: Any) -> None:
-        """Delete the nodes of one document; they are put back if its new form is refused.
-
-        LlamaIndex updates a document by deleting and then adding it. The error that refuses the
-        new form has ``restored_ids``, the documents whose old form is back.
-
-        Args:
-            ref_doc_id: The document's id; for a node that came from none, the node's own.
-            shard_identifier: Refused, as in all that is done wherever the nodes are.
-            **options: None are known.
-        """
-        refuse_shard("delete()", shard_identifier, options)
-        self._driver.run(self._replaced.delete(ref_doc_id))
-
-    @override
-    async def adelete(self, ref_doc_id: str, shard_identifier: Any = None, **options: Any) -> None:
-        """Delete the nodes of one document, as :meth:`delete` does."""
-        refuse_shard("delete()", shard_identifier, options)
-        await self._driver.arun(self._replaced.delete(ref_doc_id))
-
-    @override
-    def delete_nodes(
-        self,
-        node_ids: Sequence[DocumentId] | None = None,
-        filters: MetadataFilters | None = None,
-        shard_identifier: Any = None,
-        **options: Any,
-    ) -> None:
-        """Delete nodes by id, by filters, or by both: those that satisfy both.
-
-        Args:
-            node_ids: Which; an empty list deletes none.
-            filters: Metadata filters.
-            shard_identifier: Refused.
-            **options: None are known.
-
-        Raises:
-            ConfigurationError: Neither ids nor filters are given.
-        """
-        refuse_shard("delete_nodes()", shard_identifier, options)
-        self._driver.run(delete_nodes(self._collection, node_ids, filters))
-
-    @override
-    async def adelete_nodes(
-        self,
-        node_ids: Sequence[DocumentId] | None = None,
-        filters: MetadataFilters | None = None,
-        shard_identifier: Any = None,
-        **options: Any,
-    ) -> None:
-        """Delete nodes, as :meth:`delete_nodes` does."""
-        refuse_shard("delete_nodes()", shard_identifier, options)
-        await self._driver.arun(delete_nodes(self._collection, node_ids, filters))
-
-    @override
-    def clear(self) -> None:
-        """Delete the collection; the next nodes make it anew, of their size."""
-        self._driver.run(self._collection.drop())
-
-    @override
-    async def aclear(self) -> None:
-        """Delete the collection, as :meth:`clear` does."""
-        await self._driver.arun(self._collection.drop())
-
-    @override
-    def get_nodes(
-        self,
-        node_ids: Sequence[DocumentId] | None = None,
-        filters: MetadataFilters | None = None,
-        limit: int | None = None,
-        shard_identifier: Any = None,
-        *,
-        with_embeddings: bool = True,
-    ) -> list[BaseNode]:
-        """Read nodes by id, by filters, or by both: those that satisfy both.
-
-        Args:
-            node_ids: Which, None for all. Those that are not there are left out.
-            filters: Metadata filters.
-            limit: Stop after this many nodes; None reads all.
-            shard_identifier: Refused.
-            with_embeddings: Whether nodes come with their embeddings, as stored: of unit length
-                under Cosine, rounded to float16 unless the layout says otherwise.
-        """
-        refuse_shard("get_nodes()", shard_identifier, {})
-        return self._driver.run(
-            read_nodes(self._collection, node_ids, filters, limit, with_embeddings=with_embeddings)
-        )
-
-    @override
-    async def aget_nodes(
-        self,
-        node_ids: Sequence[DocumentId] | None = None,
-        filters: MetadataFilters | None = None,
-        limit: int | None = None,
-        shard_identifier: Any = None,
-        *,
-        with_embeddings: bool = True,
-    ) -> list[BaseNode]:
-        """Read nodes, as :meth:`get_nodes` does."""
-        refuse_shard("get_nodes()", shard_identifier, {})
-        return await self._driver.arun(
-            read_nodes(self._collection, node_ids, filters, limit, with_embeddings=with_embeddings)
-        )
+    def _answer(
+        self, queries: Sequence[VectorStoreQuery], options: Mapping[str, Any]
+    ) -> Flow[list[VectorStoreQueryResult]]:
+        return answer(self._collection, queries, with_shard(options, self._stock))

@@ -1,87 +1,200 @@
-"""Write, read and delete nodes, and keep what an update deletes until its new form is stored."""
+"""How nodes get into a LlamaIndex store and out of it again, sync and async."""
 
-import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
+from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores import MetadataFilters
-from qdrant_client import models
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
+from typing_extensions import Unpack, override
 
-from mrl_adapters.arguments import require_list, require_members
+from mrl_adapters.arguments import refuse_unknown, require_list, require_members
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
-from mrl_adapters.llama_index.filters import join, of_documents, of_nodes, to_filter
+from mrl_adapters.llama_index.filters import join, of_nodes, to_filter
+from mrl_adapters.llama_index.options import AddOptions
 from mrl_adapters.llama_index.points import to_node, to_payload
 from mrl_adapters.llama_index.provenance import check_models
 from mrl_adapters.llama_index.reserved import refuse_unseen, unseen
-from mrl_adapters.qdrant import MatryoshkaCollection
+from mrl_adapters.llama_index.stock import refuse_shard, shard_key_of
+from mrl_adapters.llama_index.updates import ReplacedDocuments
+from mrl_adapters.qdrant import Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.loading import Load
 from mrl_adapters.qdrant.payload import PlainPayloads
 from mrl_adapters.qdrant.points import checked_vectors
-from mrl_adapters.qdrant.writing import put_back
 
-logger: logging.Logger = logging.getLogger(__name__)
-
-# Points of about 50 KB each; of a larger document the old form is not kept.
-_MOST_POINTS = 1_000
 _INSTEAD = "Put texts into nodes with embeddings, or insert Documents into a VectorStoreIndex."
 
 
-class ReplacedDocuments:
-    """The documents that were deleted last and have not been added again since.
+class WritingStore(BasePydanticVectorStore):
+    """The writing and reading half of :class:`~mrl_adapters.llama_index.MatryoshkaVectorStore`."""
 
-    LlamaIndex updates a document by deleting it and then adding it. Where what is added is
-    refused, the document would be gone in both forms: the old one is put back.
-    """
+    _collection: MatryoshkaCollection = PrivateAttr()
+    _driver: Driver = PrivateAttr()
+    _replaced: ReplacedDocuments = PrivateAttr()
+    _batch_size: int = PrivateAttr()
+    _stock: dict[str, Any] = PrivateAttr()
 
-    def __init__(self, collection: MatryoshkaCollection) -> None:
-        self._collection = collection
-        self._points: dict[str, list[models.Record]] = {}
+    @override
+    def add(  # type: ignore[override] # unknown options are refused
+        self,
+        nodes: Sequence[BaseNode],
+        shard_identifier: Any = None,
+        **options: Unpack[AddOptions],
+    ) -> list[str]:
+        """Store nodes; one with an id that is there already is replaced.
 
-    def delete(self, document_id: str) -> Flow[None]:
-        """Delete a document's nodes, and keep them in memory."""
-        nodes = of_documents([document_id])
-        found = yield from self._collection.scroll(nodes, limit=_MOST_POINTS + 1, with_vectors=True)
-        yield from self._collection.delete(query_filter=nodes)
-        if found:
-            self._points[document_id] = found
-            while sum(map(len, self._points.values())) > _MOST_POINTS:
-                del self._points[next(iter(self._points))]
+        Args:
+            nodes: Nodes with embeddings of full size.
+            shard_identifier: What ``shard_key_selector_fn`` makes a shard key of.
+            **options: ``shard_key``, the custom shard to write to.
 
-    def forget(self, nodes: Iterable[BaseNode]) -> None:
-        """Let go of documents whose new form is stored."""
-        if self._points:
-            for node in nodes:
-                self._points.pop(_document_of(node), None)
+        Returns:
+            The nodes' ids.
 
-    def restore(self, nodes: Iterable[BaseNode], stored: set[str], error: Exception) -> Flow[None]:
-        """Put documents back of whose new form nothing is stored, and note them in the error."""
-        nodes = list(nodes)
-        half = {_document_of(node) for node in nodes if node.node_id in stored}
-        lost = dict.fromkeys(_document_of(node) for node in nodes)
-        wanted = [each for each in lost if each in self._points and each not in half]
-        if not wanted:
-            return
-        points = [point for each in wanted for point in self._points[each]]
-        try:
-            layout = yield from self._collection.open(must_exist=True)
-            if layout is not None:
-                yield from put_back(self._collection.name, points, layout)
-        except Exception:  # the first error says why; a later call may still put them back
-            logger.exception("Documents %s were deleted, and cannot be put back now", wanted)
-            return
-        for each in wanted:
-            del self._points[each]
-        vars(error)["restored_ids"] = wanted
-        message = f"Documents {wanted} were deleted before, to be replaced: they are back."
-        logger.warning("Collection %r: %s", self._collection.name, message)
-        if hasattr(error, "add_note"):  # since Python 3.11
-            error.add_note(message)
+        Raises:
+            EmbeddingError: A node has no embedding, or one with NaN or infinity. Nothing was
+                written.
+            DimensionsError: The embeddings' size is not the collection's.
 
+        Warns:
+            ZeroVectorsWarning: Embeddings are all zeros: those nodes are stored, but no search
+                finds them.
 
-def _document_of(node: BaseNode) -> str:
-    return node.ref_doc_id or node.node_id
+        Whatever ends the call says what became of it: the error's ``stored_ids`` and
+        ``missing_ids``. The same call again completes it.
+        """
+        load = self._load(shard_identifier, options)
+        with load.told():
+            return self._driver.run(add_nodes(load, nodes, self._replaced, self._batch_size))
+
+    @override
+    async def async_add(  # type: ignore[override] # unknown options are refused
+        self,
+        nodes: Sequence[BaseNode],
+        shard_identifier: Any = None,
+        **options: Unpack[AddOptions],
+    ) -> list[str]:
+        """Store nodes, as :meth:`add` does."""
+        load = self._load(shard_identifier, options)
+        with load.told():
+            flow = add_nodes(load, nodes, self._replaced, self._batch_size)
+            return await self._driver.arun(flow)
+
+    def _load(self, shard_identifier: Any, options: AddOptions) -> Load:
+        refuse_unknown("add()", options, ("shard_key", "shard_identifier"))
+        shard_key = options.get("shard_key")
+        if shard_identifier is not None:
+            shard_key = shard_key_of(shard_identifier, self._stock)
+        return Load(self._collection, shard_key=shard_key)
+
+    @override
+    def delete(self, ref_doc_id: str, shard_identifier: Any = None, **options: Any) -> None:
+        """Delete the nodes of one document; they are put back if its new form is refused.
+
+        LlamaIndex updates a document by deleting and then adding it. The error that refuses the
+        new form has ``restored_ids``, the documents whose old form is back.
+
+        Args:
+            ref_doc_id: The document's id; for a node that came from none, the node's own.
+            shard_identifier: Refused, as in all that is done wherever the nodes are.
+            **options: None are known.
+        """
+        refuse_shard("delete()", shard_identifier, options)
+        self._driver.run(self._replaced.delete(ref_doc_id))
+
+    @override
+    async def adelete(self, ref_doc_id: str, shard_identifier: Any = None, **options: Any) -> None:
+        """Delete the nodes of one document, as :meth:`delete` does."""
+        refuse_shard("delete()", shard_identifier, options)
+        await self._driver.arun(self._replaced.delete(ref_doc_id))
+
+    @override
+    def delete_nodes(
+        self,
+        node_ids: Sequence[DocumentId] | None = None,
+        filters: MetadataFilters | None = None,
+        shard_identifier: Any = None,
+        **options: Any,
+    ) -> None:
+        """Delete nodes by id, by filters, or by both: those that satisfy both.
+
+        Args:
+            node_ids: Which; an empty list deletes none.
+            filters: Metadata filters.
+            shard_identifier: Refused.
+            **options: None are known.
+
+        Raises:
+            ConfigurationError: Neither ids nor filters are given.
+        """
+        refuse_shard("delete_nodes()", shard_identifier, options)
+        self._driver.run(delete_nodes(self._collection, node_ids, filters))
+
+    @override
+    async def adelete_nodes(
+        self,
+        node_ids: Sequence[DocumentId] | None = None,
+        filters: MetadataFilters | None = None,
+        shard_identifier: Any = None,
+        **options: Any,
+    ) -> None:
+        """Delete nodes, as :meth:`delete_nodes` does."""
+        refuse_shard("delete_nodes()", shard_identifier, options)
+        await self._driver.arun(delete_nodes(self._collection, node_ids, filters))
+
+    @override
+    def clear(self) -> None:
+        """Delete the collection; the next nodes make it anew, of their size."""
+        self._driver.run(self._collection.drop())
+
+    @override
+    async def aclear(self) -> None:
+        """Delete the collection, as :meth:`clear` does."""
+        await self._driver.arun(self._collection.drop())
+
+    @override
+    def get_nodes(
+        self,
+        node_ids: Sequence[DocumentId] | None = None,
+        filters: MetadataFilters | None = None,
+        limit: int | None = None,
+        shard_identifier: Any = None,
+        *,
+        with_embeddings: bool = True,
+    ) -> list[BaseNode]:
+        """Read nodes by id, by filters, or by both: those that satisfy both.
+
+        Args:
+            node_ids: Which, None for all. Those that are not there are left out.
+            filters: Metadata filters.
+            limit: Stop after this many nodes; None reads all.
+            shard_identifier: Refused.
+            with_embeddings: Whether nodes come with their embeddings, as stored: of unit length
+                under Cosine, rounded to float16 unless the layout says otherwise.
+        """
+        refuse_shard("get_nodes()", shard_identifier, {})
+        return self._driver.run(
+            read_nodes(self._collection, node_ids, filters, limit, with_embeddings=with_embeddings)
+        )
+
+    @override
+    async def aget_nodes(
+        self,
+        node_ids: Sequence[DocumentId] | None = None,
+        filters: MetadataFilters | None = None,
+        limit: int | None = None,
+        shard_identifier: Any = None,
+        *,
+        with_embeddings: bool = True,
+    ) -> list[BaseNode]:
+        """Read nodes, as :meth:`get_nodes` does."""
+        refuse_shard("get_nodes()", shard_identifier, {})
+        return await self._driver.arun(
+            read_nodes(self._collection, node_ids, filters, limit, with_embeddings=with_embeddings)
+        )
 
 
 def add_nodes(

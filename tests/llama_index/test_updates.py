@@ -124,7 +124,7 @@ def test_a_document_that_was_replaced_is_not_brought_back(
 def test_of_large_documents_the_newest_are_kept(
     store: MatryoshkaVectorStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mrl_adapters.llama_index.writing._MOST_POINTS", 3)
+    monkeypatch.setattr("mrl_adapters.llama_index.updates._MOST_POINTS", 3)
     store.add([part(number) for number in range(4)])
     store.delete("D")
     assert store._replaced._points == {}
