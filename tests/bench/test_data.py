@@ -9,6 +9,7 @@ from mrl_adapters.bench import BenchData, from_file, from_texts, synthetic, take
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.evaluation import Dataset
+from mrl_adapters.progress import Progress
 from mrl_adapters.vectors import normalize
 
 
@@ -142,13 +143,14 @@ def test_a_corpus_without_questions_asks_some_of_its_texts(tmp_path: Path):
 
 
 def test_a_smaller_set_has_the_same_questions(tmp_path: Path):
-    steps = []
+    steps: list[Progress] = []
     whole = synthetic(tmp_path / "whole", 300, 8, queries=30)
-    part = take(tmp_path / "part", whole, 100, lambda *step: steps.append(step))
+    part = take(tmp_path / "part", whole, 100, steps.append)
     np.testing.assert_array_equal(part.queries, whole.queries)
     np.testing.assert_array_equal(part.documents, whole.documents[:100])
     assert part.name == "synthetic nested vectors, 100 x 8"
-    assert steps[-1] == ("writing vectors", 100, 100)
+    last = steps[-1]
+    assert (last.phase, last.done, last.total) == ("writing vectors", 100, 100)
 
 
 def test_data_is_opened_by_its_folder(tmp_path: Path):

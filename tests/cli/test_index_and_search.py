@@ -11,6 +11,7 @@ from mrl_adapters.cli.indexing import PAYLOAD_INDEXES, FileIndex
 from mrl_adapters.cli.walking import find_files
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.langchain import MatryoshkaVectorStore
+from mrl_adapters.progress import Progress
 from mrl_adapters.qdrant import CollectionLayout, connect
 from mrl_adapters.vectors import FloatArray
 
@@ -320,9 +321,9 @@ def test_small_files_share_a_call_of_the_model(
     paths = [tmp_path / f"{number}.txt" for number in range(300)]
     for path in paths:
         path.write_text(f"This is file {path.name}.")
-    done: list[int] = []
-    outcome = FileIndex(store).update(paths, done.append)
-    assert len(outcome.added) == outcome.passages == sum(done) == 300
+    steps: list[Progress] = []
+    outcome = FileIndex(store).update(paths, steps.append)
+    assert len(outcome.added) == outcome.passages == steps[-1].done == steps[-1].total == 300
     assert embedder.calls == 2
 
 
