@@ -41,6 +41,16 @@ class UnitEmbedding(BaseEmbedding):
         )
         raise ConfigurationError(msg)
 
+    # One text is a batch of one: what embeds batches is written by each subclass.
+
+    @override
+    def _get_text_embedding(self, text: str) -> Embedding:
+        return self._get_text_embeddings([text])[0]
+
+    @override
+    async def _aget_text_embedding(self, text: str) -> Embedding:
+        return (await self._aget_text_embeddings([text]))[0]
+
     # A lone string would be embedded letter by letter.
 
     @override
@@ -115,14 +125,6 @@ class EmbedderEmbedding(UnitEmbedding):
     @override
     async def _aget_query_embedding(self, query: str) -> Embedding:
         return made_by(self, [list(await self.embedder.aembed_query(query))])[0]
-
-    @override
-    def _get_text_embedding(self, text: str) -> Embedding:
-        return self._get_text_embeddings([text])[0]
-
-    @override
-    async def _aget_text_embedding(self, text: str) -> Embedding:
-        return (await self._aget_text_embeddings([text]))[0]
 
     @override
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:

@@ -226,14 +226,6 @@ class MatryoshkaEmbedding(UnitEmbedding):
         return self._shorten(list(kept.values()))[0]
 
     @override
-    def _get_text_embedding(self, text: str) -> Embedding:
-        return self._get_text_embeddings([text])[0]
-
-    @override
-    async def _aget_text_embedding(self, text: str) -> Embedding:
-        return (await self._aget_text_embeddings([text]))[0]
-
-    @override
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         inner, spoken = self.inner, NonBlank.of(with_prompt(texts, self.document_prompt))
         if not spoken.rows:

@@ -51,16 +51,7 @@ class GeneratedIds:
     def complete(
         self, ids: Sequence[str | None], payloads: Sequence[dict[str, Any]], *, whole: bool
     ) -> Flow[list[str]]:
-        """Give ids to the next documents of the call.
-
-        Args:
-            ids: The callers' ids, None where there is none.
-            payloads: What is to be stored, as many.
-            whole: Whether these are all the documents of the call.
-
-        Returns:
-            One id a document.
-        """
+        """Return one id for each of the next documents of the call: see :meth:`Load.name`."""
         start, self._given = self._given, self._given + len(ids)
         lacking = [row for row, identifier in enumerate(ids) if identifier is None]
         if lacking and self._salt is None:
