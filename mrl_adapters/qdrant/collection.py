@@ -44,7 +44,7 @@ from mrl_adapters.vectors import FloatArray
 
 T = TypeVar("T")
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _DEFAULT_PLAN = SearchPlan()
 
@@ -79,7 +79,7 @@ class MatryoshkaCollection:
         layout_fields: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
-        self.contents = Contents(name)
+        self.contents: Contents = Contents(name)
         """Reads its payloads; by its own keys once it is open."""
         _DEFAULT_PLAN.merge(plan)  # refuses unknown knobs now; what it changes may be saved
         self._plan = plan
