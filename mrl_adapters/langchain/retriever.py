@@ -19,9 +19,11 @@ from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.langchain.filters import MetadataFilter
 from mrl_adapters.langchain.options import (
     SEARCH_OPTIONS,
+    build_search,
     check_search_options,
     retrieval_options,
 )
+from mrl_adapters.langchain.stock import search_plan
 from mrl_adapters.langchain.vector_store import MatryoshkaVectorStore
 from mrl_adapters.qdrant.plan import Plan
 from mrl_adapters.qdrant.query import chosen_stages
@@ -34,8 +36,9 @@ class MatryoshkaRetriever(BaseRetriever):
     """Retrieve documents in two stages: short vectors choose, full vectors rank.
 
     Every field can be given for one call: ``retriever.invoke(question, k=10)``. Tracers get the
-    stages and shortlist sizes with the run's metadata, and the time of the search in a custom
-    event named ``matryoshka_search``.
+    names of store, embedding and model with the run's metadata, and after each search a custom
+    event named ``matryoshka_search``: its ``stages``, their ``shortlists`` (none where full vectors
+    are searched directly), and ``search_s``, the seconds that embedding and search took.
 
     Setup:
         ``pip install 'mrl-adapters[langchain]'``
@@ -137,12 +140,13 @@ class MatryoshkaRetriever(BaseRetriever):
 
     def _stages(self, options: Mapping[str, Any]) -> dict[str, Any]:
         store = self.vectorstore
-        plan = store.plan.merge(options["plan"])
+        plan = store.plan.merge(search_plan(options))
+        search = build_search((), None, options)
         layout = store.collection.layout
         stages = chosen_stages(layout, plan, store.driver.engine) if layout else ()
         return {
             "stages": list(stages),
-            "shortlists": plan.shortlists(len(stages), options["k"], options["offset"]),
+            "shortlists": plan.shortlists(len(stages), search.reach, search.offset),
         }
 
     @override

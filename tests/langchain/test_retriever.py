@@ -10,6 +10,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnablePassthrough
 from pydantic import ValidationError
+from qdrant_client import models
 from reference import diverse_ranking, ranking, shortlists
 
 from mrl_adapters.errors import ConfigurationError
@@ -107,10 +108,35 @@ async def test_tracers_see_provider_model_stages_and_shortlists(retriever, colou
     assert facts["search_s"] > 0
 
 
-def test_tracers_see_that_an_exact_search_has_no_stages(retriever):
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"k": 20},
+        {"k": 3, "offset": 30},
+        {"search_type": "mmr", "fetch_k": 60},
+        {"search_type": "mmr", "fetch_k": 5, "k": 20, "offset": 7},
+        {"fetch_k": 60},
+        {"search_params": {"hnsw_ef": 9, "quantization": {"oversampling": 70}}},
+        {"search_params": models.SearchParams(exact=True)},
+        {"search_params": {"exact": True}, "plan": {"min_candidates": 150}},
+        {"plan": {"exact": True}},
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("colour", ["sync", "async"])
+async def test_tracers_see_the_shortlists_that_were_asked_for(store, requests, call, colour):
+    retriever = MatryoshkaRetriever(vectorstore=store, plan={"stages": (128,)})
     recorder = Recorder()
-    retriever.invoke("files", {"callbacks": [recorder]}, plan={"exact": True})
-    assert recorder.events[0][1]["shortlists"] == []
+    config = {"callbacks": [recorder]}
+    retriever.invoke("files", **call)
+    asked = shortlists(requests[0])
+    if colour == "sync":
+        retriever.invoke("files", config, **call)
+    else:
+        await retriever.ainvoke("files", config, **call)
+    ((_, facts),) = recorder.events
+    assert facts["shortlists"] == [*asked.values()]
+    assert [f"short_{stage}" for stage in facts["stages"]] == [*asked]
 
 
 def test_tracers_see_that_local_mode_uses_no_stages_by_itself(retriever, client):
