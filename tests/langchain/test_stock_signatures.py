@@ -9,6 +9,7 @@ from langchain_core.documents import Document
 from langchain_qdrant import FastEmbedSparse, QdrantVectorStore, RetrievalMode
 from qdrant_client import QdrantClient, models
 from reference import diverse_ranking, ranking, shortlists
+from stock_arguments import documented
 
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
 from mrl_adapters.langchain import MatryoshkaVectorStore, options, stock
@@ -38,7 +39,7 @@ ORDERS = {
         stock.MMR_ORDER,
     ),
 }
-SPARSE = r"holds dense vectors: for sparse or hybrid search keep a langchain_qdrant store"
+SPARSE = "holds dense vectors: for sparse or hybrid search keep a langchain_qdrant store"
 
 
 def positional(owner: type, method: str) -> list[str]:
@@ -228,30 +229,33 @@ def test_a_collection_may_go_without_a_name(memory, embeddings) -> None:
     assert len(names) == 2
 
 
+REFUSALS: list[tuple[dict[str, Any], str]] = [
+    ({"retrieval_mode": RetrievalMode.HYBRID}, rf"retrieval_mode='hybrid'\. .*{SPARSE}"),
+    ({"retrieval_mode": "sparse"}, rf"retrieval_mode='sparse'\. .*{SPARSE}"),
+    ({"sparse_embedding": object.__new__(FastEmbedSparse)}, rf"sparse_embedding=.*{SPARSE}"),
+    ({"sparse_vector_params": {"index": {}}}, rf"sparse_vector_params=.*{SPARSE}"),
+    ({"vector_params": {"datatype": "uint8"}}, "vector_params got datatype='uint8', expected"),
+    ({"vector_params": {"on_disk": False}}, "on_disk=False: .* Leave it out"),
+    ({"vector_params": {"sise": 3}}, r"vector_params got sise=3\. It has: size, distance"),
+    ({"vector_params": {"hnsw_config": {"payload_m": 3}}}, "hnsw_config got payload_m=3"),
+    (
+        {"vector_params": {"quantization_config": {"binary": {}}}},
+        "the short vectors have scalar int8 codes, or none",
+    ),
+    (
+        {"collection_create_options": {"on_disk_payload": True}},
+        r"collection_create_options got on_disk_payload=True\. .* make the collection first",
+    ),
+    (
+        {"vector_name": "other", "layout": CollectionLayout(256, (64,))},
+        r"got 'other' beside a layout with full_name='full'\. Say it in the layout alone",
+    ),
+]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
-    [
-        ({"retrieval_mode": RetrievalMode.HYBRID}, rf"retrieval_mode='hybrid'\. .*{SPARSE}"),
-        ({"retrieval_mode": "sparse"}, rf"retrieval_mode='sparse'\. .*{SPARSE}"),
-        ({"sparse_embedding": object.__new__(FastEmbedSparse)}, rf"sparse_embedding=.*{SPARSE}"),
-        ({"sparse_vector_params": {"index": {}}}, rf"sparse_vector_params=.*{SPARSE}"),
-        ({"vector_params": {"datatype": "uint8"}}, "vector_params got datatype='uint8', expected"),
-        ({"vector_params": {"on_disk": False}}, "on_disk=False: .* Leave it out"),
-        ({"vector_params": {"sise": 3}}, r"vector_params got sise=3\. It has: size, distance"),
-        ({"vector_params": {"hnsw_config": {"payload_m": 3}}}, "hnsw_config got payload_m=3"),
-        (
-            {"vector_params": {"quantization_config": {"binary": {}}}},
-            "the short vectors have scalar int8 codes, or none",
-        ),
-        (
-            {"collection_create_options": {"on_disk_payload": True}},
-            r"collection_create_options got on_disk_payload=True\. .* make the collection first",
-        ),
-        (
-            {"vector_name": "other", "layout": CollectionLayout(256, (64,))},
-            r"got 'other' beside a layout with full_name='full'\. Say it in the layout alone",
-        ),
-    ],
+    REFUSALS,
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
 def test_what_has_no_counterpart_is_refused_with_the_way_here(
@@ -296,6 +300,28 @@ def test_settings_of_qdrant_reach_the_short_vectors(memory, embeddings) -> None:
 # Searches
 
 SEARCHES = [name for name in ORDERS if "search" in name]
+
+
+# Each is tried below; the others of a search are honoured whatever they are.
+REFUSED_BY_SEARCHES = {"hybrid_fusion", "search_params"}
+WITHOUT_EFFECT = {"sparse_vector_name", "validate_embeddings", "validate_collection_config"}
+
+
+def test_the_readme_says_of_each_argument_what_these_tests_show() -> None:
+    methods = ["__init__", *(name for name in public_methods() if name in vars(QdrantVectorStore))]
+    theirs = {name for method in methods for name in positional(QdrantVectorStore, method)}
+    said = documented("langchain_qdrant.QdrantVectorStore")
+    assert said.keys() == theirs
+    refusals = [given for given, _ in REFUSALS if "layout" not in given]
+    refused = {*REFUSED_BY_SEARCHES, *(name for given in refusals for name in given)}
+    of_no_use = {"hybrid_fusion", *(name for name, (value, _) in HONOURED.items() if value is None)}
+    expected = dict.fromkeys(theirs, "honoured")
+    expected |= dict.fromkeys(refused, "in part")
+    expected |= dict.fromkeys(refused & of_no_use, "refused")
+    expected |= dict.fromkeys(WITHOUT_EFFECT, "no effect")
+    assert {name: status for name, (status, _) in said.items()} == expected
+    for name in refused & of_no_use:
+        assert SPARSE.removeprefix("holds dense vectors: ") in said[name][1]
 
 
 def search(store: MatryoshkaVectorStore, method: str, *rest: Any, **given: Any) -> list[str]:
