@@ -9,8 +9,7 @@ from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from qdrant_client import models
 from typing_extensions import TypedDict
 
-from mrl_adapters.qdrant import SearchPlan
-from mrl_adapters.qdrant.plan import Plan
+from mrl_adapters.qdrant.plan import Plan, layered
 
 
 class SearchOptions(TypedDict, total=False):
@@ -77,9 +76,8 @@ class AddOptions(TypedDict, total=False):
 QUERY_OPTIONS = ("plan", *SearchOptions.__annotations__)
 
 
-def plan_of(options: Mapping[str, Any], plan: SearchPlan) -> SearchPlan:
-    """Change a collection's plan by the options of a query."""
-    merged = plan.merge(options.get("plan"))
-    direct = {name: options[name] for name in ("exact", "shard_key") if name in options}
+def plan_changes(options: Mapping[str, Any]) -> Plan | None:
+    """Collect what the options of a query change of a plan, whatever plan that will be."""
+    direct = {name: options.get(name) for name in ("exact", "shard_key")}
     changes = {name: value for name, value in direct.items() if value is not None}
-    return merged.merge(changes) if changes else merged
+    return layered(options.get("plan"), changes or None)

@@ -84,9 +84,7 @@ class SearchPlan:
             return self
         if isinstance(overrides, SearchPlan):
             return overrides
-        if not isinstance(overrides, Mapping):
-            msg = f"plan is {overrides!r}, expected a SearchPlan, or a dict of the knobs to change."
-            raise ConfigurationError(msg, found=overrides, expected=SearchPlan)
+        _check_kind(overrides)
         refuse_unknown("SearchPlan", overrides, [field.name for field in fields(self)])
         return replace(self, **overrides)
 
@@ -158,14 +156,25 @@ _OPTIONAL = {"hnsw_ef", "stages", "timeout_s"}
 Plan: TypeAlias = SearchPlan | Mapping[str, Any]
 
 
+def _check_kind(plan: object) -> None:
+    if not isinstance(plan, (SearchPlan, Mapping)):
+        msg = f"plan is {plan!r}, expected a SearchPlan, or a dict of the knobs to change."
+        raise ConfigurationError(msg, found=plan, expected=SearchPlan)
+
+
 def layered(*changes: Plan | None) -> Plan | None:
     """Put changes of a plan over each other, whatever plan they will be applied to.
 
     Returns:
         One change that does the same.
+
+    Raises:
+        ConfigurationError: One is neither a plan nor a mapping.
     """
     whole_change: Plan | None = None
     for each in changes:
+        if each is not None:
+            _check_kind(each)
         if isinstance(whole_change, SearchPlan):
             whole_change = whole_change.merge(each)
         elif isinstance(each, Mapping) and whole_change:

@@ -67,6 +67,9 @@ def test_layered_changes_do_what_they_do_one_after_the_other(
 def test_a_change_that_is_neither_plan_nor_dict_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="plan is 'exact', expected a SearchPlan"):
         SearchPlan().merge("exact")  # type: ignore[arg-type] # wrong on purpose
+    for changes in (["exact", {"exact": True}], [{"exact": True}, "exact"], ["exact"]):
+        with pytest.raises(ConfigurationError, match="plan is 'exact', expected a SearchPlan"):
+            layered(*changes)  # type: ignore[arg-type] # wrong on purpose
 
 
 def test_no_stage_at_all_is_refused_with_the_way_to_say_it() -> None:
