@@ -9,11 +9,13 @@ except ImportError as _error:
 
 from mrl_adapters.langchain.embeddings import MatryoshkaEmbeddings, OpenAIMatryoshkaEmbeddings
 from mrl_adapters.langchain.retriever import MatryoshkaRetriever
+from mrl_adapters.langchain.self_query import MatryoshkaTranslator
 from mrl_adapters.langchain.vector_store import MatryoshkaVectorStore
 
 __all__ = [
     "MatryoshkaEmbeddings",
     "MatryoshkaRetriever",
+    "MatryoshkaTranslator",
     "MatryoshkaVectorStore",
     "OpenAIMatryoshkaEmbeddings",
 ]
