@@ -25,7 +25,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 # graph has a hole loses all of its results at once: of few queries, one more or less of these
 # decides which setting is chosen.
 _QUERIES = 4000
-_BATCH = 1024
+_VECTORS_PER_BATCH = 1024
 _MADE_BY = "mrl_adapters.bench"
 _FILES = ("data.json", "documents.npy", "queries.npy")
 _LARGEST_SHARE = 5  # of vectors that queries are drawn from, one in so many
@@ -153,8 +153,8 @@ def from_texts(
         if asked:  # as queries: models may give them another prompt than documents
             yield as_vectors([embedder.embed_query(text) for text in asked])
         meter = Meter("embedding documents", len(texts), progress)
-        for start in range(0, len(texts), _BATCH):
-            batch = texts[start : start + _BATCH]
+        for start in range(0, len(texts), _VECTORS_PER_BATCH):
+            batch = texts[start : start + _VECTORS_PER_BATCH]
             yield document_array(embedder, batch)
             meter.step(len(batch))
 
@@ -172,8 +172,10 @@ def take(
         points: How many documents, from the first on.
         progress: Called with a Progress after each step.
     """
-    rows = range(0, points, _BATCH)
-    documents = (np.asarray(data.documents[row : min(row + _BATCH, points)]) for row in rows)
+    rows = range(0, points, _VECTORS_PER_BATCH)
+    documents = (
+        np.asarray(data.documents[row : min(row + _VECTORS_PER_BATCH, points)]) for row in rows
+    )
     is_query = np.arange(len(data.queries) + points) < len(data.queries)
     name = data.name.rpartition(", ")[0]
     return _write(folder, name, chain([data.queries], documents), is_query, progress)

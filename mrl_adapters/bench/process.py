@@ -29,7 +29,7 @@ from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant import EdgeClient
 from mrl_adapters.vectors import FloatArray
 
-_BATCH = 1000
+_POINTS_PER_BATCH = 1000
 _PATIENCE_S = 10  # for a process to end by itself
 
 
@@ -200,7 +200,7 @@ def _serve(pipe: Connection, session: Session, group: Path | None) -> None:
 
 def _batches(documents: FloatArray) -> Iterator[Batch]:
     """Cut the documents into batches."""
-    for start in range(0, len(documents), _BATCH):
-        block = np.asarray(documents[start : start + _BATCH])
+    for start in range(0, len(documents), _POINTS_PER_BATCH):
+        block = np.asarray(documents[start : start + _POINTS_PER_BATCH])
         rows = range(start, start + len(block))
         yield Batch([identifier(row) for row in rows], block, [f"passage {row}" for row in rows])

@@ -23,7 +23,7 @@ from mrl_adapters.progress import Meter, ProgressCallback
 PAYLOAD_INDEXES = {"metadata.source": "keyword", "metadata.passage": "integer"}
 """Without them every question about a file would read every point."""
 
-_BATCH_PASSAGES = 256
+_PASSAGES_PER_BATCH = 256
 # Others' documents may name the same source: what has no such marks was not stored by this.
 _OURS = {"digest": {"$exists": True}, "passage": {"$gte": 0}}
 
@@ -99,7 +99,7 @@ class FileIndex:
             (outcome.changed if held else outcome.added).append(path)
             waiting.append(file)
             # Many small files share a batch: the model is called for each batch, not each file.
-            if sum(len(file.passages) for file in waiting) >= _BATCH_PASSAGES:
+            if sum(len(file.passages) for file in waiting) >= _PASSAGES_PER_BATCH:
                 self._put(waiting, outcome)
                 meter.step(len(waiting))
                 waiting = []
@@ -174,7 +174,7 @@ class FileIndex:
                     }
                 )
                 ids.append(str(uuid.uuid5(uuid.NAMESPACE_URL, f"{file.path.as_uri()}#{number}")))
-        self._store.add_texts(texts, metadatas, ids=ids, batch_size=_BATCH_PASSAGES)
+        self._store.add_texts(texts, metadatas, ids=ids, batch_size=_PASSAGES_PER_BATCH)
         for file in files:
             self._delete(source=str(file.path), digest={"$exists": True, "$ne": file.digest})
         return len(texts)

@@ -30,7 +30,7 @@ from mrl_adapters.errors import EngineError
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-_PAGE = 1_000
+_POINTS_PER_PAGE = 1_000
 _UNREADABLE = "Failed to deserialize payload"
 _MISSING = "No point with id"  # as the engine says it, after writing some of the others
 
@@ -201,7 +201,7 @@ class Collection(Shard):
         offset: Any = None
         while True:
             request = edge.ScrollRequest(
-                limit=_PAGE, offset=offset, with_payload=False, with_vector=False
+                limit=_POINTS_PER_PAGE, offset=offset, with_payload=False, with_vector=False
             )
             with self.engine() as shard:
                 points, offset = shard.scroll(request)

@@ -35,7 +35,7 @@ _WRITTEN_IN_BUILT = _WRITTEN_BY_LOADING | {
 _WRITTEN_IN_BUILT_PREFIXES = ("page_", "flags_", "chunk_")
 
 _BLOCK = 1 << 16
-_CHUNK = 1 << 20
+_CHUNK_BYTES = 1 << 20
 _ZEROS = bytes(_BLOCK)
 _SEEK_DATA: int | None = getattr(os, "SEEK_DATA", None)  # not on Windows
 _SEEK_HOLE: int | None = getattr(os, "SEEK_HOLE", None)
@@ -89,9 +89,9 @@ def digest(path: Path) -> tuple[int, int]:
         descriptor = file.fileno()
         size = os.fstat(descriptor).st_size
         for start, end in _extents(descriptor, size):
-            for at in range(start, end, _CHUNK):
+            for at in range(start, end, _CHUNK_BYTES):
                 file.seek(at)
-                content = file.read(min(_CHUNK, end - at))
+                content = file.read(min(_CHUNK_BYTES, end - at))
                 for first in range(0, len(content), _BLOCK):
                     block = content[first : first + _BLOCK]
                     if block != _ZEROS[: len(block)]:

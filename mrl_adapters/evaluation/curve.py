@@ -25,7 +25,7 @@ from mrl_adapters.vectors import (
     truncate,
 )
 
-_BATCH = 1024  # texts handed to the embedder at a time
+_TEXTS_PER_BATCH = 1024
 _BYTES = 4  # a float32
 _SAMPLED_QUERIES = 1000
 _SMALLEST = 32  # dimensions; models are not trained below
@@ -226,8 +226,8 @@ def _embed_documents(
         raise EmbeddingError(msg)
     vectors = np.empty((0, 0), dtype=np.float32)
     meter = Meter("embedding documents", len(filled), progress)
-    for start in range(0, len(filled), _BATCH):
-        rows = filled[start : start + _BATCH]
+    for start in range(0, len(filled), _TEXTS_PER_BATCH):
+        rows = filled[start : start + _TEXTS_PER_BATCH]
         batch = as_vectors(embedder.embed_documents([texts[row] for row in rows]))
         if start == 0:
             vectors = np.zeros((len(texts), batch.shape[1]), dtype=np.float32)

@@ -15,9 +15,9 @@ from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.query import Search
 from mrl_adapters.vectors import FloatArray
 
-_PAGE = 10_000  # ids
+_IDS_PER_PAGE = 10_000
 _VECTORS = 256  # points read, with their vectors, at a time
-_BATCH = 32  # searches in a request
+_SEARCHES_PER_REQUEST = 32
 _NEARER_IS_LESS = frozenset({"Euclid", "Manhattan"})
 
 
@@ -103,7 +103,7 @@ class Searcher:
                 lambda c: c.scroll(
                     self._collection.name,
                     scroll_filter=self._filter,
-                    limit=_PAGE,
+                    limit=_IDS_PER_PAGE,
                     offset=offset,
                     with_payload=False,
                     with_vectors=False,
@@ -196,8 +196,8 @@ class Searcher:
         ids: list[list[models.ExtendedPointId]] = []
         scores = np.full((len(queries.vectors), self.k), np.nan)
         sign = -1.0 if self.layout.distance in _NEARER_IS_LESS else 1.0
-        for start in range(0, len(queries.vectors), _BATCH):
-            part = queries.part(start, start + _BATCH)
+        for start in range(0, len(queries.vectors), _SEARCHES_PER_REQUEST):
+            part = queries.part(start, start + _SEARCHES_PER_REQUEST)
             searches = [self._one(*pair) for pair in zip(part.vectors, part.own, strict=True)]
             for hits in self._driver.run(self._collection.search(searches, plan)):
                 scores[len(ids), : len(hits)] = [sign * hit.score for hit in hits]

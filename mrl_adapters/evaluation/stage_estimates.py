@@ -12,7 +12,7 @@ from mrl_adapters.qdrant import CollectionLayout
 from mrl_adapters.qdrant.points import derive
 from mrl_adapters.vectors import FloatArray, Rotation
 
-_SAMPLE = 10_000  # points that stand for the whole collection
+_SAMPLED_POINTS = 10_000  # points that stand for the whole collection
 _QUERIES = 500
 _SMALLEST = 32
 
@@ -79,7 +79,7 @@ class _Sample(NamedTuple):
         near = dict(searcher.vectors(list(dict.fromkeys(point for ids in hits for point in ids))))
         hits = [[point for point in ids if point in near] for ids in hits]  # not those of zeros
         ids = searcher.point_ids()
-        drawn = [ids[row] for row in rng.permutation(len(ids))[:_SAMPLE].tolist()]
+        drawn = [ids[row] for row in rng.permutation(len(ids))[:_SAMPLED_POINTS].tolist()]
         sampled = dict(searcher.vectors(drawn))
         rows = {point: row for row, point in enumerate(sampled)}
         asked = [row for row, ids in enumerate(hits) if ids]

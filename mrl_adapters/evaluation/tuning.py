@@ -16,7 +16,7 @@ from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import SearchPlan
 from mrl_adapters.qdrant.points import checked_queries
 
-_SAMPLE = 2000  # stored points that serve as queries
+_SAMPLED_QUERIES = 2000  # stored points that serve as queries
 _AMPLE = 1.4  # times the least number: plans that miss a little can be proved too
 _FASTER_BY_FAR = 1.5
 
@@ -126,7 +126,7 @@ def _queries(
 ) -> Queries:
     """Take the given queries in random order, or a sample of the stored points."""
     if given is None:
-        return draw(searcher, max(_SAMPLE, math.ceil(_AMPLE * least)), rng)
+        return draw(searcher, max(_SAMPLED_QUERIES, math.ceil(_AMPLE * least)), rng)
     array = np.asarray(given, dtype=np.float32)
     names = [f"query {row}" for row in range(len(array))]
     vectors = checked_queries(array, names, searcher.layout.dimensions)

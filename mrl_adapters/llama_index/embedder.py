@@ -17,7 +17,7 @@ from mrl_adapters.llama_index.provenance import made_by
 from mrl_adapters.vectors import as_vectors, normalize
 
 # LlamaIndex's default of 10 texts a batch would waste most of a request.
-_BATCH_SIZE = 512
+_TEXTS_PER_BATCH = 512
 
 
 class UnitEmbedding(BaseEmbedding):
@@ -99,7 +99,7 @@ class EmbedderEmbedding(UnitEmbedding):
     embedder: Any = Field(exclude=True, repr=False)
     described: str
 
-    def __init__(self, embedder: Embedder, embed_batch_size: int = _BATCH_SIZE) -> None:
+    def __init__(self, embedder: Embedder, embed_batch_size: int = _TEXTS_PER_BATCH) -> None:
         fields: dict[str, Any] = {
             "embedder": as_embedder(embedder),
             "described": repr(embedder),

@@ -23,7 +23,7 @@ from mrl_adapters.vectors import as_vectors
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
 
-_OPENAI_BATCH_SIZE = 2_048
+_OPENAI_TEXTS_PER_BATCH = 2_048
 
 # Questions and documents of one wording may have different vectors: they share no entry.
 _QUERIES = "query_embeddings"
@@ -83,7 +83,7 @@ class OpenAIMatryoshkaEmbedding(EmbedderEmbedding):
             async_client=async_client,
             options=options,
         )
-        super().__init__(embedder, embed_batch_size=_OPENAI_BATCH_SIZE)
+        super().__init__(embedder, embed_batch_size=_OPENAI_TEXTS_PER_BATCH)
 
     @classmethod
     @override

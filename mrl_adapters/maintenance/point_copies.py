@@ -23,8 +23,8 @@ from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import columns
 from mrl_adapters.vectors import Rotation, normalize
 
-_BYTES_PER_NUMBER = 21  # in JSON
-_BYTES_PER_REQUEST = 5_000_000
+_NUMBER_BYTES = 21  # in JSON
+_REQUEST_BYTES = 5_000_000
 _FLOAT_UNIT = 4e-16  # of 16 or 17 digits
 
 
@@ -95,7 +95,7 @@ class PointCopies:
         size = 1
         points: list[models.PointStruct] = []
         for point, point_bytes in self._points(records):
-            if points and self._engine.is_server and size + point_bytes > _BYTES_PER_REQUEST:
+            if points and self._engine.is_server and size + point_bytes > _REQUEST_BYTES:
                 self._target.upsert(self._name, points=points, wait=True)
                 points, size = [], 1
             points.append(point)
@@ -170,12 +170,12 @@ class PointCopies:
             size = len(str(record.payload))
             if vector_of(record, full_name) is not None:
                 vectors = next(derived)
-                size += self._width * _BYTES_PER_NUMBER
+                size += self._width * _NUMBER_BYTES
             for name in self._others:
                 if (vector := vector_of(record, name)) is not None:
                     vectors[name] = vector
                     if isinstance(vector, models.SparseVector):
-                        size += len(vector.values) * 2 * _BYTES_PER_NUMBER
+                        size += len(vector.values) * 2 * _NUMBER_BYTES
             # Built from what an engine gave; validating it again costs more than writing it.
             point = models.PointStruct.model_construct(
                 id=record.id, vector=vectors, payload=record.payload

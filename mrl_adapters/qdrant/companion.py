@@ -20,7 +20,7 @@ ROW = "row"
 
 _KEY = "mrl_adapters_companion"
 _NAMESPACE = uuid.UUID("6d726c5f-726f-5461-8169-6f6e726f7773")
-_IDS = 1_000
+_POINTS_PER_PAGE = 1_000
 _OTHER_POINTS = "holds points that are not this package's"
 
 
@@ -139,7 +139,9 @@ def companion_page(
         The points, and where the next page starts (None after the last).
     """
     return (
-        yield from ask(lambda c: c.scroll(companion, limit=_IDS, offset=offset, with_payload=True))
+        yield from ask(
+            lambda c: c.scroll(companion, limit=_POINTS_PER_PAGE, offset=offset, with_payload=True)
+        )
     )
 
 

@@ -32,7 +32,7 @@ STORES_OWN = frozenset(
 # Where programs keep a passage's text, the likeliest first.
 TEXT_KEYS = ("page_content", "text", "content", "document", "chunk", "passage", "body")
 METADATA_KEYS = ("metadata", "meta")
-_SAMPLE = 10
+_SAMPLED_POINTS = 10
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def with_keys(described: dict[str, Any], keys: PayloadKeys | None) -> dict[str, 
 def find_keys(name: str, asked: AskedKeys) -> Flow[PayloadKeys]:
     """Find out from a few points what a collection does not say; the usual keys where in doubt."""
     records, _ = yield from ask(
-        lambda c: c.scroll(name, limit=_SAMPLE, with_payload=True, with_vectors=False)
+        lambda c: c.scroll(name, limit=_SAMPLED_POINTS, with_payload=True, with_vectors=False)
     )
     return found_out([record.payload or {} for record in records], asked)
 

@@ -15,7 +15,7 @@ from mrl_adapters.qdrant.ids import (
     stored_ids,
 )
 
-_PAGE = 1_000
+_POINTS_PER_PAGE = 1_000
 
 
 def without(vector: str) -> models.Filter:
@@ -51,7 +51,7 @@ def read_pages(
     records: list[models.Record] = []
     offset: models.ExtendedPointId | None = None
     while limit is None or len(records) < limit:
-        size = _PAGE if limit is None else min(_PAGE, limit - len(records))
+        size = _POINTS_PER_PAGE if limit is None else min(_POINTS_PER_PAGE, limit - len(records))
         before = offset
         page, offset = yield from _page(name, query_filter, size, offset, with_vectors)
         if offset is not None and offset == before:

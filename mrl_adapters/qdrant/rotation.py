@@ -38,7 +38,7 @@ from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import PointBatch
 from mrl_adapters.vectors import Rotation
 
-_PAGE = 128  # rows fetched at a time: a few MB
+_ROWS_PER_PAGE = 128  # rows fetched at a time: a few MB
 
 
 def open_layout(name: str) -> Flow[CollectionLayout]:
@@ -119,8 +119,8 @@ def _read(name: str, rotation_id: str) -> Flow[Rotation]:
         raise _lost(name, rotation_id, "does not hold it")
     first = records[0].payload or {}
     ids = row_ids(rotation_id, range(int(first.get("rows", 1))))
-    for start in range(1, len(ids), _PAGE):
-        records += yield from _fetch(companion, ids[start : start + _PAGE])
+    for start in range(1, len(ids), _ROWS_PER_PAGE):
+        records += yield from _fetch(companion, ids[start : start + _ROWS_PER_PAGE])
     places = {each: place for place, each in enumerate(ids)}
     rows: list[Any] = []
     energies: list[float] = []

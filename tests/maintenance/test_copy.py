@@ -508,7 +508,7 @@ def test_a_vector_that_is_not_finite_is_refused_with_its_point(open_engine, lega
 def test_large_points_are_sent_in_several_requests(open_engine, legacy, monkeypatch):
     client = open_engine("local")
     legacy(client, count=30)
-    monkeypatch.setattr("mrl_adapters.maintenance.point_copies._BYTES_PER_REQUEST", 5_000)
+    monkeypatch.setattr("mrl_adapters.maintenance.point_copies._REQUEST_BYTES", 5_000)
 
     assert migrate(client, "docs", stages=(8,), mode="copy").points == 30
 

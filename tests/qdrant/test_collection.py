@@ -465,7 +465,7 @@ def test_scrolling_reads_each_point_once(
     limit: int | None,
     expected: int,
 ) -> None:
-    monkeypatch.setattr("mrl_adapters.qdrant.reading._PAGE", 25)
+    monkeypatch.setattr("mrl_adapters.qdrant.reading._POINTS_PER_PAGE", 25)
     records = drive(docs.scroll(limit=limit))
     assert len({record.id for record in records}) == len(records) == expected
 

@@ -193,7 +193,7 @@ async def test_operations_go_in_the_order_in_which_they_were_handed_in(embedded:
 async def test_a_long_read_lets_others_go_between_its_pages(
     embedded: Client, monkeypatch: pytest.MonkeyPatch, limit: int | None
 ) -> None:
-    monkeypatch.setattr(reading, "_PAGE", 10)
+    monkeypatch.setattr(reading, "_POINTS_PER_PAGE", 10)
     driver, docs = Driver(embedded), MatryoshkaCollection("docs", layout=LAYOUT)
     await driver.arun(add(docs, [str(row) for row in range(400)]))
     said: list[str] = []

@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from mrl_adapters.errors import ConfigurationError
 
-_MAX_BATCH = 2048  # inputs a request; https://platform.openai.com/docs/api-reference/embeddings
+_TEXTS_PER_REQUEST = (
+    2048  # inputs a request; https://platform.openai.com/docs/api-reference/embeddings
+)
 _MAX_TOKENS = 300_000  # tokens a request, the same page
 
 
@@ -52,7 +54,7 @@ class OpenAIOptions:
     query_body: Mapping[str, Any] | None = dataclasses.field(default=None, hash=False)
     document_body: Mapping[str, Any] | None = dataclasses.field(default=None, hash=False)
     max_tokens: int | None = None
-    batch_size: int = _MAX_BATCH
+    batch_size: int = _TEXTS_PER_REQUEST
     request_tokens: int = 280_000
     concurrency: int = 4
     max_retries: int = 4
@@ -65,7 +67,7 @@ class OpenAIOptions:
         _one_of("truncation", self.truncation, ("auto", "server", "client"))
         _one_of("over_long", self.over_long, ("error", "truncate", "split_average"))
         _one_of("empty", self.empty, ("error", "skip"))
-        _between("batch_size", self.batch_size, 1, _MAX_BATCH)
+        _between("batch_size", self.batch_size, 1, _TEXTS_PER_REQUEST)
         _between("request_tokens", self.request_tokens, 1, _MAX_TOKENS)
         _between("concurrency", self.concurrency, 1, 1024)
         if self.max_tokens is not None:
