@@ -8,7 +8,7 @@ from mrl_adapters.qdrant.connect import connect
 from mrl_adapters.qdrant.contents import UnreadableContentWarning
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.mismatches import UnmetLayoutWarning
+from mrl_adapters.qdrant.mismatches import OneStageWarning, UnmetLayoutWarning
 from mrl_adapters.qdrant.opening import MissingShortVectorsWarning, UnrotatedWarning
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.query import Search
@@ -31,6 +31,7 @@ __all__ = [
     "EdgeClient",
     "MatryoshkaCollection",
     "MissingShortVectorsWarning",
+    "OneStageWarning",
     "Search",
     "SearchPlan",
     "UnmetLayoutWarning",

@@ -15,7 +15,7 @@ from mrl_adapters.qdrant.filters import admitted, for_deletion
 from mrl_adapters.qdrant.flow import Flow, ask, bound, change, current_engine, is_refusal
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout
-from mrl_adapters.qdrant.mismatches import warn_of_unmet
+from mrl_adapters.qdrant.mismatches import warn_of_one_stage, warn_of_unmet
 from mrl_adapters.qdrant.opening import (
     Asked,
     Existing,
@@ -89,6 +89,7 @@ class MatryoshkaCollection:
         self._opened: CollectionLayout | None = None
         self._indexes = payload_indexes or {}
         self._keys_to_store = False
+        self._told_of_one_stage = False
 
     @property
     def layout(self) -> CollectionLayout | None:
@@ -119,7 +120,9 @@ class MatryoshkaCollection:
 
     def save_plan(self, plan: SearchPlan) -> Flow[None]:
         """Store a plan with the collection: see :func:`mrl_adapters.evaluation.save_plan`."""
-        yield from store_metadata(self.name, PLAN_KEY, asdict(plan))
+        layout = yield from self.open(must_exist=True)
+        assert layout is not None  # noqa: S101 - must_exist
+        yield from store_metadata(self.name, layout, PLAN_KEY, asdict(plan))
         self._saved_plan = plan
 
     def open(self, *, must_exist: bool = False) -> Flow[CollectionLayout | None]:
@@ -159,8 +162,16 @@ class MatryoshkaCollection:
             self._keys_to_store = asked.kept and existing.described and keys != PayloadKeys()
         self.contents.keys = keys or PayloadKeys()
         yield from warn_of_missing(self.name, existing.layout)
+        if not (existing.layout.stages or existing.described or self._asked.one_stage):
+            self._tell_of_one_stage(existing)
         self._saved_plan, self._opened = existing.plan, existing.layout
         return existing.layout
+
+    def _tell_of_one_stage(self, existing: Existing) -> None:
+        """Warn, once, of what a collection without short vectors could save."""
+        if not self._told_of_one_stage:
+            self._told_of_one_stage = True
+            warn_of_one_stage(self.name, existing.layout, existing.points)
 
     def _read(self) -> Flow[Existing | None]:
         return read_existing(self.name, self._asked)
@@ -184,7 +195,7 @@ class MatryoshkaCollection:
         opened = yield from self.open()
         if opened is not None:
             if self._keys_to_store:  # they were found out, and are about to be written by
-                yield from store_metadata(self.name, KEYS_KEY, self.keys.described())
+                yield from store_metadata(self.name, opened, KEYS_KEY, self.keys.described())
                 self._keys_to_store = False
             return opened
         layout = new_layout(self.name, self._asked, dimensions)

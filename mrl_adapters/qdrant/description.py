@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
-from mrl_adapters.qdrant.commands import command, usual_stages
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.layout import METADATA_KEY, SCHEMA_VERSION, SHORT_NAME, CollectionLayout
 from mrl_adapters.vectors import Rotation
 
@@ -18,16 +18,19 @@ def read_layout(
     info: models.CollectionInfo,
     rotation: Rotation | None = None,
     stages: tuple[int, ...] | None = None,
+    full_name: str | None = None,
 ) -> CollectionLayout:
     """Read a collection's layout from what the engine says of it.
 
-    A rotated collection needs its rotation beside that: ``rotation.open_layout`` fetches both.
+    A rotated collection needs its rotation beside that: ``rotation.open_layout`` fetches both. One
+    without short vectors, which does not say that it has any, has no stages.
 
     Args:
         name: The collection's name, for messages.
         info: The engine's description.
         rotation: The rotation of its short vectors, or the one that is to replace it.
         stages: Sizes of the short vectors that are to replace them; None keeps its own.
+        full_name: Which vector is the full one, where the collection does not say it itself.
 
     Returns:
         The layout, with model and reduction where the collection's metadata holds them.
@@ -45,66 +48,53 @@ def read_layout(
         )
     rotation_id = active_rotation(info)
     shorts = short_vectors(info).get(rotation_id, {})
-    others = [key for key in dense if not SHORT_NAME.fullmatch(key)]
-    full_name = stored.get("full_name", "full" if "full" in others else None)
-    if full_name is None and len(others) == 1:
-        full_name = others[0]
-    sizes = {key: each.size for key, each in dense.items()}
-    if not shorts:
-        msg = f"Collection {name!r} has no short vector; it holds {_listing(sizes)}. "
-        if others:
-            largest = max(others, key=sizes.__getitem__)
-            chosen = largest if full_name is None else full_name
-            msg += "Add one with: " + command(
-                "migrate",
-                name,
-                stages=usual_stages(sizes.get(chosen, 0)),
-                full_name=largest if full_name is None else None,
-            )
-        else:
-            msg += "Embed its texts and load them into a new collection."
-        raise CollectionMismatchError(msg, collection=name, found=sizes)
-    if full_name not in dense:
-        msg = (
-            f"Collection {name!r}: which vector is the full one? Expected {full_name or 'full'!r}, "
-            f"found {_listing(sizes)}."
-        )
-        raise CollectionMismatchError(
-            msg, collection=name, found=sizes, expected=full_name or "full"
-        )
+    full_name = _full_name(name, info, full_name)
     present = tuple(sorted(shorts))
-    if stored and (
+    if not shorts and short_vectors(info) and "stages" not in stored:
+        msg = (
+            f"Collection {name!r} has short vectors of several rotations ({_listing(dense)}), and "
+            f"does not say which are its own. See what is wrong with: {command('audit', name)}"
+        )
+        raise CollectionMismatchError(msg, collection=name, found=_sizes(dense))
+    if "stages" in stored and (
         stored["dimensions"] != dense[full_name].size or not set(stored["stages"]) <= set(present)
     ):
         msg = (
             f"Collection {name!r} says of itself: {stored['dimensions']} dimensions, stages "
-            f"{stored['stages']}; it holds {_listing(sizes)}. "
+            f"{stored['stages']}; it holds {_listing(dense)}. "
             f"See what is wrong with: {command('audit', name)}"
         )
-        raise CollectionMismatchError(
-            msg, collection=name, found=sizes, expected=(stored["dimensions"], *stored["stages"])
-        )
+        expected = (stored["dimensions"], *stored["stages"])
+        raise CollectionMismatchError(msg, collection=name, found=_sizes(dense), expected=expected)
     if rotation_id is not None and rotation is None:
         msg = (
             f"Collection {name!r} is rotated by {rotation_id}, which was not fetched with it. "
             "Read its layout by mrl_adapters.qdrant.rotation.open_layout."
         )
         raise CollectionMismatchError(msg, collection=name, found=rotation_id)
-    first, full = shorts[present[0]], dense[full_name]
-    graph = first.hnsw_config or models.HnswConfigDiff()
+    full = dense[full_name]
+    full_graph = _graph(full, info.config.hnsw_config)
+    chosen = stages or tuple(stored.get("stages", present))
+    if chosen:
+        first = shorts[present[0]]
+        graph = first.hnsw_config or models.HnswConfigDiff()
+        coded = first.quantization_config is not None
+    else:
+        graph = full_graph
+        codes = full.quantization_config or info.config.quantization_config
+        coded = isinstance(codes, models.ScalarQuantization)
     tenants = graph.m == 0 and bool(graph.payload_m)
-    full_m = full.hnsw_config.m if full.hnsw_config else None
     return CollectionLayout(
         full.size,
-        stages or tuple(stored.get("stages", present)),
+        chosen,
         full.distance.value,
         model=stored.get("model"),
         reduction=stored.get("reduction", "prefix"),
         rotation=rotation,
         full_name=full_name,
         full_datatype="float16" if full.datatype == models.Datatype.FLOAT16 else "float32",
-        full_has_graph=(info.config.hnsw_config.m if full_m is None else full_m) != 0,
-        quantization="int8" if first.quantization_config else None,
+        full_has_graph=full_graph.m != 0,
+        quantization="int8" if coded else None,
         hnsw_m=graph.m or graph.payload_m or CollectionLayout.hnsw_m,
         hnsw_ef_construct=graph.ef_construct or CollectionLayout.hnsw_ef_construct,
         payload_indexes={
@@ -114,6 +104,46 @@ def read_layout(
         shard_number=info.config.params.shard_number,
         replication_factor=info.config.params.replication_factor,
     )
+
+
+def _full_name(name: str, info: models.CollectionInfo, asked: str | None) -> str:
+    """Choose the full vector: what the collection says, the caller, the name "full", the only one.
+
+    Raises:
+        CollectionMismatchError: None is known to be it, or it holds many vectors a point.
+    """
+    dense = dense_vectors(info)
+    others = [key for key in dense if not SHORT_NAME.fullmatch(key)]
+    usual = asked if asked in others else "full" if "full" in others else None
+    chosen = stored_metadata(info).get("full_name", usual)
+    if chosen is None and len(others) == 1:
+        chosen = others[0]
+    msg = None
+    if not others:
+        msg = (
+            f"Collection {name!r} has no full vector; it holds {_listing(dense)}. Embed its texts "
+            "and load them into a new collection."
+        )
+    elif chosen not in dense:
+        msg = (
+            f"Collection {name!r}: which vector is the full one? Expected {chosen or 'full'!r}, "
+            f"found {_listing(dense)}. Name it: CollectionLayout(..., full_name=...)."
+        )
+    elif dense[chosen].multivector_config is not None:
+        msg = (
+            f"Collection {name!r}: vector {chosen!r} holds many vectors a point, expected one. "
+            "Name another: CollectionLayout(..., full_name=...)."
+        )
+    if msg is not None:
+        expected = chosen or "full"
+        raise CollectionMismatchError(msg, collection=name, found=_sizes(dense), expected=expected)
+    return str(chosen)
+
+
+def _graph(params: models.VectorParams, of_all: models.HnswConfig) -> models.HnswConfigDiff:
+    """Lay a vector's settings of its graph over those of the collection."""
+    own = params.hnsw_config.model_dump(exclude_none=True) if params.hnsw_config else {}
+    return models.HnswConfigDiff(**{**of_all.model_dump(exclude_none=True), **own})
 
 
 def tenant_field(info: models.CollectionInfo) -> str | None:
@@ -167,5 +197,11 @@ def stored_metadata(info: models.CollectionInfo) -> dict[str, Any]:
     return stored
 
 
-def _listing(sizes: Mapping[str, int]) -> str:
-    return ", ".join(f"{name!r} ({size})" for name, size in sizes.items()) or "no dense vector"
+def _sizes(dense: Mapping[str, models.VectorParams]) -> dict[str, int]:
+    return {name: each.size for name, each in dense.items()}
+
+
+def _listing(dense: Mapping[str, models.VectorParams]) -> str:
+    return ", ".join(f"{name!r} ({size})" for name, size in _sizes(dense).items()) or (
+        "no dense vector"
+    )

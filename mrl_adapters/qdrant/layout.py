@@ -53,10 +53,13 @@ class CollectionLayout:
     The full vector is kept as the model gave it: no graph, on disk, float16 by default. Each
     stage is a short vector named ``short_<d>``: a graph in RAM over int8 codes by default.
 
+    Without stages the full vector itself has that graph and those codes. Collections that other
+    programs made are such; where vectors are short anyway, it is faster too. Measure it.
+
     Args:
         dimensions: Size of the full vectors.
         stages: Sizes of the short vectors, each below ``dimensions``; two-stage search needs one,
-            a funnel several.
+            a funnel several. None at all, ``()``, searches the full vectors' own graph.
         distance: Cosine, Dot, Euclid or Manhattan.
         model: Name of the embedding model; opening the collection with another is an error.
         reduction: How that model nests (see ``mrl_adapters.registry``).
@@ -67,9 +70,11 @@ class CollectionLayout:
         full_name: Name of the full vector ("" for an unnamed one, as in migrated collections).
         full_datatype: float16 halves the disk at a score error below 1e-4; float32 keeps all.
         full_has_graph: Whether the full vector has a graph of its own, as in collections that
-            were made for single-stage search. Two-stage search does not need it.
-        quantization: int8 codes for the short vectors, or None for plain float32 in RAM.
-        hnsw_m: Links a node in the short vectors' graphs.
+            were made for single-stage search. Two-stage search does not need it; without stages
+            it always has one.
+        quantization: int8 codes for the vectors that are searched first (short ones, without
+            stages the full ones), or None for these vectors themselves in RAM.
+        hnsw_m: Links a node in those vectors' graphs.
         hnsw_ef_construct: Beam while those graphs are built; the default is Qdrant's own.
         payload_indexes: Payload field to index type (keyword, integer, float, bool, datetime,
             uuid, geo, text), created with the collection, and in an existing one where they are
@@ -110,14 +115,16 @@ class CollectionLayout:
     def __post_init__(self) -> None:
         """Refuse what cannot be created; sort the stages."""
         stages: object = self.stages  # whatever the caller passed
-        if isinstance(stages, int) or not stages:
+        if stages is None or isinstance(stages, int | str):
             msg = (
-                f"CollectionLayout(stages={stages!r}): expected at least one short size in "
-                "a tuple, such as (256,)."
+                f"CollectionLayout(stages={stages!r}): expected short sizes in a tuple, such as "
+                "(256,), or () to search the full vectors alone."
             )
             raise ConfigurationError(msg)
         object.__setattr__(self, "stages", tuple(sorted(set(self.stages))))
-        if self.dimensions < _FEWEST_DIMENSIONS:
+        if not self.stages:
+            object.__setattr__(self, "full_has_graph", True)
+        elif self.dimensions < _FEWEST_DIMENSIONS:
             msg = (
                 f"Vectors of {self.dimensions} dimensions have no shorter form. "
                 f"Two-stage search needs at least {_FEWEST_DIMENSIONS}."
@@ -151,17 +158,24 @@ class CollectionLayout:
                 msg = f"CollectionLayout({name}={found!r}): expected at least {limit}."
                 raise ConfigurationError(msg)
         self._check_rotation()
-        if self.reduction in {"heads", "projection"} and self.rotation is None:
+        if self.stages and self.reduction in {"heads", "projection"} and self.rotation is None:
             msg = (
                 f"Model {self.model!r} makes its short vectors by its own {self.reduction}; the "
                 "prefix of its full vector means nothing. Two-stage search needs a model whose "
-                "vectors can be sliced (list: mrl-adapters models), or rotation='auto'."
+                "vectors can be sliced (list: mrl-adapters models), or rotation='auto'; stages=() "
+                "searches the full vectors alone."
             )
             raise ConfigurationError(msg)
 
     def _check_rotation(self) -> None:
         if self.rotation is None:
             return
+        if not self.stages:
+            msg = (
+                "A rotation chooses what short vectors hold, and stages=() has none. Leave "
+                "rotation out, or name a stage, such as stages=(256,)."
+            )
+            raise ConfigurationError(msg)
         if self.distance == "Manhattan":
             msg = (
                 "A rotation keeps angles and lengths, not Manhattan distances: its short vectors "
@@ -218,17 +232,27 @@ class CollectionLayout:
         config[self.full_name] = models.VectorParams(
             size=self.dimensions,
             distance=distance,
-            on_disk=True,
+            on_disk=bool(self.stages) or self.quantization is not None,
             datatype=models.Datatype(self.full_datatype),
-            hnsw_config=None if self.full_has_graph else models.HnswConfigDiff(m=0),
+            **self.full_search_config(),
         )
         return config
 
+    def full_search_config(self) -> dict[str, Any]:
+        """Build the settings by which full vectors are searched: their graph and their codes."""
+        if self.stages:
+            graph = None if self.full_has_graph else models.HnswConfigDiff(m=0)
+            return {"hnsw_config": graph}
+        return {
+            "hnsw_config": self.graph_config(self.dimensions),
+            "quantization_config": self.quantization_config(),
+        }
+
     def graph_config(self, stage: int) -> models.HnswConfigDiff:
-        """Build the graph settings of a stage.
+        """Build the graph settings of the vectors that are searched first.
 
         Args:
-            stage: Its size.
+            stage: Their size.
         """
         tenants = self.tenant_field is not None
         return models.HnswConfigDiff(
@@ -240,7 +264,7 @@ class CollectionLayout:
         )
 
     def quantization_config(self) -> models.ScalarQuantization | None:
-        """Build the quantization settings of the short vectors; the full one has none."""
+        """Build the quantization settings of the vectors that are searched first."""
         if self.quantization is None:
             return None
         return models.ScalarQuantization(

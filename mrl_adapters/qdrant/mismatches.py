@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError
-from mrl_adapters.qdrant.commands import command
+from mrl_adapters.qdrant.commands import command, usual_stages
 from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys
@@ -40,6 +40,12 @@ def check_layout(name: str, wanted: CollectionLayout, found: CollectionLayout) -
         raise CollectionMismatchError(
             msg, collection=name, found=found.distance, expected=wanted.distance
         )
+    if not wanted.stages and found.stages:
+        msg = (
+            f"Collection {name!r} has stages {found.stages}, the layout asks for none. Pass "
+            f"stages={found.stages}, or run: {command('migrate', name, '--stages', 'none')}"
+        )
+        raise CollectionMismatchError(msg, collection=name, found=found.stages, expected=())
     if not set(wanted.stages) <= set(found.stages):
         missing = [stage for stage in wanted.stages if stage not in found.stages]
         msg = (
@@ -127,6 +133,41 @@ class UnmetLayoutWarning(UserWarning):
     """A collection does not have an option of the layout that it was opened with."""
 
 
+class OneStageWarning(UserWarning):
+    """A collection has no short vectors, so that it is searched by its full ones."""
+
+
+def warn_of_one_stage(name: str, found: CollectionLayout, points: int) -> None:
+    """Warn of what short vectors would save a collection that has none.
+
+    Args:
+        name: The collection's name.
+        found: Its layout.
+        points: About how many points it holds.
+
+    Warns:
+        OneStageWarning: Its vectors can be sliced.
+    """
+    if found.dimensions <= 1 or found.reduction in {"heads", "projection"}:
+        return
+    stages = usual_stages(found.dimensions)
+    unnamed = {"": None}  # what a migration takes by itself
+    width = 1 if found.quantization else 2 if found.full_datatype == "float16" else 4
+    now, then = found.dimensions * width, stages[-1]
+    count = f"{points:,} points" if points else "a million points"
+    in_ram = [f"{each * (points or 1_000_000) / 1e6:,.1f} MB" for each in (now, then)]
+    msg = (
+        f"Collection {name!r} has no short vectors: it is searched in one stage, by its full ones. "
+        f"For {count} that takes {in_ram[0]} of vectors in RAM ({found.dimensions} x {width} "
+        f"bytes each); with a stage of {stages[-1]} it would be {in_ram[1]} ({stages[-1]} x 1 "
+        "byte). Add it, without embedding anything again: "
+        + command(
+            "migrate", name, stages=stages, full_name=unnamed.get(found.full_name, found.full_name)
+        )
+    )
+    warnings.warn(msg, OneStageWarning, stacklevel=2)
+
+
 def warn_of_unmet(
     name: str, wanted: CollectionLayout, found: CollectionLayout, engine: Engine
 ) -> None:
@@ -154,7 +195,7 @@ def warn_of_unmet(
                     f"client.delete_payload_index({name!r}, {field!r}) and "
                     f"client.create_payload_index({name!r}, {field!r}, {kind!r})"
                 )
-    if wanted.rotation == "auto" and found.rotation is None:
+    if wanted.rotation == "auto" and found.rotation is None and found.stages:
         told.append("its short vectors are plain slices, the layout asks for rotation='auto'")
         fixes.append(command("rotate", name, stages=found.stages))
     if told:
@@ -219,8 +260,9 @@ def _settings(wanted: CollectionLayout, found: CollectionLayout, differing: Coll
             else "quantization_config=models.ScalarQuantization(scalar="
             "models.ScalarQuantizationConfig(type='int8', always_ram=True)), on_disk=True"
         )
-    changed = {found.stage_name(stage): ", ".join(parts) for stage in found.stages if parts}
-    if "full_has_graph" in differing:
+    searched = [found.stage_name(stage) for stage in found.stages] or [found.full_name]
+    changed = {vector: ", ".join(parts) for vector in searched if parts}
+    if "full_has_graph" in differing and found.stages:
         links = found.hnsw_m if wanted.full_has_graph else 0
         changed[found.full_name] = f"hnsw_config=models.HnswConfigDiff(m={links})"
     return ", ".join(

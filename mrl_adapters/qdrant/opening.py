@@ -51,6 +51,8 @@ class Existing(NamedTuple):
     keys: PayloadKeys | None
     described: bool
     """Whether it says anything, so that more can be added."""
+    points: int
+    """About how many there are."""
 
 
 class Asked(NamedTuple):
@@ -61,6 +63,18 @@ class Asked(NamedTuple):
     """Instead of a whole layout some of its fields."""
     model: str | None
     keys: AskedKeys | None
+
+    @property
+    def full_name(self) -> str | None:
+        """Which vector is the full one, if the caller says so."""
+        if self.layout is not None and "full_name" in self.layout.given:
+            return self.layout.full_name
+        return self.fields.get("full_name")
+
+    @property
+    def one_stage(self) -> bool:
+        """Whether the caller chose to have no stages."""
+        return self.layout is not None and not self.layout.stages
 
     def over(self, layout: CollectionLayout) -> CollectionLayout | None:
         """Return the layout that an existing collection should have, as far as the caller says."""
@@ -76,12 +90,14 @@ def read_existing(name: str, asked: Asked) -> Flow[Existing | None]:
     if not (yield from ask(lambda c: c.collection_exists(name))):
         return None
     info = yield from ask(lambda c: c.get_collection(name))
-    layout = yield from rotated_layout(name, info)
+    layout = yield from rotated_layout(name, info, asked.full_name)
     check_model(name, asked.model, layout.model)
     wanted = asked.over(layout)
     expected = completed(name, wanted or layout, asked.model)
     if wanted is not None:
         check_full_name(name, wanted, layout)
+        if not layout.stages and "stages" not in wanted.given and wanted.rotation in {None, "auto"}:
+            expected = replace(expected, stages=(), rotation=None)
         layout = check_layout(name, expected, layout)
     if METADATA_KEY not in (info.config.metadata or {}):
         # A server before 1.16, or somebody else's collection: the caller knows the model.
@@ -92,7 +108,7 @@ def read_existing(name: str, asked: Asked) -> Flow[Existing | None]:
     keys = stored_keys(info)
     if keys is not None and asked.keys is not None:
         check_keys(name, asked.keys, keys)
-    return Existing(layout, plan, keys, bool(stored))
+    return Existing(layout, plan, keys, bool(stored), info.points_count or 0)
 
 
 def missing_error(name: str) -> CollectionMismatchError:
@@ -106,6 +122,8 @@ def missing_error(name: str) -> CollectionMismatchError:
 
 def warn_of_missing(name: str, layout: CollectionLayout) -> Flow[None]:
     """Warn of points that have a full vector and lack a short one."""
+    if not layout.stages:
+        return
     affected = lacking(layout.full_name, map(layout.stage_name, layout.stages))
     answer = yield from ask(lambda c: c.count(name, count_filter=affected, exact=True))
     if answer.count:
@@ -116,10 +134,13 @@ def warn_of_missing(name: str, layout: CollectionLayout) -> Flow[None]:
         warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
 
 
-def store_metadata(name: str, key: str, value: Mapping[str, Any]) -> Flow[None]:
-    """Put something into a collection's metadata, beside what is there."""
+def store_metadata(
+    name: str, layout: CollectionLayout, key: str, value: Mapping[str, Any]
+) -> Flow[None]:
+    """Put something into a collection's metadata, beside what is there, or what it is."""
     info = yield from ask(lambda c: c.get_collection(name))
-    metadata = {**stored_metadata(info), key: value}
+    described = stored_metadata(info) or layout.metadata()[METADATA_KEY]
+    metadata = {**described, key: value}
     yield from change(lambda c: c.update_collection(name, metadata={METADATA_KEY: metadata}))
 
 

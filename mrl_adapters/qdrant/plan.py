@@ -18,6 +18,9 @@ _GREATEST_FACTOR = 1_000_000
 class SearchPlan:
     """Say how to search: shortlist sizes, graph effort, and what is passed on to the server.
 
+    In a collection without stages the candidates are those that the full vectors' own graph gives,
+    and ``hnsw_ef`` is that graph's beam; ``funnel_factor`` and ``rescore`` mean nothing there.
+
     Args:
         oversampling: Candidates that the last short stage hands to the full vectors, as a
             multiple of k + offset.

@@ -87,7 +87,9 @@ def search_request(
     """Build the request of one search: prefetch by short vectors, re-rank by full ones.
 
     The innermost prefetch is the shortest stage; the filter stands at the root, from where the
-    engine hands it down to every stage. Scores are the full vectors' own.
+    engine hands it down to every stage. Scores are the full vectors' own. In a collection without
+    stages the full vectors' graph is searched by their codes, if they have any, and as many
+    candidates are re-ranked by the vectors themselves.
 
     Returns:
         The request, not validated again: its parts come from validated objects.
@@ -159,7 +161,7 @@ def chosen_stages(
     out, and results are exact, unless the plan names them.
 
     Returns:
-        The stages; none for an exact plan.
+        The stages; none for an exact plan, nor in a collection that has none.
     """
     if plan.exact:
         return ()
@@ -168,8 +170,8 @@ def chosen_stages(
     if missing := [stage for stage in plan.stages if stage not in layout.stages]:
         msg = (
             f"The plan searches stage {missing[0]}, "
-            f"{'the collection' if name is None else f'collection {name!r}'} has stages "
-            f"{layout.stages}. Choose from those"
+            f"{'the collection' if name is None else f'collection {name!r}'} has "
+            + (f"stages {layout.stages}. Choose from those" if layout.stages else "none. Name none")
         )
         if name is not None and missing[0] < layout.dimensions:
             msg += f", or add it with: {command('migrate', name, stages=missing)}"
@@ -190,7 +192,8 @@ def _prefetch(
 ) -> models.Prefetch | None:
     inner: models.Prefetch | None = None
     if not stages:
-        return inner
+        whole = not layout.stages and not plan.exact and tuned and _is_undersampled(search, layout)
+        return _full_shortlist(search, layout, plan, encode) if whole else None
     vectors = derive(search.vector, layout, stages)
     rescore = plan.rescore if layout.quantization else None
     shortlists = plan.shortlists(len(stages), search.reach, search.offset)
@@ -212,6 +215,27 @@ def _prefetch(
     return inner
 
 
+def _full_shortlist(
+    search: Search,
+    layout: CollectionLayout,
+    plan: SearchPlan,
+    encode: Callable[[FloatArray], Any],
+) -> models.Prefetch:
+    """Build the shortlist of a collection without stages, where the root must be exact."""
+    candidates = plan.candidates(search.reach, search.offset)
+    return models.Prefetch.model_construct(
+        query=encode(search.vector),
+        using=layout.full_name or None,
+        params=_one_stage_params(plan.beam(candidates), 1.0),
+        limit=candidates,
+    )
+
+
+def _is_undersampled(search: Search, layout: CollectionLayout) -> bool:
+    reach = search.reach + search.offset
+    return (layout.shard_number or 1) > 1 and reach >= _UNDERSAMPLED_FROM
+
+
 # Requests share their parameters, which nobody changes.
 @lru_cache(maxsize=_DIFFERENT_PARAMS)
 def _stage_params(hnsw_ef: int, rescore: bool | None) -> models.SearchParams:  # noqa: FBT001 - cached by position
@@ -220,10 +244,12 @@ def _stage_params(hnsw_ef: int, rescore: bool | None) -> models.SearchParams:  #
 
 
 def _root_params(search: Search, layout: CollectionLayout, plan: SearchPlan) -> models.SearchParams:
-    reach = search.reach + search.offset
-    undersampled = (layout.shard_number or 1) > 1 and reach >= _UNDERSAMPLED_FROM
-    # A graph on the full vector would be walked instead of scoring each candidate.
-    return _full_params(plan.exact or layout.full_has_graph or undersampled)
+    undersampled = _is_undersampled(search, layout)
+    if layout.stages or plan.exact or undersampled:
+        # A graph on the full vector would be walked instead of scoring each candidate.
+        return _full_params(plan.exact or layout.full_has_graph or undersampled)
+    candidates = plan.candidates(search.reach, search.offset)
+    return _one_stage_params(plan.beam(candidates), candidates / (search.reach + search.offset))
 
 
 @lru_cache(maxsize=_DIFFERENT_PARAMS)
@@ -232,3 +258,9 @@ def _full_params(exact: bool) -> models.SearchParams:  # noqa: FBT001 - cached b
     return models.SearchParams(
         exact=exact, quantization=models.QuantizationSearchParams(ignore=True)
     )
+
+
+@lru_cache(maxsize=_DIFFERENT_PARAMS)
+def _one_stage_params(hnsw_ef: int, oversampling: float) -> models.SearchParams:
+    codes = models.QuantizationSearchParams(rescore=True, oversampling=oversampling)
+    return models.SearchParams(hnsw_ef=hnsw_ef, quantization=codes)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from qdrant_client import models
 
 from mrl_adapters.errors import AnswerError
+from mrl_adapters.qdrant.filters import any_of, as_filter
 from mrl_adapters.qdrant.flow import Flow, Rest, ask
 from mrl_adapters.qdrant.ids import (
     PointId,
@@ -26,8 +27,11 @@ def without(vector: str) -> models.Filter:
 def lacking(full: str, shorts: Iterable[str]) -> models.Filter:
     """Select the points that have a full vector and lack a short one, so could have it."""
     return models.Filter(
-        must=[models.HasVectorCondition(has_vector=full)],
-        should=[without(name) for name in shorts],
+        must=[
+            models.HasVectorCondition(has_vector=full),
+            # Without a short vector to lack it is none: an empty list would restrict nothing.
+            as_filter(any_of(map(without, shorts))),
+        ]
     )
 
 

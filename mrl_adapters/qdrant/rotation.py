@@ -51,17 +51,33 @@ def open_layout(name: str) -> Flow[CollectionLayout]:
     return (yield from rotated_layout(name, info))
 
 
-def rotated_layout(name: str, info: models.CollectionInfo) -> Flow[CollectionLayout]:
+def rotated_layout(
+    name: str, info: models.CollectionInfo, full_name: str | None = None
+) -> Flow[CollectionLayout]:
     """Read a collection's layout from its description, and its rotation from the companion.
+
+    Args:
+        name: The collection's name.
+        info: The engine's description.
+        full_name: Which vector is the full one, where the collection does not say it itself.
 
     Returns:
         The layout.
+
+    Raises:
+        CollectionMismatchError: It is no layout of this package's, or a companion itself.
     """
+    if (owner := owner_of(info)) is not None:
+        msg = (
+            f"Collection {name!r} holds the rotation of {owner!r}, it is nothing to search. "
+            f"Use {owner!r}."
+        )
+        raise CollectionMismatchError(msg, collection=name, found=owner)
     rotation_id = active_rotation(info)
     rotation = None
     if rotation_id is not None:
         rotation = yield from load_rotation(name, rotation_id)
-    return read_layout(name, info, rotation)
+    return read_layout(name, info, rotation, full_name=full_name)
 
 
 def store_rotation(name: str, rotation: Rotation) -> Flow[None]:

@@ -59,11 +59,9 @@ def dense(size: int, **options: Any) -> models.VectorParams:
         ({"quantization": "binary"}, "expected one of ('int8', None)"),
         ({"write_ordering": "loose"}, "expected one of ('weak', 'medium', 'strong', None)"),
         ({"payload_indexes": {"year": "number"}}, "(payload_indexes='number'): expected one of"),
-        (
-            {"stages": ()},
-            "CollectionLayout(stages=()): expected at least one short size",
-        ),
-        ({"stages": 8}, "CollectionLayout(stages=8): expected at least one short size"),
+        ({"stages": None}, "CollectionLayout(stages=None): expected short sizes in a tuple"),
+        ({"stages": 8}, "CollectionLayout(stages=8): expected short sizes in a tuple"),
+        ({"stages": (), "rotation": "auto"}, "short vectors hold, and stages=() has none"),
         ({"full_name": "short_8"}, "that is the name of a short vector. Choose another"),
         ({"hnsw_m": 0}, "CollectionLayout(hnsw_m=0): expected at least 1."),
         ({"hnsw_ef_construct": 3}, "CollectionLayout(hnsw_ef_construct=3): expected at least 4."),
@@ -218,12 +216,51 @@ def test_other_peoples_metadata_is_left_alone() -> None:
     assert read_layout("docs", info).model is None
 
 
-@pytest.mark.parametrize("vectors", [dense(32), {"full": dense(32)}], ids=["unnamed", "named"])
-def test_a_collection_with_no_short_vector_says_how_to_get_one(vectors: Any) -> None:
-    with pytest.raises(CollectionMismatchError) as caught:
+@pytest.mark.parametrize("name", ["", "full", "text"])
+def test_a_collection_with_no_short_vector_has_no_stages(name: str) -> None:
+    vectors = {name: dense(32)} if name else dense(32)
+    found = read_layout("docs", described(vectors))
+    assert (found.stages, found.full_name, found.quantization) == ((), name, None)
+
+
+def test_a_collection_that_lacks_the_stages_which_it_names_is_harmed() -> None:
+    layout = CollectionLayout(32, (8,))
+    with pytest.raises(CollectionMismatchError, match=r"says of itself.*stages \[8\]"):
+        read_layout("docs", described({"full": dense(32)}, layout.metadata()))
+
+
+def test_short_vectors_of_several_rotations_are_not_guessed_at() -> None:
+    shorts = {f"short_8_{rotation * 12}": dense(8) for rotation in "ab"}
+    vectors = {"full": dense(32), **shorts}
+    with pytest.raises(CollectionMismatchError, match="short vectors of several rotations"):
         read_layout("docs", described(vectors))
-    assert "'docs' has no short vector; it holds '" in str(caught.value)
-    assert "(32). Add one with: mrl-adapters migrate docs --stages 16" in str(caught.value)
+
+
+def test_the_callers_name_chooses_among_several_vectors() -> None:
+    vectors = {"title": dense(32), "body": dense(64)}
+    found = read_layout("docs", described(vectors), full_name="body")
+    assert (found.full_name, found.dimensions) == ("body", 64)
+
+
+def test_many_vectors_a_point_are_no_full_vector() -> None:
+    many = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
+    with pytest.raises(CollectionMismatchError, match="holds many vectors a point"):
+        read_layout("docs", described(dense(32, multivector_config=many)))
+
+
+def test_a_layout_without_stages_is_read_back() -> None:
+    layout = CollectionLayout(32, (), hnsw_m=24, shard_number=1, replication_factor=1)
+    found = read_layout("docs", described(layout.vectors_config(), layout.metadata()))
+    assert found == layout
+
+
+def test_without_stages_the_full_vector_has_a_graph_in_ram_over_codes() -> None:
+    full = CollectionLayout(1536, ()).vectors_config()["full"]
+    assert full.hnsw_config.m == 16
+    assert full.quantization_config.scalar.always_ram is True
+    assert full.on_disk is True
+    plain = CollectionLayout(1536, (), quantization=None).vectors_config()["full"]
+    assert (plain.on_disk, plain.quantization_config) == (False, None)
 
 
 def test_a_collection_with_no_dense_vector_is_described_as_such() -> None:

@@ -290,13 +290,14 @@ def test_scores_are_exact_in_a_collection_quantized_as_a_whole(
     assert [hit.score for hit in hits] == pytest.approx(true, abs=1e-5)
 
 
-def test_a_collection_without_short_vectors_names_the_migration(
+def test_stages_that_a_collection_without_short_vectors_lacks_name_the_migration(
     client: Client, driver: Driver, name: str, documents: Documents
 ) -> None:
     create(client, name, dense(32))
+    asked = CollectionLayout(32, stages=(16,))
     line = command("migrate", name, stages=(16,), client=client)
     with pytest.raises(CollectionMismatchError, match=re.escape(line)):
-        driver.run(MatryoshkaCollection(name).add(["a"], documents(1), [{}]))
+        driver.run(MatryoshkaCollection(name, layout=asked).add(["a"], documents(1), [{}]))
 
 
 def test_a_newer_versions_collection_is_left_alone(
