@@ -17,7 +17,7 @@ from mrl_adapters.langchain.vector_store import MatryoshkaVectorStore
 
 _OPERATORS = {Operator.AND: "$and", Operator.OR: "$or"}
 _COMPARATORS = {
-    **{each: f"${each.value}" for each in Comparator},
+    **{each: f"${each.value}" for each in Comparator.__members__.values()},
     Comparator.CONTAIN: "$contains",
     Comparator.LIKE: "$text",  # words, as LangChain's translator for Qdrant has it
 }
