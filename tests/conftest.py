@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, settings
 
 from mrl_adapters.registry import lookup
 
-pytest_plugins = ["rest_gateway"]  # every engine, and a server's REST side, for every room
+# Every engine, a server's REST side, and one that fails, for every room.
+pytest_plugins = ["rest_gateway", "faulty_server"]
 
 # Time says nothing on a busy machine: what a property costs is for the benchmarks.
 settings.register_profile(

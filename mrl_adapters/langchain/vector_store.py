@@ -31,6 +31,7 @@ from mrl_adapters.langchain.stock import (
 )
 from mrl_adapters.langchain.writing import WritingStore
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection
+from mrl_adapters.qdrant.closing import ClosingStore
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys
@@ -38,7 +39,7 @@ from mrl_adapters.qdrant.plan import Plan
 from mrl_adapters.qdrant.stock import named
 
 
-class MatryoshkaVectorStore(WritingStore, SearchingStore):
+class MatryoshkaVectorStore(ClosingStore, WritingStore, SearchingStore):
     """Search short vectors first, re-rank with full ones, in one Qdrant query.
 
     Every text is embedded once, at full size; the short vectors are derived. The collection is
@@ -136,11 +137,6 @@ class MatryoshkaVectorStore(WritingStore, SearchingStore):
     def collection(self) -> MatryoshkaCollection:
         """The framework-free collection behind this store."""
         return self._collection
-
-    @property
-    def driver(self) -> Driver:
-        """What runs the collection's flows."""
-        return self._driver
 
     @property
     def collection_name(self) -> str:

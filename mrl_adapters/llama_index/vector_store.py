@@ -22,6 +22,7 @@ from mrl_adapters.llama_index.stock import (
 from mrl_adapters.llama_index.updates import ReplacedDocuments
 from mrl_adapters.llama_index.writing import WritingStore
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, connect
+from mrl_adapters.qdrant.closing import ClosingStore
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.payload_keys import AskedKeys
@@ -29,7 +30,7 @@ from mrl_adapters.qdrant.plan import Plan
 from mrl_adapters.qdrant.stock import named
 
 
-class MatryoshkaVectorStore(WritingStore):
+class MatryoshkaVectorStore(ClosingStore, WritingStore):
     """Search short vectors first, re-rank with full ones, in one Qdrant query.
 
     Takes the nodes' embeddings at full size and derives the short vectors; works with any
@@ -118,11 +119,6 @@ class MatryoshkaVectorStore(WritingStore):
     def collection(self) -> MatryoshkaCollection:
         """The framework-free collection behind this store."""
         return self._collection
-
-    @property
-    def driver(self) -> Driver:
-        """What runs the collection's flows on the client."""
-        return self._driver
 
     @override
     @span

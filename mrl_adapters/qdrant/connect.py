@@ -1,6 +1,7 @@
 """Get the right client for where the vectors live."""
 
 import inspect
+import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, overload
@@ -18,6 +19,7 @@ from mrl_adapters.edge import (
     store_at,
 )
 from mrl_adapters.errors import ConfigurationError, EngineError
+from mrl_adapters.qdrant.grpc_port import check_grpc_port
 from mrl_adapters.qdrant.server import USUAL_LIMIT_S
 from mrl_adapters.waiting import Deadline, within
 
@@ -88,7 +90,8 @@ def connect(
         api_key: The server's key.
         location: ``:memory:`` or a folder of qdrant-client's local mode, for those who have one;
             an address goes to the server, as qdrant-client takes it.
-        prefer_grpc: Use gRPC where the client can, faster for bulk writes.
+        prefer_grpc: Use gRPC where the client can, faster for bulk writes. Beside another port
+            than 6333 pass ``grpc_port``, too, unless 6334 can be proved to be the same server.
         timeout: Limit for one request to a server, seconds; 60 if None. Repetitions and the pauses
             between them are included; a request that writes waits as long again where the server
             says when to come back. For searches the plan's ``timeout_s`` goes first.
@@ -100,7 +103,8 @@ def connect(
 
     Raises:
         ConfigurationError: Not exactly one of path, url, host and location is given, options of a
-            server come with an embedded engine, or an option does not exist.
+            server come with an embedded engine, an option does not exist, the address is empty, the
+            timeout is not above 0, or gRPC may reach another server than REST.
         DeadlineError: The server does not say in time which version it is.
         EngineError: The path is in use by another process, holds something that is not ours, or
             does not exist and must.
@@ -118,12 +122,7 @@ def connect(
         url = location
     server: dict[str, Any] = {"api_key": api_key, "prefer_grpc": prefer_grpc, **options}
     if url is not None or host is not None:
-        limit_s = timeout or USUAL_LIMIT_S
-        # The client asks the server for its version.
-        return within(
-            Deadline(limit_s, remedy="Check the address, or pass more: connect(timeout=...)."),
-            lambda: QdrantClient(url=url, host=host, timeout=limit_s, **server),
-        )
+        return _connect_to_server(url, host, timeout, server)
     if useless := [name for name, value in {**server, "timeout": timeout}.items() if value]:
         msg = (
             f"connect() got {' and '.join(useless)}, options of a server: {given[0]}= has no use "
@@ -135,6 +134,31 @@ def connect(
     if location is None or location == ":memory:":
         return QdrantClient(":memory:")
     return QdrantClient(path=str(_local_folder(location, must_exist=must_exist)))
+
+
+def _connect_to_server(
+    url: str | None, host: str | None, timeout: float | None, options: dict[str, Any]
+) -> QdrantClient:
+    for name, place in {"url": url, "host": host}.items():
+        if place is not None and not place.strip():
+            msg = f"connect() got an empty {name}. Pass the server's: url='http://localhost:6333'."
+            raise ConfigurationError(msg)
+    if timeout is not None and not timeout > 0:
+        msg = f"connect() got timeout={timeout!r}. Pass seconds above 0, or None for 60."
+        raise ConfigurationError(msg)
+    limit_s = USUAL_LIMIT_S if timeout is None else timeout
+    deadline = Deadline(limit_s, remedy="Check the address, or pass more: connect(timeout=...).")
+    # The client asks the server for its version.
+    client = within(
+        deadline, lambda: QdrantClient(url=url, host=host, timeout=math.ceil(limit_s), **options)
+    )
+    if options["prefer_grpc"] and "grpc_port" not in options:
+        try:
+            within(deadline, lambda: check_grpc_port(client))
+        except BaseException:
+            client.close()
+            raise
+    return client
 
 
 CONNECT_OPTIONS = (

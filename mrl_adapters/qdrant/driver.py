@@ -1,5 +1,6 @@
 """Carry out flows on the client that the user has, sync and async."""
 
+import asyncio
 import threading
 import weakref
 from collections.abc import Callable
@@ -10,9 +11,16 @@ from qdrant_client import AsyncQdrantClient, QdrantClient
 
 from mrl_adapters.edge import EdgeClient
 from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.qdrant.clients import (
+    close_twin,
+    note_used,
+    of_this_process,
+    refuse_closed,
+    twin_of,
+)
 from mrl_adapters.qdrant.engine import Engine, engine_of
 from mrl_adapters.qdrant.flow import CLIENT, Flow, Rest, Step, changes
-from mrl_adapters.qdrant.server import IN_PROCESS, Link, Writes, twin_of, writes_of
+from mrl_adapters.qdrant.server import IN_PROCESS, Link, Writes, writes_of
 from mrl_adapters.qdrant.turns import Turns
 from mrl_adapters.waiting import NO_LIMIT, Attempt
 
@@ -24,6 +32,10 @@ Client: TypeAlias = QdrantClient | EdgeClient
 # (qdrant-client#1193).
 _TURNS: "weakref.WeakKeyDictionary[Client, Turns]" = weakref.WeakKeyDictionary()
 _TURNS_LOCK = threading.Lock()
+
+_ONLY_ASYNC = (
+    "This store has only an asynchronous client: call its async methods, or pass client= as well."
+)
 
 
 class Driver:
@@ -57,6 +69,32 @@ class Driver:
         self.engine: Engine = engine_of(client or async_client)
         """What the flows are carried out by."""
         self._turns = turns_of(client)
+        if client is not None and self._turns is None:
+            note_used(cast(QdrantClient, client))
+
+    def close(self) -> None:
+        """Close the clients: an embedded engine's files, or the connections to a server.
+
+        Other stores on the same clients can do no more either. What coroutines used is closed by
+        :meth:`aclose`, or when their event loop ends.
+
+        Raises:
+            ConfigurationError: Only an async client was given.
+        """
+        if self.client is None:
+            raise ConfigurationError(_ONLY_ASYNC)
+        with self.alone():
+            self.client.close()
+
+    async def aclose(self) -> None:
+        """Close the clients from a coroutine, those of its event loop included."""
+        if self.async_client is not None:
+            await self.async_client.close()
+        if self.client is None:
+            return
+        if self._turns is None:
+            await close_twin(cast(QdrantClient, self.client))
+        await asyncio.to_thread(self.close)
 
     def __copy__(self) -> "Driver":
         """Share the clients: only one may own an embedded engine's files."""
@@ -83,16 +121,13 @@ class Driver:
             ConfigurationError: Only an async client was given.
         """
         if self.client is None:
-            msg = (
-                "This store has only an asynchronous client: call its async methods, "
-                "or pass client= as well."
-            )
-            raise ConfigurationError(msg)
+            raise ConfigurationError(_ONLY_ASYNC)
         # EdgeClient has the same methods as far as flows use them; a test compares them.
         client = cast(QdrantClient, self.client)
         if self._turns is None:
-            link = Link.to(client)
-            while isinstance(result := _proceed(flow, client, link), Rest):
+            own = of_this_process(client)
+            link = Link.to(own)
+            while isinstance(result := _proceed(flow, own, link), Rest):
                 pass
             return result
         with self._turns:
@@ -111,7 +146,11 @@ class Driver:
             return await self._turns.carry_out(
                 flow, lambda flow, stop: _proceed(flow, client, IN_PROCESS, stop)
             )
-        twin = self.async_client or twin_of(cast(QdrantClient, self.client))
+        twin = self.async_client
+        if twin is None:
+            twin = await twin_of(cast(QdrantClient, self.client))
+        elif self.engine.is_server:
+            refuse_closed(twin)
         writes = writes_of(twin)
         await writes.settle()
         return await _aproceed(flow, cast(QdrantClient, twin), Link.to(twin), writes)

@@ -1,4 +1,4 @@
-"""What only servers need: deadlines, readable errors, async twins, and writes that end in order.
+"""What only servers need: deadlines, readable errors, and writes that end in order.
 
 A server may be late, answer drop by drop, or with what is no answer: a proxy's page, a body that is
 cut off, null where a result belongs. qdrant-client raises for these whatever it stumbles over.
@@ -19,7 +19,7 @@ import weakref
 from collections.abc import Coroutine, Iterator
 from functools import partial
 from json import JSONDecodeError
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from qdrant_client import AsyncQdrantClient, QdrantClient, models
@@ -32,7 +32,6 @@ from mrl_adapters.qdrant.flow import Bound, Limit, NotAppliedError, Step
 from mrl_adapters.waiting import NO_LIMIT, Attempt, Deadline, Pause, awithin, retry_after_s, within
 
 T = TypeVar("T")
-_Twins: TypeAlias = dict[asyncio.AbstractEventLoop, AsyncQdrantClient]
 
 # qdrant-client's own 5 s, a limit for each step of a request, are too short for the whole of one
 # that writes or reads much.
@@ -44,7 +43,6 @@ _BAD_HEADER = "Retry-After header value is not a valid integer: "
 _FAR_S = 10**9
 
 _LOCK = threading.Lock()
-_TWINS: "weakref.WeakKeyDictionary[QdrantClient, _Twins]" = weakref.WeakKeyDictionary()
 _WRITES: "weakref.WeakKeyDictionary[AsyncQdrantClient, Writes]" = weakref.WeakKeyDictionary()
 
 
@@ -190,21 +188,3 @@ def writes_of(client: AsyncQdrantClient) -> Writes:
     """Return what an async client is writing."""
     with _LOCK:
         return _WRITES.setdefault(client, Writes())
-
-
-def twin_of(client: QdrantClient) -> AsyncQdrantClient:
-    """Return the running event loop's async client with a blocking one's options.
-
-    There is one a client and loop, whatever stores use it.
-    """
-    loop = asyncio.get_running_loop()
-    with _LOCK:
-        twins = _TWINS.setdefault(client, {})
-        if loop not in twins:
-            # A client's connections hold on to their loop, so that no weak key would ever go.
-            for ended in [each for each in twins if each.is_closed()]:
-                del twins[ended]
-            # The blocking client has compared versions already; here it would block the loop.
-            options = {**client.init_options, "check_compatibility": False}
-            twins[loop] = AsyncQdrantClient(**options)
-        return twins[loop]

@@ -15,8 +15,8 @@ import pytest
 from langchain_core.load import dumps
 from pydantic import SecretStr
 
+from mrl_adapters import loop_clients
 from mrl_adapters.embeddings import OpenAIEmbedder, OpenAIOptions, WordLlamaEmbedder
-from mrl_adapters.embeddings.openai import loops
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.embeddings import OpenAIMatryoshkaEmbeddings
 
@@ -208,31 +208,31 @@ def test_a_sync_client_is_closed_once_its_embedder_is_gone(server: Any):
 
 
 async def test_a_client_is_closed_once_its_embedder_is_gone(server: Any):
-    before = set(loops._open)
+    before = set(loop_clients._open)
     embedder = OpenAIEmbedder("wordllama", base_url=server.url)
     await embedder.aembed_query("x")
-    [lifetime] = loops._open - before
+    [lifetime] = loop_clients._open - before
     del embedder
     gc.collect()
     for _ in range(20):
         await asyncio.sleep(0.01)
     assert lifetime.client.is_closed()
-    assert lifetime not in loops._open
+    assert lifetime not in loop_clients._open
 
 
 def test_a_client_whose_loop_was_closed_roughly_is_forgotten(server: Any):
-    before = len(loops._open)
+    before = len(loop_clients._open)
     embedder = OpenAIEmbedder("wordllama", base_url=server.url)
     rough = asyncio.new_event_loop()
     lifetime_of_rough = rough.run_until_complete(embedder._clients.current())
     rough.close()
     assert lifetime_of_rough is not None
-    assert len(loops._open) == before + 1
+    assert len(loop_clients._open) == before + 1
     asyncio.run(embedder.aembed_query("x"))
-    assert len(loops._open) == before
+    assert len(loop_clients._open) == before
     other = asyncio.new_event_loop()
     other.run_until_complete(embedder._clients.current())
     other.close()
     del embedder
     gc.collect()
-    assert len(loops._open) == before
+    assert len(loop_clients._open) == before

@@ -61,7 +61,7 @@ def test_a_url_gives_a_servers_client_with_time_enough_for_bulk_writes(url: str)
 
 @pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
 def test_a_servers_options_are_passed_on(url: str) -> None:
-    client = connect(url=url, api_key="key", prefer_grpc=True, timeout=5)
+    client = connect(url=url, api_key="key", prefer_grpc=True, grpc_port=6334, timeout=5)
     assert isinstance(client, QdrantClient)
     options = client.init_options
     assert (options["api_key"], options["prefer_grpc"], options["timeout"]) == ("key", True, 5)
@@ -119,6 +119,18 @@ def test_it_takes_what_the_client_takes(url: str) -> None:
     client.close()
     with pytest.raises(ConfigurationError, match=r"connect\(\) has no option 'prot'.*'port'"):
         connect(url=url, prot=1)
+
+
+@pytest.mark.parametrize("place", [{"url": ""}, {"url": " "}, {"host": ""}])
+def test_an_empty_address_is_not_localhost(place: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match=rf"empty {next(iter(place))}\. Pass the server's"):
+        connect(**place)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_no_time_at_all_is_not_a_minute(timeout: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"got timeout=.*Pass seconds above 0"):
+        connect(url="http://127.0.0.1:1", timeout=timeout)
 
 
 # --- paths ----------------------------------------------------------------------------------------

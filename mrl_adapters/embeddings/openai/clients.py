@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from mrl_adapters.embeddings.openai.loops import LoopClients
 from mrl_adapters.embeddings.openai.options import OpenAIOptions
 from mrl_adapters.embeddings.openai.requests import Patience
 from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.loop_clients import LoopClients
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI

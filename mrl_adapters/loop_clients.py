@@ -10,27 +10,34 @@ cancels whatever was about to close the client.
 import asyncio
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Callable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, Generic, Protocol, TypeVar
 
 
-class LoopClients:
+class AsyncClient(Protocol):
+    """What holds connections, and closes them."""
+
+    def close(self) -> Coroutine[Any, Any, None]:
+        """Close them."""
+
+
+C = TypeVar("C", bound=AsyncClient)
+
+
+class LoopClients(Generic[C]):
     """One client for each event loop, closed when its loop ends or this object is gone.
 
     Args:
         make: Makes a client. It must not refer to this object.
     """
 
-    def __init__(self, make: "Callable[[], AsyncOpenAI]") -> None:
+    def __init__(self, make: Callable[[], C]) -> None:
         self._make = make
-        self._lifetimes: dict[asyncio.AbstractEventLoop, _Lifetime] = {}
+        self._lifetimes: dict[asyncio.AbstractEventLoop, _Lifetime[C]] = {}
         self._lock = threading.Lock()
         weakref.finalize(self, _end_all, self._lifetimes).atexit = False
 
-    async def current(self) -> "AsyncOpenAI":
+    async def current(self) -> C:
         """Return the running loop's client."""
         loop = asyncio.get_running_loop()
         with self._lock:
@@ -42,11 +49,18 @@ class LoopClients:
         await lifetime.begin()
         return lifetime.client
 
+    async def close(self) -> None:
+        """Close the running loop's client, if it has one; the next use makes another."""
+        with self._lock:
+            lifetime = self._lifetimes.pop(asyncio.get_running_loop(), None)
+        if lifetime is not None:
+            await lifetime.finish()
 
-class _Lifetime:
+
+class _Lifetime(Generic[C]):
     """A client, from its first use in a loop to the loop's end."""
 
-    def __init__(self, client: "AsyncOpenAI") -> None:
+    def __init__(self, client: C) -> None:
         self.client = client
         self._generator: AsyncGenerator[None, None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -56,6 +70,10 @@ class _Lifetime:
             self._generator = self._live()
             _open.add(self)
             await anext(self._generator)
+
+    async def finish(self) -> None:
+        if self._generator is not None:
+            await self._generator.aclose()
 
     def end(self) -> None:
         self._closing = asyncio.ensure_future(self.client.close())
@@ -78,10 +96,10 @@ class _Lifetime:
 
 
 # Keeps clients from being collected unclosed once nobody uses them any more.
-_open: set[_Lifetime] = set()
+_open: set[_Lifetime[Any]] = set()
 
 
-def _end_all(lifetimes: dict[asyncio.AbstractEventLoop, _Lifetime]) -> None:
+def _end_all(lifetimes: dict[asyncio.AbstractEventLoop, _Lifetime[Any]]) -> None:
     for loop, lifetime in lifetimes.items():
         if loop.is_closed():
             _open.discard(lifetime)
