@@ -278,6 +278,7 @@ class StandIn(Recorder):
                     "vectors": self.created["vectors"],
                     "shard_number": self.created.get("shard_number", 1),
                     "replication_factor": self.created.get("replication_factor", 1),
+                    "write_consistency_factor": self.created.get("write_consistency_factor", 1),
                 },
                 "hnsw_config": {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000},
                 "optimizer_config": {

@@ -10,6 +10,7 @@ from qdrant_client import models
 from typing_extensions import TypedDict
 
 from mrl_adapters.qdrant.plan import Plan, layered
+from mrl_adapters.qdrant.stock import plan_changes
 
 
 class SearchOptions(TypedDict, total=False):
@@ -24,6 +25,7 @@ class SearchOptions(TypedDict, total=False):
         mmr_prefetch_k: In mode MMR: candidates that diversity chooses from; None takes four times
             the nodes wanted, at least 20.
         shard_identifier: What the store's ``shard_key_selector_fn`` makes a shard key of.
+        search_params: Qdrant's ``SearchParams``, or a dict of them, put over the plan.
     """
 
     exact: bool | None
@@ -33,6 +35,7 @@ class SearchOptions(TypedDict, total=False):
     mmr_threshold: float | None
     mmr_prefetch_k: int | None
     shard_identifier: Any
+    search_params: models.SearchParams | Mapping[str, Any] | None
 
 
 class QueryOptions(SearchOptions, total=False):
@@ -76,8 +79,11 @@ class AddOptions(TypedDict, total=False):
 QUERY_OPTIONS = ("plan", *SearchOptions.__annotations__)
 
 
-def plan_changes(options: Mapping[str, Any]) -> Plan | None:
+def search_plan(options: Mapping[str, Any]) -> Plan | None:
     """Collect what the options of a query change of a plan, whatever plan that will be."""
-    direct = {name: options.get(name) for name in ("exact", "shard_key")}
-    changes = {name: value for name, value in direct.items() if value is not None}
+    given = options.get("search_params")
+    changes = {} if given is None else plan_changes(given)
+    for name in ("exact", "shard_key"):
+        if (value := options.get(name)) is not None:
+            changes[name] = value
     return layered(options.get("plan"), changes or None)

@@ -25,7 +25,7 @@ from mrl_adapters.embeddings.texts import is_blank, require_query
 from mrl_adapters.llama_index.embedder import unit_mean
 from mrl_adapters.llama_index.events import dispatcher, span
 from mrl_adapters.llama_index.filters import to_filter
-from mrl_adapters.llama_index.options import QUERY_OPTIONS, RetrieverOptions, plan_changes
+from mrl_adapters.llama_index.options import QUERY_OPTIONS, RetrieverOptions, search_plan
 from mrl_adapters.llama_index.searching import build_search
 from mrl_adapters.llama_index.vector_store import MatryoshkaVectorStore
 from mrl_adapters.qdrant import SearchPlan
@@ -85,7 +85,7 @@ class MatryoshkaRetriever(BaseRetriever):
             name: given[name] for name in QUERY_OPTIONS if given.get(name) is not None
         }
         # A wrong option is refused now, not at the first search.
-        SearchPlan().merge(plan_changes(self._options))
+        SearchPlan().merge(search_plan(self._options))
         build_search(self._query(QueryBundle(""), []), self._options, to_filter(filters))
 
     @override

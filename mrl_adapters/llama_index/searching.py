@@ -13,7 +13,7 @@ from mrl_adapters.embeddings.texts import require_query
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher, listened
 from mrl_adapters.llama_index.filters import join, of_documents, of_nodes, to_filter
-from mrl_adapters.llama_index.options import QUERY_OPTIONS, plan_changes
+from mrl_adapters.llama_index.options import QUERY_OPTIONS, search_plan
 from mrl_adapters.llama_index.points import to_node
 from mrl_adapters.llama_index.provenance import check_models
 from mrl_adapters.qdrant import MatryoshkaCollection, SearchPlan
@@ -40,7 +40,7 @@ def answer(
     searches = [
         build_search(query, options, to_filter(query.filters, indexes)) for query in queries
     ]
-    changes = plan_changes(options)
+    changes = search_plan(options)
     answers = yield from collection.search(searches, changes)
     layout = layout and collection.layout  # it may have been opened anew, as another one
     if listened():

@@ -10,6 +10,7 @@ from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.llama_index.reserved import DOCUMENT_KEY
 from mrl_adapters.qdrant import CollectionLayout
+from mrl_adapters.qdrant.layout import CLUSTER_OPTIONS
 from mrl_adapters.qdrant.stock import (
     creation_fields,
     fields_beside,
@@ -22,16 +23,13 @@ _DENSE_ALONE = (
     "This store holds dense vectors: for sparse or hybrid search keep a QdrantVectorStore of "
     "llama-index-vector-stores-qdrant beside it, and leave this out."
 )
-_SPARSE = (
+OF_SPARSE_VECTORS = (
     *("sparse_config", "enable_hybrid", "fastembed_sparse_model", "sparse_doc_fn"),
     *("sparse_query_fn", "hybrid_fusion_fn"),
 )
 _PLACE = ("url", "api_key")
 _EXACT_INDEXES = {"keyword", "integer", "float", "bool", "datetime", "uuid"}
-_CREATION = (
-    *("shard_number", "replication_factor", "write_consistency_factor", "shard_keys"),
-    "sharding_method",
-)
+_CREATION = (*CLUSTER_OPTIONS, "shard_keys", "sharding_method")
 ORDER = (
     *("url", "api_key", "batch_size", "parallel", "max_retries", "client_kwargs", "dense_config"),
     *("sparse_config", "quantization_config", "enable_hybrid", "fastembed_sparse_model"),
@@ -51,15 +49,14 @@ class StoreOptions(TypedDict, total=False):
         url, api_key, client_kwargs: Where to connect to, instead of a client: arguments of
             :func:`~mrl_adapters.qdrant.connect`.
         batch_size: Nodes that are written together.
-        parallel, max_retries: Of no use, and refused where they ask for something else than the
-            stock defaults: requests are repeated by themselves within the client's time limit.
+        parallel, max_retries: Of no use: requests to a server are made side by side, and repeated
+            within the client's time limit.
         dense_vector_name: Name of the full vector; ``CollectionLayout(full_name=...)``.
         dense_config, quantization_config: Settings of the vectors, as far as a layout has them.
         index_doc_id: Whether the id of a node's document is indexed.
         payload_indexes: Dicts of ``field_name`` and ``field_schema``; as in a layout.
-        shard_number, replication_factor: As in a layout; ``write_consistency_factor``,
-            ``shard_keys`` and ``sharding_method="custom"`` are refused: such a collection is made
-            before.
+        shard_number, replication_factor, write_consistency_factor: As in a layout; ``shard_keys``
+            and ``sharding_method="custom"`` are refused: such a collection is made before.
         shard_key_selector_fn: Makes a shard key of the ``shard_identifier`` of a call.
         sparse_config, enable_hybrid, fastembed_sparse_model, sparse_doc_fn, sparse_query_fn,
             hybrid_fusion_fn: Refused. ``sparse_vector_name`` is of no use.
@@ -101,11 +98,7 @@ def layout_fields(
         ConfigurationError: An option does not exist, or asks for what this store does not have.
     """
     refuse_unknown(whose, options, tuple(StoreOptions.__annotations__))
-    refuse_given(whose, options, _SPARSE, _DENSE_ALONE)
-    for name, usual in (("parallel", 1), ("max_retries", 3)):
-        if options.get(name, usual) != usual:
-            way = "Leave it out: requests are made side by side and repeated by themselves."
-            refuse_given(whose, options, (name,), way)
+    refuse_given(whose, options, OF_SPARSE_VECTORS, _DENSE_ALONE)
     creation = {name: options[name] for name in _CREATION if name in options}
     if creation.get("sharding_method") == models.ShardingMethod.AUTO:
         del creation["sharding_method"]

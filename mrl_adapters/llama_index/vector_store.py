@@ -64,7 +64,6 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
 
     stores_text: bool = True
     flat_metadata: bool = False
-    collection_name: str
 
     def __init__(
         self,
@@ -77,12 +76,13 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
         model: str | None = None,
         **options: Unpack[StoreOptions],
     ) -> None:
-        fields: dict[str, Any] = {"collection_name": collection_name}
-        super().__init__(**fields)
         whose = type(self).__name__
-        self._stock = named(whose, rest, ORDER, options)
-        fields = layout_fields(whose, self._stock, layout)
-        self._batch_size = whole("batch_size", self._stock.get("batch_size", 1_024))
+        stock = named(whose, rest, ORDER, options)
+        fields = layout_fields(whose, stock, layout)
+        whole("batch_size", stock.get("batch_size", 1))
+        shown = {n: v for n, v in stock.items() if n in type(self).model_fields and v is not None}
+        super().__init__(**{"collection_name": collection_name, **shown})
+        self._stock = stock
         place = place_of(self._stock)
         if client is None and aclient is None and place:
             client = connect(**place)
@@ -114,6 +114,12 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
     def client(self) -> Any:
         """The blocking client, or the asynchronous one if that is all there is."""
         return self._driver.client or self._driver.async_client
+
+    @property
+    def dense_vector_name(self) -> str:
+        """Name of the full vector, as the layout has it."""
+        layout = self._collection.layout
+        return layout.full_name if layout else self._stock.get("dense_vector_name") or "full"
 
     @property
     def collection(self) -> MatryoshkaCollection:

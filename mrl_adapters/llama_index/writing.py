@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from llama_index.core.bridge.pydantic import PrivateAttr
+from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores import MetadataFilters
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
@@ -31,10 +31,20 @@ _INSTEAD = "Put texts into nodes with embeddings, or insert Documents into a Vec
 class WritingStore(BasePydanticVectorStore):
     """The writing and reading half of :class:`~mrl_adapters.llama_index.MatryoshkaVectorStore`."""
 
+    collection_name: str
+    # What the stock store shows of its arguments; it is not serialised, for there may be secrets.
+    url: str | None = Field(None, exclude=True, repr=False)
+    client_kwargs: dict[str, Any] = Field(default_factory=dict, exclude=True, repr=False)
+    batch_size: int = Field(1_024, exclude=True)
+    parallel: int = Field(1, exclude=True)
+    max_retries: int = Field(3, exclude=True)
+    text_key: str | None = Field(None, exclude=True)
+    index_doc_id: bool = Field(default=True, exclude=True)
+    enable_hybrid: bool = Field(default=False, exclude=True)
+
     _collection: MatryoshkaCollection = PrivateAttr()
     _driver: Driver = PrivateAttr()
     _replaced: ReplacedDocuments = PrivateAttr()
-    _batch_size: int = PrivateAttr()
     _stock: dict[str, Any] = PrivateAttr()
 
     @override
@@ -68,7 +78,7 @@ class WritingStore(BasePydanticVectorStore):
         """
         load = self._load(shard_identifier, options)
         with load.told():
-            return self._driver.run(add_nodes(load, nodes, self._replaced, self._batch_size))
+            return self._driver.run(add_nodes(load, nodes, self._replaced, self.batch_size))
 
     @override
     async def async_add(  # type: ignore[override] # unknown options are refused
@@ -80,7 +90,7 @@ class WritingStore(BasePydanticVectorStore):
         """Store nodes, as :meth:`add` does."""
         load = self._load(shard_identifier, options)
         with load.told():
-            flow = add_nodes(load, nodes, self._replaced, self._batch_size)
+            flow = add_nodes(load, nodes, self._replaced, self.batch_size)
             return await self._driver.arun(flow)
 
     def _load(self, shard_identifier: Any, options: AddOptions) -> Load:

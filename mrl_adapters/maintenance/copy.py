@@ -128,6 +128,7 @@ def _create(source: Source, destination: Destination, checkpoint: Checkpoint) ->
         on_disk_payload=params.on_disk_payload,
         shard_number=layout.shard_number,
         replication_factor=layout.replication_factor,
+        write_consistency_factor=layout.write_consistency_factor,
         metadata={**kept, **checkpoint.to_metadata()},
     )
 

@@ -96,6 +96,7 @@ def copied_layout(source: Source, layout: CollectionLayout) -> CollectionLayout:
         full_has_graph=False,
         shard_number=params.shard_number,
         replication_factor=params.replication_factor,
+        write_consistency_factor=params.write_consistency_factor,
     )
 
 

@@ -171,5 +171,7 @@ def _destination(
     copied = copied_layout(source, layout)
     if not (client.engine.is_server and target.engine.is_server):
         # How an embedded engine is sharded says nothing about how a cluster should be.
-        copied = replace(copied, shard_number=None, replication_factor=None)
+        copied = replace(
+            copied, shard_number=None, replication_factor=None, write_consistency_factor=None
+        )
     return Destination(target, name, copied, alias, place.delete_source)

@@ -103,6 +103,7 @@ def read_layout(
         tenant_field=tenant_field(info) if tenants else None,
         shard_number=info.config.params.shard_number,
         replication_factor=info.config.params.replication_factor,
+        write_consistency_factor=info.config.params.write_consistency_factor,
     )
 
 

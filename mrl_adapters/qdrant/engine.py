@@ -8,6 +8,7 @@ from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
 from qdrant_client.local.qdrant_local import QdrantLocal
 
 from mrl_adapters.edge import EdgeClient
+from mrl_adapters.qdrant.layout import CLUSTER_OPTIONS
 from mrl_adapters.vectors import FloatArray
 
 _OF_VECTORS = (
@@ -62,7 +63,7 @@ SERVER = Engine(
     "server",
     is_server=True,
     has_indexes=True,
-    layout_options=(*_OF_VECTORS, "tenant_field", "shard_number", "replication_factor"),
+    layout_options=(*_OF_VECTORS, "tenant_field", *CLUSTER_OPTIONS),
 )
 
 

@@ -16,6 +16,8 @@ Distance: TypeAlias = Literal["Cosine", "Dot", "Euclid", "Manhattan"]
 METADATA_KEY = "mrl_adapters"
 PLAN_KEY = "plan"
 SCHEMA_VERSION = 1
+# Passed through to a cluster when a collection is created.
+CLUSTER_OPTIONS = ("shard_number", "replication_factor", "write_consistency_factor")
 # A size and, where short vectors are rotated, the rotation's id: no two kinds can be mixed up.
 SHORT_NAME = re.compile(r"short_(\d+)(?:_([0-9a-f]{12}))?")
 # The graph of a short vector is skipped (plain scan) below about this many points. Qdrant states
@@ -82,6 +84,7 @@ class CollectionLayout:
         tenant_field: Payload field that separates tenants; graphs are then built per tenant.
         shard_number: Shards on a cluster (the server's default if None).
         replication_factor: Copies of each shard on a cluster (the server's default if None).
+        write_consistency_factor: Copies that must confirm a write (the server's default if None).
         write_ordering: Ordering of concurrent writes on a cluster: weak, medium or strong.
 
     Opening an existing collection never changes it otherwise. What the caller chose and it does
@@ -110,6 +113,7 @@ class CollectionLayout:
     tenant_field: str | None = None
     shard_number: int | None = None
     replication_factor: int | None = None
+    write_consistency_factor: int | None = None
     write_ordering: Literal["weak", "medium", "strong"] | None = None
 
     def __post_init__(self) -> None:
@@ -152,7 +156,7 @@ class CollectionLayout:
         _choice("write_ordering", self.write_ordering, ("weak", "medium", "strong", None))
         for kind in self.payload_indexes.values():
             _choice("payload_indexes", kind, tuple(each.value for each in models.PayloadSchemaType))
-        least = {"hnsw_m": 1, "hnsw_ef_construct": 4, "shard_number": 1, "replication_factor": 1}
+        least = {"hnsw_m": 1, "hnsw_ef_construct": 4, **dict.fromkeys(CLUSTER_OPTIONS, 1)}
         for name, limit in least.items():
             if (found := getattr(self, name)) is not None and found < limit:
                 msg = f"CollectionLayout({name}={found!r}): expected at least {limit}."

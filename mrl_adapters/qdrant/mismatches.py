@@ -220,11 +220,12 @@ def _fixes(
         )
     if settings := _settings(wanted, found, differing):
         fixes.append(f"client.update_collection({name!r}, vectors_config={{{settings}}})")
-    if "replication_factor" in differing:
-        fixes.append(
-            f"client.update_collection({name!r}, collection_params=models.CollectionParamsDiff("
-            f"replication_factor={wanted.replication_factor}))"
-        )
+    fixes += [
+        f"client.update_collection({name!r}, collection_params=models.CollectionParamsDiff("
+        f"{option}={getattr(wanted, option)}))"
+        for option in ("replication_factor", "write_consistency_factor")
+        if option in differing
+    ]
     if "full_datatype" in differing and wanted.full_datatype == "float16":
         fixes.append(
             f"mrl_adapters.qdrant.migrate(client, {name!r}, stages={found.stages}, mode='copy', "

@@ -162,6 +162,7 @@ def create(name: str, layout: CollectionLayout, keys: PayloadKeys | None) -> Flo
                 metadata=described,
                 shard_number=layout.shard_number,
                 replication_factor=layout.replication_factor,
+                write_consistency_factor=layout.write_consistency_factor,
             )
         )
     except Exception:

@@ -9,7 +9,7 @@ from typing import Any
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.layout import CLUSTER_OPTIONS, CollectionLayout
 
 _DATATYPES = {models.Datatype.FLOAT16: "float16", models.Datatype.FLOAT32: "float32"}
 _DISABLED = models.Disabled.DISABLED
@@ -144,8 +144,7 @@ def creation_fields(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigurationError: One has no counterpart.
     """
-    shards = ("shard_number", "replication_factor")
-    known = {*shards, "hnsw_config", "quantization_config"}
+    known = {*CLUSTER_OPTIONS, "hnsw_config", "quantization_config"}
     refuse_given(
         name,
         options,
@@ -155,7 +154,7 @@ def creation_fields(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         "metadata=layout.metadata(), ...).",
     )
     return {
-        **{field: options[field] for field in shards if options.get(field) is not None},
+        **{field: options[field] for field in CLUSTER_OPTIONS if options.get(field) is not None},
         **graph_fields(f"{name}.hnsw_config", options.get("hnsw_config")),
         **quantization_fields(f"{name}.quantization_config", options.get("quantization_config")),
     }

@@ -1,6 +1,7 @@
 """Every parameter of the stock store is honoured, or refused by name with the way here."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,9 +11,11 @@ from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores import VectorStoreQuery
 from llama_index.vector_stores.qdrant import QdrantVectorStore
 from qdrant_client import QdrantClient, models
+from stock_arguments import documented
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError
 from mrl_adapters.llama_index import MatryoshkaVectorStore, stock, vector_store
+from mrl_adapters.llama_index.options import search_plan
 from mrl_adapters.qdrant import CollectionLayout
 
 _PARAMETER = inspect.Parameter
@@ -31,14 +34,15 @@ def positional(owner: type, method: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        "__init__",
-        *("add", "async_add", "delete", "adelete", "delete_nodes", "adelete_nodes"),
-        *("get_nodes", "aget_nodes", "query", "aquery", "clear", "aclear"),
-    ],
-)
+METHODS = [
+    "__init__",
+    *("add", "async_add", "delete", "adelete", "delete_nodes", "adelete_nodes"),
+    *("get_nodes", "aget_nodes", "query", "aquery", "clear", "aclear"),
+]
+OF_QUERIES = set(re.findall(r'kwargs\.get\("(\w+)"', inspect.getsource(QdrantVectorStore.query)))
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_positional_arguments_have_the_stock_order(method: str) -> None:
     theirs = positional(QdrantVectorStore, method)
     rest = stock.ORDER if method == "__init__" else ()
@@ -63,8 +67,6 @@ def vector(client: QdrantClient, name: str = "full") -> models.VectorParams:
 
 HONOURED: dict[str, tuple[Any, Callable[[QdrantClient], object]]] = {
     "batch_size": (1, vector),
-    "parallel": (1, vector),
-    "max_retries": (3, vector),
     "dense_config": (
         models.VectorParams(size=8, distance="Euclid", datatype=models.Datatype.FLOAT32),
         lambda client: (vector(client).distance, vector(client).datatype) == ("Euclid", "float32"),
@@ -73,13 +75,18 @@ HONOURED: dict[str, tuple[Any, Callable[[QdrantClient], object]]] = {
     "index_doc_id": (False, vector),
     "text_key": ("body", vector),
     "dense_vector_name": ("text-dense", lambda client: vector(client, "text-dense")),
-    "sparse_vector_name": ("text-sparse", vector),
     "shard_number": (1, vector),
     "sharding_method": (models.ShardingMethod.AUTO, vector),
     "shard_key_selector_fn": (str, vector),
     "replication_factor": (1, vector),
+    "write_consistency_factor": (1, vector),
     "payload_indexes": ([{"field_name": "n", "field_schema": "integer"}], vector),
     "enable_hybrid": (False, vector),
+}
+WITHOUT_EFFECT: dict[str, Any] = {
+    "parallel": 4,
+    "max_retries": 9,
+    "sparse_vector_name": "text-sparse",
 }
 REFUSED: dict[str, tuple[Any, str]] = {
     "sparse_config": (models.SparseVectorParams(), SPARSE),
@@ -88,23 +95,23 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "sparse_doc_fn": (len, SPARSE),
     "sparse_query_fn": (len, SPARSE),
     "hybrid_fusion_fn": (len, SPARSE),
-    "parallel": (4, "parallel=4. Leave it out: requests are made side by side"),
-    "max_retries": (9, "max_retries=9. Leave it out: .* repeated by themselves"),
     "sharding_method": (models.ShardingMethod.CUSTOM, "make the collection first"),
     "shard_keys": (["a"], "make the collection first"),
-    "write_consistency_factor": (2, "make the collection first"),
     "dense_config": (models.VectorParams(size=8, distance="Cosine", on_disk=False), "Leave it out"),
     "quantization_config": (
         models.BinaryQuantization(binary=models.BinaryQuantizationConfig()),
         "scalar int8 codes, or none",
     ),
-    "payload_indexes": ([{"field": "n"}], "expected {'field_name': ..., 'field_schema': ...}"),
 }
 
 
 def test_each_parameter_of_the_constructor_is_known() -> None:
     named = {"collection_name", "client", "aclient", "url", "api_key", "client_kwargs"}
-    assert {*positional(QdrantVectorStore, "__init__")} <= named | {*HONOURED, *REFUSED}
+    assert {*positional(QdrantVectorStore, "__init__")} <= named | {
+        *HONOURED,
+        *WITHOUT_EFFECT,
+        *REFUSED,
+    }
 
 
 @pytest.mark.parametrize("name", HONOURED)
@@ -116,6 +123,13 @@ def test_a_parameter_counts(memory: QdrantClient, name: str) -> None:
     assert holds(memory)
     again = MatryoshkaVectorStore("docs", memory, **{name: value})
     assert again.query(VectorStoreQuery(asked.embedding, similarity_top_k=1)).ids == ["a"]
+
+
+@pytest.mark.parametrize("name", WITHOUT_EFFECT)
+def test_a_parameter_of_no_use_here_is_taken(memory: QdrantClient, name: str) -> None:
+    store = MatryoshkaVectorStore("docs", memory, **{name: WITHOUT_EFFECT[name]})
+    assert store.add([node("a")]) == ["a"]
+    assert getattr(store, name, WITHOUT_EFFECT[name]) == WITHOUT_EFFECT[name]
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -224,3 +238,57 @@ def test_nodes_are_read_with_their_embeddings_as_from_the_stock_store(memory, ca
     assert (ours.text, ours.metadata) == (theirs.text, theirs.metadata)
     [bare] = call(store, "get_nodes", with_embeddings=False)
     assert bare.embedding is None
+
+
+@pytest.mark.parametrize(
+    ("params", "changes"),
+    [
+        (models.SearchParams(hnsw_ef=77), {"hnsw_ef": 77}),
+        ({"exact": True}, {"exact": True}),
+        ({"hnsw_ef": 77, "quantization": {"rescore": True}}, {"hnsw_ef": 77, "rescore": True}),
+    ],
+    ids=str,
+)
+def test_parameters_of_a_search_change_its_plan(memory, call, params, changes) -> None:
+    store = MatryoshkaVectorStore("docs", memory, plan={"oversampling": 3})
+    store.add([node("a")])
+    query = VectorStoreQuery(node("a").embedding)
+    assert call(store, "query", query, search_params=params).ids == ["a"]
+    assert search_plan({"search_params": params}) == changes
+    assert search_plan({"search_params": params, "plan": {"min_candidates": 9}}) == {
+        "min_candidates": 9,
+        **changes,
+    }
+    with pytest.raises(ConfigurationError, match=r"indexed_only=True\. Leave it out"):
+        call(store, "query", query, search_params={"indexed_only": True})
+
+
+def test_what_programs_read_of_a_store_is_there(memory) -> None:
+    given = {"batch_size": 7, "parallel": 2, "max_retries": 5, "text_key": "body"}
+    ours = MatryoshkaVectorStore("docs", memory, **given, dense_vector_name="dense")
+    theirs = QdrantVectorStore("docs", memory, **given, dense_vector_name="dense")
+    for name in ("collection_name", "dense_vector_name", "url", "client_kwargs", *given):
+        assert getattr(ours, name) == getattr(theirs, name)
+    for name in ("index_doc_id", "enable_hybrid", "stores_text", "client"):
+        assert getattr(ours, name) is getattr(theirs, name)
+    assert MatryoshkaVectorStore("docs", memory).dense_vector_name == "full"
+
+
+def test_the_readme_says_of_each_argument_what_these_tests_show() -> None:
+    said = documented("llama_index.vector_stores.qdrant.QdrantVectorStore")
+    theirs = {name for method in METHODS for name in positional(QdrantVectorStore, method)}
+    assert said.keys() == theirs | OF_QUERIES
+    expected = dict.fromkeys(said, "honoured")
+    expected |= dict.fromkeys(REFUSED, "refused")
+    expected |= dict.fromkeys(HONOURED.keys() & REFUSED.keys(), "in part")
+    expected |= dict.fromkeys(WITHOUT_EFFECT, "no effect")
+    expected |= dict.fromkeys(["search_params", "shard_identifier"], "in part")  # tried above
+    assert {name: status for name, (status, _) in said.items()} == expected
+    for name in stock.OF_SPARSE_VECTORS:
+        assert SPARSE.removeprefix("holds dense vectors: ") in said[name][1]
+
+
+def test_a_declared_index_that_is_none_is_refused(memory: QdrantClient) -> None:
+    message = "expected {'field_name': ..., 'field_schema': ...}"
+    with pytest.raises(ConfigurationError, match=message):
+        MatryoshkaVectorStore("docs", memory, payload_indexes=[{"field": "n"}])

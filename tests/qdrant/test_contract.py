@@ -47,7 +47,10 @@ def docs(over_rest: Drive, documents: Callable[..., np.ndarray]) -> MatryoshkaCo
                 "e": "datetime", "f": "uuid", "g": "geo", "h": "text",
             },
         ),
-        CollectionLayout(32, (8,), shard_number=6, replication_factor=2, write_ordering="strong"),
+        CollectionLayout(
+            32, (8,), shard_number=6, replication_factor=2, write_consistency_factor=2,
+            write_ordering="strong",
+        ),
     ],
     ids=["plain", "funnel", "graph", "named", "indexes", "cluster"],
 )  # fmt: skip
@@ -63,6 +66,7 @@ def test_creating_and_writing(
         layout,
         shard_number=layout.shard_number or 1,
         replication_factor=layout.replication_factor or 1,
+        write_consistency_factor=layout.write_consistency_factor or 1,
         payload_indexes={},
         tenant_field=None,
     )

@@ -9,7 +9,7 @@ from qdrant_client import models
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError, DimensionsError
 from mrl_adapters.qdrant import CollectionLayout
 from mrl_adapters.qdrant.description import read_layout
-from mrl_adapters.qdrant.layout import METADATA_KEY
+from mrl_adapters.qdrant.layout import CLUSTER_OPTIONS, METADATA_KEY
 from mrl_adapters.qdrant.mismatches import check_layout, check_model
 
 NOMIC = "nomic-ai/nomic-embed-text-v1.5"
@@ -28,7 +28,7 @@ def described(
         segments_count=1,
         payload_schema={},
         config=models.CollectionConfig(
-            params=models.CollectionParams(vectors=vectors, shard_number=1, replication_factor=1),
+            params=models.CollectionParams(vectors=vectors, **dict.fromkeys(CLUSTER_OPTIONS, 1)),
             hnsw_config=models.HnswConfig(m=hnsw_m, ef_construct=100, full_scan_threshold=10_000),
             optimizer_config=models.OptimizersConfig(
                 deleted_threshold=0.2,
@@ -67,6 +67,10 @@ def dense(size: int, **options: Any) -> models.VectorParams:
         ({"hnsw_ef_construct": 3}, "CollectionLayout(hnsw_ef_construct=3): expected at least 4."),
         ({"shard_number": 0}, "CollectionLayout(shard_number=0): expected at least 1."),
         ({"replication_factor": 0}, "(replication_factor=0): expected at least 1."),
+        (
+            {"write_consistency_factor": 0},
+            "(write_consistency_factor=0): expected at least 1.",
+        ),
         ({"reduction": "heads"}, "makes its short vectors by its own heads"),
         ({"reduction": "projection"}, "makes its short vectors by its own projection"),
     ],
@@ -168,7 +172,7 @@ def test_the_tenants_index_is_not_replaced_by_a_plain_one() -> None:
 )
 def test_a_description_of_what_was_built_reads_as_the_layout(layout: CollectionLayout) -> None:
     found = read_layout("docs", described(layout.vectors_config(), layout.metadata()))
-    assert found == replace(layout, shard_number=1, replication_factor=1)
+    assert found == replace(layout, **dict.fromkeys(CLUSTER_OPTIONS, 1))
 
 
 def test_without_metadata_the_sizes_say_what_they_can() -> None:
@@ -249,7 +253,7 @@ def test_many_vectors_a_point_are_no_full_vector() -> None:
 
 
 def test_a_layout_without_stages_is_read_back() -> None:
-    layout = CollectionLayout(32, (), hnsw_m=24, shard_number=1, replication_factor=1)
+    layout = CollectionLayout(32, (), hnsw_m=24, **dict.fromkeys(CLUSTER_OPTIONS, 1))
     found = read_layout("docs", described(layout.vectors_config(), layout.metadata()))
     assert found == layout
 

@@ -24,7 +24,7 @@ from mrl_adapters.qdrant import (
 )
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.driver import Client
-from mrl_adapters.qdrant.layout import METADATA_KEY
+from mrl_adapters.qdrant.layout import CLUSTER_OPTIONS, METADATA_KEY
 from mrl_adapters.qdrant.query import Search
 from mrl_adapters.vectors import truncate
 
@@ -176,7 +176,7 @@ def test_another_object_reads_the_layout_back(
     driver.run(MatryoshkaCollection(name, layout=LAYOUT).add(["a"], documents(1), [{}]))
     found = driver.run(MatryoshkaCollection(name).open(must_exist=True))
     assert found is not None
-    assert replace(found, shard_number=None, replication_factor=None) == LAYOUT
+    assert replace(found, **dict.fromkeys(CLUSTER_OPTIONS)) == LAYOUT
 
 
 def test_the_layout_that_created_a_collection_opens_it_again(
