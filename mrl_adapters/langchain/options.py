@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.filters import MetadataFilter, to_filter
+from mrl_adapters.langchain.points import checked_score_key
 from mrl_adapters.langchain.stock import EXISTING_ORDER, StockOptions, search_plan
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect
@@ -37,6 +38,8 @@ class SearchOptions(TypedDict, total=False):
         search_params: Qdrant's parameters, put over the plan as far as it has them.
         consistency: How many replicas must agree; the plan's ``consistency``.
         hybrid_fusion: Refused: this store holds dense vectors.
+        score_key: Metadata key under which each document gets its full vector's score, also where
+            diversity chose it; in place of what it has there itself. What is stored stays as it is.
     """
 
     filter: MetadataFilter | None
@@ -46,6 +49,7 @@ class SearchOptions(TypedDict, total=False):
     search_params: models.SearchParams | Mapping[str, Any] | None
     consistency: int | models.ReadConsistencyType | None
     hybrid_fusion: Any
+    score_key: str | None
 
 
 class DiverseSearchOptions(SearchOptions, total=False):
@@ -187,6 +191,7 @@ def build_search(
 def check_search_options(options: Mapping[str, Any]) -> None:
     """Refuse values that no search can be made with, before there is one."""
     SearchPlan().merge(search_plan(options))
+    checked_score_key(options.get("score_key"))
     build_search((), to_filter(options.get("filter")), options)
 
 

@@ -9,18 +9,38 @@ from langchain_core.documents import Document
 from qdrant_client import models
 
 from mrl_adapters.edge import construct
+from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant import CollectionLayout
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.ids import original_id
-from mrl_adapters.qdrant.payload_keys import NODE_KEY
+from mrl_adapters.qdrant.payload_keys import NODE_KEY, STORES_OWN
 
 _EMPTY = Document(page_content="").__dict__
+# The last two are langchain-qdrant's, whose programs read them.
+_RESERVED = frozenset({*STORES_OWN, "_id", "_collection_name"})
 
 
-def to_document(point: models.Record | models.ScoredPoint, contents: Contents) -> Document:
+def checked_score_key(key: object) -> str | None:
+    """Return the metadata key under which documents get their scores; None adds none.
+
+    Raises:
+        ConfigurationError: It is no text, or a name that stores keep for themselves.
+    """
+    if key is None or (isinstance(key, str) and key and key not in _RESERVED):
+        return key
+    expected = "a name such as 'score', or None"
+    why = ", where stores keep something of their own" if isinstance(key, str) and key else ""
+    msg = f"score_key is {key!r}{why}, expected {expected}."
+    raise ConfigurationError(msg, found=key, expected=expected)
+
+
+def to_document(
+    point: models.Record | models.ScoredPoint, contents: Contents, score_key: str | None = None
+) -> Document:
     """Build the document that a point holds, with the id that its writer chose.
 
-    Nothing is added to its metadata: no ``_id``, no ``_collection_name``.
+    Nothing is added to its metadata, no ``_id``, no ``_collection_name``, but the score under the
+    key that is asked for, in place of what the document has there; what is stored stays as it is.
 
     Warns:
         UnreadableContentWarning: Its text or metadata is missing or is none; once a collection.
@@ -33,6 +53,8 @@ def to_document(point: models.Record | models.ScoredPoint, contents: Contents) -
             metadata = {}
     if NODE_KEY in payload or not (isinstance(text, str) and isinstance(metadata, dict)):
         text, metadata = contents.text_and_metadata(payload, point.id)
+    if score_key is not None and isinstance(point, models.ScoredPoint):
+        metadata = {**metadata, score_key: point.score}
     content = {"id": original_id(point.id, payload), "metadata": metadata, "page_content": text}
     return construct(Document, {**_EMPTY, **content})
 

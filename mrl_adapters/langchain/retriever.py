@@ -52,6 +52,8 @@ class MatryoshkaRetriever(BaseRetriever):
         search_type: ``similarity``, or ``mmr`` for diverse results.
         fetch_k: Candidates that ``mmr`` chooses from.
         lambda_mult: 1 chooses by similarity alone, 0 by diversity alone (``mmr``).
+        score_key: Metadata key under which each document gets its full vector's score, also with
+            ``mmr``; in place of what it has there itself. None adds nothing.
         plan: A SearchPlan, or a dict of the knobs to change.
 
     Instantiate:
@@ -84,6 +86,7 @@ class MatryoshkaRetriever(BaseRetriever):
     search_type: Literal["similarity", "mmr"] = "similarity"
     fetch_k: SkipValidation[int] = 20
     lambda_mult: SkipValidation[float] = 0.5
+    score_key: SkipValidation[str | None] = None
     plan: SkipValidation[Plan | None] = None
 
     @model_validator(mode="before")

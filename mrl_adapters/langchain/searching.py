@@ -19,7 +19,7 @@ from mrl_adapters.langchain.options import (
     SearchOptions,
     build_search,
 )
-from mrl_adapters.langchain.points import relevance, to_document
+from mrl_adapters.langchain.points import checked_score_key, relevance, to_document
 from mrl_adapters.langchain.stock import MMR_ORDER, SEARCH_ORDER, search_plan
 from mrl_adapters.langchain.store_retriever import StoreRetriever, retriever_of
 from mrl_adapters.qdrant import Driver, MatryoshkaCollection, SearchPlan
@@ -45,11 +45,11 @@ class SearchingStore(VectorStore):
 
     @override
     def get_by_ids(self, ids: Sequence[DocumentId], /) -> list[Document]:
-        return self._documents(self._driver.run(self._collection.get(ids)))
+        return self._stored(self._driver.run(self._collection.get(ids)))
 
     @override
     async def aget_by_ids(self, ids: Sequence[DocumentId], /) -> list[Document]:
-        return self._documents(await self._driver.arun(self._collection.get(ids)))
+        return self._stored(await self._driver.arun(self._collection.get(ids)))
 
     @override
     def similarity_search(  # type: ignore[override] # see above
@@ -67,15 +67,13 @@ class SearchingStore(VectorStore):
             ConfigurationError: An option does not exist, or a number is outside its range.
             EmbeddingError: The question is blank.
         """
-        scored = self.similarity_search_with_score(query, k, *rest, **options)
-        return [document for document, _ in scored]
+        return _documents(self.similarity_search_with_score(query, k, *rest, **options))
 
     @override
     async def asimilarity_search(  # type: ignore[override] # see above
         self, query: str, k: int = 4, *rest: Any, **options: Unpack[DiverseSearchOptions]
     ) -> list[Document]:
-        scored = await self.asimilarity_search_with_score(query, k, *rest, **options)
-        return [document for document, _ in scored]
+        return _documents(await self.asimilarity_search_with_score(query, k, *rest, **options))
 
     @override
     def similarity_search_with_score(
@@ -83,14 +81,14 @@ class SearchingStore(VectorStore):
     ) -> list[tuple[Document, float]]:
         """Find documents as :meth:`similarity_search` does, with the full vectors' scores."""
         vector = self._embedder.embed_query(require_query(query))
-        return self._scored(self._driver.run(self._search(vector, k, rest, options)))
+        return self._driver.run(self._search(vector, k, rest, options))
 
     @override
     async def asimilarity_search_with_score(
         self, query: str, k: int = 4, *rest: Any, **options: Unpack[DiverseSearchOptions]
     ) -> list[tuple[Document, float]]:
         vector = await self._embedder.aembed_query(require_query(query))
-        return self._scored(await self._driver.arun(self._search(vector, k, rest, options)))
+        return await self._driver.arun(self._search(vector, k, rest, options))
 
     @override
     def similarity_search_by_vector(  # type: ignore[override] # see above
@@ -100,7 +98,7 @@ class SearchingStore(VectorStore):
         *rest: Any,
         **options: Unpack[DiverseSearchOptions],
     ) -> list[Document]:
-        return self._documents(self._driver.run(self._search(embedding, k, rest, options)))
+        return _documents(self._driver.run(self._search(embedding, k, rest, options)))
 
     @override
     async def asimilarity_search_by_vector(  # type: ignore[override] # see above
@@ -110,7 +108,7 @@ class SearchingStore(VectorStore):
         *rest: Any,
         **options: Unpack[DiverseSearchOptions],
     ) -> list[Document]:
-        return self._documents(await self._driver.arun(self._search(embedding, k, rest, options)))
+        return _documents(await self._driver.arun(self._search(embedding, k, rest, options)))
 
     def similarity_search_with_score_by_vector(
         self,
@@ -120,7 +118,7 @@ class SearchingStore(VectorStore):
         **options: Unpack[DiverseSearchOptions],
     ) -> list[tuple[Document, float]]:
         """Find documents by a full vector of shape (d,), as :meth:`similarity_search` does."""
-        return self._scored(self._driver.run(self._search(embedding, k, rest, options)))
+        return self._driver.run(self._search(embedding, k, rest, options))
 
     async def asimilarity_search_with_score_by_vector(
         self,
@@ -130,7 +128,7 @@ class SearchingStore(VectorStore):
         **options: Unpack[DiverseSearchOptions],
     ) -> list[tuple[Document, float]]:
         """Find documents by a full vector of shape (d,), as :meth:`similarity_search` does."""
-        return self._scored(await self._driver.arun(self._search(embedding, k, rest, options)))
+        return await self._driver.arun(self._search(embedding, k, rest, options))
 
     @override
     def max_marginal_relevance_search(  # type: ignore[override] # see above
@@ -154,7 +152,7 @@ class SearchingStore(VectorStore):
         """
         vector = self._embedder.embed_query(require_query(query))
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
-        return self._documents(self._driver.run(self._search(vector, k, (), diverse)))
+        return _documents(self._driver.run(self._search(vector, k, (), diverse)))
 
     @override
     async def amax_marginal_relevance_search(  # type: ignore[override] # see above
@@ -168,7 +166,7 @@ class SearchingStore(VectorStore):
     ) -> list[Document]:
         vector = await self._embedder.aembed_query(require_query(query))
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
-        return self._documents(await self._driver.arun(self._search(vector, k, (), diverse)))
+        return _documents(await self._driver.arun(self._search(vector, k, (), diverse)))
 
     def max_marginal_relevance_search_with_score(
         self,
@@ -182,7 +180,7 @@ class SearchingStore(VectorStore):
         """Find documents as :meth:`max_marginal_relevance_search` does, with scores."""
         vector = self._embedder.embed_query(require_query(query))
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
-        return self._scored(self._driver.run(self._search(vector, k, (), diverse)))
+        return self._driver.run(self._search(vector, k, (), diverse))
 
     async def amax_marginal_relevance_search_with_score(
         self,
@@ -196,7 +194,7 @@ class SearchingStore(VectorStore):
         """Find documents as :meth:`max_marginal_relevance_search` does, with scores."""
         vector = await self._embedder.aembed_query(require_query(query))
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
-        return self._scored(await self._driver.arun(self._search(vector, k, (), diverse)))
+        return await self._driver.arun(self._search(vector, k, (), diverse))
 
     @override
     def max_marginal_relevance_search_by_vector(  # type: ignore[override] # see above
@@ -209,7 +207,7 @@ class SearchingStore(VectorStore):
         **options: Unpack[SearchOptions],
     ) -> list[Document]:
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
-        return self._documents(self._driver.run(self._search(embedding, k, (), diverse)))
+        return _documents(self._driver.run(self._search(embedding, k, (), diverse)))
 
     @override
     async def amax_marginal_relevance_search_by_vector(  # type: ignore[override] # see above
@@ -222,7 +220,7 @@ class SearchingStore(VectorStore):
         **options: Unpack[SearchOptions],
     ) -> list[Document]:
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
-        return self._documents(await self._driver.arun(self._search(embedding, k, (), diverse)))
+        return _documents(await self._driver.arun(self._search(embedding, k, (), diverse)))
 
     def max_marginal_relevance_search_with_score_by_vector(
         self,
@@ -235,7 +233,7 @@ class SearchingStore(VectorStore):
     ) -> list[tuple[Document, float]]:
         """Find documents as :meth:`max_marginal_relevance_search` does, with scores."""
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
-        return self._scored(self._driver.run(self._search(embedding, k, (), diverse)))
+        return self._driver.run(self._search(embedding, k, (), diverse))
 
     async def amax_marginal_relevance_search_with_score_by_vector(
         self,
@@ -248,7 +246,7 @@ class SearchingStore(VectorStore):
     ) -> list[tuple[Document, float]]:
         """Find documents as :meth:`max_marginal_relevance_search` does, with scores."""
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
-        return self._scored(await self._driver.arun(self._search(embedding, k, (), diverse)))
+        return await self._driver.arun(self._search(embedding, k, (), diverse))
 
     @override
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
@@ -273,24 +271,25 @@ class SearchingStore(VectorStore):
         k: int,
         rest: Sequence[Any],
         options: Mapping[str, Any],
-    ) -> Flow[list[models.ScoredPoint]]:
+    ) -> Flow[list[tuple[Document, float]]]:
         if rest:
             options = named("A search", rest, SEARCH_ORDER, options)
         refuse_unknown("A search", options, SEARCH_OPTIONS)
         yield from self._collection.open()
         query_filter = filter_for(self._collection, options.get("filter"))
         search = build_search(embedding, query_filter, {**options, "k": k})
-        return (yield from self._collection.search([search], search_plan(options)))[0]
-
-    def _scored(self, points: Sequence[models.ScoredPoint]) -> list[tuple[Document, float]]:
+        score_key = checked_score_key(options.get("score_key"))
+        [points] = yield from self._collection.search([search], search_plan(options))
         contents = self._collection.contents
-        return [(to_document(point, contents), point.score) for point in points]
+        return [(to_document(point, contents, score_key), point.score) for point in points]
 
-    def _documents(
-        self, points: Sequence[models.Record] | Sequence[models.ScoredPoint]
-    ) -> list[Document]:
+    def _stored(self, records: Sequence[models.Record]) -> list[Document]:
         contents = self._collection.contents
-        return [to_document(point, contents) for point in points]
+        return [to_document(record, contents) for record in records]
+
+
+def _documents(scored: Sequence[tuple[Document, float]]) -> list[Document]:
+    return [document for document, _ in scored]
 
 
 def _diverse(
