@@ -43,7 +43,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
     *,
     collection: CollectionArgument,
     stages: Annotated[
-        str, typer.Option(help="Sizes of the short vectors, such as 64,256.")
+        str, typer.Option(help="Sizes of the short vectors, such as 64,256; none drops them.")
     ] = "256",
     copy_to: Annotated[
         str | None,
@@ -203,9 +203,10 @@ def _planned(plan: "MigrationPlan") -> Text:
 
 
 def _migrated(done: "MigrationResult", client: "Client") -> Text:
+    have = f"short vectors ({_listed(done.stages)}), {done.written:,} of them from this run"
     told = (
-        f"{done.target_name}: {done.points:,} points have short vectors ({_listed(done.stages)}), "
-        f"{done.written:,} of them from this run, in {done.elapsed_s:.1f} s."
+        f"{done.target_name}: {done.points:,} points have "
+        f"{have if done.stages else 'full vectors alone'}, in {done.elapsed_s:.1f} s."
     )
     if done.corrected:
         told += f" {done.corrected:,} changed meanwhile, and were mended."

@@ -132,11 +132,13 @@ JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.
 
 
 def parse_sizes(text: str, option: str = "--stages") -> tuple[int, ...]:
-    """Read sizes between commas.
+    """Read sizes between commas, or the word "none".
 
     Returns:
         The sizes, in the order given.
     """
+    if text == "none":
+        return ()
     try:
         sizes = tuple(int(part) for part in text.split(","))
     except ValueError:

@@ -52,7 +52,7 @@ def open_or_prepare(
     if found is None:
         layout = _new_layout(embedder, stages, payload_indexes)
     else:
-        layout = replace(found, stages=stages or found.stages)
+        layout = replace(found, stages=found.stages if stages is None else stages)
     store = MatryoshkaVectorStore(client, name, embedder, layout=layout)
     store.driver.run(store.collection.open())
     return store

@@ -28,6 +28,8 @@ def plan_chains(
 ) -> tuple[Chain, ...]:
     """List the plans to try: each stage alone by several beams, and all as a funnel.
 
+    Without stages they are those of the full vectors' own graph.
+
     Rescoring is not tried: it reorders a shortlist that the full vectors rank anyway, and so
     costs reads for nothing.
 
@@ -42,8 +44,9 @@ def plan_chains(
     lengths = sorted({min(round(k * factor), longest) for factor in _FACTORS})
     way = replace(base, exact=False, rescore=False, hnsw_ef=None)
     chains = []
-    for stage in layout.stages:
-        plain = _lengthen(replace(way, stages=(stage,)), lengths, k)
+    alone: list[tuple[int, ...] | None] = [(stage,) for stage in layout.stages]
+    for stages in alone or [None]:
+        plain = _lengthen(replace(way, stages=stages), lengths, k)
         chains += [plain, *(_by_beam(plain, times, k) for times in _BEAMS)]
     if len(layout.stages) > 1:
         chains.append(_lengthen(replace(way, stages=layout.stages), lengths, k))

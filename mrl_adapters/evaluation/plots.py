@@ -66,8 +66,8 @@ def plot_tuning(result: TuningResult, path: str | Path) -> Path:
     axes = figure.subplots()
     ways = sorted({trial.plan.stages or () for trial in result.explored})
     for way, colour in zip(ways, cycle(PALETTE)):
-        trials = [trial for trial in result.explored if trial.plan.stages == way]
-        label = f"stage {' > '.join(map(str, way))}"
+        trials = [trial for trial in result.explored if (trial.plan.stages or ()) == way]
+        label = f"stage {' > '.join(map(str, way))}" if way else "one stage"
         axes.plot(*_places(trials), "o", color=colour, markersize=4, alpha=0.55, label=label)
     axes.step(
         *_places(result.front), where="post", color=INK, linewidth=1.2, label="best trade-offs"

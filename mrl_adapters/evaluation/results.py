@@ -128,7 +128,7 @@ class Trial:
         if plan.exact:
             return "exact search"
         words = [
-            f"stage {' > '.join(map(str, plan.stages or ()))}",
+            f"stage {' > '.join(map(str, plan.stages))}" if plan.stages else "one stage",
             f"oversampling {plan.oversampling:g}",
         ]
         if plan.hnsw_ef is not None:

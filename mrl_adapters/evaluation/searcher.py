@@ -69,7 +69,7 @@ class Searcher:
         query_filter: Filter that every search carries.
 
     Raises:
-        CollectionMismatchError: The collection does not exist, or has no short vector.
+        CollectionMismatchError: The collection does not exist.
     """
 
     def __init__(

@@ -40,6 +40,8 @@ def estimate_stages(
     sample = _Sample.draw(searcher, queries.part(0, _QUERIES), truth, rng)
     halvings = [layout.dimensions >> step for step in range(1, layout.dimensions.bit_length())]
     sizes = sorted({*layout.stages, *(size for size in halvings if size >= _SMALLEST)})
+    if not sizes:
+        return ()
     views = [layout]
     if isinstance(layout.rotation, Rotation):
         sizes = [size for size in sizes if size <= layout.rotation.dimensions]

@@ -62,7 +62,7 @@ def tune(
 
     Raises:
         ConfigurationError: There are too few queries to prove the target.
-        CollectionMismatchError: The collection does not exist, or has no short vector.
+        CollectionMismatchError: The collection does not exist.
 
     Source:
         Learn then Test, Angelopoulos et al. 2021, arXiv:2110.01052 (fixed-sequence testing).

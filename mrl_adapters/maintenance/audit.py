@@ -18,9 +18,9 @@ from mrl_adapters.maintenance.recommendations import Recommendation, recommendat
 from mrl_adapters.maintenance.short_vectors import ShortVectors, column, vector_of
 from mrl_adapters.maintenance.source import Source, read_source
 from mrl_adapters.progress import Meter, ProgressCallback
-from mrl_adapters.qdrant.commands import command, usual_stages
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.contents import needed, unreadable
-from mrl_adapters.qdrant.description import short_vectors
+from mrl_adapters.qdrant.description import short_vectors, stored_metadata
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys, find_keys, stored_keys
@@ -114,7 +114,8 @@ def audit(
     layout, problems = _layout(retrying, source, full_name)
     if isinstance(client, EdgeClient):  # of servers, files are not ours to see
         problems += _damages(client, source.name)
-    shorts = ShortVectors(retrying, source.name, layout) if layout else None
+    has_stages = layout is not None and bool(layout.stages)
+    shorts = ShortVectors(retrying, source.name, layout) if layout and has_stages else None
     keys = stored_keys(source.info) or retrying.run(find_keys(source.name, AskedKeys()))
     findings = _Findings(source, shorts, keys)
     points = retrying.count_points(source.name)
@@ -147,15 +148,15 @@ def _layout(
             f"A migration from {checkpoint.source!r} to stages {checkpoint.stages} has not "
             f"finished. {checkpoint.remedy(source.name, client.wrapped)}"
         )
-    if not short_vectors(source.info):
+    if stored_metadata(source.info).get("stages") and not short_vectors(source.info):
         line = command(
             "migrate",
             source.name,
-            stages=usual_stages(source.full.size),
+            stages=stored_metadata(source.info)["stages"],
             full_name=full_name,
             client=client.wrapped,
         )
-        return None, [*problems, f"It has no short vectors. Add them with: {line}"]
+        return None, [*problems, f"It has lost its short vectors. Add them with: {line}"]
     try:
         return own_layout(client, source), problems
     except MigrationError as error:

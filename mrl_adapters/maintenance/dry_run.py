@@ -10,8 +10,14 @@ from mrl_adapters.maintenance.plan import Job
 from mrl_adapters.maintenance.point_copies import Destination
 from mrl_adapters.maintenance.result import MigrationPlan
 from mrl_adapters.maintenance.short_vectors import ShortVectors, column
-from mrl_adapters.qdrant.description import active_rotation, dense_vectors, stored_metadata
-from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout
+from mrl_adapters.maintenance.source import Source
+from mrl_adapters.qdrant.description import (
+    active_rotation,
+    dense_vectors,
+    short_vectors,
+    stored_metadata,
+)
+from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout, short_name
 from mrl_adapters.qdrant.points import derive
 from mrl_adapters.vectors import Rotation
 
@@ -85,6 +91,13 @@ def _estimated_s(job: Job, points: int) -> float:
 
 def _steps_in_place(job: Job) -> list[str]:
     source, layout = job.source, job.layout
+    if not layout.stages:
+        dropped = [short_name(*each) for each in _dropped(source)]
+        return [
+            f"give {source.full_name or 'the unnamed vector'!r} a graph{_codes(layout)}",
+            "note in the collection's metadata that it has no stages",
+            *([f"drop the short vectors {', '.join(map(repr, dropped))}"] if dropped else []),
+        ]
     steps = [
         f"derive short vectors {_derived(job)} for every point that lacks one",
         "compare all points, and mend what other writers changed meanwhile",
@@ -100,16 +113,13 @@ def _steps_in_place(job: Job) -> list[str]:
 
 def _steps_of_copy(job: Job, target: Destination) -> list[str]:
     source = job.source
-    names = ", ".join(map(repr, target.layout.vector_names[:-1]))
+    layout, full = target.layout, f"{target.layout.full_name!r} on disk as float16"
+    names = ", ".join(map(repr, layout.vector_names[:-1]))
+    parts = f"{names}, {_indexed(layout)}, and {full}" if names else f"{full}, {_indexed(layout)}"
+    deriving = f", and derive its short vectors {_derived(job)}" if names else ""
     steps = [
-        (
-            f"create collection {target.name!r} with {names}, {_indexed(target.layout)}, and "
-            f"{target.layout.full_name!r} on disk as float16"
-        ),
-        (
-            "copy every point with its payload and its other vectors, and derive its short "
-            f"vectors {_derived(job)}"
-        ),
+        f"create collection {target.name!r} with {parts}",
+        f"copy every point with its payload and its other vectors{deriving}",
         "compare all points, and mend what other writers changed meanwhile",
     ]
     if PLAN_KEY in stored_metadata(source.info):
@@ -129,4 +139,13 @@ def _derived(job: Job) -> str:
 
 
 def _indexed(layout: CollectionLayout) -> str:
-    return "with a graph" if layout.quantization is None else "with a graph and int8 codes"
+    return f"with a graph{_codes(layout)}"
+
+
+def _codes(layout: CollectionLayout) -> str:
+    return "" if layout.quantization is None else " and int8 codes"
+
+
+def _dropped(source: Source) -> list[tuple[int, str | None]]:
+    families = short_vectors(source.info)
+    return [(stage, rotation) for rotation, family in families.items() for stage in family]

@@ -1,4 +1,4 @@
-"""Add short vectors to a collection where it lies.
+"""Add short vectors to a collection where it lies, or take them away.
 
 Three passes, each safe to be killed in and to be run again:
 
@@ -7,7 +7,8 @@ Three passes, each safe to be killed in and to be run again:
    meantime is mended and read back until it belongs. Repeated until nothing is found.
 3. Points that were added since are done like those of pass 2.
 
-Only then the collection says of itself that it has these stages.
+Only then the collection says of itself that it has these stages. Where there are to be none, the
+full vectors get a graph and codes before, and the short ones are dropped after it has said so.
 """
 
 import time
@@ -20,11 +21,12 @@ from mrl_adapters.maintenance.checkpoint import Checkpoint, read_checkpoint
 from mrl_adapters.maintenance.client import RetryingClient
 from mrl_adapters.maintenance.layout import lasting_plan, lasting_stages
 from mrl_adapters.maintenance.result import MigrationResult
-from mrl_adapters.maintenance.short_vectors import ShortVectors
+from mrl_adapters.maintenance.short_vectors import Mended, ShortVectors
 from mrl_adapters.maintenance.source import Source
 from mrl_adapters.progress import Meter, ProgressCallback
-from mrl_adapters.qdrant.description import stored_metadata
-from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
+from mrl_adapters.qdrant.companion import drop_companion, has_companion
+from mrl_adapters.qdrant.description import short_vectors, stored_metadata
+from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout, short_name
 from mrl_adapters.qdrant.payload_keys import stored_keys, with_keys
 from mrl_adapters.qdrant.rotation import store_rotation
 from mrl_adapters.vectors import Rotation
@@ -55,7 +57,7 @@ def migrate_in_place(
     layout: CollectionLayout,
     progress: ProgressCallback | None = None,
 ) -> MigrationResult:
-    """Give every point of a collection its short vectors."""
+    """Give every point of a collection its short vectors, or drop all of them."""
     began_s = time.monotonic()
     name = source.name
     earlier = read_checkpoint(source.info)
@@ -70,17 +72,26 @@ def migrate_in_place(
     if rotation is not None:
         client.run(store_rotation(name, rotation))
     checkpoint.write(client, name)
-    _add_vectors(client, source, layout)
-    shorts = ShortVectors(client, name, layout)
-    written = _fill(client, name, shorts, progress)
-    replace(checkpoint, state="verifying").write(client, name)
-    mended, passes = shorts.mend_all(progress)
+    written, mended, passes = 0, Mended(), 0
+    if layout.stages:
+        _add_vectors(client, source, layout)
+        shorts = ShortVectors(client, name, layout)
+        written = _fill(client, name, shorts, progress)
+        replace(checkpoint, state="verifying").write(client, name)
+        mended, passes = shorts.mend_all(progress)
+    else:
+        settings = models.VectorParamsDiff(
+            **layout.full_search_config(), on_disk=layout.quantization is not None
+        )
+        client.update_collection(name, vectors_config={layout.full_name: settings})
     info = client.get_collection(name)  # a plan may have been saved meanwhile
     plan = lasting_plan(info, layout)
     described = with_keys(layout.metadata(), stored_keys(info))
     if plan is not None:
         described[METADATA_KEY][PLAN_KEY] = plan
     replace(checkpoint, state="done").write(client, name, described)
+    if not layout.stages:
+        _drop_vectors(client, name)
     return MigrationResult(
         mode="in_place",
         collection_name=name,
@@ -113,6 +124,15 @@ def _add_vectors(client: RetryingClient, source: Source, layout: CollectionLayou
         )
     if changes:
         client.update_collection(source.name, vectors_config=changes)
+
+
+def _drop_vectors(client: RetryingClient, name: str) -> None:
+    """Drop every short vector, and what they were made with."""
+    for rotation, family in short_vectors(client.get_collection(name)).items():
+        for stage in family:
+            client.delete_vector_name(name, short_name(stage, rotation))
+    if client.run(has_companion(name)):
+        client.run(drop_companion(name))
 
 
 def _fill(

@@ -23,14 +23,16 @@ from mrl_adapters.vectors import Reduction, Rotation
 
 
 def present_layout(client: RetryingClient, source: Source) -> CollectionLayout | None:
-    """Read a collection's layout; None without short vectors that it names as its own."""
-    if not short_vectors(source.info).get(active_rotation(source.info)):
+    """Read a collection's layout; None where it does not say what it is, or lacks it."""
+    stored = stored_metadata(source.info)
+    present = short_vectors(source.info).get(active_rotation(source.info))
+    if "stages" not in stored or (stored["stages"] and not present):
         return None
-    return own_layout(client, source) if stored_metadata(source.info) else None
+    return own_layout(client, source)
 
 
 def own_layout(client: RetryingClient, source: Source) -> CollectionLayout:
-    """Read the layout of a collection that has short vectors."""
+    """Read the layout of a collection, whether it says what it is or not."""
     try:
         return client.run(rotated_layout(source.name, source.unambiguous))
     except CollectionMismatchError as error:
@@ -44,7 +46,10 @@ def wanted_layout(
     model: str | None,
     rotation: Rotation | None,
 ) -> CollectionLayout:
-    """Lay out a collection with further stages, as it will be after a migration in place."""
+    """Lay out a collection with further stages, as it will be after a migration in place.
+
+    Without any stages it keeps none of those that it has, and is searched by its full vectors.
+    """
     full = source.full
     if present is not None:
         try:
@@ -52,7 +57,7 @@ def wanted_layout(
         except CollectionMismatchError as error:
             raise _as_migration_error(error, source) from error
         model = model or present.model
-        if rotation is None and isinstance(present.rotation, Rotation):
+        if rotation is None and stages and isinstance(present.rotation, Rotation):
             rotation = present.rotation
     hnsw_m = full.hnsw_config.m if full.hnsw_config else None
     layout = replace(
@@ -65,7 +70,7 @@ def wanted_layout(
             full_datatype="float16" if full.datatype == models.Datatype.FLOAT16 else "float32",
             full_has_graph=(source.info.config.hnsw_config.m if hnsw_m is None else hnsw_m) != 0,
         ),
-        stages=tuple({*stages, *(present.stages if present else ())}),
+        stages=tuple({*stages, *(present.stages if present and stages else ())}),
         model=model,
         reduction=_reduction(source, present, model, stages, rotated=rotation is not None),
         rotation=rotation,
@@ -107,7 +112,7 @@ def check_rotation(
     wanted: Rotation | Literal["auto"] | None,
 ) -> None:
     """Refuse a rotation that is not the one of the short vectors that are there."""
-    if wanted is None or present is None or present.rotation == wanted:
+    if wanted is None or present is None or not present.stages or present.rotation == wanted:
         return
     if wanted == "auto" and isinstance(present.rotation, Rotation):
         return
@@ -124,10 +129,11 @@ def lasting_plan(info: models.CollectionInfo, layout: CollectionLayout) -> dict[
     """Return the plan that ``tune`` saved with a collection, if it holds for another layout.
 
     It does if every short vector that it was measured on stays as it is; one that names no stage
-    was measured on the longest.
+    was measured on the longest, or where there is none on the full vectors.
     """
-    plan: dict[str, Any] | None = stored_metadata(info).get(PLAN_KEY)
-    if plan is None:
+    stored = stored_metadata(info)
+    plan: dict[str, Any] | None = stored.get(PLAN_KEY)
+    if plan is None or bool(stored.get("stages")) != bool(layout.stages):
         return None
     stages = set(plan.get("stages") or layout.stages[-1:])
     return plan if stages <= lasting_stages(info, layout) else None

@@ -53,7 +53,8 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
     Args:
         client: Client that holds the collection.
         collection_name: The collection, or an alias of it.
-        stages: Sizes of the short vectors; those that the collection has already are kept.
+        stages: Sizes of the short vectors; those that the collection has already are kept. None at
+            all, ``()``, drops them: the full vectors get a graph and codes in their place.
         mode: In place, or into a copy.
         target: Name of the copy, or a CopyTarget with another client, an alias to switch, and
             whether to delete the old collection. None calls it ``<name>_two_stage``.

@@ -121,12 +121,13 @@ def _layout(
     rotation: Rotation | None = None
     if isinstance(request.rotation, Rotation):
         rotation = request.rotation
-    elif request.rotation == "auto" and present is None:
+    elif request.rotation == "auto" and not (present is not None and present.stages):
         if earlier is not None and earlier.rotation is not None:
             # Points carry the short vectors of the run that was interrupted already.
             rotation = target_client.run(load_rotation(name, earlier.rotation))
         else:
-            rotation = Rotation.fit(sample_vectors(client, source, progress), max(request.stages))
+            longest = max(request.stages, default=source.full.size)
+            rotation = Rotation.fit(sample_vectors(client, source, progress), longest)
     return wanted_layout(source, present, request.stages, request.model, rotation)
 
 

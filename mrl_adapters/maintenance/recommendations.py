@@ -8,8 +8,13 @@ from qdrant_client import models
 
 from mrl_adapters.maintenance.client import RetryingClient
 from mrl_adapters.maintenance.source import Source
-from mrl_adapters.qdrant.commands import command
-from mrl_adapters.qdrant.description import active_rotation, dense_vectors, short_vectors
+from mrl_adapters.qdrant.commands import command, usual_stages
+from mrl_adapters.qdrant.description import (
+    active_rotation,
+    dense_vectors,
+    short_vectors,
+    stored_metadata,
+)
 from mrl_adapters.qdrant.layout import CollectionLayout, short_name
 from mrl_adapters.qdrant.payload_keys import TEXT_KEYS, PayloadKeys
 
@@ -47,12 +52,40 @@ def recommendations_for(
                 "(--to-path, --to-url).",
             )
         ]
+    if layout is not None and not layout.stages:
+        return [
+            *_about_stages(client, source),
+            *_about_others(client, source, layout),
+            *_about_payload(client, source, keys),
+        ]
     return [
         *_about_full(source, layout),
         *(_about_short(source, layout) if layout else []),
         *(_about_tenants(source, layout) if layout else []),
         *_about_others(client, source, layout),
         *_about_payload(client, source, keys),
+    ]
+
+
+def _about_stages(client: RetryingClient, source: Source) -> list[Recommendation]:
+    """Propose stages to a collection that nobody chose to have none."""
+    if stored_metadata(source.info) or source.full.size == 1:
+        return []
+    stages = usual_stages(source.full.size)
+    line = command(
+        "migrate",
+        source.name,
+        stages=stages,
+        full_name=source.full_name or None,
+        client=client.wrapped,
+    )
+    return [
+        Recommendation(
+            "one_stage",
+            f"It has no short vectors: every search goes through {source.full.size} numbers a "
+            f"point, where a stage would go through {stages[-1]} bytes.",
+            f"Where RAM or time matter, add a stage, without embedding anything again: {line}",
+        )
     ]
 
 

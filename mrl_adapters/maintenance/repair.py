@@ -9,7 +9,7 @@ from mrl_adapters.errors import MigrationError
 from mrl_adapters.maintenance.checkpoint import read_checkpoint
 from mrl_adapters.maintenance.client import RetryingClient
 from mrl_adapters.maintenance.layout import own_layout
-from mrl_adapters.maintenance.short_vectors import ShortVectors
+from mrl_adapters.maintenance.short_vectors import Mended, ShortVectors
 from mrl_adapters.maintenance.source import read_source
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.description import stored_metadata
@@ -61,8 +61,9 @@ def repair(
     can load them: what is missing or wrong in them stays so. What earlier versions let in is
     mended: a log that cannot be applied again, and payloads nested too deeply to be read.
 
-    Every point is read and compared. A collection with short vectors that does not know what it
-    is gets told so in its metadata. It may be interrupted at any moment; run it again.
+    Every point is read and compared, where there are stages. A collection with short vectors that
+    does not know what it is gets told so in its metadata. It may be interrupted at any moment; run
+    it again.
 
     Args:
         client: Client that holds the collection.
@@ -71,7 +72,7 @@ def repair(
         progress: Called with a Progress after each page of points.
 
     Raises:
-        MigrationError: It is not a two-stage collection, or its migration has not finished.
+        MigrationError: It lacks the stages that it names, or its migration has not finished.
     """
     began_s = time.monotonic()
     log = None
@@ -90,8 +91,10 @@ def repair(
             msg, collection=collection_name, found=checkpoint.state, expected="done"
         )
     layout = own_layout(retrying, source)
-    mended, _ = ShortVectors(retrying, source.name, layout).mend_all(progress)
-    if not stored_metadata(source.info):
+    mended = Mended()
+    if layout.stages:
+        mended, _ = ShortVectors(retrying, source.name, layout).mend_all(progress)
+    if layout.stages and not stored_metadata(source.info):
         retrying.update_collection(source.name, metadata=layout.metadata())
     return RepairResult(
         collection_name=source.name,

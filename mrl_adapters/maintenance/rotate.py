@@ -21,7 +21,7 @@ from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.maintenance.checkpoint import read_checkpoint
 from mrl_adapters.maintenance.client import RetryingClient
 from mrl_adapters.maintenance.in_place import check_engine, migrate_in_place
-from mrl_adapters.maintenance.layout import wanted_layout
+from mrl_adapters.maintenance.layout import present_layout, wanted_layout
 from mrl_adapters.maintenance.short_vectors import ShortVectors
 from mrl_adapters.maintenance.source import Source, read_source, sample_vectors
 from mrl_adapters.progress import ProgressCallback
@@ -116,7 +116,7 @@ def rotate(
         if rotation is None:
             vectors = sample_vectors(retrying, source, progress)
             rotation = Rotation.fit(vectors, max(sizes), flatten=flatten, seed=seed)
-    layout = _rotated(source, sizes, rotation)
+    layout = _rotated(retrying, source, sizes, rotation)
     result = migrate_in_place(retrying, source, layout, progress)
     _drop_others(retrying, source.name, layout)
     retrying.run(forget_others(source.name, rotation.id))
@@ -162,12 +162,14 @@ def _present_stages(client: RetryingClient, source: Source) -> tuple[int, ...]:
     return tuple(sorted(present))
 
 
-def _rotated(source: Source, stages: tuple[int, ...], rotation: Rotation) -> CollectionLayout:
+def _rotated(
+    client: RetryingClient, source: Source, stages: tuple[int, ...], rotation: Rotation
+) -> CollectionLayout:
     """Lay out the collection as it is, with other short vectors."""
     if active_rotation(source.info) in short_vectors(source.info):
         present = read_layout(source.name, source.info, rotation, stages)
         return replace(present, tenant_field=source.tenant_field)
-    return wanted_layout(source, None, stages, None, rotation)
+    return wanted_layout(source, present_layout(client, source), stages, None, rotation)
 
 
 def _drop_others(client: RetryingClient, name: str, layout: CollectionLayout) -> None:

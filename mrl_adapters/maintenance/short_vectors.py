@@ -98,7 +98,7 @@ class ShortVectors:
         )
         # Numbers of the full vector that the short ones depend on: converting the rest from
         # Python floats would cost more than everything else.
-        self._width = layout.stages[-1] if prefix_is_enough else layout.dimensions
+        self._width = max(layout.stages, default=1) if prefix_is_enough else layout.dimensions
         self._encode = client.engine.encode
 
     @property

@@ -86,7 +86,7 @@ def test_a_dry_run_says_what_would_happen_and_does_not_do_it(run: Any, place: Pa
     assert "Nothing was written." in told
     options = ("--stages", 8, "--path", place, "--dry-run", "--json")
     assert json.loads(run("migrate", "old", *options).stdout)["points_to_write"] == _POINTS
-    assert run("audit", "old", "--path", place).exit_code == 1
+    assert json.loads(run("audit", "old", "--path", place, "--json").stdout)["stages"] == []
 
 
 def test_a_copy_leaves_the_collection_as_it_is(run: Any, place: Path) -> None:
@@ -170,13 +170,23 @@ def test_an_audit_that_finds_something_exits_with_1_and_repair_mends_it(
     assert run("repair", "docs", "--path", two_stage).stdout == "docs: nothing to mend.\n"
 
 
-def test_a_collection_without_short_vectors_is_a_problem_that_names_migrate(
+def test_a_collection_without_short_vectors_is_sound_and_told_of_migrate(
     run: Any, place: Path
 ) -> None:
     result = run("audit", "old", "--path", place)
-    assert result.exit_code == 1
-    assert "Problem: It has no short vectors." in result.stdout
+    assert result.exit_code == 0
+    assert "It has no short vectors" in result.stdout
     assert "mrl-adapters migrate old" in result.stdout
+
+
+def test_stages_are_dropped_and_added_again(run: Any, two_stage: Path) -> None:
+    told = run("migrate", "docs", "--stages", "none", "--path", two_stage).stdout
+    assert "points have full vectors alone" in " ".join(told.split())
+    report = json.loads(run("audit", "docs", "--path", two_stage, "--json").stdout)
+    assert (report["stages"], report["ok"]) == ([], True)
+    told = run("migrate", "docs", "--stages", 64, "--path", two_stage).stdout
+    assert "points have short vectors (64)" in " ".join(told.split())
+    assert json.loads(run("audit", "docs", "--path", two_stage, "--json").stdout)["stages"] == [64]
 
 
 def test_repair_tells_of_points_that_it_cannot_mend(run: Any, two_stage: Path) -> None:

@@ -17,6 +17,7 @@ from mrl_adapters.qdrant import (
     repair,
 )
 from mrl_adapters.qdrant.commands import command
+from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.query import Search
 
 
@@ -116,15 +117,29 @@ def test_no_more_than_ten_examples_are_listed(client, legacy):
     assert report.examples["missing"] == list(range(10))
 
 
-def test_a_collection_without_short_vectors_is_told_to_migrate(client, legacy):
+def test_a_collection_without_short_vectors_is_sound_and_told_what_a_stage_saves(client, legacy):
     legacy(client)
 
     report = audit(client, "docs")
 
-    assert report.stages == ()
+    assert (report.stages, report.missing, report.ok) == ((), 0, True)
+    told = [each for each in report.recommendations if each.topic == "one_stage"]
+    if engine_of(client).has_indexes:
+        assert command("migrate", "docs", stages=(16,), client=client) in told[0].fix
+    assert repair(client, "docs").filled == 0
+    assert "mrl_adapters" not in (client.get_collection("docs").config.metadata or {})
+
+
+def test_a_collection_that_lost_the_stages_it_names_is_told_to_migrate(client, legacy):
+    legacy(client)
+    migrate(client, "docs", stages=(8,))
+    client.delete_vector_name("docs", "short_8")
+
+    report = audit(client, "docs")
+
     assert not report.ok
-    assert command("migrate", "docs", stages=(16,), client=client) in report.problems[0]
-    with pytest.raises(MigrationError, match="no short vector"):
+    assert command("migrate", "docs", stages=(8,), client=client) in report.problems[0]
+    with pytest.raises(MigrationError, match="says of itself"):
         repair(client, "docs")
 
 

@@ -246,7 +246,7 @@ def test_plain_short_vectors_are_not_mixed_with_rotated_ones(client, legacy):
     ("arguments", "error", "message"),
     [
         ({"stages": (32,)}, DimensionsError, "Choose stages from 1 to 31"),
-        ({"stages": ()}, ConfigurationError, "at least one"),
+        ({"stages": (), "rotation": "auto"}, ConfigurationError, "stages=() has none"),
         ({"mode": "move"}, ConfigurationError, "expected 'in_place' or 'copy'"),
         ({"target": "other"}, ConfigurationError, "mode='copy'"),
         ({"full_name": "dense"}, MigrationError, "no dense vector 'dense'"),
