@@ -260,6 +260,7 @@ class StandIn(Recorder):
             "POST points": list,
             "POST points/count": lambda: {"count": self.lacking},
             "POST points/scroll": lambda: {"points": [], "next_page_offset": None},
+            "POST points/query": lambda: {"points": []},
             "POST points/query/batch": lambda: [
                 {"points": []} for _ in json.loads(request.content)["searches"]
             ],

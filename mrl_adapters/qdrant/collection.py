@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from qdrant_client import models
 
 from mrl_adapters.arguments import require_list
+from mrl_adapters.qdrant.answers import answers_of
 from mrl_adapters.qdrant.companion import drop_companion, has_companion
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.filters import admitted, for_deletion
@@ -37,7 +38,7 @@ from mrl_adapters.qdrant.points import (
     checked_vectors,
     columns,
 )
-from mrl_adapters.qdrant.query import Search, hits_of, search_request
+from mrl_adapters.qdrant.query import Search, search_request
 from mrl_adapters.qdrant.reading import every_id, read_by_ids, read_pages
 from mrl_adapters.qdrant.writing import ShardKey, store_points, warn_of_zeros
 from mrl_adapters.vectors import FloatArray
@@ -339,12 +340,7 @@ class MatryoshkaCollection:
 
             engine = current_engine()
             requests = [search_request(each, layout, how, engine, self.name) for each in searches]
-            answers = yield from ask(
-                lambda c: c.query_batch_points(
-                    self.name, requests, consistency=how.consistency, timeout=how.timeout_s
-                )
-            )
-            return hits_of(answers, len(searches))
+            return (yield from answers_of(self.name, requests, how))
 
         if not searches:
             return []

@@ -1,7 +1,6 @@
 """Build Qdrant's own search requests from a layout, a plan and a vector."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,7 +9,7 @@ from qdrant_client import models
 
 from mrl_adapters.arguments import number, whole
 from mrl_adapters.edge import construct
-from mrl_adapters.errors import AnswerError, CollectionMismatchError
+from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.engine import SERVER, Engine
 from mrl_adapters.qdrant.filters import admitted
@@ -126,25 +125,6 @@ def search_request(
             "lookup_from": None,
         },
     )
-
-
-def hits_of(answers: Sequence[models.QueryResponse], count: int) -> list[list[models.ScoredPoint]]:
-    """Take the hits out of the answers to several searches."""
-    if len(answers) != count:
-        msg = (
-            f"The server gave {len(answers)} answers to {count} searches. Check the address: does "
-            "another service, or a proxy, answer there?"
-        )
-        raise AnswerError(msg, found=len(answers), expected=count)
-    hits = [answer.points for answer in answers]
-    for hit in (each for points in hits for each in points):
-        if not math.isfinite(hit.score):
-            msg = (
-                f"The server gave point {hit.id!r} the score {hit.score}, expected a finite "
-                "number. Look at the point's vectors: mrl-adapters audit finds such."
-            )
-            raise AnswerError(msg, found=hit.score)
-    return hits
 
 
 def chosen_stages(

@@ -148,6 +148,20 @@ def test_a_search_is_one_request_with_the_filter_at_the_root_alone(
         assert "prefetch" not in innermost
 
 
+def test_one_search_and_the_same_in_a_batch_ask_for_the_same(
+    docs: MatryoshkaCollection,
+    over_rest: Drive,
+    stand_in: Any,
+    documents: Callable[..., np.ndarray],
+) -> None:
+    search = Search(documents(1, seed=1)[0], 3, 2, YEAR, 0.5, 0.25, with_vectors=["full"])
+    over_rest(docs.search([search]))
+    over_rest(docs.search([search, search]))
+    [alone] = stand_in.bodies("POST", "/query")
+    [batch] = stand_in.bodies("POST", "/query/batch")
+    assert batch["searches"] == [alone, alone]
+
+
 @pytest.mark.parametrize(
     ("ids", "query_filter"),
     [(["a", "7"], None), (None, YEAR), (["a"], YEAR), (None, None)],

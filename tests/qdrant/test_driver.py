@@ -263,6 +263,7 @@ def test_the_methods_that_flows_use_are_found() -> None:
         "delete",
         "get_collection",
         "query_batch_points",
+        "query_points",
         "retrieve",
         "scroll",
         "upsert",
@@ -275,7 +276,7 @@ def test_what_writes_is_asked_for_as_a_change() -> None:
     reads = {"collection_exists", "count", "get_aliases", "get_collection", "retrieve", "scroll"}
     asked = set(re.findall(r"ask\(\s*lambda c: c\.([a-z_]+)\(", flows))
     changed = set(re.findall(r"change\(\s*lambda c: c\.([a-z_]+)\(", flows))
-    assert asked <= {*reads, "query_batch_points"}
+    assert asked <= {*reads, "query_batch_points", "query_points"}
     assert {"upsert", "delete", "create_collection", "create_payload_index"} <= changed
 
 

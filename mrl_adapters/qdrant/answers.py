@@ -1,0 +1,72 @@
+"""Send searches and take the hits out of the answers."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from qdrant_client import models
+
+from mrl_adapters.errors import AnswerError
+from mrl_adapters.qdrant.flow import Flow, ask, current_engine
+from mrl_adapters.qdrant.plan import SearchPlan
+
+
+def answers_of(
+    name: str, requests: Sequence[models.QueryRequest], plan: SearchPlan
+) -> Flow[list[list[models.ScoredPoint]]]:
+    """Send searches in one request.
+
+    Args:
+        name: The collection.
+        requests: The searches.
+        plan: Says how long is waited, and how consistent the answer must be.
+
+    Returns:
+        The hits, one list a search.
+
+    Raises:
+        AnswerError: The server's answer is none.
+    """
+    options: dict[str, Any] = {"consistency": plan.consistency, "timeout": plan.timeout_s}
+    if len(requests) == 1 and current_engine().is_server:
+        # In a batch qdrant-client copies every number of a request, twice as long as this takes.
+        alone: Any = requests[0]
+        answer = yield from ask(
+            lambda c: c.query_points(
+                name,
+                query=alone.query,
+                using=alone.using,
+                prefetch=alone.prefetch,
+                query_filter=alone.filter,
+                search_params=alone.params,
+                score_threshold=alone.score_threshold,
+                limit=alone.limit,
+                offset=alone.offset,
+                with_vectors=alone.with_vector,
+                with_payload=alone.with_payload,
+                shard_key_selector=alone.shard_key,
+                **options,
+            )
+        )
+        return hits_of([answer], 1)
+    answers = yield from ask(lambda c: c.query_batch_points(name, requests, **options))
+    return hits_of(answers, len(requests))
+
+
+def hits_of(answers: Sequence[models.QueryResponse], count: int) -> list[list[models.ScoredPoint]]:
+    """Take the hits out of the answers to several searches."""
+    if len(answers) != count:
+        msg = (
+            f"The server gave {len(answers)} answers to {count} searches. Check the address: does "
+            "another service, or a proxy, answer there?"
+        )
+        raise AnswerError(msg, found=len(answers), expected=count)
+    hits = [answer.points for answer in answers]
+    for hit in (each for points in hits for each in points):
+        if not math.isfinite(hit.score):
+            msg = (
+                f"The server gave point {hit.id!r} the score {hit.score}, expected a finite "
+                "number. Look at the point's vectors: mrl-adapters audit finds such."
+            )
+            raise AnswerError(msg, found=hit.score)
+    return hits
