@@ -21,6 +21,7 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.gateway = gateway
         self.faults: list[tuple[str, Fault]] = []
+        self.lasting: tuple[Callable[[], bool], Fault] | None = None
         self.seen: list[str] = []
         self.closing = threading.Event()
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
@@ -28,8 +29,13 @@ class Server(http.server.ThreadingHTTPServer):
     def fail(self, suffix: str, *faults: "Fault") -> None:
         self.faults += [(suffix, each) for each in faults]
 
+    def fail_while(self, holds: Callable[[], bool], fault: "Fault") -> None:
+        self.lasting = holds, fault
+
     def fault(self, path: str) -> "Fault | None":
         self.seen.append(path)
+        if self.lasting and self.lasting[0]():
+            return self.lasting[1]
         for at, (suffix, fault) in enumerate(self.faults):
             if path.endswith(suffix):
                 del self.faults[at]

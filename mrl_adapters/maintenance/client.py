@@ -39,6 +39,7 @@ class RetryingClient(_Methods):
     def __init__(self, client: Client) -> None:
         self.wrapped = client
         self._driver = Driver(client)
+        self._answered = False
         self.engine: Engine = self._driver.engine
 
     def run(self, flow: Flow[T]) -> T:
@@ -51,7 +52,11 @@ class RetryingClient(_Methods):
 
     def __getattr__(self, name: str) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
-            return self._driver.run(ask(lambda c: getattr(c, name)(*args, **kwargs)))
+            # A server that has answered once is waited for; an address may be mistyped.
+            flow = ask(lambda c: getattr(c, name)(*args, **kwargs), patient=self._answered)
+            answer = self._driver.run(flow)
+            self._answered = True
+            return answer
 
         return call
 

@@ -5,6 +5,7 @@ their results. :class:`~mrl_adapters.qdrant.Driver` carries the steps out, block
 pattern is that of httpx's ``auth_flow``.
 """
 
+import math
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ CLIENT: ContextVar[object] = ContextVar("CLIENT", default=None)
 
 _RETRIES = 4
 _TRANSIENT_STATUS = frozenset({408, 500, 502, 503, 504})
+_ABSENT_STATUS = frozenset({502, 503, 504})
 # INTERNAL is what a server's REST side calls 500.
 _TRANSIENT_GRPC = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"})
 
@@ -78,17 +80,26 @@ def changes(step: Step) -> bool:
     return isinstance(step, Attempt) and isinstance(step.request, Change)
 
 
-def ask(request: Callable[[QdrantClient], R]) -> Flow[R]:
+def ask(request: Callable[[QdrantClient], R], *, patient: bool = False) -> Flow[R]:
     """Ask the client for something, again after a pause where the failure is a passing one.
 
     Every request of this package may be repeated: points have fixed ids, so that writing one
     twice leaves it as writing it once.
 
+    Args:
+        request: What to ask for.
+        patient: Whether a server that is not there, as while it is started again, is waited for
+            until the deadline; what changes something always waits.
+
     Returns:
         The call's answer.
     """
-    deadline = yield Limit(changes=isinstance(request, Change))
-    answer: R = yield from attempts(request, deadline, _RETRIES, pause_after)
+    waits = patient or isinstance(request, Change)
+    deadline = yield Limit(changes=waits)
+    if waits and not math.isinf(deadline.left_s):
+        answer: R = yield from attempts(request, deadline, math.inf, _pause_of_a_load)
+    else:
+        answer = yield from attempts(request, deadline, _RETRIES, pause_after)
     return answer
 
 
@@ -137,6 +148,19 @@ def pause_after(error: Exception, attempt: int) -> Pause | None:
     if asked_s is not None and asked_s > 0:
         return Pause(asked_s, asked=True)
     return Pause(backoff_s(attempt))
+
+
+def _pause_of_a_load(error: Exception, attempt: int) -> Pause | None:
+    if attempt >= _RETRIES and not _is_outage(error):
+        return None
+    return pause_after(error, attempt)
+
+
+def _is_outage(error: Exception) -> bool:
+    """Return whether an error says that the server is not there, rather than that it fails."""
+    if isinstance(error, UnexpectedResponse):
+        return error.status_code in _ABSENT_STATUS
+    return isinstance(error, ResponseHandlingException) or _grpc_code(error) == "UNAVAILABLE"
 
 
 def is_refusal(error: Exception) -> bool:

@@ -49,14 +49,14 @@ Judge: TypeAlias = Callable[[Exception, int], Pause | None]
 
 
 def attempts(
-    request: Any, deadline: Deadline, retries: int, judge: Judge
+    request: Any, deadline: Deadline, retries: float, judge: Judge
 ) -> Generator[Attempt | Pause, Any, Any]:
     """Make a request until it succeeds, fails for good, or there is no time for another pause.
 
     Args:
         request: What to ask for.
         deadline: Until when.
-        retries: How often it is made again.
+        retries: How often it is made again, at most; infinite until the deadline.
         judge: Tells passing failures from final ones, and how long to wait after them.
 
     Returns:

@@ -261,3 +261,48 @@ def test_a_change_that_is_not_applied_yet_is_waited_for(
     assert len(server.seen) == 3
     server.fail("delete", *[late] * 9)
     assert took_s(lambda: call(1)(CALLS["delete"](docs)), DeadlineError) < 1 + MARGIN_S
+
+
+# Gone for a while, as while it is started again
+
+
+class Absence:
+    """A server that is not there from one request on, for some seconds."""
+
+    def __init__(self, seconds: float, status: int | None) -> None:
+        self._seconds, self._status = seconds, status
+        self.until_s = 0.0
+
+    def __call__(self, handler: Any, content: bytes) -> None:
+        self.until_s = self.until_s or time.monotonic() + self._seconds
+        if self._status:
+            handler.send(self._status, b"gone")
+        else:
+            handler.close_connection = True  # reset, without an answer
+
+
+OUTAGE_S = 5.0  # longer than a search waits
+
+
+@pytest.mark.parametrize("status", [None, 502, 503])
+def test_a_load_waits_for_a_server_that_is_started_again(
+    server: Server, call: Any, docs: MatryoshkaCollection, status: int | None
+) -> None:
+    absence = Absence(OUTAGE_S, status)
+    server.fail_while(lambda: not absence.until_s or time.monotonic() < absence.until_s, absence)
+    rows = np.tile(ROW, (3, 1))
+    assert call(20)(docs.add(["x", "y", "z"], rows, [{}] * 3)) == 3
+    assert time.monotonic() >= absence.until_s
+
+
+def test_a_search_does_not(server: Server, call: Any, docs: MatryoshkaCollection) -> None:
+    server.fail_while(lambda: True, Absence(math.inf, 503))
+    assert took_s(lambda: call(20)(search(docs)), UnexpectedResponse) < OUTAGE_S
+
+
+def test_what_fails_for_good_ends_a_load_soon(
+    server: Server, call: Any, docs: MatryoshkaCollection
+) -> None:
+    server.fail_while(lambda: True, Absence(math.inf, 500))
+    rows = np.tile(ROW, (1, 1))
+    assert took_s(lambda: call(20)(docs.add(["x"], rows, [{}])), UnexpectedResponse) < OUTAGE_S
