@@ -16,7 +16,9 @@ def documented(store: str) -> dict[str, tuple[str, str]]:
     text = README.read_text(encoding="utf-8")
     block = text.split(f"<code>{store}</code></summary>")[1].split("</details>")[0]
     rows = [
-        re.split(r"(?<!\\) \| ", line.strip("| ")) for line in block.splitlines() if "`" in line
+        re.split(r"(?<!\\) \| ", line.strip("| "))
+        for line in block.splitlines()
+        if line[:3] == "| `"
     ]
     said: dict[str, tuple[str, str]] = {}
     for names, status, *words in rows:

@@ -16,7 +16,7 @@ from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.filters import MetadataFilter, to_filter
 from mrl_adapters.langchain.points import checked_score_key
-from mrl_adapters.langchain.stock import EXISTING_ORDER, StockOptions, search_plan
+from mrl_adapters.langchain.stock import EXISTING_ORDER, StockOptions, place_of, search_plan
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect
 from mrl_adapters.qdrant.connect import CONNECT_OPTIONS, ServerOptions
@@ -37,6 +37,8 @@ class SearchOptions(TypedDict, total=False):
         plan: A SearchPlan, or a dict of the knobs to change.
         search_params: Qdrant's parameters, put over the plan as far as it has them.
         consistency: How many replicas must agree; the plan's ``consistency``.
+        timeout: Limit for one search on a server, seconds; the plan's ``timeout_s``.
+        shard_key_selector: Search only these custom shards; the plan's ``shard_key``.
         hybrid_fusion: Refused: this store holds dense vectors.
         score_key: Metadata key under which each document gets its full vector's score, also where
             diversity chose it; in place of what it has there itself. What is stored stays as it is.
@@ -48,6 +50,8 @@ class SearchOptions(TypedDict, total=False):
     plan: Plan | None
     search_params: models.SearchParams | Mapping[str, Any] | None
     consistency: int | models.ReadConsistencyType | None
+    timeout: int | None
+    shard_key_selector: str | int | list[str | int] | None
     hybrid_fusion: Any
     score_key: str | None
 
@@ -88,12 +92,15 @@ class AddOptions(TypedDict, total=False):
     Args:
         progress: True shows a bar; a function is called with a Progress after each
             batch.
-        shard_key: Custom shard to write to.
+        shard_key, shard_key_selector: Custom shard to write to.
+        ordering: Refused: it is the collection's, ``CollectionLayout(write_ordering=...)``.
         wait: Of no use: the store always waits until documents are stored.
     """
 
     progress: bool | ProgressCallback
     shard_key: str | int | None
+    shard_key_selector: str | int | None
+    ordering: Any
     wait: bool
 
 
@@ -268,7 +275,7 @@ def existing_store_options(
 
 
 def _store_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    place = {name: options[name] for name in CONNECT_OPTIONS if options.get(name) is not None}
+    place = place_of(options)
     if place and options.get("client") is not None:
         msg = f"Pass client= or {min(place)}=, not both."
         raise ConfigurationError(msg)

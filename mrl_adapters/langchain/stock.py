@@ -1,13 +1,16 @@
 """The arguments of langchain-qdrant's store that this package says in other words."""
 
+import inspect
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
-from qdrant_client import models
+from qdrant_client import QdrantClient, models
 from typing_extensions import TypedDict
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant import CollectionLayout
+from mrl_adapters.qdrant.connect import CONNECT_OPTIONS
 from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.stock import (
     creation_fields,
@@ -17,10 +20,22 @@ from mrl_adapters.qdrant.stock import (
     vector_fields,
 )
 
+_CLIENT_DEFAULTS = {
+    parameter.name: parameter.default
+    for parameter in inspect.signature(QdrantClient).parameters.values()
+}
+# Arguments of create_collection that no layout has, and that change no answer.
+_PASSED_ON = ("on_disk_payload", "optimizers_config", "wal_config", "strict_mode_config", "timeout")
 _DENSE_ALONE = (
     "This store holds dense vectors: for sparse or hybrid search keep a langchain_qdrant store "
     "beside it, and leave this out."
 )
+
+
+class RetrievalMode(str, Enum):
+    """The one of langchain-qdrant's modes that this store has."""
+
+    DENSE = "dense"
 
 
 class StockOptions(TypedDict, total=False):
@@ -31,10 +46,12 @@ class StockOptions(TypedDict, total=False):
         distance: How vectors are compared; ``CollectionLayout(distance=...)``.
         vector_params: Settings of the full vector; of these ``datatype`` is its, and
             ``hnsw_config`` and ``quantization_config`` the short vectors'.
-        collection_create_options: ``shard_number``, ``replication_factor``, ``hnsw_config`` and
-            ``quantization_config``.
-        retrieval_mode: ``dense``; others are refused, and so are ``sparse_embedding`` and
-            ``sparse_vector_params``. ``sparse_vector_name`` is of no use.
+        collection_create_options: ``shard_number``, ``replication_factor``,
+            ``write_consistency_factor``, ``hnsw_config`` and ``quantization_config``, as a layout
+            has them; ``on_disk_payload``, ``optimizers_config``, ``wal_config``,
+            ``strict_mode_config`` and ``timeout`` are passed on.
+        retrieval_mode: ``dense``; others are refused.
+        sparse_embedding, sparse_vector_name, sparse_vector_params: Of no use, as in any dense mode.
         validate_embeddings, validate_collection_config: Of no use: nothing is asked when a store
             is made, and the collection is always checked when it is first used.
     """
@@ -97,8 +114,8 @@ def layout_fields(
     if mode is not None and mode != "dense":
         msg = f"{whose} got retrieval_mode={getattr(mode, 'value', mode)!r}. {_DENSE_ALONE}"
         raise ConfigurationError(msg, found=mode, expected="dense")
-    refuse_given(whose, options, ("sparse_embedding", "sparse_vector_params"), _DENSE_ALONE)
-    creation = options.get("collection_create_options") or {}
+    given = options.get("collection_create_options") or {}
+    creation = {name: given[name] for name in given if name not in _PASSED_ON}
     fields = {
         **creation_fields("collection_create_options", creation),
         **vector_fields("vector_params", options.get("vector_params")),
@@ -111,8 +128,27 @@ def layout_fields(
     return fields_beside(whose, fields, layout)
 
 
+def creation_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Take what a new collection is made with beside its layout."""
+    given = options.get("collection_create_options") or {}
+    return {name: given[name] for name in given if name in _PASSED_ON}
+
+
 def search_plan(options: Mapping[str, Any]) -> Plan | None:
     """Put stock parameters of a search over its plan."""
     refuse_given("A search", options, ("hybrid_fusion",), _DENSE_ALONE)
     changes = plan_changes(options.get("search_params"), options.get("consistency"))
+    for name, knob in (("timeout", "timeout_s"), ("shard_key_selector", "shard_key")):
+        if options.get(name) is not None:
+            changes[knob] = options[name]
     return layered(options.get("plan"), changes or None)
+
+
+def place_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the arguments of connect that say something: programs pass on the client's defaults."""
+    given = {name: options.get(name) for name in CONNECT_OPTIONS}
+    return {
+        name: value
+        for name, value in given.items()
+        if value is not None and value != _CLIENT_DEFAULTS.get(name)
+    }

@@ -27,6 +27,8 @@ from mrl_adapters.langchain.stock import (
     CONSTRUCT_ORDER,
     FROM_TEXTS_ORDER,
     STORE_ORDER,
+    RetrievalMode,
+    creation_options,
     layout_fields,
 )
 from mrl_adapters.langchain.writing import WritingStore
@@ -97,7 +99,7 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore, SearchingStore):
     METADATA_KEY = PayloadKeys.metadata
     VECTOR_NAME = CollectionLayout.full_name
     SPARSE_VECTOR_NAME = "langchain-sparse"
-    retrieval_mode = "dense"
+    retrieval_mode = RetrievalMode.DENSE
 
     def __init__(
         self,
@@ -126,6 +128,7 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore, SearchingStore):
             model=model_name(embedding),
             keys=self._asked,
             layout_fields=self._fields,
+            creation_options=creation_options(given),
         )
 
     @property

@@ -24,6 +24,7 @@ from mrl_adapters.qdrant import Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.loading import Load
+from mrl_adapters.qdrant.stock import refuse_given
 
 
 class WritingStore(VectorStore):
@@ -106,7 +107,10 @@ class WritingStore(VectorStore):
 
     def _load(self, options: AddOptions) -> Load:
         refuse_unknown("add_texts()", options, ADD_OPTIONS)
-        return Load(self._collection, shard_key=options.get("shard_key"))
+        way = "Say it for the collection: CollectionLayout(write_ordering=...)."
+        refuse_given("add_texts()", options, ("ordering",), way)
+        shard_key = options.get("shard_key", options.get("shard_key_selector"))
+        return Load(self._collection, shard_key=shard_key)
 
     @override
     def add_documents(self, documents: Iterable[Document], **options: Any) -> list[str]:

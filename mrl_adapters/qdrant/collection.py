@@ -66,6 +66,7 @@ class MatryoshkaCollection:
         keys: What the caller says of the payload keys, if it reads or writes payloads by them.
         layout_fields: Instead of a whole layout some of its fields, by name: a new collection gets
             them, and one that exists has to have them.
+        creation_options: Further arguments of ``create_collection``, for a new collection.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class MatryoshkaCollection:
         payload_indexes: Mapping[str, str] | None = None,
         keys: AskedKeys | None = None,
         layout_fields: Mapping[str, Any] | None = None,
+        creation_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.contents: Contents = Contents(name)
@@ -89,6 +91,7 @@ class MatryoshkaCollection:
         self._asked = Asked(layout, dict(layout_fields or {}), model, keys)
         self._opened: CollectionLayout | None = None
         self._indexes = payload_indexes or {}
+        self._creation_options = creation_options or {}
         self._keys_to_store = False
         self._told_of_one_stage = False
 
@@ -202,7 +205,8 @@ class MatryoshkaCollection:
         layout = new_layout(self.name, self._asked, dimensions)
         layout = self._indexed(fit_auto(self.name, layout, first_load))
         kept = self._asked.keys is not None and self._asked.keys.kept
-        ours = yield from create(self.name, layout, self.keys if kept else None)
+        keys = self.keys if kept else None
+        ours = yield from create(self.name, layout, keys, self._creation_options)
         # Another writer's is checked like any.
         created = yield from self._open(must_exist=True, ours=ours)
         assert created is not None  # noqa: S101 - must_exist

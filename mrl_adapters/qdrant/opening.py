@@ -144,8 +144,10 @@ def store_metadata(
     yield from change(lambda c: c.update_collection(name, metadata={METADATA_KEY: metadata}))
 
 
-def create(name: str, layout: CollectionLayout, keys: PayloadKeys | None) -> Flow[bool]:
-    """Create a collection with its rotation and its indexes.
+def create(
+    name: str, layout: CollectionLayout, keys: PayloadKeys | None, options: Mapping[str, Any]
+) -> Flow[bool]:
+    """Create a collection with its rotation and its indexes, and Qdrant's own options.
 
     Returns:
         Whether it was created here, not by another writer in the meantime.
@@ -163,6 +165,7 @@ def create(name: str, layout: CollectionLayout, keys: PayloadKeys | None) -> Flo
                 shard_number=layout.shard_number,
                 replication_factor=layout.replication_factor,
                 write_consistency_factor=layout.write_consistency_factor,
+                **options,
             )
         )
     except Exception:

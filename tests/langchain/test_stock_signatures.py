@@ -74,6 +74,7 @@ def test_properties_and_constants_that_programs_read_are_there(store) -> None:
     assert (store.collection_name, store.vector_name, store.distance) == ("docs", "full", "Cosine")
     assert (store.content_payload_key, store.metadata_payload_key) == ("page_content", "metadata")
     assert store.retrieval_mode == RetrievalMode.DENSE
+    assert store.retrieval_mode.value == "dense"
 
 
 # What a new collection is made with
@@ -116,13 +117,13 @@ HONOURED: dict[str, tuple[Any, Callable[[QdrantClient], object]]] = {
         lambda c: c.scroll("docs")[0][0].payload["about"] == {"n": 1},
     ),
     "distance": (models.Distance.DOT, lambda c: vector(c).distance == models.Distance.DOT),
-    "sparse_embedding": (None, vector),
+    "sparse_embedding": (object.__new__(FastEmbedSparse), vector),
     "sparse_vector_name": ("sparse", vector),
     "validate_embeddings": (False, vector),
     "validate_collection_config": (False, vector),
     "collection_create_options": ({"shard_number": 1}, vector),
     "vector_params": ({"datatype": "float32"}, lambda c: vector(c).datatype == "float32"),
-    "sparse_vector_params": (None, vector),
+    "sparse_vector_params": ({"index": {}}, vector),
     "batch_size": (1, vector),
     "force_recreate": (True, vector),
     "collection_name": ("docs", vector),
@@ -191,6 +192,40 @@ def test_a_place_is_passed_on(connected, memory, embeddings, method: str, name: 
     assert connected[0][name] == value
 
 
+@pytest.mark.parametrize("where", ["location", "path", "client"])
+def test_the_clients_own_defaults_are_as_good_as_left_out(
+    memory, embeddings, tmp_path, where: str
+) -> None:
+    here = {"location": ":memory:", "path": str(tmp_path), "client": memory}[where]
+    defaults = {"port": 6333, "grpc_port": 6334, "prefer_grpc": False, "https": None}
+    store = MatryoshkaVectorStore.from_texts(
+        ["one"], embeddings, collection_name="docs", **{where: here}, **defaults
+    )
+    assert len(store.similarity_search("one")) == 1
+    store.client.close()
+
+
+@pytest.mark.parametrize("client", ["edge"], indirect=True)
+def test_what_only_qdrant_has_a_setting_for_is_passed_on(client, embeddings) -> None:
+    creation = {
+        "on_disk_payload": True,
+        "optimizers_config": models.OptimizersConfigDiff(indexing_threshold=77),
+        "wal_config": None,
+        "timeout": 60,
+        "write_consistency_factor": 1,
+    }
+    MatryoshkaVectorStore.from_texts(
+        ["one"],
+        embeddings,
+        client=client,
+        collection_name="docs",
+        collection_create_options=creation,
+    )
+    config = client.get_collection("docs").config
+    assert config.params.on_disk_payload is True
+    assert config.optimizer_config.indexing_threshold == 77
+
+
 def test_everything_can_be_passed_by_position(connected, memory, embeddings) -> None:
     place = [":memory:", None, 6333, 6334, False, None, None, None, None, None, None]
     keys = [models.Distance.DOT, "text", "about", "dense"]
@@ -232,8 +267,6 @@ def test_a_collection_may_go_without_a_name(memory, embeddings) -> None:
 REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"retrieval_mode": RetrievalMode.HYBRID}, rf"retrieval_mode='hybrid'\. .*{SPARSE}"),
     ({"retrieval_mode": "sparse"}, rf"retrieval_mode='sparse'\. .*{SPARSE}"),
-    ({"sparse_embedding": object.__new__(FastEmbedSparse)}, rf"sparse_embedding=.*{SPARSE}"),
-    ({"sparse_vector_params": {"index": {}}}, rf"sparse_vector_params=.*{SPARSE}"),
     ({"vector_params": {"datatype": "uint8"}}, "vector_params got datatype='uint8', expected"),
     ({"vector_params": {"on_disk": False}}, "on_disk=False: .* Leave it out"),
     ({"vector_params": {"sise": 3}}, r"vector_params got sise=3\. It has: size, distance"),
@@ -243,8 +276,8 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         "the short vectors have scalar int8 codes, or none",
     ),
     (
-        {"collection_create_options": {"on_disk_payload": True}},
-        r"collection_create_options got on_disk_payload=True\. .* make the collection first",
+        {"collection_create_options": {"sharding_method": "custom"}},
+        r"collection_create_options got sharding_method='custom'\. .* make the collection first",
     ),
     (
         {"vector_name": "other", "layout": CollectionLayout(256, (64,))},
@@ -304,7 +337,10 @@ SEARCHES = [name for name in ORDERS if "search" in name]
 
 # Each is tried below; the others of a search are honoured whatever they are.
 REFUSED_BY_SEARCHES = {"hybrid_fusion", "search_params"}
-WITHOUT_EFFECT = {"sparse_vector_name", "validate_embeddings", "validate_collection_config"}
+WITHOUT_EFFECT = {
+    *("sparse_embedding", "sparse_vector_name", "sparse_vector_params"),
+    *("validate_embeddings", "validate_collection_config"),
+}
 
 
 def test_the_readme_says_of_each_argument_what_these_tests_show() -> None:
@@ -314,14 +350,11 @@ def test_the_readme_says_of_each_argument_what_these_tests_show() -> None:
     assert said.keys() == theirs
     refusals = [given for given, _ in REFUSALS if "layout" not in given]
     refused = {*REFUSED_BY_SEARCHES, *(name for given in refusals for name in given)}
-    of_no_use = {"hybrid_fusion", *(name for name, (value, _) in HONOURED.items() if value is None)}
     expected = dict.fromkeys(theirs, "honoured")
     expected |= dict.fromkeys(refused, "in part")
-    expected |= dict.fromkeys(refused & of_no_use, "refused")
-    expected |= dict.fromkeys(WITHOUT_EFFECT, "no effect")
+    expected |= {**dict.fromkeys(WITHOUT_EFFECT, "no effect"), "hybrid_fusion": "refused"}
     assert {name: status for name, (status, _) in said.items()} == expected
-    for name in refused & of_no_use:
-        assert SPARSE.removeprefix("holds dense vectors: ") in said[name][1]
+    assert SPARSE.removeprefix("holds dense vectors: ") in said["hybrid_fusion"][1]
 
 
 def search(store: MatryoshkaVectorStore, method: str, *rest: Any, **given: Any) -> list[str]:
@@ -371,7 +404,7 @@ def test_each_parameter_of_a_search_counts(store, requests, vectors, embeddings,
     assert {*positional(QdrantVectorStore, method)} <= known
 
 
-def test_consistency_reaches_the_plan(store, monkeypatch) -> None:
+def test_consistency_and_timeout_reach_the_plan(store, monkeypatch) -> None:
     plans: list[SearchPlan] = []
     real = type(store.collection).search
 
@@ -382,6 +415,27 @@ def test_consistency_reaches_the_plan(store, monkeypatch) -> None:
     monkeypatch.setattr(type(store.collection), "search", recording)
     store.similarity_search("files", consistency="majority", plan=SearchPlan(oversampling=3))
     assert plans == [SearchPlan(oversampling=3, consistency=models.ReadConsistencyType.MAJORITY)]
+    store.as_retriever(search_kwargs={"timeout": 7}).invoke("files")
+    assert plans[-1] == SearchPlan(timeout_s=7)
+    with pytest.raises(ConfigurationError, match="SearchPlan's timeout_s is -1"):
+        store.similarity_search("files", timeout=-1)
+
+
+def test_shards_have_the_clients_name_too(store, monkeypatch) -> None:
+    shards: list[object] = []
+    real = type(store.collection).add
+
+    def recording(self, *given, shard_key=None, **options):
+        shards.append(shard_key)
+        return real(self, *given, **options)
+
+    monkeypatch.setattr(type(store.collection), "add", recording)
+    store.add_texts(["seven"], shard_key_selector="here")
+    store.add_texts(["eight"], shard_key_selector=None)
+    assert shards == ["here", None]
+    assert store.plan.merge(stock.search_plan({"shard_key_selector": ["a"]})).shard_key == ["a"]
+    with pytest.raises(ConfigurationError, match="write_ordering="):
+        store.add_texts(["nine"], ordering="weak")
 
 
 @pytest.mark.parametrize("method", SEARCHES)
