@@ -49,7 +49,7 @@ def answer(
         stages = chosen_stages(layout, plan, engine) if layout else ()
         _send_events(collection.name, stages, plan, searches, answers)
     distance = layout.distance if layout else "Cosine"
-    return [_result(points, collection.contents, distance) for points in answers]
+    return [to_result(points, collection.contents, distance) for points in answers]
 
 
 def _send_events(
@@ -71,13 +71,18 @@ def _send_events(
         )
 
 
-def _result(
-    points: Sequence[models.ScoredPoint], contents: Contents, distance: str
+def to_result(
+    points: Sequence[models.ScoredPoint] | Sequence[models.Record],
+    contents: Contents,
+    distance: str,
+    vector_name: str | None = None,
 ) -> VectorStoreQueryResult:
-    nodes = [to_node(point, contents) for point in points]
+    """Read points as nodes with similarities: 1 where a point was not found by a score."""
+    nodes = [to_node(point, contents, vector_name) for point in points]
+    scores = (getattr(point, "score", None) for point in points)
     return VectorStoreQueryResult(
         nodes=nodes,
-        similarities=[similarity(point.score, distance) for point in points],
+        similarities=[1.0 if score is None else similarity(score, distance) for score in scores],
         ids=[node.node_id for node in nodes],
     )
 

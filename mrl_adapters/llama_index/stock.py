@@ -19,7 +19,7 @@ from mrl_adapters.qdrant.stock import (
     vector_fields,
 )
 
-_DENSE_ALONE = (
+DENSE_ALONE = (
     "This store holds dense vectors: for sparse or hybrid search keep a QdrantVectorStore of "
     "llama-index-vector-stores-qdrant beside it, and leave this out."
 )
@@ -98,7 +98,7 @@ def layout_fields(
         ConfigurationError: An option does not exist, or asks for what this store does not have.
     """
     refuse_unknown(whose, options, tuple(StoreOptions.__annotations__))
-    refuse_given(whose, options, OF_SPARSE_VECTORS, _DENSE_ALONE)
+    refuse_given(whose, options, OF_SPARSE_VECTORS, DENSE_ALONE)
     creation = {name: options[name] for name in _CREATION if name in options}
     if creation.get("sharding_method") == models.ShardingMethod.AUTO:
         del creation["sharding_method"]

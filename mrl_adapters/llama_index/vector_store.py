@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llama_index.core.vector_stores import VectorStoreQuery, VectorStoreQueryResult
-from qdrant_client import AsyncQdrantClient
+from qdrant_client import AsyncQdrantClient, models
 from typing_extensions import Unpack, override
 
 from mrl_adapters.arguments import whole
 from mrl_adapters.llama_index.events import span
 from mrl_adapters.llama_index.options import QueryOptions
-from mrl_adapters.llama_index.searching import answer
+from mrl_adapters.llama_index.searching import answer, to_result
 from mrl_adapters.llama_index.stock import (
+    DENSE_ALONE,
     ORDER,
     StoreOptions,
     layout_fields,
@@ -27,7 +28,7 @@ from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.payload_keys import AskedKeys
 from mrl_adapters.qdrant.plan import Plan
-from mrl_adapters.qdrant.stock import named
+from mrl_adapters.qdrant.stock import named, refuse_given
 
 
 class MatryoshkaVectorStore(ClosingStore, WritingStore):
@@ -178,6 +179,24 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
     ) -> list[VectorStoreQueryResult]:
         """Answer several queries in one request, as :meth:`query_batch` does."""
         return await self._driver.arun(self._answer(queries, options))
+
+    def parse_to_query_result(
+        self, response: Sequence[models.ScoredPoint] | Sequence[models.Record]
+    ) -> VectorStoreQueryResult:
+        """Read points that a client of Qdrant found, as :meth:`query` answers with them.
+
+        Args:
+            response: The points, with their payloads.
+        """
+        if self._driver.client is not None:
+            self._driver.run(self._collection.open())  # says by which keys its payloads are read
+        layout, contents = self._collection.layout, self._collection.contents
+        distance = layout.distance if layout else "Cosine"
+        return to_result(response, contents, distance, self.dense_vector_name)
+
+    def set_query_functions(self, **functions: Any) -> None:
+        """Refuse what sparse and hybrid search would be made of."""
+        refuse_given("set_query_functions()", functions, tuple(functions), DENSE_ALONE)
 
     def _answer(
         self, queries: Sequence[VectorStoreQuery], options: Mapping[str, Any]

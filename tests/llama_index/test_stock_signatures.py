@@ -292,3 +292,35 @@ def test_a_declared_index_that_is_none_is_refused(memory: QdrantClient) -> None:
     message = "expected {'field_name': ..., 'field_schema': ...}"
     with pytest.raises(ConfigurationError, match=message):
         MatryoshkaVectorStore("docs", memory, payload_indexes=[{"field": "n"}])
+
+
+def test_each_public_method_of_the_stock_store_is_there_but_those_of_sparse_encoders() -> None:
+    theirs = {name for name in vars(QdrantVectorStore) if not name.startswith("_")}
+    missing = {name for name in theirs if not hasattr(MatryoshkaVectorStore, name)}
+    fields = {*QdrantVectorStore.model_fields, "model_config", "model_post_init"}
+    sparse = {name for name in missing if "sparse_" in name}
+    assert missing - sparse - fields == set()
+
+
+@pytest.mark.parametrize("distance", ["Cosine", "Euclid"])
+def test_points_that_a_client_found_are_read_as_nodes(memory, distance: str) -> None:
+    store = MatryoshkaVectorStore("docs", memory, layout=CollectionLayout(8, (4,), distance))
+    given = node("a")
+    store.add([given, node("bb")])
+    answer = memory.query_points(
+        "docs", query=given.embedding, using="full", with_vectors=True, with_payload=True
+    )
+    ours = MatryoshkaVectorStore("docs", memory).parse_to_query_result(answer.points)
+    expected = store.query(VectorStoreQuery(given.embedding, similarity_top_k=2))
+    assert ours.ids == expected.ids
+    assert ours.similarities == pytest.approx(expected.similarities, abs=1e-6)
+    assert ours.nodes[0].embedding == pytest.approx(store.get_nodes(["a"])[0].embedding)
+    records = memory.scroll("docs")[0]
+    assert store.parse_to_query_result(records).similarities == [1.0, 1.0]
+
+
+def test_functions_of_a_hybrid_search_are_refused(memory) -> None:
+    store = MatryoshkaVectorStore("docs", memory)
+    with pytest.raises(ConfigurationError, match=SPARSE):
+        store.set_query_functions(sparse_doc_fn=len)
+    store.set_query_functions(sparse_doc_fn=None, hybrid_fusion_fn=None)
