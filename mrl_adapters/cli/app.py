@@ -9,7 +9,17 @@ import typer
 from typer.core import TyperGroup
 
 from mrl_adapters import MRLError, __version__
-from mrl_adapters.cli import bench, health, index, measure, migrate, models, quickstart, search
+from mrl_adapters.cli import (
+    bench,
+    collections,
+    health,
+    index,
+    measure,
+    migrate,
+    models,
+    quickstart,
+    search,
+)
 from mrl_adapters.cli.terminal import output, tell
 
 # What a server, or the network on the way to it, may answer. Told by name: none of these packages
@@ -21,6 +31,8 @@ _REMOTE = frozenset(
     }
 )
 
+_GOES_ON = frozenset({"index", "migrate", "repair", "rotate"})
+
 
 class _OneLineErrors(TyperGroup):
     """Turn errors that the user can do something about into one line, and so warnings."""
@@ -31,6 +43,11 @@ class _OneLineErrors(TyperGroup):
             warnings.showwarning = _show_warning
             try:
                 return super().invoke(ctx)
+            except KeyboardInterrupt:
+                if ctx.invoked_subcommand not in _GOES_ON:
+                    raise
+                tell("Interrupted", "bold yellow", "Run the same command again, and it goes on.")
+                raise typer.Exit(130) from None  # as shells count it
             except MRLError as error:
                 _fail(str(error))
             except BrokenPipeError:
@@ -59,11 +76,20 @@ app: typer.Typer = typer.Typer(
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start": (quickstart.quickstart, index.index, search.search),
     "Choose": (models.models, measure.curve, measure.tune, bench.bench),
-    "Existing collections": (migrate.migrate, migrate.rotate, health.audit, health.repair),
+    "Existing collections": (
+        collections.list_collections,
+        collections.info,
+        collections.delete,
+        migrate.migrate,
+        migrate.rotate,
+        health.audit,
+        health.repair,
+    ),
 }
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
-        app.command(rich_help_panel=_panel)(_command)
+        _name = _command.__name__.partition("_")[0]
+        app.command(_name, rich_help_panel=_panel)(_command)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it

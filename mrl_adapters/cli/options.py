@@ -1,8 +1,9 @@
 """Options that several commands take; what none of them could mean is refused here."""
 
+import json
 import math
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -36,6 +37,18 @@ def number(text: str) -> float:
         found = math.nan
     if not math.isfinite(found):
         msg = f"expected a number, found {text!r}"
+        raise typer.BadParameter(msg)
+    return found
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Read a JSON object."""
+    try:
+        found = json.loads(some(text))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        msg = f"expected a JSON object such as '{{\"key\": 5}}', found {text[:_SHOWN]!r}"
         raise typer.BadParameter(msg)
     return found
 

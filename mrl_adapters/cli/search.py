@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,8 @@ from mrl_adapters.cli.options import (
     ResultsOption,
     StagesOption,
     UrlOption,
+    json_object,
+    number,
     parse_sizes,
     some,
 )
@@ -39,6 +41,37 @@ def search(  # noqa: PLR0913 - one argument an option
     api_key: ApiKeyOption = None,
     model: ModelOption = None,
     stages: StagesOption = None,
+    query_filter: Annotated[
+        dict[str, Any] | None,
+        typer.Option(
+            "--filter",
+            parser=json_object,
+            metavar="JSON",
+            help='What the metadata must be, such as \'{"year": {"$gte": 2020}}\'.',
+            show_default=False,
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            parser=number,
+            metavar="NUMBER",
+            help="Score that results must exceed (distances: stay below).",
+            show_default=False,
+        ),
+    ] = None,
+    plan: Annotated[
+        dict[str, Any] | None,
+        typer.Option(
+            parser=json_object,
+            metavar="JSON",
+            help="Knobs of the plan to change, such as '{\"oversampling\": 4}'.",
+            show_default=False,
+        ),
+    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Compare the full vectors of all points instead.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find the passages nearest to a question, in two stages."""
@@ -49,7 +82,13 @@ def search(  # noqa: PLR0913 - one argument an option
 
     with open_client(path, url, api_key) as client:
         store = open_existing(client, collection, model, sizes)
-        found = store.similarity_search_with_score(question, k)
+        found = store.similarity_search_with_score(
+            question,
+            k,
+            filter=query_filter,
+            score_threshold=threshold,
+            plan={**(plan or {}), **({"exact": True} if exact else {})} or None,
+        )
     if as_json:
         output.print_json(json.dumps([_record(*hit) for hit in found], ensure_ascii=False))
     else:

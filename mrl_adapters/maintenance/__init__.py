@@ -2,6 +2,12 @@
 
 from mrl_adapters.maintenance.audit import AuditReport, audit
 from mrl_adapters.maintenance.migrate import migrate, plan_migration
+from mrl_adapters.maintenance.overview import (
+    CollectionOverview,
+    VectorOverview,
+    describe,
+    list_collections,
+)
 from mrl_adapters.maintenance.recommendations import Recommendation
 from mrl_adapters.maintenance.repair import RepairResult, repair
 from mrl_adapters.maintenance.result import CopyTarget, MigrationPlan, MigrationResult
@@ -9,13 +15,17 @@ from mrl_adapters.maintenance.rotate import RotationResult, rotate
 
 __all__ = [
     "AuditReport",
+    "CollectionOverview",
     "CopyTarget",
     "MigrationPlan",
     "MigrationResult",
     "Recommendation",
     "RepairResult",
     "RotationResult",
+    "VectorOverview",
     "audit",
+    "describe",
+    "list_collections",
     "migrate",
     "plan_migration",
     "repair",
