@@ -25,6 +25,7 @@ from mrl_adapters.langchain.options import (
 )
 from mrl_adapters.langchain.stock import search_plan
 from mrl_adapters.langchain.vector_store import MatryoshkaVectorStore
+from mrl_adapters.qdrant.paging import depth
 from mrl_adapters.qdrant.plan import Plan
 from mrl_adapters.qdrant.query import chosen_stages
 
@@ -149,7 +150,7 @@ class MatryoshkaRetriever(BaseRetriever):
         stages = chosen_stages(layout, plan, store.driver.engine) if layout else ()
         return {
             "stages": list(stages),
-            "shortlists": plan.shortlists(len(stages), search.reach, search.offset),
+            "shortlists": plan.shortlists(len(stages), depth(search, plan)),
         }
 
     @override

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 from qdrant_client import models
 
 from mrl_adapters.arguments import require_list
-from mrl_adapters.qdrant.answers import answers_of
 from mrl_adapters.qdrant.companion import drop_companion, has_companion
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.filters import admitted, for_deletion
@@ -29,6 +28,7 @@ from mrl_adapters.qdrant.opening import (
     store_metadata,
     warn_of_missing,
 )
+from mrl_adapters.qdrant.paging import answers
 from mrl_adapters.qdrant.payload import plain_payloads
 from mrl_adapters.qdrant.payload_keys import KEYS_KEY, AskedKeys, PayloadKeys, find_keys
 from mrl_adapters.qdrant.plan import Plan, SearchPlan
@@ -38,7 +38,7 @@ from mrl_adapters.qdrant.points import (
     checked_vectors,
     columns,
 )
-from mrl_adapters.qdrant.query import Search, search_request
+from mrl_adapters.qdrant.query import Search
 from mrl_adapters.qdrant.reading import every_id, read_by_ids, read_pages
 from mrl_adapters.qdrant.writing import ShardKey, store_points, warn_of_zeros
 from mrl_adapters.vectors import FloatArray
@@ -316,7 +316,10 @@ class MatryoshkaCollection:
         searches: Sequence[Search],
         plan: Plan | None = None,
     ) -> Flow[list[list[models.ScoredPoint]]]:
-        """Answer several searches in one request.
+        """Answer several searches in one request; later pages of one take some more.
+
+        Pages of one size (``k``) are disjoint, and together hold every point that passes once: see
+        :mod:`mrl_adapters.qdrant.paging`.
 
         Args:
             searches: What to look for.
@@ -341,10 +344,7 @@ class MatryoshkaCollection:
                 check_query(each.vector, layout.dimensions)
             how = self.plan.merge(plan)
             yield from bound(how.timeout_s)  # of a plan saved with the collection
-
-            engine = current_engine()
-            requests = [search_request(each, layout, how, engine, self.name) for each in searches]
-            return (yield from answers_of(self.name, requests, how))
+            return (yield from answers(self.name, searches, layout, how))
 
         if not searches:
             return []

@@ -88,7 +88,8 @@ def search_request(
     The innermost prefetch is the shortest stage; the filter stands at the root, from where the
     engine hands it down to every stage. Scores are the full vectors' own. In a collection without
     stages the full vectors' graph is searched by their codes, if they have any, and as many
-    candidates are re-ranked by the vectors themselves.
+    candidates are re-ranked by the vectors themselves. The offset is not the engine's: see
+    :mod:`mrl_adapters.qdrant.paging`.
 
     Returns:
         The request, not validated again: its parts come from validated objects.
@@ -118,7 +119,7 @@ def search_request(
             "params": _root_params(search, layout, plan) if tuned else None,
             "score_threshold": search.score_threshold,
             "limit": search.k,
-            "offset": search.offset or None,
+            "offset": None,
             "with_vector": search.with_vectors,
             "with_payload": search.with_payload,
             "shard_key": plan.shard_key,
@@ -176,7 +177,7 @@ def _prefetch(
         return _full_shortlist(search, layout, plan, encode) if whole else None
     vectors = derive(search.vector, layout, stages)
     rescore = plan.rescore if layout.quantization else None
-    shortlists = plan.shortlists(len(stages), search.reach, search.offset)
+    shortlists = plan.shortlists(len(stages), search.reach)
     for stage, shortlist in zip(stages, shortlists, strict=True):
         name = layout.stage_name(stage)
         inner = construct(
@@ -202,7 +203,7 @@ def _full_shortlist(
     encode: Callable[[FloatArray], Any],
 ) -> models.Prefetch:
     """Build the shortlist of a collection without stages, where the root must be exact."""
-    candidates = plan.candidates(search.reach, search.offset)
+    candidates = plan.candidates(search.reach)
     return models.Prefetch.model_construct(
         query=encode(search.vector),
         using=layout.full_name or None,
@@ -212,8 +213,7 @@ def _full_shortlist(
 
 
 def _is_undersampled(search: Search, layout: CollectionLayout) -> bool:
-    reach = search.reach + search.offset
-    return (layout.shard_number or 1) > 1 and reach >= _UNDERSAMPLED_FROM
+    return (layout.shard_number or 1) > 1 and search.reach >= _UNDERSAMPLED_FROM
 
 
 # Requests share their parameters, which nobody changes.
@@ -228,8 +228,8 @@ def _root_params(search: Search, layout: CollectionLayout, plan: SearchPlan) -> 
     if layout.stages or plan.exact or undersampled:
         # A graph on the full vector would be walked instead of scoring each candidate.
         return _full_params(plan.exact or layout.full_has_graph or undersampled)
-    candidates = plan.candidates(search.reach, search.offset)
-    return _one_stage_params(plan.beam(candidates), candidates / (search.reach + search.offset))
+    candidates = plan.candidates(search.reach)
+    return _one_stage_params(plan.beam(candidates), candidates / search.reach)
 
 
 @lru_cache(maxsize=_DIFFERENT_PARAMS)

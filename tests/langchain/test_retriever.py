@@ -129,7 +129,7 @@ async def test_tracers_see_the_shortlists_that_were_asked_for(store, requests, c
     recorder = Recorder()
     config = {"callbacks": [recorder]}
     retriever.invoke("files", **call)
-    asked = shortlists(requests[0])
+    asked = max(map(shortlists, requests), key=lambda limits: [*limits.values()])  # the deepest
     if colour == "sync":
         retriever.invoke("files", config, **call)
     else:

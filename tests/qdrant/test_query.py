@@ -100,11 +100,6 @@ def test_the_beam_is_as_wide_as_each_stages_shortlist() -> None:
     assert (made.prefetch.prefetch.limit, made.prefetch.prefetch.params.hnsw_ef) == (1600, 1600)
 
 
-def test_the_shortlist_covers_the_pages_before() -> None:
-    made = request(Search(VECTOR, 10, offset=40))
-    assert (made.limit, made.offset, made.prefetch.limit) == (10, 40, 400)
-
-
 def test_the_shortlist_covers_what_diversity_chooses_from() -> None:
     made = request(Search(VECTOR, 4, mmr_lambda=0.25, fetch_k=60))
     assert made.query.mmr == models.Mmr(diversity=0.75, candidates_limit=60)
@@ -127,17 +122,13 @@ def test_a_graph_on_the_full_vector_is_not_walked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shards", "k", "offset", "exact"),
-    [(1, 500, 0, False), (2, 127, 0, False), (2, 128, 0, True), (2, 28, 100, True)],
+    ("shards", "k", "exact"), [(1, 500, False), (2, 127, False), (2, 128, True)]
 )
 def test_many_results_from_several_shards_are_not_undersampled(
-    shards: int,
-    k: int,
-    offset: int,
-    exact: bool,
+    shards: int, k: int, exact: bool
 ) -> None:
     layout = replace(LAYOUT, shard_number=shards)
-    assert request(Search(VECTOR, k, offset=offset), layout).params.exact is exact
+    assert request(Search(VECTOR, k), layout).params.exact is exact
 
 
 def test_an_unnamed_full_vector_is_searched_by_no_name() -> None:
@@ -145,6 +136,6 @@ def test_an_unnamed_full_vector_is_searched_by_no_name() -> None:
 
 
 def test_the_request_is_one_that_qdrants_own_models_take() -> None:
-    made = request(Search(VECTOR, 3, mmr_lambda=0.5, score_threshold=0.1, offset=2))
+    made = request(Search(VECTOR, 3, mmr_lambda=0.5, score_threshold=0.1))
     again = models.QueryRequest.model_validate(made.model_dump(exclude_unset=True))
     assert again.model_dump(exclude_none=True) == made.model_dump(exclude_none=True)

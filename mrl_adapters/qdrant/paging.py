@@ -1,0 +1,157 @@
+"""Answer searches, page by page: pages of one size are cuts of one ranking.
+
+A longer shortlist finds what a shorter one missed. Were it to grow with the offset, results would
+move between pages: some would come twice, others never. So the ranking is made of blocks. The
+first is what the first page asks for; each further one is twice as deep, ranks a shortlist for
+that depth and goes behind what the blocks before it hold. A page looks at all blocks as far as it
+reaches, each asked for in full whatever page wants it. What the shortlists do not reach comes last,
+by exact search. Diversity orders the first block, its candidates; behind them it goes on by
+similarity.
+
+Results whose scores are exactly equal stand in no order that an engine keeps to: those at the very
+border of a block may come twice, or not.
+
+All blocks of a page go out in one request: one for the first page, two for the second, and one
+more whenever the depth doubles.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from qdrant_client import models
+
+from mrl_adapters.arguments import MOST
+from mrl_adapters.qdrant.answers import answers_of
+from mrl_adapters.qdrant.engine import Engine
+from mrl_adapters.qdrant.flow import Flow, ask, current_engine
+from mrl_adapters.qdrant.ids import PointId
+from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.plan import SearchPlan
+from mrl_adapters.qdrant.query import Search, chosen_stages, search_request
+
+_MOST_CANDIDATES = 10_000
+"""Beyond this many a shortlist is no shorter way than the exact search."""
+_NEARER_IS_LESS = {"Euclid", "Manhattan"}
+
+_Ranking: TypeAlias = dict[PointId, models.ScoredPoint]
+
+
+def answers(
+    name: str, searches: Sequence[Search], layout: CollectionLayout, plan: SearchPlan
+) -> Flow[list[list[models.ScoredPoint]]]:
+    """Answer several searches in one request, and later pages to the end.
+
+    Returns:
+        Hits by falling score (rising distance), or by diversity; one list a search.
+    """
+    if not any(search.offset for search in searches):
+        return (yield from _ask(name, searches, layout, plan))
+    blocks = [_blocks(search, plan) for search in searches]
+    asked = [block for each in blocks for block in each]
+    found = iter((yield from _ask(name, asked, layout, plan)))
+    results = []
+    for search, some in zip(searches, blocks, strict=True):
+        hits = [next(found) for _ in some]
+        if search.offset:
+            hits = [(yield from _page(name, search, some, hits, layout, plan))]
+        results += hits
+    return results
+
+
+def depth(search: Search, plan: SearchPlan) -> int:
+    """Return how many results the longest shortlist of a search is for."""
+    return _blocks(search, plan)[-1].reach
+
+
+def _ask(
+    name: str, searches: Sequence[Search], layout: CollectionLayout, plan: SearchPlan
+) -> Flow[list[list[models.ScoredPoint]]]:
+    engine = current_engine()
+    requests = [search_request(each, layout, plan, engine, name) for each in searches]
+    return (yield from answers_of(name, requests, plan))
+
+
+def _blocks(search: Search, plan: SearchPlan) -> list[Search]:
+    """List the searches that a page is cut from, each twice as deep as the one before."""
+    if not search.offset:
+        return [search]
+    size, end = search.reach, search.offset + search.k
+    blocks = [_of_depth(search, size)]
+    while size < end and plan.candidates(2 * size) <= _MOST_CANDIDATES:
+        size *= 2
+        blocks.append(replace(_of_depth(search, size), mmr_lambda=None))
+    return blocks
+
+
+def _of_depth(search: Search, size: int) -> Search:
+    return replace(search, k=min(size, MOST), offset=0, with_payload=False, with_vectors=False)
+
+
+def _page(
+    name: str,
+    search: Search,
+    blocks: Sequence[Search],
+    found: Sequence[Sequence[models.ScoredPoint]],
+    layout: CollectionLayout,
+    plan: SearchPlan,
+) -> Flow[list[models.ScoredPoint]]:
+    ranking: _Ranking = {}
+    for block, hits in zip(blocks, found, strict=True):
+        _extend(ranking, hits, block.k)
+        last = block
+        if len(hits) < block.k:  # the end, or of what the shortlist reaches
+            break
+    ended = len(hits) < last.k
+    size = last.k if ended else 2 * last.k
+    if ended and _is_exact(layout, plan, current_engine()):
+        size = MOST + 1
+    exact = plan.merge({"exact": True})
+    while len(ranking) < search.offset + search.k and size <= MOST:
+        deeper = replace(_of_depth(search, size), mmr_lambda=None)
+        [hits] = yield from _ask(name, [deeper], layout, exact)
+        _extend(ranking, hits, size)
+        size = 2 * size if len(hits) == size else MOST + 1
+    page = list(ranking.values())[search.offset : search.offset + search.k]
+    if search.mmr_lambda is None:
+        # What a longer shortlist finds may be nearer than the last of a shorter one.
+        page.sort(key=lambda hit: hit.score, reverse=layout.distance not in _NEARER_IS_LESS)
+    return (yield from _filled(name, page, search, plan))
+
+
+def _extend(ranking: _Ranking, hits: Sequence[models.ScoredPoint], size: int) -> None:
+    """Put what is new behind a ranking, up to a size."""
+    for hit in hits:
+        if len(ranking) >= size:
+            return
+        ranking.setdefault(hit.id, hit)
+
+
+def _is_exact(layout: CollectionLayout, plan: SearchPlan, engine: Engine) -> bool:
+    scans = not engine.has_indexes and not chosen_stages(layout, plan, engine)
+    return plan.exact or scans
+
+
+def _filled(
+    name: str, page: list[models.ScoredPoint], search: Search, plan: SearchPlan
+) -> Flow[list[models.ScoredPoint]]:
+    """Fetch the payloads and vectors of a page; points that are gone by now are left out."""
+    if not page or (search.with_payload is False and search.with_vectors is False):
+        return page
+    records = yield from ask(
+        lambda c: c.retrieve(
+            name,
+            ids=[hit.id for hit in page],
+            with_payload=search.with_payload,
+            with_vectors=search.with_vectors,
+            consistency=plan.consistency,
+            shard_key_selector=plan.shard_key,
+            timeout=plan.timeout_s,
+        )
+    )
+    there = {record.id: record for record in records}
+    return [
+        hit.model_copy(update={"payload": record.payload, "vector": record.vector})
+        for hit in page
+        if (record := there.get(hit.id)) is not None
+    ]
