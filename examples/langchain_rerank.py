@@ -38,7 +38,7 @@ class SharedWords(BaseCrossEncoder):
 
     @override
     def score(self, text_pairs: list[tuple[str, str]]) -> list[float]:
-        words = [(set(one.split()), set(other.split(" "))) for one, other in text_pairs]
+        words = [(set(one.split()), set(other.split())) for one, other in text_pairs]
         return [len(one & other) / len(one | other) for one, other in words]
 
 
@@ -46,7 +46,7 @@ with TemporaryDirectory() as folder, connect(path=folder) as client:
     store = MatryoshkaVectorStore(client, "docs", WordLlamaEmbedder())
     store.add_texts(TEXTS, ids=[str(number) for number in range(len(TEXTS))])
 
-    question = "which function copies a file"
+    question = "makes a tree of directories above it"
     retriever = MatryoshkaRetriever(vectorstore=store, k=4)  # more than are wanted in the end
     reranked = ContextualCompressionRetriever(
         base_compressor=CrossEncoderReranker(model=SharedWords(), top_n=2),
