@@ -194,7 +194,7 @@ def _planned(plan: "MigrationPlan") -> Text:
     resumes = "It goes on where an earlier run stopped. " if plan.resumes else ""
     return Text.assemble(
         (f"{plan.collection_name}: {plan.points:,} points of {plan.dimensions} dimensions", "bold"),
-        "\n" + "\n".join(lines) + "\n",
+        "\n" + ("\n".join(lines) or "Nothing is left to do.") + "\n",
         wrapped(
             f"{resumes}{plan.points_to_write:,} points to write, {plan.bytes_to_write / 1e6:,.1f} "
             f"MB more; roughly {plan.estimated_s:.0f} s. Nothing was written."

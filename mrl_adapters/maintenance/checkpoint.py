@@ -9,9 +9,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from qdrant_client import models
+from typing_extensions import Self
 
 from mrl_adapters.maintenance.client import PointId, RetryingClient
 from mrl_adapters.qdrant.commands import Verb, command
+from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.vectors import Rotation
 
 CHECKPOINT_KEY = "mrl_adapters_migration"
 Mode: TypeAlias = Literal["in_place", "copy"]
@@ -39,6 +42,19 @@ class Checkpoint:
     rotation: str | None = None
     state: Literal["copying", "verifying", "done"] = "copying"
     offset: PointId | None = None
+
+    @classmethod
+    def begun(cls, mode: Mode, source: str, full_name: str, layout: CollectionLayout) -> Self:
+        """Compose the one of a migration that is about to begin.
+
+        Args:
+            mode: How the collection is migrated.
+            source: The collection that it is migrated from.
+            full_name: Which vector of that is the full one.
+            layout: What the collection that is written to shall be.
+        """
+        rotation = layout.rotation.id if isinstance(layout.rotation, Rotation) else None
+        return cls(mode, source, layout.stages, full_name, rotation=rotation)
 
     def is_same_job(self, other: "Checkpoint") -> bool:
         """Compare all but how far the two are."""

@@ -5,12 +5,13 @@ import time
 from itertools import islice
 
 from mrl_adapters.maintenance.client import points_per_page
+from mrl_adapters.maintenance.job import Job
 from mrl_adapters.maintenance.layout import lasting_plan
-from mrl_adapters.maintenance.plan import Job
 from mrl_adapters.maintenance.point_copies import Destination
 from mrl_adapters.maintenance.result import MigrationPlan
 from mrl_adapters.maintenance.short_vectors import ShortVectors, column
 from mrl_adapters.maintenance.source import Source
+from mrl_adapters.qdrant.aliases import aliases
 from mrl_adapters.qdrant.description import (
     active_rotation,
     dense_vectors,
@@ -26,16 +27,21 @@ _FLOAT16_BYTES = 2
 # A point is read, given its vectors, and read again with them to be compared: on the embedded
 # engine and local mode that took 4 to 9 times as long as reading it once.
 _READINGS = 7.0
+_COMPARING = 2.0  # of those, what comparing takes
+_IDS_PER_PAGE = 10_000
 _TIMED_PAGES = 3
 
 
 def describe(job: Job) -> MigrationPlan:
     """Describe what a migration would do, how much it is, and roughly how long it takes."""
     client, source, layout = job.client, job.source, job.layout
-    points = to_write = client.count_points(source.name)
+    points = to_write = compared = client.count_points(source.name)
     added_bytes = sum(layout.stages) * _FLOAT32_BYTES
     if job.destination is not None:
         added_bytes += source.full.size * _FLOAT16_BYTES
+        to_write = _points_to_copy(job, points)
+        if _is_finished(job) and not job.destination.delete_source:
+            compared = 0
     elif added := _added_stages(job):
         added_bytes = sum(added) * _FLOAT32_BYTES
     else:
@@ -54,8 +60,8 @@ def describe(job: Job) -> MigrationPlan:
         points=points,
         points_to_write=to_write,
         bytes_to_write=to_write * added_bytes,
-        bytes_to_read=(to_write + points) * read_bytes,
-        estimated_s=_estimated_s(job, points),
+        bytes_to_read=(to_write + compared) * read_bytes,
+        estimated_s=_estimated_s(job, to_write, compared),
         resumes=job.resumes,
         steps=tuple(
             _steps_in_place(job)
@@ -71,7 +77,22 @@ def _added_stages(job: Job) -> list[int]:
     return [stage for stage in job.layout.stages if job.layout.stage_name(stage) not in present]
 
 
-def _estimated_s(job: Job, points: int) -> float:
+def _is_finished(job: Job) -> bool:
+    return job.earlier is not None and job.earlier.state == "done"
+
+
+def _points_to_copy(job: Job, points: int) -> int:
+    """Count the points that an earlier run, if there was one, has not copied yet."""
+    if job.earlier is None or job.earlier.state != "copying":
+        return points if job.earlier is None else 0
+    offset = job.earlier.offset
+    if offset is None:
+        return points
+    pages = job.client.pages(job.source.name, _IDS_PER_PAGE, offset=offset)
+    return sum(len(records) for records, _ in pages)
+
+
+def _estimated_s(job: Job, written: int, compared: int) -> float:
     source = job.source
     pages = job.client.pages(
         source.name,
@@ -86,7 +107,8 @@ def _estimated_s(job: Job, points: int) -> float:
         now_s = time.perf_counter()
         fastest_s = min(fastest_s, (now_s - began_s) / len(records))
         began_s = now_s
-    return fastest_s * points * _READINGS if math.isfinite(fastest_s) else 0.0
+    readings = written * (_READINGS - _COMPARING) + compared * _COMPARING
+    return fastest_s * readings if math.isfinite(fastest_s) else 0.0
 
 
 def _steps_in_place(job: Job) -> list[str]:
@@ -112,19 +134,27 @@ def _steps_in_place(job: Job) -> list[str]:
 
 
 def _steps_of_copy(job: Job, target: Destination) -> list[str]:
-    source = job.source
+    source, state = job.source, job.earlier.state if job.earlier else None
     layout, full = target.layout, f"{target.layout.full_name!r} on disk as float16"
     names = ", ".join(map(repr, layout.vector_names[:-1]))
-    parts = f"{names}, {_indexed(layout)}, and {full}" if names else f"{full}, {_indexed(layout)}"
-    deriving = f", and derive its short vectors {_derived(job)}" if names else ""
-    steps = [
-        f"create collection {target.name!r} with {parts}",
-        f"copy every point with its payload and its other vectors{deriving}",
-        "compare all points, and mend what other writers changed meanwhile",
-    ]
-    if PLAN_KEY in stored_metadata(source.info):
-        steps.append("leave the plan that was saved by tune behind: tune the copy anew")
-    if target.alias is not None:
+    steps = []
+    if state is None:
+        parts = (
+            f"{names}, {_indexed(layout)}, and {full}" if names else f"{full}, {_indexed(layout)}"
+        )
+        steps.append(f"create collection {target.name!r} with {parts}")
+    if state in {None, "copying"}:
+        which = "every point" if state is None else "every point that is not in the copy yet,"
+        deriving = f", and derive its short vectors {_derived(job)}" if names else ""
+        steps.append(f"copy {which} with its payload and its other vectors{deriving}")
+    if state != "done":
+        steps.append("compare all points, and mend what other writers changed meanwhile")
+        if PLAN_KEY in stored_metadata(source.info):
+            steps.append("leave the plan that was saved by tune behind: tune the copy anew")
+    elif target.delete_source:
+        steps.append("compare all points with the finished copy: the source goes only if all agree")
+    leading = {at.alias_name: at.collection_name for at in target.client.run(aliases())}
+    if target.alias is not None and leading.get(target.alias) != target.name:
         steps.append(f"switch alias {target.alias!r} to {target.name!r}")
     if target.delete_source:
         rotation = " and its rotation" if active_rotation(source.info) is not None else ""

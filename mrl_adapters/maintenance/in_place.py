@@ -61,16 +61,9 @@ def migrate_in_place(
     began_s = time.monotonic()
     name = source.name
     earlier = read_checkpoint(source.info)
-    rotation = layout.rotation if isinstance(layout.rotation, Rotation) else None
-    checkpoint = Checkpoint(
-        "in_place",
-        name,
-        layout.stages,
-        layout.full_name,
-        rotation=rotation.id if rotation else None,
-    )
-    if rotation is not None:
-        client.run(store_rotation(name, rotation))
+    checkpoint = Checkpoint.begun("in_place", name, layout.full_name, layout)
+    if isinstance(layout.rotation, Rotation):
+        client.run(store_rotation(name, layout.rotation))
     checkpoint.write(client, name)
     written, mended, passes = 0, Mended(), 0
     if layout.stages:

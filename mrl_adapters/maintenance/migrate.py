@@ -1,6 +1,6 @@
 """Bring an existing collection to two stages without embedding anything again.
 
-``plan`` finds out what is to be done and ``dry_run`` tells of it; ``in_place`` or ``copy`` does it:
+``job`` finds out what is to be done and ``dry_run`` tells of it; ``in_place`` or ``copy`` does it:
 a further step goes there. A copy ends with ``switch``.
 """
 
@@ -13,7 +13,7 @@ from mrl_adapters.maintenance.client import RetryingClient
 from mrl_adapters.maintenance.copy import migrate_by_copy
 from mrl_adapters.maintenance.dry_run import describe
 from mrl_adapters.maintenance.in_place import migrate_in_place
-from mrl_adapters.maintenance.plan import Request, prepare
+from mrl_adapters.maintenance.job import Request, prepare
 from mrl_adapters.maintenance.result import CopyTarget, MigrationPlan, MigrationResult
 from mrl_adapters.maintenance.switch import UnfinishedSwitch
 from mrl_adapters.progress import ProgressCallback

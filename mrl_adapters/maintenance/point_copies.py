@@ -21,7 +21,7 @@ from mrl_adapters.maintenance.short_vectors import (
 from mrl_adapters.maintenance.source import Source
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import columns
-from mrl_adapters.vectors import Rotation, normalize
+from mrl_adapters.vectors import normalize
 
 _NUMBER_BYTES = 21  # in JSON
 _REQUEST_BYTES = 5_000_000
@@ -48,14 +48,7 @@ class Destination:
 
     def checkpoint(self, source: Source) -> Checkpoint:
         """Compose the checkpoint of a copy that is about to begin."""
-        rotation = self.layout.rotation
-        return Checkpoint(
-            "copy",
-            source.name,
-            self.layout.stages,
-            source.full_name,
-            rotation=rotation.id if isinstance(rotation, Rotation) else None,
-        )
+        return Checkpoint.begun("copy", source.name, source.full_name, self.layout)
 
 
 class PointCopies:

@@ -197,10 +197,13 @@ def test_a_copy_that_was_interrupted_goes_on_where_it_stopped(client, legacy, sm
     checkpoint = read_checkpoint(client.get_collection("docs_two_stage"))
     assert (checkpoint.state, checkpoint.offset) == ("copying", 50)
     assert "has not finished" in audit(client, "docs_two_stage").problems[0]
-    assert plan_migration(client, "docs", stages=(8,), mode="copy").resumes
+    plan = plan_migration(client, "docs", stages=(8,), mode="copy")
 
     result = migrate(client, "docs", stages=(8,), mode="copy")
 
+    assert plan.resumes
+    assert plan.points_to_write == result.written
+    assert [step.split()[0] for step in plan.steps] == ["copy", "compare"]
     assert result.resumed
     assert (result.points, result.written) == (100, 50)
     assert audit(client, "docs_two_stage").ok
@@ -415,6 +418,38 @@ def test_the_alias_that_named_the_collection_is_switched(client, legacy):
     [found] = client.get_aliases().aliases
     assert (found.alias_name, found.collection_name) == ("live", "docs_two_stage")
     assert client.collection_exists("docs")
+
+
+def test_a_plan_leaves_out_what_an_earlier_run_has_done(client, legacy):
+    legacy(client)
+    target = CopyTarget("new", alias="live")
+    first = plan_migration(client, "docs", stages=(8,), mode="copy", target=target)
+
+    def stop(progress):
+        if progress.phase == "verifying points":
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        migrate(client, "docs", stages=(8,), mode="copy", target=target, progress=stop)
+    verifying = plan_migration(client, "docs", stages=(8,), mode="copy", target=target)
+    migrate(client, "docs", stages=(8,), mode="copy", target=target)
+    done = plan_migration(client, "docs", stages=(8,), mode="copy", target=target)
+    deleting = plan_migration(
+        client, "docs", stages=(8,), mode="copy", target=CopyTarget("new", delete_source=True)
+    )
+
+    verbs = [
+        [step.split()[0] for step in plan.steps] for plan in (first, verifying, done, deleting)
+    ]
+    assert verbs == [
+        ["create", "copy", "compare", "switch"],
+        ["compare", "switch"],
+        [],
+        ["compare", "delete"],
+    ]
+    assert [plan.points_to_write for plan in (first, verifying, done, deleting)] == [200, 0, 0, 0]
+    assert (verifying.resumes, done.resumes) == (True, False)
+    assert done.bytes_to_read == done.estimated_s == 0 < deleting.bytes_to_read
 
 
 def test_the_old_name_becomes_an_alias_where_the_old_collection_goes(client, legacy):

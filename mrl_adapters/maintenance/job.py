@@ -56,14 +56,19 @@ class Job:
         source: The collection.
         layout: What it shall be, in place.
         destination: Where the copy goes; None in place.
-        resumes: Whether it goes on where an earlier run stopped.
+        earlier: Where an earlier run of it stopped, or that it finished; None if it is the first.
     """
 
     client: RetryingClient
     source: Source
     layout: CollectionLayout
     destination: Destination | None
-    resumes: bool
+    earlier: Checkpoint | None
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it goes on where an earlier run stopped."""
+        return self.earlier is not None and self.earlier.state != "done"
 
 
 def prepare(
@@ -101,8 +106,7 @@ def prepare(
         layout = _layout(client, source, request, (target, name, earlier), progress)
         destination = _destination(client, source, place, layout, target, alias)
         earlier = unfinished_copy(source, destination)
-    resumes = earlier is not None and earlier.state != "done"
-    return Job(client, source, layout, destination, resumes)
+    return Job(client, source, layout, destination, earlier)
 
 
 def _layout(
