@@ -324,6 +324,9 @@ class Gateway(Recorder):
         super().__init__(contract)
         self._engine = engine
         self._aliases: dict[str, str] = {}
+        self.rewriting = False
+        """Whether it answers as a server does that rewrites its segments: filters on vectors match
+        former versions of points, from before they had any vector but ``full``."""
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/":
@@ -392,6 +395,25 @@ class Gateway(Recorder):
                 return engine.delete_vector_name(name, vector)
         return self._points(method, name, resource, body)
 
+    def _scroll(self, name: str, body: Any) -> Any:
+        wanted = parsed(models.ScrollRequest, body)
+        former = self._matches_former(body)
+        query_filter = wanted.pop("filter", None)
+        records, after = self._engine.scroll(
+            name,
+            scroll_filter=None if former else query_filter,
+            with_vectors=wanted.pop("with_vector"),
+            **wanted,
+        )
+        for record in records if former else ():
+            if isinstance(record.vector, dict):
+                kept = record.vector.items()
+                record.vector = {key: at for key, at in kept if key in {"", "full"}}
+        return {"points": jsonable(records), "next_page_offset": after}
+
+    def _matches_former(self, body: Any) -> bool:
+        return self.rewriting and "has_vector" in json.dumps(body)
+
     def _points(  # noqa: C901, PLR0911 - a table of calls
         self, method: str, name: str, resource: list[str], body: Any
     ) -> Any:
@@ -419,16 +441,10 @@ class Gateway(Recorder):
                 return engine.delete_vectors(name, wanted["vector"], chosen)
             case "POST", ["points", "count"]:
                 wanted = parsed(models.CountRequest, body)
-                return engine.count(name, count_filter=wanted.get("filter"))
+                former = self._matches_former(body)
+                return engine.count(name, count_filter=None if former else wanted.get("filter"))
             case "POST", ["points", "scroll"]:
-                wanted = parsed(models.ScrollRequest, body)
-                records, after = engine.scroll(
-                    name,
-                    scroll_filter=wanted.pop("filter", None),
-                    with_vectors=wanted.pop("with_vector"),
-                    **wanted,
-                )
-                return {"points": jsonable(records), "next_page_offset": after}
+                return self._scroll(name, body)
             case "POST", ["points", "query"]:
                 return engine.query_batch_points(name, [models.QueryRequest(**body)])[0]
             case "POST", ["points", "query", "batch"]:

@@ -15,7 +15,7 @@ from mrl_adapters.maintenance.checkpoint import read_checkpoint
 from mrl_adapters.maintenance.client import PointId, Records, RetryingClient, points_per_page
 from mrl_adapters.maintenance.layout import own_layout
 from mrl_adapters.maintenance.recommendations import Recommendation, recommendations_for
-from mrl_adapters.maintenance.short_vectors import ShortVectors, column, vector_of
+from mrl_adapters.maintenance.short_vectors import ShortVectors, column
 from mrl_adapters.maintenance.source import Source, read_source
 from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.commands import command
@@ -24,9 +24,10 @@ from mrl_adapters.qdrant.description import short_vectors, stored_metadata
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys, find_keys, stored_keys
+from mrl_adapters.qdrant.reading import vector_of
 
 _EXAMPLES = 10
-_COUNTED = ("stale", "without_full", "not_finite", "zero", "padded", "unreadable")
+_COUNTED = ("missing", "stale", "without_full", "not_finite", "zero", "padded", "unreadable")
 _PADDED_SHARE = 0.25  # of a vector's numbers, at its end, all exactly zero
 
 
@@ -94,8 +95,8 @@ def audit(
     """Check a collection's short vectors against its full ones, and its settings.
 
     Nothing is written. The embedded engine's files are compared with what was noted of them.
-    Points that lack a short vector are counted by the engine, over all points; the rest is known
-    only from reading vectors.
+    Of a sample, points that lack a short vector are counted by the engine, over all points, and
+    some of them read to confirm it; the rest is known only from reading vectors.
 
     Args:
         client: Client that holds the collection.
@@ -124,13 +125,15 @@ def audit(
     for records in _pages(retrying, source, shorts, keys, sample):
         findings.add(records)
         meter.step(len(records))
+    counts = findings.counts
+    if sample is not None and shorts is not None:
+        counts["missing"] = shorts.count_lacking()
     return AuditReport(
         collection_name=source.name,
         stages=layout.stages if layout else (),
         points=points,
         checked=findings.checked,
-        missing=retrying.count_points(source.name, shorts.lacking) if shorts else 0,
-        **findings.counts,
+        **counts,
         examples=findings.examples,
         problems=tuple(problems),
         recommendations=tuple(recommendations_for(retrying, source, layout, keys)),
@@ -218,15 +221,14 @@ class _Findings:
         self._note("unreadable", unread, records)
         self._note("padded", np.asarray(~full[:, -tail:].any(axis=1) & ~empty), records)
         if self._shorts is not None:
-            verdict = self._shorts.judge(records)
+            verdict = self._shorts.judge_latest(records)
             self._note("missing", verdict.missing, records)
             self._note("stale", verdict.stale, records)
 
     def _note(self, what: str, rows: NDArray[np.bool_], records: Sequence[models.Record]) -> None:
         if not rows.any():
             return
-        if what in self.counts:
-            self.counts[what] += int(rows.sum())
+        self.counts[what] += int(rows.sum())
         listed = self.examples.setdefault(what, [])
         ids = [record.id for record, bad in zip(records, rows, strict=True) if bad]
         listed += ids[: _EXAMPLES - len(listed)]

@@ -16,11 +16,11 @@ from mrl_adapters.maintenance.short_vectors import (
     Mask,
     ShortVectors,
     column,
-    vector_of,
 )
 from mrl_adapters.maintenance.source import Source
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import columns
+from mrl_adapters.qdrant.reading import vector_of
 from mrl_adapters.vectors import normalize
 
 _NUMBER_BYTES = 21  # in JSON

@@ -14,7 +14,7 @@ from mrl_adapters.maintenance.client import Records, RetryingClient, points_per_
 from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import derive
-from mrl_adapters.qdrant.reading import lacking
+from mrl_adapters.qdrant.reading import count_lacking, lacking, vector_of
 from mrl_adapters.vectors import FloatArray
 
 # A full vector stored as float16 is off by at most 2^-11 of each number, so is what is derived
@@ -106,6 +106,11 @@ class ShortVectors:
         """Which points have a full vector and lack a short one."""
         return lacking(self._layout.full_name, self._sizes)
 
+    def count_lacking(self) -> int:
+        """Count those points, as far as reading some of them confirms it."""
+        flow = count_lacking(self._name, self._layout.full_name, self.names)
+        return self._client.run(flow)
+
     def pages(self, query_filter: models.Filter | None = None) -> Iterator[Records]:
         """Read points with all that judging needs."""
         size = points_per_page(self._layout.dimensions + sum(self._layout.stages))
@@ -144,22 +149,38 @@ class ShortVectors:
         Between reading a full vector and writing what was derived from it another writer may
         have replaced it: only reading both again tells.
         """
-        verdict = first = self.judge(records)
+        verdict = first = self.judge_latest(records)
         for _ in range(_ROUNDS):
             if not verdict.wrong.any():
                 break
             self._write(verdict, verdict.wrong)
-            written = [verdict.records[row].id for row in _rows(verdict.wrong)]
-            verdict = self.judge(
-                self._client.retrieve(
-                    self._name, ids=written, with_payload=False, with_vectors=self._read_names
-                )
-            )
+            verdict = self.judge(self._read_again(verdict.records, verdict.wrong))
         return Mended(
             missing=int(first.missing.sum()),
             stale=int((first.stale & ~first.missing).sum()),
             unusable=int(first.unusable.sum()),
             unsettled=int(verdict.wrong.sum()),
+        )
+
+    def judge_latest(self, records: Sequence[models.Record]) -> Verdict:
+        """Judge a page, and those that lack a short vector by what is read of them by their ids.
+
+        While a server rewrites segments, a page may hold former versions of points.
+        """
+        verdict = self.judge(records)
+        if not verdict.missing.any():
+            return verdict
+        latest = {
+            record.id: record for record in self._read_again(verdict.records, verdict.missing)
+        }
+        return self.judge([latest.get(record.id, record) for record in verdict.records])
+
+    def _read_again(
+        self, records: Sequence[models.Record], chosen: Mask
+    ) -> Sequence[models.Record]:
+        ids = [records[row].id for row in _rows(chosen)]
+        return self._client.retrieve(
+            self._name, ids=ids, with_payload=False, with_vectors=self._read_names
         )
 
     def mend_all(self, progress: ProgressCallback | None) -> tuple[Mended, int]:
@@ -253,14 +274,6 @@ class ShortVectors:
             "be written. Run this again when fewer writers are active; it goes on where it stopped."
         )
         raise MigrationError(msg, collection=self._name)
-
-
-def vector_of(record: models.Record | models.ScoredPoint, name: str) -> Any:
-    """Pick one vector of a point ("" for an unnamed one); None if the point lacks it."""
-    vector = record.vector
-    if isinstance(vector, dict):
-        return vector.get(name)
-    return vector if name == "" else None
 
 
 def column(

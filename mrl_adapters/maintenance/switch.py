@@ -21,7 +21,7 @@ from mrl_adapters.qdrant.aliases import aliases, collection_behind, is_gone
 from mrl_adapters.qdrant.companion import companion_name, drop_companion, has_companion
 from mrl_adapters.qdrant.description import active_rotation
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.reading import without
+from mrl_adapters.qdrant.reading import count_without
 from mrl_adapters.qdrant.rotation import holds_rotation, open_layout
 from mrl_adapters.vectors import Rotation
 
@@ -109,7 +109,7 @@ class UnfinishedSwitch:
             points=self.target.count_points(self.name),
             written=0,
             corrected=0,
-            unusable=self.target.count_points(self.name, without(self.layout.full_name)),
+            unusable=self.target.run(count_without(self.name, self.layout.full_name)),
             dropped_plan=False,
             passes=0,
             settled=True,

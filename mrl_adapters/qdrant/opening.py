@@ -23,7 +23,7 @@ from mrl_adapters.qdrant.mismatches import (
 )
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys, stored_keys, with_keys
 from mrl_adapters.qdrant.plan import SearchPlan
-from mrl_adapters.qdrant.reading import lacking
+from mrl_adapters.qdrant.reading import count_lacking
 from mrl_adapters.qdrant.rotation import rotated_layout, store_rotation
 from mrl_adapters.vectors import FloatArray, Rotation
 
@@ -124,11 +124,11 @@ def warn_of_missing(name: str, layout: CollectionLayout) -> Flow[None]:
     """Warn of points that have a full vector and lack a short one."""
     if not layout.stages:
         return
-    affected = lacking(layout.full_name, map(layout.stage_name, layout.stages))
-    answer = yield from ask(lambda c: c.count(name, count_filter=affected, exact=True))
-    if answer.count:
+    shorts = [layout.stage_name(stage) for stage in layout.stages]
+    count = yield from count_lacking(name, layout.full_name, shorts)
+    if count:
         msg = (
-            f"Collection {name!r}: {answer.count} points lack a short vector and cannot "
+            f"Collection {name!r}: {count} points lack a short vector and cannot "
             f"be found by two-stage search. Repair them with: {command('repair', name)}"
         )
         warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)

@@ -1,6 +1,7 @@
 """Read points: by their documents' ids, or page by page."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from qdrant_client import models
 
@@ -17,6 +18,7 @@ from mrl_adapters.qdrant.ids import (
 )
 
 _POINTS_PER_PAGE = 1_000
+_CONFIRMED_POINTS = 100  # of those that a count says lack a vector
 
 
 def without(vector: str) -> models.Filter:
@@ -33,6 +35,55 @@ def lacking(full: str, shorts: Iterable[str]) -> models.Filter:
             as_filter(any_of(map(without, shorts))),
         ]
     )
+
+
+def vector_of(record: models.Record | models.ScoredPoint, name: str) -> Any:
+    """Pick one vector of a point ("" for an unnamed one); None if the point lacks it."""
+    vector = record.vector
+    if isinstance(vector, dict):
+        return vector.get(name)
+    return vector if name == "" else None
+
+
+def count_lacking(name: str, full: str, shorts: Sequence[str]) -> Flow[int]:
+    """Count the points that have a full vector and lack a short one, as far as reading confirms.
+
+    Args:
+        name: The collection's name.
+        full: Name of the full vector.
+        shorts: Names of the short ones.
+
+    Returns:
+        The count where all points that are read lack one; else only those of them that do.
+    """
+    return (yield from _confirmed(name, lacking(full, shorts), shorts))
+
+
+def count_without(name: str, vector: str) -> Flow[int]:
+    """Count the points that lack a vector, as far as reading confirms it."""
+    return (yield from _confirmed(name, without(vector), [vector]))
+
+
+def _confirmed(name: str, affected: models.Filter, vectors: Sequence[str]) -> Flow[int]:
+    """Count points, and read a page of them by their ids.
+
+    While a server rewrites segments, a filter also matches points that have the vector, by former
+    versions of them; what is read by ids is the latest.
+    """
+    answer = yield from ask(lambda c: c.count(name, count_filter=affected, exact=True))
+    if not answer.count:
+        return 0
+    page, _ = yield from ask(
+        lambda c: c.scroll(
+            name, scroll_filter=affected, limit=_CONFIRMED_POINTS, with_payload=False
+        )
+    )
+    ids = [record.id for record in page]
+    records = yield from ask(
+        lambda c: c.retrieve(name, ids=ids, with_payload=False, with_vectors=list(vectors))
+    )
+    bare = [any(vector_of(record, each) is None for each in vectors) for record in records]
+    return answer.count if all(bare) and bare else sum(bare)
 
 
 def read_pages(
