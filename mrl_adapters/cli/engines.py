@@ -34,8 +34,7 @@ def open_client(
         make: Whether the folder may be made: only what puts a first document into it may.
     """
     if url is None:
-        folder = path or platformdirs.user_data_path("mrl-adapters") / "collections"
-        client: Client = connect(path=folder, must_exist=not make)
+        client: Client = connect(path=path or _usual_folder(), must_exist=not make)
     elif path is not None:
         msg = f"--path {path} and --url {url} are two places. Pass one of them."
         raise ConfigurationError(msg)
@@ -60,12 +59,16 @@ def open_target(
     path: Path | None, url: str | None, api_key: str | None, *, dry_run: bool
 ) -> Iterator[Client]:
     """Open the engine that a copy goes to; a dry run makes no folder there."""
-    if dry_run and path is not None and url is None and not store_at(path):
+    if dry_run and url is None and not store_at(path or _usual_folder()):
         with TemporaryDirectory() as nothing, connect(path=nothing) as empty:
             yield empty
     else:
         with open_client(path, url, api_key, make=True) as client:
             yield client
+
+
+def _usual_folder() -> Path:
+    return platformdirs.user_data_path("mrl-adapters") / "collections"
 
 
 def make_embedder(name: str) -> Embedder:

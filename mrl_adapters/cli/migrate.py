@@ -32,6 +32,10 @@ _AGAIN = "Others wrote meanwhile: run it again when they are done."
 _UNSETTLED_COPY = (
     "No alias was switched and nothing was deleted: the copy did not come to equal its source."
 )
+_RENAMED = (
+    "The unnamed vector is called 'full' in the copy, since this server keeps none beside named "
+    "ones: stock stores read it with vector_name='full' (LlamaIndex: dense_vector_name='full')."
+)
 _PLAN = (
     "The search plan that tune had saved is gone: it was measured on other short vectors. "
     "Make a new one with: {}"
@@ -93,6 +97,14 @@ def migrate(  # noqa: PLR0913 - one argument an option
         ),
     ] = None,
     full_name: FullNameOption = None,
+    from_local: Annotated[
+        Path | None,
+        typer.Option(
+            parser=some_path,
+            metavar="FOLDER",
+            help="Copy it from this folder of qdrant-client's local mode, to --path or --url.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")
     ] = False,
@@ -107,17 +119,27 @@ def migrate(  # noqa: PLR0913 - one argument an option
     if others wrote meanwhile, so that it has to be run again.
     """
     sizes = parse_sizes(stages)
-    copies = bool(copy_to or to_path or to_url)
+    copies = bool(copy_to or to_path or to_url or from_local)
+    if from_local and (to_path or to_url or delete_source):
+        msg = "--from-local copies to --path or --url, and changes nothing there: leave this out"
+        hint = "--delete-source" if delete_source else "--to-path" if to_path else "--to-url"
+        raise typer.BadParameter(msg, param_hint=hint)
     if not copies and (alias or delete_source):
         msg = "belongs to a copy: pass --copy-to, --to-path or --to-url with it"
         raise typer.BadParameter(msg, param_hint="--alias" if alias else "--delete-source")
     from mrl_adapters.cli.engines import open_client, open_target
     from mrl_adapters.qdrant import CopyTarget, plan_migration
     from mrl_adapters.qdrant import migrate as run
+    from mrl_adapters.qdrant.local_folder import reading_copy
 
     with ExitStack() as opened:
-        client = opened.enter_context(open_client(path, url, api_key))
         other = None
+        client: Client
+        if from_local:
+            client = opened.enter_context(reading_copy(from_local, collection))
+            other = opened.enter_context(open_target(path, url, api_key, dry_run=dry_run))
+        else:
+            client = opened.enter_context(open_client(path, url, api_key))
         if to_path or to_url:
             other = opened.enter_context(open_target(to_path, to_url, to_api_key, dry_run=dry_run))
         what = _Options(
@@ -213,6 +235,8 @@ def _migrated(done: "MigrationResult", client: "Client") -> Text:
     if done.unusable:
         told += f" {done.unusable:,} have no usable full vector, and so no short ones."
     notes = [_tuning(done.target_name, client)] if done.dropped_plan else []
+    if done.renamed_full:
+        notes.append(_RENAMED)
     if not done.settled:
         notes += [_UNSETTLED_COPY, _AGAIN] if done.mode == "copy" else [_AGAIN]
     return _told(told, notes)

@@ -18,16 +18,17 @@ from qdrant_client import models
 from mrl_adapters.errors import MigrationError
 from mrl_adapters.maintenance.checkpoint import Checkpoint, checkpoint_of
 from mrl_adapters.maintenance.client import RetryingClient
+from mrl_adapters.maintenance.in_place import add_short_vectors
 from mrl_adapters.maintenance.point_copies import Destination, PointCopies
 from mrl_adapters.maintenance.result import MigrationResult
 from mrl_adapters.maintenance.short_vectors import MAX_PASSES
 from mrl_adapters.maintenance.source import Source
 from mrl_adapters.maintenance.switch import switch
 from mrl_adapters.progress import Meter, ProgressCallback
-from mrl_adapters.qdrant.description import stored_metadata
+from mrl_adapters.qdrant.description import dense_vectors, stored_metadata
 from mrl_adapters.qdrant.layout import PLAN_KEY
 from mrl_adapters.qdrant.payload_keys import stored_keys, with_keys
-from mrl_adapters.qdrant.reading import without
+from mrl_adapters.qdrant.reading import count_without
 from mrl_adapters.qdrant.rotation import store_rotation
 from mrl_adapters.vectors import Rotation
 
@@ -77,12 +78,14 @@ def migrate_by_copy(
     if checkpoint.state != "done":
         if earlier is None:
             _create(source, destination, checkpoint)
+        _add_named(source, destination)
         _index_payload(source, destination)
-        if checkpoint.state == "copying":
-            written = _copy(copies, checkpoint, progress)
-            checkpoint = replace(checkpoint, state="verifying", offset=None)
-            checkpoint.write(target, name)
-        corrected, passes, settled = _verify(copies, progress)
+        with target.bulk_writes(name):
+            if checkpoint.state == "copying":
+                written = _copy(copies, checkpoint, progress)
+                checkpoint = replace(checkpoint, state="verifying", offset=None)
+                checkpoint.write(target, name)
+            corrected, passes, settled = _verify(copies, progress)
     with client.alone():
         if checkpoint.state == "done":
             if destination.delete_source:
@@ -102,12 +105,13 @@ def migrate_by_copy(
         points=target.count_points(name),
         written=written,
         corrected=corrected,
-        unusable=target.count_points(name, without(destination.layout.full_name)),
+        unusable=target.run(count_without(name, destination.layout.full_name)),
         dropped_plan=passes > 0 and PLAN_KEY in stored_metadata(source.info),
         passes=passes,
         settled=settled,
         resumed=earlier is not None and earlier.state != "done",
         elapsed_s=time.monotonic() - began_s,
+        renamed_full=destination.layout.full_name != source.full_name,
     )
 
 
@@ -121,9 +125,10 @@ def _create(source: Source, destination: Destination, checkpoint: Checkpoint) ->
         for key, value in (source.info.config.metadata or {}).items()
         if key not in {**layout.metadata(), **checkpoint.to_metadata()}
     }
+    described = {**_other_vectors(source), **layout.vectors_config()}
     destination.client.create_collection(
         name,
-        vectors_config={**_other_vectors(source), **layout.vectors_config()},
+        vectors_config=described.get("", described),
         sparse_vectors_config=dict(source.sparse) or None,
         on_disk_payload=params.on_disk_payload,
         shard_number=layout.shard_number,
@@ -131,6 +136,26 @@ def _create(source: Source, destination: Destination, checkpoint: Checkpoint) ->
         write_consistency_factor=layout.write_consistency_factor,
         metadata={**kept, **checkpoint.to_metadata()},
     )
+
+
+def _add_named(source: Source, destination: Destination) -> None:
+    """Add the vectors that cannot be made together with an unnamed one."""
+    client, name, layout = destination.client, destination.name, destination.layout
+    if layout.full_name != "":
+        return
+    present = dense_vectors(client.get_collection(name))
+    for other, params in source.other_dense.items():
+        if other not in present:
+            datatype = params.datatype
+            vector = models.DenseVectorConfig(
+                size=params.size,
+                distance=params.distance,
+                multivector_config=params.multivector_config,
+                datatype=models.VectorStorageDatatype(datatype.value) if datatype else None,
+            )
+            client.create_vector_name(name, other, models.DenseVectorNameConfig(dense=vector))
+    stages = {stage for stage in layout.stages if layout.stage_name(stage) not in present}
+    add_short_vectors(client, name, layout, stages)
 
 
 def _other_vectors(source: Source) -> dict[str, models.VectorParams]:

@@ -45,8 +45,7 @@ def describe(job: Job) -> MigrationPlan:
     elif added := _added_stages(job):
         added_bytes = sum(added) * _FLOAT32_BYTES
     else:
-        lacking = ShortVectors(client, source.name, layout).lacking
-        to_write = client.count_points(source.name, lacking)
+        to_write = ShortVectors(client, source.name, layout).count_lacking()
     read_bytes = (source.full.size + sum(layout.stages)) * _FLOAT32_BYTES
     return MigrationPlan(
         mode="in_place" if job.destination is None else "copy",
@@ -135,7 +134,8 @@ def _steps_in_place(job: Job) -> list[str]:
 
 def _steps_of_copy(job: Job, target: Destination) -> list[str]:
     source, state = job.source, job.earlier.state if job.earlier else None
-    layout, full = target.layout, f"{target.layout.full_name!r} on disk as float16"
+    layout, full_name = target.layout, target.layout.full_name
+    full = f"{_named(full_name)} on disk as float16"
     names = ", ".join(map(repr, layout.vector_names[:-1]))
     steps = []
     if state is None:
@@ -143,6 +143,10 @@ def _steps_of_copy(job: Job, target: Destination) -> list[str]:
             f"{names}, {_indexed(layout)}, and {full}" if names else f"{full}, {_indexed(layout)}"
         )
         steps.append(f"create collection {target.name!r} with {parts}")
+    if full_name != source.full_name:
+        steps.append(
+            f"call the unnamed vector {full_name!r}: whatever reads it has to name it then"
+        )
     if state in {None, "copying"}:
         which = "every point" if state is None else "every point that is not in the copy yet,"
         deriving = f", and derive its short vectors {_derived(job)}" if names else ""
@@ -163,9 +167,13 @@ def _steps_of_copy(job: Job, target: Destination) -> list[str]:
 
 
 def _derived(job: Job) -> str:
-    full = repr(job.source.full_name) if job.source.full_name else "the unnamed vector"
+    full = _named(job.source.full_name)
     rotation = job.layout.rotation
     return f"from {full}{f' by {rotation!r}' if isinstance(rotation, Rotation) else ''}"
+
+
+def _named(vector: str) -> str:
+    return repr(vector) if vector else "the unnamed vector"
 
 
 def _indexed(layout: CollectionLayout) -> str:

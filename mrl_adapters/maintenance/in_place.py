@@ -36,19 +36,23 @@ _OLDEST_SERVER = (1, 18)
 
 def check_engine(client: RetryingClient, collection_name: str) -> None:
     """Refuse engines that cannot add a vector to an existing collection."""
-    missing = None
-    if not hasattr(client.wrapped, "create_vector_name"):
-        missing = "qdrant-client 1.18 (run: pip install --upgrade qdrant-client)"
-    elif client.engine.is_server:
-        version = client.info().version
-        if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_SERVER:
-            missing = f"a Qdrant server of 1.18 or later, found {version}"
-    if missing is not None:
+    if (missing := lacking_to_add_vectors(client)) is not None:
         msg = (
             f"Collection {collection_name!r}: adding vectors to an existing collection needs "
             f"{missing}. Or migrate into a copy: mode='copy'."
         )
         raise MigrationError(msg, collection=collection_name, expected=missing)
+
+
+def lacking_to_add_vectors(client: RetryingClient) -> str | None:
+    """Name what an engine lacks to add a vector to an existing collection; None if nothing."""
+    if not hasattr(client.wrapped, "create_vector_name"):
+        return "qdrant-client 1.18 (run: pip install --upgrade qdrant-client)"
+    if client.engine.is_server:
+        version = client.info().version
+        if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_SERVER:
+            return f"a Qdrant server of 1.18 or later, found {version}"
+    return None
 
 
 def migrate_in_place(
@@ -67,11 +71,13 @@ def migrate_in_place(
     checkpoint.write(client, name)
     written, mended, passes = 0, Mended(), 0
     if layout.stages:
-        _add_vectors(client, source, layout)
+        added = {*layout.stages} - lasting_stages(source.info, layout)
+        add_short_vectors(client, name, layout, added)
         shorts = ShortVectors(client, name, layout)
-        written = _fill(client, name, shorts, progress)
-        replace(checkpoint, state="verifying").write(client, name)
-        mended, passes = shorts.mend_all(progress)
+        with client.bulk_writes(name):
+            written = _fill(client, name, shorts, progress)
+            replace(checkpoint, state="verifying").write(client, name)
+            mended, passes = shorts.mend_all(progress)
     else:
         settings = models.VectorParamsDiff(
             **layout.full_search_config(), on_disk=layout.quantization is not None
@@ -102,13 +108,15 @@ def migrate_in_place(
     )
 
 
-def _add_vectors(client: RetryingClient, source: Source, layout: CollectionLayout) -> None:
-    """Add short vectors to a collection's description; those that it names stay as they are."""
+def add_short_vectors(
+    client: RetryingClient, name: str, layout: CollectionLayout, stages: set[int]
+) -> None:
+    """Add short vectors to a collection's description."""
     changes = {}
-    for stage in sorted({*layout.stages} - lasting_stages(source.info, layout)):
+    for stage in sorted(stages):
         vector = models.DenseVectorConfig(size=stage, distance=models.Distance(layout.distance))
         client.create_vector_name(
-            source.name, layout.stage_name(stage), models.DenseVectorNameConfig(dense=vector)
+            name, layout.stage_name(stage), models.DenseVectorNameConfig(dense=vector)
         )
         changes[layout.stage_name(stage)] = models.VectorParamsDiff(
             hnsw_config=layout.graph_config(stage),
@@ -116,7 +124,7 @@ def _add_vectors(client: RetryingClient, source: Source, layout: CollectionLayou
             on_disk=layout.quantization is not None,
         )
     if changes:
-        client.update_collection(source.name, vectors_config=changes)
+        client.update_collection(name, vectors_config=changes)
 
 
 def _drop_vectors(client: RetryingClient, name: str) -> None:

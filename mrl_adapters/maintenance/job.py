@@ -7,7 +7,7 @@ from mrl_adapters.errors import ConfigurationError, MigrationError
 from mrl_adapters.maintenance.checkpoint import Checkpoint, checkpoint_of, read_checkpoint
 from mrl_adapters.maintenance.client import RetryingClient
 from mrl_adapters.maintenance.copy import unfinished_copy
-from mrl_adapters.maintenance.in_place import check_engine
+from mrl_adapters.maintenance.in_place import check_engine, lacking_to_add_vectors
 from mrl_adapters.maintenance.layout import (
     check_rotation,
     copied_layout,
@@ -173,7 +173,10 @@ def _destination(
             "Migrate it in place."
         )
         raise MigrationError(msg, collection=source.name, found="custom")
-    copied = copied_layout(source, layout)
+    # Engines make a collection with an unnamed vector alone, and add named ones to it.
+    beside = source.full_name == "" and bool(layout.stages or source.other_dense)
+    alone = beside and lacking_to_add_vectors(target) is not None
+    copied = copied_layout(source, layout, names_unnamed=alone)
     if not (client.engine.is_server and target.engine.is_server):
         # How an embedded engine is sharded says nothing about how a cluster should be.
         copied = replace(

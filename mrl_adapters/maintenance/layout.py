@@ -81,22 +81,26 @@ def wanted_layout(
     return layout
 
 
-def copied_layout(source: Source, layout: CollectionLayout) -> CollectionLayout:
+def copied_layout(
+    source: Source, layout: CollectionLayout, *, names_unnamed: bool
+) -> CollectionLayout:
     """Lay out a copy ideally: the full vector without a graph, cold, as float16.
 
-    A named full vector keeps its name, so that whatever read it by that name still can; an unnamed
-    one is called "full".
+    The full vector keeps its name, so that whatever read it by that name still can. Where an
+    unnamed one cannot have named ones beside it, it is called "full".
     """
-    if source.full_name == "" and "full" in source.other_dense:
+    names_unnamed = names_unnamed and source.full_name == ""
+    if names_unnamed and "full" in source.other_dense:
         msg = (
             f"Collection {source.name!r} has an unnamed vector and one called 'full', which is "
-            "what the unnamed one is called in a copy. Migrate it in place instead."
+            "what the unnamed one would be called in a copy on this server. Copy it to one of 1.18 "
+            "or later."
         )
         raise ConfigurationError(msg)
     params = source.info.config.params
     return replace(
         layout,
-        full_name=source.full_name or "full",
+        full_name="full" if names_unnamed else source.full_name,
         full_datatype="float16",
         full_has_graph=False,
         shard_number=params.shard_number,

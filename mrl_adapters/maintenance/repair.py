@@ -93,7 +93,8 @@ def repair(
     layout = own_layout(retrying, source)
     mended = Mended()
     if layout.stages:
-        mended, _ = ShortVectors(retrying, source.name, layout).mend_all(progress)
+        with retrying.bulk_writes(source.name):
+            mended, _ = ShortVectors(retrying, source.name, layout).mend_all(progress)
     if layout.stages and not stored_metadata(source.info):
         retrying.update_collection(source.name, metadata=layout.metadata())
     return RepairResult(

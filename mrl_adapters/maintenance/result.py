@@ -104,6 +104,8 @@ class MigrationResult:
             switched, and its source not deleted.
         resumed: Whether it went on where an earlier run stopped.
         elapsed_s: Seconds it took.
+        renamed_full: Whether the full vector, which had no name, is called "full" in the copy:
+            servers before 1.18 keep no unnamed vector beside named ones.
     """
 
     mode: Mode
@@ -119,6 +121,7 @@ class MigrationResult:
     settled: bool
     resumed: bool
     elapsed_s: float
+    renamed_full: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Describe it in plain values."""

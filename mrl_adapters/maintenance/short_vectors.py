@@ -108,8 +108,7 @@ class ShortVectors:
 
     def count_lacking(self) -> int:
         """Count those points, as far as reading some of them confirms it."""
-        flow = count_lacking(self._name, self._layout.full_name, self.names)
-        return self._client.run(flow)
+        return self._client.run(count_lacking(self._name, self._layout.full_name, self.names))
 
     def pages(self, query_filter: models.Filter | None = None) -> Iterator[Records]:
         """Read points with all that judging needs."""

@@ -2,7 +2,8 @@
 
 import shlex
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 from mrl_adapters.edge import EdgeClient
 from mrl_adapters.qdrant.engine import LOCAL, engine_of
@@ -30,11 +31,14 @@ def command(
         client: Where the collection is; None takes the client that the running flow speaks to.
 
     Returns:
-        A line for a shell, with the place of the store; for qdrant-client's local mode, which the
-        command line does not open, the call that does the same.
+        A line for a shell, with the place of the store. The command line does not open
+        qdrant-client's local mode: there it is the call that does the same, and for a migration of
+        one of its folders the line that copies the collection to the embedded engine.
     """
     client = CLIENT.get() if client is None else client
     if client is not None and engine_of(client) is LOCAL:
+        if verb == "migrate" and (folder := _folder(client)) is not None:
+            return moving_command(collection_name, folder, stages=stages, full_name=full_name)
         if verb == "tune":
             collection = f"mrl_adapters.qdrant.MatryoshkaCollection({collection_name!r})"
             opened = f"OpenCollection({collection}, mrl_adapters.qdrant.Driver(client))"
@@ -42,9 +46,40 @@ def command(
         sizes = f", stages={tuple(stages)}" if stages else ""
         full = f", full_name={full_name!r}" if full_name is not None else ""
         return f"mrl_adapters.qdrant.{verb}(client, {collection_name!r}{sizes}{full})"
+    return _line(verb, collection_name, [*options, *_place(client)], stages, full_name)
+
+
+def moving_command(
+    collection_name: str,
+    folder: Path,
+    *,
+    stages: Sequence[int] = (),
+    full_name: str | None = None,
+) -> str:
+    """Write the command that copies a collection of qdrant-client's local mode.
+
+    It goes to the embedded engine, in a folder beside.
+
+    Args:
+        collection_name: The collection.
+        folder: The local mode's folder.
+        stages: Sizes of the copy's short vectors.
+        full_name: Which vector is the full one, where several could be meant.
+    """
+    place = ["--from-local", str(folder), "--path", f"{folder}_two_stage"]
+    return _line("migrate", collection_name, place, stages, full_name)
+
+
+def _line(
+    verb: Verb,
+    collection_name: str,
+    options: Sequence[str],
+    stages: Sequence[int],
+    full_name: str | None,
+) -> str:
     words = ["--stages", ",".join(map(str, stages))] if stages else []
     words += ["--full-name", full_name] if full_name is not None else []
-    words += [*options, *_place(client)]
+    words += options
     # A name that would be taken for an option stands last, behind a mark.
     dashed = collection_name.startswith("-")
     words = [*words, "--", collection_name] if dashed else [collection_name, *words]
@@ -54,6 +89,12 @@ def command(
 def usual_stages(dimensions: int) -> tuple[int, ...]:
     """Give the stages that a message proposes."""
     return (min(256, max(1, dimensions // 2)),)
+
+
+def _folder(client: object) -> Path | None:
+    """Return the folder of a client in local mode; None if its collections are in memory."""
+    local: Any = getattr(client, "_client", None)
+    return Path(local.location).absolute() if getattr(local, "persistent", False) else None
 
 
 def _place(client: object) -> list[str]:

@@ -20,6 +20,7 @@ from mrl_adapters.edge import (
 )
 from mrl_adapters.errors import ConfigurationError, EngineError
 from mrl_adapters.qdrant.grpc_port import check_grpc_port
+from mrl_adapters.qdrant.local_folder import is_local_folder, not_embedded
 from mrl_adapters.qdrant.server import USUAL_LIMIT_S
 from mrl_adapters.waiting import Deadline, within
 
@@ -130,7 +131,7 @@ def connect(
         )
         raise ConfigurationError(msg)
     if path is not None:
-        return EdgeClient(path, must_exist=must_exist)
+        return _embedded(path, must_exist=must_exist)
     if location is None or location == ":memory:":
         return QdrantClient(":memory:")
     return QdrantClient(path=str(_local_folder(location, must_exist=must_exist)))
@@ -165,6 +166,16 @@ CONNECT_OPTIONS = (
     *(name for name in inspect.signature(connect).parameters if name != "options"),
     *ServerOptions.__annotations__,
 )
+
+
+def _embedded(path: AnyPath, *, must_exist: bool) -> EdgeClient:
+    """Open the embedded engine; what local mode has written is refused with the way over."""
+    try:
+        return EdgeClient(path, must_exist=must_exist)
+    except EngineError as error:
+        if is_local_folder(folder := absolute_path(path)):
+            raise not_embedded(folder) from error
+        raise
 
 
 def _local_folder(location: AnyPath, *, must_exist: bool) -> Path:

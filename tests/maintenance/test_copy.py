@@ -8,7 +8,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, MigrationError
 from mrl_adapters.maintenance import client as client_module
-from mrl_adapters.maintenance import copy
+from mrl_adapters.maintenance import copy, job
 from mrl_adapters.maintenance.checkpoint import read_checkpoint
 from mrl_adapters.qdrant import (
     CopyTarget,
@@ -106,10 +106,10 @@ def test_a_copy_is_laid_out_ideally(open_engine, legacy):
     migrate(client, "docs", stages=(8,), mode="copy")
 
     layout = Driver(client).run(open_layout("docs_two_stage"))
-    assert (layout.full_name, layout.full_datatype) == ("full", "float16")
+    assert (layout.full_name, layout.full_datatype) == ("", "float16")
     assert not layout.full_has_graph
     assert layout.quantization == "int8"
-    full = client.get_collection("docs_two_stage").config.params.vectors["full"]
+    full = client.get_collection("docs_two_stage").config.params.vectors[""]
     assert full.on_disk
 
 
@@ -137,7 +137,7 @@ def test_a_finished_copy_is_not_touched_again(client, legacy, vectors):
     legacy(client)
     migrate(client, "docs", stages=(8,), mode="copy")
     [changed] = vectors(1, seed=1)
-    point = models.PointStruct(id=3, vector={"full": changed.tolist(), "short_8": [1.0] * 8})
+    point = models.PointStruct(id=3, vector={"": changed.tolist(), "short_8": [1.0] * 8})
     client.upsert("docs_two_stage", [point])
 
     again = migrate(client, "docs", stages=(8,), mode="copy")
@@ -590,13 +590,42 @@ def test_custom_shards_are_left_to_a_migration_in_place(open_engine):
         migrate(Sharded(), "docs", stages=(8,), mode="copy")
 
 
-def test_an_unnamed_vector_beside_one_called_full_is_refused(open_engine):
-    client = open_engine("local")
+@pytest.mark.parametrize("engine", ["local", "edge"])
+def test_an_unnamed_vector_is_copied_beside_named_ones(open_engine, engine, vectors):
+    client = open_engine(engine)
     params = models.VectorParams(size=32, distance=models.Distance.COSINE)
     client.create_collection("docs", {"": params, "full": params})
+    rows = vectors(30)
+    both = [{"": row.tolist(), "full": row[::-1].tolist()} for row in rows]
+    client.upsert("docs", [models.PointStruct(id=at, vector=each) for at, each in enumerate(both)])
 
-    with pytest.raises(ConfigurationError, match="in place instead"):
-        migrate(client, "docs", stages=(8,), mode="copy", full_name="")
+    migrate(client, "docs", stages=(8,), mode="copy", full_name="")
+
+    assert audit(client, "docs_two_stage").ok
+    for name in ("", "full"):
+        here, there = (
+            client.query_points(each, query=both[7][name], using=name or None, limit=5).points
+            for each in ("docs", "docs_two_stage")
+        )
+        assert [hit.id for hit in there] == [hit.id for hit in here]
+
+
+@pytest.mark.parametrize("vector", ["", "dense"])
+def test_a_server_that_cannot_add_vectors_gets_the_unnamed_one_by_a_name_and_says_so(
+    open_engine, legacy, monkeypatch, vector
+):
+    client = open_engine("edge")
+    legacy(client, full_name=vector)
+    lacking = "a Qdrant server of 1.18 or later, found 1.17.0"
+    monkeypatch.setattr(job, "lacking_to_add_vectors", lambda _: lacking)
+    told = "call the unnamed vector 'full'"
+
+    plan = plan_migration(client, "docs", stages=(8,), mode="copy")
+    result = migrate(client, "docs", stages=(8,), mode="copy")
+
+    assert any(told in step for step in plan.steps) is result.renamed_full is (vector == "")
+    assert Driver(client).run(open_layout("docs_two_stage")).full_name == (vector or "full")
+    assert audit(client, "docs_two_stage").ok
 
 
 @pytest.mark.parametrize("change", ["written", "recreated", "none"])

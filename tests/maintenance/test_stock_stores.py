@@ -245,7 +245,6 @@ def test_copied_to_another_engine_it_is_searched_by_both_adapters_and_the_stock_
     assert (result.points, result.settled) == (COUNT, True)
     assert audit(there, "copied").ok
     _same_in_both_adapters(there, embedding, questions, "copied")
-    name = "text-dense" if isinstance(stock, LlamaIndexCase) and stock.hybrid else "full"
-    assert [stock.ask(there, question, "copied", name) for question in questions] == before
-    stock.add(there, "How to brew green tea without bitterness", "copied", name)
+    assert [stock.ask(there, question, "copied") for question in questions] == before
+    stock.add(there, "How to brew green tea without bitterness", "copied")
     assert audit(there, "copied").missing == 1

@@ -49,6 +49,15 @@ def test_for_the_local_mode_it_is_a_call(verb, call):
     assert line == f"mrl_adapters.qdrant.{call}"
 
 
+def test_for_a_folder_of_the_local_mode_migrating_is_moving(tmp_path):
+    folder = tmp_path / "my docs"
+    client = QdrantClient(path=str(folder))
+    line = command("migrate", "docs", stages=(8,), full_name="dense", client=client)
+    client.close()
+    place = f"--from-local '{folder}' --path '{folder}_two_stage'"
+    assert line == f"mrl-adapters migrate docs --stages 8 --full-name dense {place}"
+
+
 def test_for_the_local_mode_tuning_is_a_call_of_evaluation(monkeypatch):
     client = QdrantClient(":memory:")
     line = command("tune", "docs", "--save", client=client)
