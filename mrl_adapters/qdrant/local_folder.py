@@ -46,7 +46,7 @@ def not_embedded(folder: Path) -> EngineError:
             f"; or copy its collections ({_listing(names)}) to the embedded engine, one by one: "
             f"{moving_command(names[0], folder, stages=stages)}"
         )
-    return EngineError(f"{message}.", path=folder)
+    return EngineError(message, path=folder)
 
 
 @contextmanager

@@ -383,6 +383,9 @@ DOORS: dict[str, Callable[[Path], object]] = {
     "langchain": lambda path: MatryoshkaVectorStore.from_existing_collection(
         "docs", EMBEDDING, path=str(path)
     ),
+    "llama-index": lambda path: LlamaMatryoshkaVectorStore(
+        "docs", client_kwargs={"path": str(path)}
+    ),
     "langchain, new": lambda path: MatryoshkaVectorStore.from_texts(
         ["a"], EMBEDDING, collection_name="docs", path=str(path)
     ),
@@ -399,7 +402,7 @@ def test_given_as_a_path_it_is_refused_with_the_command_that_moves_it(
         DOORS[door](folder)
     assert contents(folder) == before
     assert f"location={str(folder)!r}" in str(refused.value)
-    [line] = re.findall(r"mrl-adapters (migrate .*)\.$", str(refused.value))
+    [line] = re.findall(r"mrl-adapters (migrate .*)$", str(refused.value))
 
     assert run(*shlex.split(line)).exit_code == 0
 
