@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from mrl_adapters import MRLError, __version__
 from mrl_adapters.cli import (
+    backup,
     bench,
     collections,
     health,
@@ -84,6 +85,8 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         migrate.rotate,
         health.audit,
         health.repair,
+        backup.backup,
+        backup.restore,
     ),
 }
 for _panel, _commands in _PANELS.items():

@@ -1,6 +1,7 @@
-"""Keep collections in order without embedding again: migrate, rotate, audit, repair."""
+"""Keep collections in order without embedding again: migrate, rotate, audit, repair, back up."""
 
 from mrl_adapters.maintenance.audit import AuditReport, audit
+from mrl_adapters.maintenance.backup import BackupResult, backup, restore
 from mrl_adapters.maintenance.migrate import migrate, plan_migration
 from mrl_adapters.maintenance.overview import (
     CollectionOverview,
@@ -15,6 +16,7 @@ from mrl_adapters.maintenance.rotate import RotationResult, rotate
 
 __all__ = [
     "AuditReport",
+    "BackupResult",
     "CollectionOverview",
     "CopyTarget",
     "MigrationPlan",
@@ -24,10 +26,12 @@ __all__ = [
     "RotationResult",
     "VectorOverview",
     "audit",
+    "backup",
     "describe",
     "list_collections",
     "migrate",
     "plan_migration",
     "repair",
+    "restore",
     "rotate",
 ]
