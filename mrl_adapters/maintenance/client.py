@@ -1,7 +1,8 @@
 """The client that maintenance works with: it repeats what fails in passing, and reads in pages."""
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from qdrant_client import QdrantClient, models
@@ -69,7 +70,9 @@ class RetryingClient(_Methods):
             yield
         finally:
             database.execute(f"PRAGMA synchronous = {durable}")
-            database.execute("PRAGMA journal_mode = DELETE")
+            # Not while another program looks into the file; it is as good with its log.
+            with suppress(sqlite3.OperationalError):
+                database.execute("PRAGMA journal_mode = DELETE")
 
     def __getattr__(self, name: str) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
