@@ -1,6 +1,7 @@
 """What SelfQueryRetriever needs of a store: a translator of the filters that its model writes."""
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.structured_query import (
@@ -48,8 +49,8 @@ class MatryoshkaTranslator(Visitor):
             )
     """
 
-    allowed_operators = (*Operator,)
-    allowed_comparators = (*Comparator,)
+    allowed_operators: Sequence[Operator] | None = (*Operator,)
+    allowed_comparators: Sequence[Comparator] | None = (*Comparator,)
 
     @override
     def visit_operation(self, operation: Operation) -> dict[str, Any]:
