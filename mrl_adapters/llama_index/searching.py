@@ -37,9 +37,9 @@ def answer(
     yield from check_models(collection, [query.query_embedding for query in queries])
     layout = yield from collection.open()
     indexes = layout.payload_indexes if layout else {}
-    searches = [
-        build_search(query, options, to_filter(query.filters, indexes)) for query in queries
-    ]
+    built = [build_search(query, options, to_filter(query.filters, indexes)) for query in queries]
+    listings = [place for place, query in enumerate(queries) if _asks_nothing(query)]
+    searches = [search for place, search in enumerate(built) if place not in listings]
     changes = search_plan(options)
     answers = yield from collection.search(searches, changes)
     layout = layout and collection.layout  # it may have been opened anew, as another one
@@ -49,7 +49,17 @@ def answer(
         stages = chosen_stages(layout, plan, engine) if layout else ()
         _send_events(collection.name, stages, plan, searches, answers)
     distance = layout.distance if layout else "Cosine"
-    return [to_result(points, collection.contents, distance) for points in answers]
+    results = [to_result(points, collection.contents, distance) for points in answers]
+    for place in listings:
+        records = yield from collection.scroll(built[place].query_filter, limit=built[place].k)
+        results.insert(place, to_result(records, collection.contents, distance, unscored=0.0))
+    return results
+
+
+def _asks_nothing(query: VectorStoreQuery) -> bool:
+    """Check for the blank question of an auto retriever, which wants what passes the filters."""
+    vector = query.query_embedding or [1.0]
+    return query.query_str == "" and not any(vector)
 
 
 def _send_events(
@@ -76,13 +86,17 @@ def to_result(
     contents: Contents,
     distance: str,
     vector_name: str | None = None,
+    *,
+    unscored: float = 1.0,
 ) -> VectorStoreQueryResult:
-    """Read points as nodes with similarities: 1 where a point was not found by a score."""
+    """Read points as nodes with similarities: ``unscored`` for points found without a score."""
     nodes = [to_node(point, contents, vector_name) for point in points]
     scores = (getattr(point, "score", None) for point in points)
     return VectorStoreQueryResult(
         nodes=nodes,
-        similarities=[1.0 if score is None else similarity(score, distance) for score in scores],
+        similarities=[
+            unscored if score is None else similarity(score, distance) for score in scores
+        ],
         ids=[node.node_id for node in nodes],
     )
 

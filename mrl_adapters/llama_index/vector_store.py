@@ -139,7 +139,9 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
 
         Args:
             query: The query, in mode DEFAULT or MMR. Ids and filters all have to hold; empty
-                lists of ids mean no restriction, as LlamaIndex's own retrievers pass them.
+                lists of ids mean no restriction, as LlamaIndex's own retrievers pass them. An
+                embedding of zeros beside an empty ``query_str``, as auto retrievers pass for a
+                blank question, takes any nodes that hold.
             **options: See :class:`~mrl_adapters.llama_index.options.QueryOptions`. Retrievers
                 pass them on from their ``vector_store_kwargs``.
 

@@ -212,7 +212,7 @@ def test_an_auto_retriever_without_a_question_takes_what_passes_the_filters(
         index,
         vector_store_info=VectorStoreInfo(content_info="Functions", metadata_info=[]),
         llm=Scripted(json.dumps(spec)),
-        default_empty_query_vector=[1.0] + [0.0] * 255,
+        default_empty_query_vector=[0.0] * 256,
         empty_query_top_k=9,
     )
     assert sorted(sources(call(retriever, "retrieve", "all from two on"))) == ["gzip.md", "sort.md"]

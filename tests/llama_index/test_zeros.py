@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from llama_index.core import Document, MockEmbedding, StorageContext, VectorStoreIndex
 from llama_index.core.schema import TextNode
-from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
+from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, VectorStoreQuery
 
+from mrl_adapters.errors import EmbeddingError
 from mrl_adapters.qdrant import ZeroVectorsWarning
 
 
@@ -66,3 +67,20 @@ def test_nodes_of_zeros_are_read_and_deleted_like_others(new_store, colour):
     assert node.text == "b"
     store.delete_nodes(["b"])
     assert {node.node_id for node in store.get_nodes()} == {"a", "c"}
+
+
+def test_zeros_beside_a_blank_question_take_what_passes_the_filters(store, nodes, call):
+    even = MetadataFilters(filters=[MetadataFilter(key="n", value=[0, 2, 4], operator="in")])
+    blank = VectorStoreQuery([0.0] * 256, query_str="", filters=even, similarity_top_k=9)
+    asked = VectorStoreQuery(nodes[5].embedding, query_str="gzip", similarity_top_k=1)
+    listed, found, few = call(
+        store, "query_batch", [blank, asked, VectorStoreQuery([0.0] * 256, 2, query_str="")]
+    )
+    assert sorted(listed.ids) == ["a", "c", "e"]
+    assert listed.similarities == [0.0] * 3
+    assert found.ids == ["f"]
+    assert len(few.ids) == 2
+    assert sorted(call(store, "query", blank).ids) == ["a", "c", "e"]
+    for question in (None, "a question"):
+        with pytest.raises(EmbeddingError, match="all zeros"):
+            call(store, "query", VectorStoreQuery([0.0] * 256, query_str=question))
