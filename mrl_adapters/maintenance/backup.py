@@ -78,10 +78,14 @@ def backup(client: Client, collection_name: str, file: AnyPath) -> BackupResult:
         raise MigrationError(msg, collection=collection_name)
     name = retrying.run(collection_behind(collection_name))
     names = [name, *([companion_name(name)] if retrying.run(has_companion(name)) else [])]
-    points = retrying.count_points(name)
     written = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
-        with _embedded(client, names) as store, zipfile.ZipFile(written, "x") as archive:
+        with (
+            retrying.alone(),
+            _embedded(client, names) as store,
+            zipfile.ZipFile(written, "x") as archive,
+        ):
+            points = store.count(name, exact=True).count
             members = [_pack(store, each, archive, number) for number, each in enumerate(names)]
             manifest = {
                 "kind": _KIND,
@@ -162,11 +166,11 @@ def _copy(source: Any, target: Any, names: Sequence[str]) -> None:
     """Copy collections as they are, with settings, metadata and payload indexes."""
     try:
         source.migrate(target, list(names))
-    except (AssertionError, ValueError) as error:
-        msg = (
-            f"Collection {names[0]!r} could not be copied: {error}. Let its writers rest, and run "
-            "this again."
-        )
+    except AssertionError as error:  # it counts the points in the end
+        msg = f"Collection {names[0]!r} was written to meanwhile. Let writers rest, and run again."
+        raise MigrationError(msg, collection=names[0]) from error
+    except ValueError as error:
+        msg = f"Collection {names[0]!r} cannot be copied: {error}."
         raise MigrationError(msg, collection=names[0]) from error
 
 

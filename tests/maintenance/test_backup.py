@@ -174,3 +174,21 @@ def test_a_server_is_backed_up_and_restored_through_its_own_calls(
     assert restore(remote, tmp_path / "docs.backup").points == 200
     assert audit(remote, "docs").ok
     remote.close()
+
+
+def test_a_point_that_comes_before_the_reading_is_in_it(
+    gateway: Any, legacy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = QdrantClient(url="http://gateway", transport=gateway, check_compatibility=False)
+    legacy(remote)
+    copy = remote.migrate
+
+    def written_to(*arguments: Any) -> None:
+        remote.upsert("docs", [models.PointStruct(id=999, vector=[1.0] * 32, payload={})])
+        copy(*arguments)
+
+    monkeypatch.setattr(remote, "migrate", written_to)
+    assert backup(remote, "docs", tmp_path / "docs.backup").points == 201
+    with EdgeClient(tmp_path / "new") as there:
+        assert restore(there, tmp_path / "docs.backup").points == 201
+    remote.close()
