@@ -11,6 +11,7 @@ Only then the collection says of itself that it has these stages. Where there ar
 full vectors get a graph and codes before, and the short ones are dropped after it has said so.
 """
 
+import re
 import time
 from dataclasses import replace
 
@@ -50,7 +51,9 @@ def lacking_to_add_vectors(client: RetryingClient) -> str | None:
         return "qdrant-client 1.18 (run: pip install --upgrade qdrant-client)"
     if client.engine.is_server:
         version = client.info().version
-        if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_SERVER:
+        # "v1.19.0", "dev", "": a build that does not say is asked, and may refuse.
+        numbers = re.match(r"v?(\d+)\.(\d+)", version or "")
+        if numbers and (int(numbers[1]), int(numbers[2])) < _OLDEST_SERVER:
             return f"a Qdrant server of 1.18 or later, found {version}"
     return None
 

@@ -487,9 +487,16 @@ def test_an_old_server_is_told_of_the_copy(open_engine, legacy):
     client = open_engine("local")
     legacy(client)
 
-    with pytest.raises(MigrationError, match=r"found 1\.17\.3.*mode='copy'"):
-        migrate(_Server(client, "1.17.3"), "docs", stages=(8,))
-    assert migrate(_Server(client, "1.18.0"), "docs", stages=(8,)).settled
+    for old in ("1.17.3", "v1.9.0", "0.11.1-dev"):
+        with pytest.raises(MigrationError, match=rf"found {re.escape(old)}.*mode='copy'"):
+            migrate(_Server(client, old), "docs", stages=(8,))
+
+
+@pytest.mark.parametrize("version", ["1.18.0", "v1.19.0", "2.0", "dev", "", "1", "nightly-2026"])
+def test_a_server_that_is_new_or_does_not_say_is_asked(open_engine, legacy, version):
+    client = open_engine("local")
+    legacy(client)
+    assert migrate(_Server(client, version), "docs", stages=(8,)).settled
 
 
 class _OldLibrary(_Server):
