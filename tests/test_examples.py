@@ -26,6 +26,7 @@ EXPECTED = {
     "rotation": r"plain +0\.\d+\n +rotated 0\.9",
     "quickstart": r"shutil\.copytree",
     "stock_store_on_edge": r"bake bread\?.*Sourdough",
+    "tenants": r"engine weaves.*ada reads bob/1: \[\]\n *bob still has: \['bob/1', 'bob/2'\]",
     "without_framework": r"0\.\d+ .*shutil\.copytree",
     "train_matryoshka": r"plain +64 +0\.\d+ .*matryoshka +64 +0\.\d+ +\d+\.\d%",
 }

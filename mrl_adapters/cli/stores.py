@@ -28,7 +28,9 @@ def open_existing(
     layout = read_collection(client, name)
     plan = {"stages": stages} if stages else None
     embedder = make_embedder(model or (layout.model if layout else None) or WORDLLAMA)
-    return MatryoshkaVectorStore.from_existing_collection(name, embedder, client=client, plan=plan)
+    return MatryoshkaVectorStore.from_existing_collection(
+        name, embedder, client=client, plan=plan, all_tenants=True
+    )
 
 
 def open_or_prepare(
@@ -53,7 +55,7 @@ def open_or_prepare(
         layout = _new_layout(embedder, stages, payload_indexes)
     else:
         layout = replace(found, stages=found.stages if stages is None else stages)
-    store = MatryoshkaVectorStore(client, name, embedder, layout=layout)
+    store = MatryoshkaVectorStore(client, name, embedder, layout=layout, all_tenants=True)
     store.driver.run(store.collection.open())
     return store
 

@@ -83,6 +83,7 @@ class Searcher:
         layout = self._driver.run(self._collection.open(must_exist=True))
         assert layout is not None  # noqa: S101 - must_exist
         self.layout: CollectionLayout = layout
+        self._seen = self._collection.scope.within(self._collection.name, layout, query_filter)
         self.points: int = self._driver.run(self._collection.count(query_filter))
 
     def point_ids(self) -> list[models.ExtendedPointId]:
@@ -102,7 +103,7 @@ class Searcher:
             ask(
                 lambda c: c.scroll(
                     self._collection.name,
-                    scroll_filter=self._filter,
+                    scroll_filter=self._seen,
                     limit=_IDS_PER_PAGE,
                     offset=offset,
                     with_payload=False,

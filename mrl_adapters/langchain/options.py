@@ -124,10 +124,13 @@ class StoreOptions(StockOptions, total=False):
             None takes what the collection says, or what a few of its points show without doubt,
             or ``page_content`` and ``metadata``; a new collection keeps them, and opening it with
             others is an error.
+        all_tenants: Whether searches may go through the documents of all tenants, where the layout
+            has a ``tenant_field``; else each is made by ``store.for_tenant(...)``.
     """
 
     content_payload_key: str | None
     metadata_payload_key: str | None
+    all_tenants: bool
 
 
 class OpenOptions(StoreOptions, ServerOptions, total=False):

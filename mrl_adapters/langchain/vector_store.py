@@ -1,5 +1,6 @@
 """The vector store for LangChain: converts, and leaves the work to the core."""
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -129,7 +130,24 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore, SearchingStore):
             keys=self._asked,
             layout_fields=self._fields,
             creation_options=creation_options(given),
-        )
+        ).for_all_tenants(said=given.get("all_tenants", False))
+
+    def for_tenant(self, tenant: str) -> Self:
+        """Return this store as one tenant sees it.
+
+        Whatever it searches, reads, counts or deletes is the tenant's, whatever a filter says; what
+        it adds bears the tenant's name in its metadata, and never takes another tenant's id. The
+        layout's ``tenant_field`` is the metadata key of that name.
+
+        Args:
+            tenant: The tenant's name.
+
+        Raises:
+            ConfigurationError: It is no text, or this store is another tenant's already.
+        """
+        scoped = copy.copy(self)
+        scoped._collection = self._collection.for_tenant(tenant)  # noqa: SLF001 - its own class
+        return scoped
 
     @property
     def client(self) -> Any:

@@ -57,6 +57,8 @@ class StoreOptions(TypedDict, total=False):
         payload_indexes: Dicts of ``field_name`` and ``field_schema``; as in a layout.
         shard_number, replication_factor, write_consistency_factor: As in a layout; ``shard_keys``
             and ``sharding_method="custom"`` are refused: such a collection is made before.
+        all_tenants: Whether searches may go through the nodes of all tenants, where the layout has
+            a ``tenant_field``; else each is made by ``store.for_tenant(...)``.
         shard_key_selector_fn: Makes a shard key of the ``shard_identifier`` of a call.
         sparse_config, enable_hybrid, fastembed_sparse_model, sparse_doc_fn, sparse_query_fn,
             hybrid_fusion_fn: Refused. ``sparse_vector_name`` is of no use.
@@ -87,6 +89,7 @@ class StoreOptions(TypedDict, total=False):
     replication_factor: int | None
     write_consistency_factor: int | None
     payload_indexes: Sequence[Mapping[str, Any]] | None
+    all_tenants: bool
 
 
 def layout_fields(

@@ -5,7 +5,7 @@ from typing import Any
 
 from llama_index.core.vector_stores import VectorStoreQuery, VectorStoreQueryResult
 from qdrant_client import AsyncQdrantClient, models
-from typing_extensions import Unpack, override
+from typing_extensions import Self, Unpack, override
 
 from mrl_adapters.arguments import whole
 from mrl_adapters.llama_index.events import span
@@ -96,8 +96,26 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
             payload_indexes=own_indexes(layout, fields, self._stock),
             keys=AskedKeys(self._stock.get("text_key")),
             layout_fields=fields,
-        )
+        ).for_all_tenants(said=self._stock.get("all_tenants", False))
         self._replaced = ReplacedDocuments(self._collection)
+
+    def for_tenant(self, tenant: str) -> Self:
+        """Return this store as one tenant sees it.
+
+        Whatever it searches, reads or deletes is the tenant's, whatever filters say; what it adds
+        bears the tenant's name beside its metadata, and never takes another tenant's id. The
+        layout's ``tenant_field`` is the metadata key of that name.
+
+        Args:
+            tenant: The tenant's name.
+
+        Raises:
+            ConfigurationError: It is no text, or this store is another tenant's already.
+        """
+        scoped = self.model_copy()
+        scoped._collection = self._collection.for_tenant(tenant)  # noqa: SLF001 - its own class
+        scoped._replaced = ReplacedDocuments(scoped._collection)  # noqa: SLF001
+        return scoped
 
     @classmethod
     @override

@@ -1,5 +1,6 @@
 """A two-stage collection: every conversation with Qdrant that the adapters need, as flows."""
 
+import copy
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -8,7 +9,8 @@ from typing import Any, TypeVar
 from numpy.typing import ArrayLike
 from qdrant_client import models
 
-from mrl_adapters.arguments import require_list
+from mrl_adapters.arguments import flag, require_list
+from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.companion import drop_companion, has_companion
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.filters import admitted, for_deletion
@@ -40,6 +42,13 @@ from mrl_adapters.qdrant.points import (
 )
 from mrl_adapters.qdrant.query import Search
 from mrl_adapters.qdrant.reading import every_id, read_by_ids, read_pages
+from mrl_adapters.qdrant.tenants import (
+    Scope,
+    checked_tenant,
+    names_tenant,
+    tenant_path,
+    with_tenant_path,
+)
 from mrl_adapters.qdrant.writing import ShardKey, store_points, warn_of_zeros
 from mrl_adapters.vectors import FloatArray
 
@@ -82,6 +91,8 @@ class MatryoshkaCollection:
         creation_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
+        self.scope: Scope = Scope()
+        """Whose documents are seen."""
         self.contents: Contents = Contents(name)
         """Reads its payloads; by its own keys once it is open."""
         _DEFAULT_PLAN.merge(plan)  # refuses unknown knobs now; what it changes may be saved
@@ -94,6 +105,34 @@ class MatryoshkaCollection:
         self._creation_options = creation_options or {}
         self._keys_to_store = False
         self._told_of_one_stage = False
+
+    def for_tenant(self, tenant: str) -> "MatryoshkaCollection":
+        """Return this collection as one tenant sees it: see :mod:`mrl_adapters.qdrant.tenants`.
+
+        Args:
+            tenant: The tenant's name, as the documents' metadata have it.
+
+        Raises:
+            ConfigurationError: It is no text, or this collection is another tenant's already.
+        """
+        if self.scope.tenant not in {None, tenant}:
+            msg = f"for_tenant({tenant!r}): this store belongs to tenant {self.scope.tenant!r}."
+            raise ConfigurationError(msg, found=tenant, expected=self.scope.tenant)
+        scoped = copy.copy(self)
+        scoped.scope = Scope(checked_tenant(tenant))
+        return scoped
+
+    def for_all_tenants(self, *, said: object = True) -> "MatryoshkaCollection":
+        """Return this collection with searches through the documents of all tenants.
+
+        They compare with every full vector, for graphs are the tenants' own.
+
+        Args:
+            said: Whether that is asked for.
+        """
+        scoped = copy.copy(self)
+        scoped.scope = Scope(all_tenants=flag("all_tenants", said))
+        return scoped
 
     @property
     def layout(self) -> CollectionLayout | None:
@@ -153,18 +192,19 @@ class MatryoshkaCollection:
             logger.info("Collection %r does not exist yet: nothing to find.", self.name)
             self.contents.keys = (self._asked.keys or AskedKeys()).completed()
             return None
+        keys, asked = existing.keys, self._asked.keys
+        if keys is None and asked is not None:
+            keys = yield from find_keys(self.name, asked)
+            self._keys_to_store = asked.kept and existing.described and keys != PayloadKeys()
+        self.contents.keys = keys or PayloadKeys()
         if not ours and (wanted := self._asked.over(existing.layout)) is not None:
+            wanted = self._placed(wanted)
             # An adapter's own indexes alone are no reason to change a collection.
             if wanted.index_schemas() and (
                 yield from complete_indexes(self.name, self._indexed(wanted), existing.layout)
             ):
                 existing = (yield from self._read()) or existing
             warn_of_unmet(self.name, wanted, existing.layout, current_engine())
-        keys, asked = existing.keys, self._asked.keys
-        if keys is None and asked is not None:
-            keys = yield from find_keys(self.name, asked)
-            self._keys_to_store = asked.kept and existing.described and keys != PayloadKeys()
-        self.contents.keys = keys or PayloadKeys()
         yield from warn_of_missing(self.name, existing.layout)
         if not (existing.layout.stages or existing.described or self._asked.one_stage):
             self._tell_of_one_stage(existing)
@@ -179,6 +219,12 @@ class MatryoshkaCollection:
 
     def _read(self) -> Flow[Existing | None]:
         return read_existing(self.name, self._asked)
+
+    def _placed(self, layout: CollectionLayout) -> CollectionLayout:
+        """Name the tenants' field where this collection's payloads have it."""
+        asked = self._asked.keys
+        under = self.keys.metadata if asked is not None and asked.kept else None
+        return with_tenant_path(layout, under)
 
     def _indexed(self, layout: CollectionLayout) -> CollectionLayout:
         return replace(layout, payload_indexes={**self._indexes, **layout.payload_indexes})
@@ -202,7 +248,9 @@ class MatryoshkaCollection:
                 yield from store_metadata(self.name, opened, KEYS_KEY, self.keys.described())
                 self._keys_to_store = False
             return opened
-        layout = new_layout(self.name, self._asked, dimensions)
+        layout = self._placed(new_layout(self.name, self._asked, dimensions))
+        if self.scope.tenant is not None:
+            tenant_path(self.name, layout)  # refuses to make what has no tenants
         layout = self._indexed(fit_auto(self.name, layout, first_load))
         kept = self._asked.keys is not None and self._asked.keys.kept
         keys = self.keys if kept else None
@@ -246,7 +294,12 @@ class MatryoshkaCollection:
         return True
 
     def drop(self) -> Flow[None]:
-        """Delete the collection with its rotation; the next points create it anew."""
+        """Delete the collection with its rotation; the next points create it anew.
+
+        Of a tenant's collection only the tenant's documents are deleted.
+        """
+        if self.scope.tenant is not None:
+            return (yield from self.delete())
         if (yield from has_companion(self.name)):
             yield from drop_companion(self.name)
         if (yield from ask(lambda c: c.collection_exists(self.name))):
@@ -301,7 +354,9 @@ class MatryoshkaCollection:
         def store(layout: CollectionLayout) -> Flow[int]:
             if full.shape[1] != layout.dimensions:
                 checked_vectors(full, names, layout.dimensions)
-            batch = PointBatch(texts, columns(full, layout, names), payloads)
+            yield from self.scope.refuse_others(self.name, layout, texts)
+            stamped = self.scope.stamp(self.name, layout, payloads, names)
+            batch = PointBatch(texts, columns(full, layout, names), stamped)
             return (
                 yield from store_points(self.name, batch, layout, without, shard_key, acknowledged)
             )
@@ -344,12 +399,27 @@ class MatryoshkaCollection:
                 check_query(each.vector, layout.dimensions)
             how = self.plan.merge(plan)
             yield from bound(how.timeout_s)  # of a plan saved with the collection
-            return (yield from answers(self.name, searches, layout, how))
+            scoped, how = self._scoped(searches, layout, how)
+            return (yield from answers(self.name, scoped, layout, how))
 
         if not searches:
             return []
         none: list[list[models.ScoredPoint]] = [[] for _ in searches]
         return (yield from self._use(answer, none))
+
+    def _scoped(
+        self, searches: Sequence[Search], layout: CollectionLayout, plan: SearchPlan
+    ) -> tuple[Sequence[Search], SearchPlan]:
+        """Restrict searches to the tenant; through those of all no graph leads."""
+        if layout.tenant_field is None and self.scope.tenant is None:
+            return searches, plan
+        filters = [
+            self.scope.search_filter(self.name, layout, search.query_filter) for search in searches
+        ]
+        if not all(names_tenant(layout, each) for each in filters):
+            plan = plan.merge({"exact": True})
+        pairs = zip(searches, filters, strict=True)
+        return [replace(search, query_filter=each) for search, each in pairs], plan
 
     def get(
         self, ids: Sequence[DocumentId], *, with_vectors: models.WithVector = False
@@ -370,7 +440,12 @@ class MatryoshkaCollection:
         if not texts:
             return []
         none: list[models.Record] = []
-        return (yield from self._use(lambda _: read_by_ids(self.name, texts, with_vectors), none))
+
+        def read(layout: CollectionLayout) -> Flow[list[models.Record]]:
+            records = yield from read_by_ids(self.name, texts, with_vectors)
+            return [each for each in records if self.scope.owns(self.name, layout, each)]
+
+        return (yield from self._use(read, none))
 
     def delete(
         self, ids: Sequence[DocumentId] | None = None, query_filter: models.Filter | None = None
@@ -394,9 +469,11 @@ class MatryoshkaCollection:
         must: list[models.Condition] = [checked] if checked else []
         if texts is not None:
             must.append(models.HasIdCondition(has_id=every_id(texts)))
-        selector = models.FilterSelector(filter=models.Filter(must=must or None))
+        chosen = models.Filter(must=must or None)
 
         def remove(layout: CollectionLayout) -> Flow[None]:
+            restricted = self.scope.within(self.name, layout, chosen) or chosen
+            selector = models.FilterSelector(filter=restricted)
             yield from change(
                 lambda c: c.delete(self.name, selector, wait=True, ordering=layout.ordering())
             )
@@ -423,7 +500,12 @@ class MatryoshkaCollection:
         wanted = admitted(query_filter)
         none: list[models.Record] = []
         return (
-            yield from self._use(lambda _: read_pages(self.name, wanted, limit, with_vectors), none)
+            yield from self._use(
+                lambda layout: read_pages(
+                    self.name, self.scope.within(self.name, layout, wanted), limit, with_vectors
+                ),
+                none,
+            )
         )
 
     def count(self, query_filter: models.Filter | None = None) -> Flow[int]:
@@ -434,8 +516,9 @@ class MatryoshkaCollection:
         """
         wanted = admitted(query_filter)
 
-        def count(_: CollectionLayout) -> Flow[int]:
-            answer = yield from ask(lambda c: c.count(self.name, count_filter=wanted, exact=True))
+        def count(layout: CollectionLayout) -> Flow[int]:
+            seen = self.scope.within(self.name, layout, wanted)
+            answer = yield from ask(lambda c: c.count(self.name, count_filter=seen, exact=True))
             return answer.count
 
         return (yield from self._use(count, 0))

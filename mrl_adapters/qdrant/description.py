@@ -148,11 +148,15 @@ def _graph(params: models.VectorParams, of_all: models.HnswConfig) -> models.Hns
 
 
 def tenant_field(info: models.CollectionInfo) -> str | None:
-    """Tell which payload field is indexed as the one that separates tenants, if one is."""
+    """Tell which payload field separates tenants: the one that is indexed so, or that is named.
+
+    Local mode has no indexes, and an index may be lost.
+    """
     for field, index in (info.payload_schema or {}).items():
         if getattr(index.params, "is_tenant", None):
             return field
-    return None
+    named: str | None = stored_metadata(info).get("tenant_field")
+    return named
 
 
 def active_rotation(info: models.CollectionInfo) -> str | None:

@@ -81,7 +81,8 @@ class CollectionLayout:
         payload_indexes: Payload field to index type (keyword, integer, float, bool, datetime,
             uuid, geo, text), created with the collection, and in an existing one where they are
             missing.
-        tenant_field: Payload field that separates tenants; graphs are then built per tenant.
+        tenant_field: Metadata key that tells whose a document is; graphs are then built per
+            tenant, and stores are asked for one tenant's documents by ``store.for_tenant(...)``.
         shard_number: Shards on a cluster (the server's default if None).
         replication_factor: Copies of each shard on a cluster (the server's default if None).
         write_consistency_factor: Copies that must confirm a write (the server's default if None).
@@ -302,6 +303,8 @@ class CollectionLayout:
         }
         if isinstance(self.rotation, Rotation):
             described["rotation"] = self.rotation.id
+        if self.tenant_field is not None:
+            described["tenant_field"] = self.tenant_field
         return {METADATA_KEY: described}
 
 

@@ -55,7 +55,14 @@ class GeneratedIds:
         start, self._given = self._given, self._given + len(ids)
         lacking = [row for row, identifier in enumerate(ids) if identifier is None]
         if lacking and self._salt is None:
-            self._beginning = _digest([self._collection.name, *zip(ids, payloads, strict=True)])
+            self._beginning = _digest(
+                [
+                    self._collection.name,
+                    # The same texts of two tenants are two documents.
+                    *filter(None, [self._collection.scope.tenant]),
+                    *zip(ids, payloads, strict=True),
+                ]
+            )
             self._salt = yield from self._choose(lacking[-1] if whole else None)
         return [
             # Rows of a generator may differ from those of the load that failed.

@@ -114,7 +114,9 @@ def test_the_printed_line_changes_the_collection(
         eval(line, {"client": client, "models": models, "mrl_adapters": mrl_adapters})  # noqa: S307 - our own words
     changed = f"{name}_float16" if option == "full_datatype" else name
     assert told(driver.run, changed, layout) == []
-    (hits,) = driver.run(MatryoshkaCollection(changed).search([Search(documents(1)[0], 9)]))
+    (hits,) = driver.run(
+        MatryoshkaCollection(changed).for_all_tenants().search([Search(documents(1)[0], 9)])
+    )
     assert len(hits) == 2
 
 
