@@ -148,7 +148,8 @@ def lasting_stages(info: models.CollectionInfo, layout: CollectionLayout) -> set
     stored = stored_metadata(info)
     if stored.get("rotation") != layout.metadata()[METADATA_KEY].get("rotation"):
         return set()
-    return set(stored.get("stages", ()))
+    present = dense_vectors(info)
+    return {stage for stage in stored.get("stages", ()) if layout.stage_name(stage) in present}
 
 
 def _as_migration_error(error: CollectionMismatchError, source: Source) -> MigrationError:

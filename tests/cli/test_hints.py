@@ -62,11 +62,6 @@ def _no_short_vector(client: EdgeClient, name: str) -> None:
     _open(client, name)
 
 
-def _several_full_vectors(client: EdgeClient, name: str) -> None:
-    _flat(client, name, "title", "body")
-    _open(client, name)
-
-
 def _stage_missing(client: EdgeClient, name: str) -> None:
     _ours(client, name)
     _open(client, name, CollectionLayout(32, (4, 8)))
@@ -148,9 +143,10 @@ def _unfinished_as_audited(client: EdgeClient, name: str) -> str:
     return audit(client, name).problems[0]
 
 
-def _no_short_vector_as_audited(client: EdgeClient, name: str) -> str:
-    _flat(client, name, "title", "body")
-    return audit(client, name, full_name="title").problems[0]
+def _lost_short_vectors_as_audited(client: EdgeClient, name: str) -> str:
+    _ours(client, name)
+    client.delete_vector_name(name, "short_8")
+    return audit(client, name).problems[0]
 
 
 def _unused_short_vectors(client: EdgeClient, name: str) -> str:
@@ -168,7 +164,6 @@ def _unused_short_vectors(client: EdgeClient, name: str) -> str:
 
 _SITUATIONS: list[Callable[[EdgeClient, str], str | None]] = [
     _no_short_vector,
-    _several_full_vectors,
     _stage_missing,
     _stage_of_a_plan_missing,
     _other_rotation,
@@ -181,7 +176,7 @@ _SITUATIONS: list[Callable[[EdgeClient, str], str | None]] = [
     _unfinished,
     _unfinished_rotation,
     _unfinished_as_audited,
-    _no_short_vector_as_audited,
+    _lost_short_vectors_as_audited,
     _unused_short_vectors,
 ]
 
