@@ -141,6 +141,34 @@ PlotOption: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+FilterOption: TypeAlias = Annotated[
+    dict[str, Any] | None,
+    typer.Option(
+        "--filter",
+        parser=json_object,
+        metavar="JSON",
+        help='What the metadata must be, such as \'{"year": {"$gte": 2020}}\'.',
+        show_default=False,
+    ),
+]
+ThresholdOption: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        parser=number,
+        metavar="NUMBER",
+        help="Score that results must exceed (distances: stay below).",
+        show_default=False,
+    ),
+]
+PlanOption: TypeAlias = Annotated[
+    dict[str, Any] | None,
+    typer.Option(
+        parser=json_object,
+        metavar="JSON",
+        help="Knobs of the plan to change, such as '{\"oversampling\": 4}'.",
+        show_default=False,
+    ),
+]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

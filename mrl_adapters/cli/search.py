@@ -2,21 +2,22 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mrl_adapters.cli.options import (
     ApiKeyOption,
     CollectionArgument,
+    FilterOption,
     JsonOption,
     ModelOption,
     PathOption,
+    PlanOption,
     ResultsOption,
     StagesOption,
+    ThresholdOption,
     UrlOption,
-    json_object,
-    number,
     parse_sizes,
     some,
 )
@@ -41,34 +42,9 @@ def search(  # noqa: PLR0913 - one argument an option
     api_key: ApiKeyOption = None,
     model: ModelOption = None,
     stages: StagesOption = None,
-    query_filter: Annotated[
-        dict[str, Any] | None,
-        typer.Option(
-            "--filter",
-            parser=json_object,
-            metavar="JSON",
-            help='What the metadata must be, such as \'{"year": {"$gte": 2020}}\'.',
-            show_default=False,
-        ),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            parser=number,
-            metavar="NUMBER",
-            help="Score that results must exceed (distances: stay below).",
-            show_default=False,
-        ),
-    ] = None,
-    plan: Annotated[
-        dict[str, Any] | None,
-        typer.Option(
-            parser=json_object,
-            metavar="JSON",
-            help="Knobs of the plan to change, such as '{\"oversampling\": 4}'.",
-            show_default=False,
-        ),
-    ] = None,
+    query_filter: FilterOption = None,
+    threshold: ThresholdOption = None,
+    plan: PlanOption = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="Compare the full vectors of all points instead.")
     ] = False,
