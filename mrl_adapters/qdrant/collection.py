@@ -49,6 +49,7 @@ from mrl_adapters.qdrant.tenants import (
     tenant_path,
     with_tenant_path,
 )
+from mrl_adapters.qdrant.text_indexes import ensure_text_indexes
 from mrl_adapters.qdrant.writing import ShardKey, store_points, warn_of_zeros
 from mrl_adapters.vectors import FloatArray
 
@@ -101,6 +102,7 @@ class MatryoshkaCollection:
         self._given_model = model
         self._asked = Asked(layout, dict(layout_fields or {}), model, keys)
         self._opened: CollectionLayout | None = None
+        self._described = False
         self._indexes = payload_indexes or {}
         self._creation_options = creation_options or {}
         self._keys_to_store = False
@@ -209,6 +211,7 @@ class MatryoshkaCollection:
         if not (existing.layout.stages or existing.described or self._asked.one_stage):
             self._tell_of_one_stage(existing)
         self._saved_plan, self._opened = existing.plan, existing.layout
+        self._described = existing.described
         return existing.layout
 
     def _tell_of_one_stage(self, existing: Existing) -> None:
@@ -265,6 +268,8 @@ class MatryoshkaCollection:
         act: Callable[[CollectionLayout], Flow[T]],
         missing: T,
         opening: Callable[[], Flow[CollectionLayout | None]] | None = None,
+        *,
+        filters: Sequence[models.Filter | None] = (),
     ) -> Flow[T]:
         """Do something with the collection, and again if it has become another one since.
 
@@ -277,10 +282,18 @@ class MatryoshkaCollection:
             if layout is None:
                 return missing
             try:
+                for given in filters:
+                    yield from self._index_texts(layout, given)
                 return (yield from act(layout))
             except Exception as error:
                 if not (is_refusal(error) and (yield from self._is_outdated(layout))):
                     raise
+
+    def _index_texts(self, layout: CollectionLayout, given: models.Filter | None) -> Flow[None]:
+        made = yield from ensure_text_indexes(self.name, layout, given, ours=self._described)
+        if made:
+            indexes = {**layout.payload_indexes, **dict.fromkeys(made, "text")}
+            self._opened = replace(layout, payload_indexes=indexes)
 
     def _is_outdated(self, used: CollectionLayout) -> Flow[bool]:
         """Return whether the collection is not what a request took it for; if so, forget it."""
@@ -405,7 +418,8 @@ class MatryoshkaCollection:
         if not searches:
             return []
         none: list[list[models.ScoredPoint]] = [[] for _ in searches]
-        return (yield from self._use(answer, none))
+        filters = [search.query_filter for search in searches]
+        return (yield from self._use(answer, none, filters=filters))
 
     def _scoped(
         self, searches: Sequence[Search], layout: CollectionLayout, plan: SearchPlan
@@ -478,7 +492,7 @@ class MatryoshkaCollection:
                 lambda c: c.delete(self.name, selector, wait=True, ordering=layout.ordering())
             )
 
-        yield from self._use(remove, None)
+        yield from self._use(remove, None, filters=[chosen])
 
     def scroll(
         self,
@@ -505,6 +519,7 @@ class MatryoshkaCollection:
                     self.name, self.scope.within(self.name, layout, wanted), limit, with_vectors
                 ),
                 none,
+                filters=[wanted],
             )
         )
 
@@ -521,4 +536,4 @@ class MatryoshkaCollection:
             answer = yield from ask(lambda c: c.count(self.name, count_filter=seen, exact=True))
             return answer.count
 
-        return (yield from self._use(count, 0))
+        return (yield from self._use(count, 0, filters=[wanted]))

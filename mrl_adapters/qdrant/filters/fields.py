@@ -21,6 +21,14 @@ from mrl_adapters.qdrant.filters.values import (
 )
 
 
+class MatchText(models.MatchText):
+    """Words, as the adapters' operators mean them: whole ones in any case, on every engine.
+
+    Its name is that of Qdrant's own, by which engines know it; its type tells it from conditions
+    that callers built: see :mod:`mrl_adapters.qdrant.text_indexes`.
+    """
+
+
 @dataclass(frozen=True)
 class Field:
     """One payload field, by its path; its methods build terms about it.
@@ -120,8 +128,8 @@ class Field:
         """Be a text with all of some words, in any order.
 
         What a word is, and whether case matters, is a matter of the field's text index. Without
-        one the embedded engine and local mode compare whole words in any case; servers before
-        1.20 look for the words, as they are written, anywhere in the text.
+        one the embedded engine and local mode compare whole words in any case; on a server an
+        index that does so is made, or asked for: see :mod:`mrl_adapters.qdrant.text_indexes`.
 
         Args:
             words: The words, as one text.
@@ -129,7 +137,7 @@ class Field:
         Raises:
             ConfigurationError: They are no text.
         """
-        return _match(self.path, models.MatchText(text=self._as_text(words, "words")))
+        return _match(self.path, MatchText(text=self._as_text(words, "words")))
 
     def is_like(self, pattern: Any) -> Term:
         """Match a pattern of SQL's LIKE: see :func:`_like`.
