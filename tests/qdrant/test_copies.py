@@ -16,7 +16,7 @@ from qdrant_client import AsyncQdrantClient, QdrantClient
 from mrl_adapters import langchain, llama_index
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant import connect, server
+from mrl_adapters.qdrant import connect
 
 
 def made(kind: str) -> Any:
@@ -83,13 +83,13 @@ def test_threads_that_ask_at_once_get_one_twin_a_loop_made_one_after_the_other(
             assert making == [1]
             making.clear()
 
-    monkeypatch.setattr(server, "AsyncQdrantClient", Slow)
+    monkeypatch.setattr(clients, "AsyncQdrantClient", Slow)
     client = QdrantClient(url="http://localhost:1", check_compatibility=False)
     begin = threading.Barrier(8)
 
     async def ask() -> tuple[AsyncQdrantClient, AsyncQdrantClient]:
         begin.wait()
-        return server.twin_of(client), server.twin_of(client)
+        return await clients.twin_of(client), await clients.twin_of(client)
 
     with ThreadPoolExecutor(8) as pool:
         pairs = list(pool.map(lambda _: asyncio.run(ask()), range(8)))
