@@ -16,7 +16,7 @@ from qdrant_client import AsyncQdrantClient, QdrantClient
 from mrl_adapters import langchain, llama_index
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant import connect
+from mrl_adapters.qdrant import clients, connect
 
 
 def made(kind: str) -> Any:
