@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from qdrant_client import models
 
+from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan
 from mrl_adapters.qdrant.engine import EDGE, LOCAL, SERVER, Engine
-from mrl_adapters.qdrant.query import Search, search_request
+from mrl_adapters.qdrant.query import Search, chosen_stages, diversity, search_request
 from mrl_adapters.vectors import truncate
 
 LAYOUT = CollectionLayout(32, (4, 8))
@@ -139,3 +140,42 @@ def test_the_request_is_one_that_qdrants_own_models_take() -> None:
     made = request(Search(VECTOR, 3, mmr_lambda=0.5, score_threshold=0.1))
     again = models.QueryRequest.model_validate(made.model_dump(exclude_unset=True))
     assert again.model_dump(exclude_none=True) == made.model_dump(exclude_none=True)
+
+
+@pytest.mark.parametrize(
+    ("stages", "name", "message", "command"),
+    [
+        ((16,), "docs", r"stage 16, collection 'docs' has stages \(4, 8\)\. Choose", True),
+        ((6, 16), "docs", r"stage 6, collection 'docs' has", True),
+        ((8, 16, 24), "docs", r"stage 16, collection 'docs' has", True),
+        ((16,), None, r"stage 16, the collection has stages \(4, 8\)\. Choose", False),
+        ((32,), "docs", r"stage 32, collection 'docs' has", False),
+        ((64,), "docs", r"stage 64, collection 'docs' has", False),
+    ],
+)
+def test_the_first_stage_that_a_collection_lacks_is_named_with_the_command_that_adds_it(
+    stages: tuple[int, ...], name: str | None, message: str, command: bool
+) -> None:
+    with pytest.raises(CollectionMismatchError, match=message) as refused:
+        chosen_stages(LAYOUT, SearchPlan(stages=stages), SERVER, name)
+    missing = [stage for stage in stages if stage not in LAYOUT.stages]
+    assert (refused.value.found, refused.value.expected) == (missing[0], LAYOUT.stages)
+    assert ("or add it with: " in str(refused.value)) is command
+
+
+def test_a_collection_without_stages_takes_plans_that_name_none() -> None:
+    with pytest.raises(CollectionMismatchError, match=r"has none\. Name none$"):
+        chosen_stages(replace(LAYOUT, stages=()), SearchPlan(stages=(8,)))
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), True, "0.5"])
+def test_diversity_lies_between_none_and_all(value: object) -> None:
+    assert (diversity("mmr_lambda", 0), diversity("mmr_lambda", 1)) == (0, 1)
+    with pytest.raises(ConfigurationError, match="mmr_lambda"):
+        diversity("mmr_lambda", value)
+
+
+def test_a_search_by_default_begins_at_the_first_hit_and_brings_payloads_alone() -> None:
+    made = request(Search(VECTOR, 10))
+    assert Search(VECTOR, 10).offset == 0
+    assert (made.with_payload, made.with_vector) == (True, False)
