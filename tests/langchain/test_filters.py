@@ -137,10 +137,10 @@ def nested(depth: int) -> dict[str, object]:
 
 
 def test_a_filter_that_is_too_deep_or_holds_itself_is_refused():
-    assert to_filter(nested(20)) is not None
+    assert to_filter(nested(23)) is not None  # in a dict itself, the 24th
     endless: dict[str, object] = {}
     endless["$and"] = [endless]
-    for given in (nested(40), nested(5_000), endless):
+    for given in (nested(24), nested(5_000), endless):
         with pytest.raises(ConfigurationError, match="nested more than 24 deep"):
             to_filter(given)
 
