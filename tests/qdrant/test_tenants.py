@@ -25,6 +25,7 @@ from mrl_adapters.llama_index import MatryoshkaVectorStore as LlamaIndexStore
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, Search
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.engine import engine_of
+from mrl_adapters.qdrant.tenants import Scope
 
 Documents = Callable[..., np.ndarray]
 Drive = Callable[[Any], Any]
@@ -265,3 +266,22 @@ def test_searches_of_all_tenants_are_exact(
     if engine_of(client).has_indexes:
         assert recorded[0].params.exact is True
         assert recorded[1].prefetch is not None
+
+
+@pytest.mark.parametrize(
+    ("said", "seen"),
+    [
+        ("ada", True),
+        (["bob", "ada"], True),
+        (["bob"], False),
+        ([], False),
+        ("ada's sister", False),
+        ("bob", False),
+        (None, False),
+    ],
+)
+def test_a_tenant_owns_what_bears_its_whole_name(said: object, seen: bool) -> None:
+    layout = CollectionLayout(8, (4,), tenant_field="metadata.owner")
+    record = models.Record(id=1, payload={"metadata": {"owner": said}})
+    assert Scope("ada").owns("docs", layout, record) is seen
+    assert Scope().owns("docs", layout, record)
