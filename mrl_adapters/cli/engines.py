@@ -83,7 +83,7 @@ def make_embedder(name: str) -> Embedder:
     if name in {WORDLLAMA, _WORDLLAMA_MODEL}:
         return WordLlamaEmbedder()
     spec = registry.find(name)
-    if spec is not None and spec.takes_dimensions is not None:  # known of OpenAI's own only
+    if spec is not None and spec.takes_dimensions is not None:  # served by OpenAI's API
         return OpenAIEmbedder(spec.name)
     msg = (
         f"Model {name!r}: who runs it? Pass --model openai:NAME (any server that speaks OpenAI's "
