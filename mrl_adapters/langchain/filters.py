@@ -26,19 +26,21 @@ MetadataFilter: TypeAlias = models.Filter | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _Place:
-    """The place of a collection's metadata, and the index types of its fields."""
+    """The places of a collection's metadata, and the index types of its fields."""
 
-    prefix: str | None
+    prefixes: tuple[str | None, ...]
     indexes: Mapping[str, str]
 
     def fields(self, keys: tuple[str, ...]) -> list[Field]:
-        return fields(keys, self.prefix, self.indexes)
+        return [field for prefix in self.prefixes for field in fields(keys, prefix, self.indexes)]
 
 
 def to_filter(
     given: MetadataFilter | None,
     indexes: Mapping[str, str] | None = None,
     metadata_key: str | None = PayloadKeys.metadata,
+    *,
+    has_nodes: bool = False,
 ) -> models.Filter | None:
     r"""Build Qdrant's filter.
 
@@ -66,6 +68,8 @@ def to_filter(
             None.
         indexes: Payload field to index type, of the collection that is searched.
         metadata_key: Where its payloads keep metadata; None where they stand beside the text.
+        has_nodes: Whether LlamaIndex's nodes are among its points, whose metadata stand in the
+            payload itself: a key means them, too.
 
     Returns:
         The filter, without conditions where a dict restricts nothing; None for None.
@@ -81,7 +85,8 @@ def to_filter(
             "{'source': 'a.md'} or a qdrant_client.models.Filter."
         )
         raise ConfigurationError(msg)
-    return as_filter(_entries(given, (), _Place(metadata_key, indexes or {}), 1))
+    prefixes = dict.fromkeys([metadata_key, *([None] if has_nodes else [])])
+    return as_filter(_entries(given, (), _Place(tuple(prefixes), indexes or {}), 1))
 
 
 def filter_for(
@@ -90,7 +95,8 @@ def filter_for(
     """Build Qdrant's filter for a collection that has been opened: see :func:`to_filter`."""
     layout = collection.layout
     indexes = layout.payload_indexes if layout else None
-    return to_filter(given, indexes, collection.keys.metadata)
+    found = collection.found
+    return to_filter(given, indexes, collection.keys.metadata, has_nodes=found.has_nodes)
 
 
 def _entries(given: Mapping[Any, Any], keys: tuple[str, ...], place: _Place, depth: int) -> Term:

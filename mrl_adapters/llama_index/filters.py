@@ -5,7 +5,7 @@ terms mean is decided by :mod:`mrl_adapters.qdrant.filters`, for both adapters.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from llama_index.core.vector_stores import (
     FilterCondition,
@@ -18,6 +18,7 @@ from qdrant_client import models
 from mrl_adapters.arguments import require_list
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.llama_index.reserved import DOCUMENT_KEY, places
+from mrl_adapters.qdrant import MatryoshkaCollection
 from mrl_adapters.qdrant.filters import (
     Field,
     Term,
@@ -33,8 +34,26 @@ from mrl_adapters.qdrant.ids import DocumentId, id_text, id_texts, stored_ids
 _Build: TypeAlias = Callable[[Field], Term]
 
 
+class _Collection(NamedTuple):
+    """What conditions depend on: index types of payload fields, and where documents keep theirs."""
+
+    indexes: Mapping[str, str]
+    documents_key: str | None
+
+
+def filter_for(
+    collection: MatryoshkaCollection, filters: MetadataFilters | None
+) -> models.Filter | None:
+    """Build Qdrant's filter for a collection that has been opened: see :func:`to_filter`."""
+    layout, found = collection.layout, collection.found
+    documents_key = found.keys.metadata if found.has_documents else None
+    return to_filter(filters, layout.payload_indexes if layout else None, documents_key)
+
+
 def to_filter(
-    filters: MetadataFilters | None, indexes: Mapping[str, str] | None = None
+    filters: MetadataFilters | None,
+    indexes: Mapping[str, str] | None = None,
+    documents_key: str | None = None,
 ) -> models.Filter | None:
     """Convert metadata filters, nested at will; groups without a filter in them are passed over.
 
@@ -55,6 +74,8 @@ def to_filter(
     Args:
         filters: The filters.
         indexes: Payload field to index type, of the collection that is searched.
+        documents_key: Where LangChain's documents among its points keep their metadata; a key
+            means them, too.
 
     Returns:
         The Qdrant filter, without conditions where all nodes pass; None without filters.
@@ -65,17 +86,17 @@ def to_filter(
     """
     if filters is None:
         return None
-    term = _group(filters, indexes or {}, 1)
+    term = _group(filters, _Collection(indexes or {}, documents_key), 1)
     return None if term is None else as_filter(term)
 
 
-def _group(filters: MetadataFilters, indexes: Mapping[str, str], depth: int) -> Term | None:
+def _group(filters: MetadataFilters, of: _Collection, depth: int) -> Term | None:
     check_nesting(depth)
     terms: list[Term] = []
     for member in filters.filters:
         if not isinstance(member, MetadataFilters):
-            terms.append(_condition(member, indexes))
-        elif (inner := _group(member, indexes, depth + 1)) is not None:
+            terms.append(_condition(member, of))
+        elif (inner := _group(member, of, depth + 1)) is not None:
             terms.append(inner)
     if not terms:
         return None
@@ -86,8 +107,8 @@ def _group(filters: MetadataFilters, indexes: Mapping[str, str], depth: int) -> 
     return all_of(terms)
 
 
-def _condition(given: MetadataFilter, indexes: Mapping[str, str]) -> Term:
-    meant = places(given.key, indexes)
+def _condition(given: MetadataFilter, of: _Collection) -> Term:
+    meant = places(given.key, of.indexes, of.documents_key)
     operator = given.operator
     if operator == FilterOperator.IS_EMPTY:
         return all_of(_empty(place.field) for place in meant)

@@ -47,13 +47,22 @@ class Place:
         return any_of([build(self.field), all_of([self.field.is_empty(), build(self.stores)])])
 
 
-def places(key: str, indexes: Mapping[str, str]) -> list[Place]:
+def places(key: str, indexes: Mapping[str, str], documents_key: str | None = None) -> list[Place]:
     """List where a payload may keep the metadata of a key: see :mod:`mrl_adapters.qdrant.filters`.
+
+    Args:
+        key: The key.
+        indexes: Payload field to index type.
+        documents_key: Where documents of LangChain's stores keep their metadata, if the collection
+            holds such.
 
     Raises:
         ConfigurationError: Qdrant cannot name the key.
     """
-    return [_place(field, _store_key(field)) for field in fields([key], indexes=indexes)]
+    meant = [_place(field, _store_key(field)) for field in fields([key], indexes=indexes)]
+    if documents_key is not None:
+        meant += [Place(field, None) for field in fields([key], documents_key, indexes)]
+    return meant
 
 
 def _place(field: Field, name: str | None) -> Place:

@@ -12,7 +12,7 @@ from mrl_adapters.arguments import refuse_unknown, require_list, whole
 from mrl_adapters.embeddings.texts import require_query
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher, listened
-from mrl_adapters.llama_index.filters import join, of_documents, of_nodes, to_filter
+from mrl_adapters.llama_index.filters import filter_for, join, of_documents, of_nodes
 from mrl_adapters.llama_index.options import QUERY_OPTIONS, search_plan
 from mrl_adapters.llama_index.points import to_node
 from mrl_adapters.llama_index.provenance import check_models
@@ -36,8 +36,9 @@ def answer(
     require_list(queries, "queries", "queries")
     yield from check_models(collection, [query.query_embedding for query in queries])
     layout = yield from collection.open()
-    indexes = layout.payload_indexes if layout else {}
-    built = [build_search(query, options, to_filter(query.filters, indexes)) for query in queries]
+    built = [
+        build_search(query, options, filter_for(collection, query.filters)) for query in queries
+    ]
     listings = [place for place, query in enumerate(queries) if _asks_nothing(query)]
     searches = [search for place, search in enumerate(built) if place not in listings]
     changes = search_plan(options)

@@ -11,7 +11,7 @@ from typing_extensions import Unpack, override
 
 from mrl_adapters.arguments import refuse_unknown, require_list, require_members
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
-from mrl_adapters.llama_index.filters import join, of_nodes, to_filter
+from mrl_adapters.llama_index.filters import filter_for, join, of_nodes
 from mrl_adapters.llama_index.options import AddOptions
 from mrl_adapters.llama_index.points import to_node, to_payload
 from mrl_adapters.llama_index.provenance import check_models
@@ -264,7 +264,7 @@ def read_nodes(
         return []
     # An unnamed vector cannot be asked for by name.
     vectors = ([layout.full_name] if layout.full_name else True) if with_embeddings else False
-    condition = to_filter(filters, layout.payload_indexes)
+    condition = filter_for(collection, filters)
     if ids is not None and condition is None:
         records = yield from collection.get(ids, with_vectors=vectors)
         records = records[:limit]
@@ -287,8 +287,8 @@ def delete_nodes(
             that they cannot see: see :mod:`mrl_adapters.llama_index.reserved`.
     """
     ids = None if node_ids is None else id_texts(node_ids, "node_ids")
-    layout = yield from collection.open()
-    condition = to_filter(filters, layout.payload_indexes if layout else None)
+    yield from collection.open()
+    condition = filter_for(collection, filters)
     if ids is None and condition is None:
         msg = "delete_nodes() got neither node_ids nor filters. To delete all, call clear()."
         raise ConfigurationError(msg)

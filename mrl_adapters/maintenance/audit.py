@@ -117,7 +117,8 @@ def audit(
         problems += _damages(client, source.name)
     has_stages = layout is not None and bool(layout.stages)
     shorts = ShortVectors(retrying, source.name, layout) if layout and has_stages else None
-    keys = stored_keys(source.info) or retrying.run(find_keys(source.name, AskedKeys()))
+    found = retrying.run(find_keys(source.name, AskedKeys(), stored_keys(source.info)))
+    keys = found.keys
     findings = _Findings(source, shorts, keys)
     points = retrying.count_points(source.name)
     total = points if sample is None else min(sample, points)

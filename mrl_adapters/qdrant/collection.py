@@ -32,7 +32,7 @@ from mrl_adapters.qdrant.opening import (
 )
 from mrl_adapters.qdrant.paging import answers
 from mrl_adapters.qdrant.payload import plain_payloads
-from mrl_adapters.qdrant.payload_keys import KEYS_KEY, AskedKeys, PayloadKeys, find_keys
+from mrl_adapters.qdrant.payload_keys import KEYS_KEY, AskedKeys, Found, PayloadKeys, find_keys
 from mrl_adapters.qdrant.plan import Plan, SearchPlan
 from mrl_adapters.qdrant.points import (
     PointBatch,
@@ -96,6 +96,8 @@ class MatryoshkaCollection:
         """Whose documents are seen."""
         self.contents: Contents = Contents(name)
         """Reads its payloads; by its own keys once it is open."""
+        self.found: Found = Found(PayloadKeys())
+        """How its points are written, as far as a few of them tell; once it is open."""
         _DEFAULT_PLAN.merge(plan)  # refuses unknown knobs now; what it changes may be saved
         self._plan = plan
         self._saved_plan: SearchPlan | None = None
@@ -195,9 +197,11 @@ class MatryoshkaCollection:
             self.contents.keys = (self._asked.keys or AskedKeys()).completed()
             return None
         keys, asked = existing.keys, self._asked.keys
-        if keys is None and asked is not None:
-            keys = yield from find_keys(self.name, asked)
-            self._keys_to_store = asked.kept and existing.described and keys != PayloadKeys()
+        if asked is not None:
+            self.found = yield from find_keys(self.name, asked, keys)
+            unusual = keys is None and self.found.keys != PayloadKeys()
+            self._keys_to_store = unusual and asked.kept and existing.described
+            keys = self.found.keys
         self.contents.keys = keys or PayloadKeys()
         if not ours and (wanted := self._asked.over(existing.layout)) is not None:
             wanted = self._placed(wanted)

@@ -32,6 +32,7 @@ STORES_OWN = frozenset(
 # Where programs keep a passage's text, the likeliest first.
 TEXT_KEYS = ("page_content", "text", "content", "document", "chunk", "passage", "body")
 METADATA_KEYS = ("metadata", "meta")
+_NODES_TEXT_KEY = "text"  # where LlamaIndex's store looks beside the node
 _SAMPLED_POINTS = 10
 
 
@@ -130,12 +131,31 @@ def with_keys(described: dict[str, Any], keys: PayloadKeys | None) -> dict[str, 
     return {**described, METADATA_KEY: {**described[METADATA_KEY], KEYS_KEY: keys.described()}}
 
 
-def find_keys(name: str, asked: AskedKeys) -> Flow[PayloadKeys]:
+@dataclass(frozen=True)
+class Found:
+    """What a few points of a collection tell of how the others are written.
+
+    Args:
+        keys: Where texts and metadata stand.
+        has_nodes: Whether some are LlamaIndex's nodes, whose metadata stand in the payload itself.
+        has_documents: Whether some are documents as LangChain's stores write them, or the
+            collection says where these keep their metadata.
+    """
+
+    keys: PayloadKeys
+    has_nodes: bool = False
+    has_documents: bool = False
+
+
+def find_keys(name: str, asked: AskedKeys, stored: PayloadKeys | None) -> Flow[Found]:
     """Find out from a few points what a collection does not say; the usual keys where in doubt."""
     records, _ = yield from ask(
         lambda c: c.scroll(name, limit=_SAMPLED_POINTS, with_payload=True, with_vectors=False)
     )
-    return found_out([record.payload or {} for record in records], asked)
+    payloads = [record.payload or {} for record in records]
+    nodes = [payload for payload in payloads if NODE_KEY in payload]
+    keys = stored or found_out(payloads, asked)
+    return Found(keys, bool(nodes), stored is not None or len(nodes) < len(payloads))
 
 
 def found_out(payloads: Iterable[Mapping[str, Any]], asked: AskedKeys) -> PayloadKeys:
@@ -144,8 +164,13 @@ def found_out(payloads: Iterable[Mapping[str, Any]], asked: AskedKeys) -> Payloa
     The text: under "page_content", or under the only one of the names that programs use
     (:data:`TEXT_KEYS`); or in payloads of one text and one object, under whatever name.
     The metadata: under "metadata" or "meta" where these are objects, or under the only other key
-    where that holds objects; else beside the text, where there is anything.
+    where that holds objects; else beside the text, where there is anything. Among LlamaIndex's
+    nodes alone both stand where its own store keeps and reads them.
     """
+    payloads = list(payloads)
+    if payloads and all(NODE_KEY in payload for payload in payloads):
+        content = asked.content or _NODES_TEXT_KEY
+        return PayloadKeys(content, asked.metadata)
     others = [
         {key: value for key, value in payload.items() if key and key not in STORES_OWN}
         for payload in payloads

@@ -112,7 +112,6 @@ def test_a_usual_name_is_the_texts_and_the_rest_stands_beside_it(
         [{"inhalt": "one", "angaben": {}, "mehr": {}}],
         [{"inhalt": 1, "angaben": {}}],
         [{"": "one", "angaben": {}}],
-        [{"_node_content": "{}", "text": "one"}],
         [{"page_content": "one", "metadata": {}, "text": "two"}],
         [{"page_content": "one", "metadata": None}],
         [{"page_content": "one"}],
@@ -121,6 +120,14 @@ def test_a_usual_name_is_the_texts_and_the_rest_stands_beside_it(
 )
 def test_where_points_leave_doubt_the_usual_keys_are_taken(payloads: list[dict[str, Any]]) -> None:
     assert found_out(payloads, AskedKeys()) == PayloadKeys()
+
+
+def test_among_llama_indexs_nodes_its_own_store_says_where() -> None:
+    node = {"_node_content": "{}", "src": "a"}
+    assert found_out([node, node], AskedKeys()) == PayloadKeys("text", None)
+    assert found_out([node], AskedKeys("words", "about")) == PayloadKeys("words", "about")
+    document = {"page_content": "one", "metadata": {"src": "a"}}
+    assert found_out([node, document], AskedKeys()) == PayloadKeys()
 
 
 @given(
