@@ -147,7 +147,7 @@ def test_payload_indexes_are_created_with_it(
     layout = replace(LAYOUT, payload_indexes={"metadata.year": "integer"}, tenant_field="team")
     docs = MatryoshkaCollection(name, layout=layout)
     driver.run(docs.add(["a"], documents(1), [{"team": "x", "metadata": {"year": 2020}}]))
-    found = driver.run(docs.search([Search(documents(1)[0], 1)]))
+    found = driver.run(docs.for_tenant("x").search([Search(documents(1)[0], 1)]))
     assert found[0][0].payload["team"] == "x"
     if driver.client is not client or not hasattr(client, "_client"):  # not in local mode
         assert {"metadata.year", "team"} <= set(client.get_collection(name).payload_schema)
