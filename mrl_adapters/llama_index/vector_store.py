@@ -81,6 +81,7 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
         stock = named(whose, rest, ORDER, options)
         fields = layout_fields(whose, stock, layout)
         whole("batch_size", stock.get("batch_size", 1))
+        keys = AskedKeys(stock.get("text_key"))
         shown = {n: v for n, v in stock.items() if n in type(self).model_fields and v is not None}
         super().__init__(**{"collection_name": collection_name, **shown})
         self._stock = stock
@@ -94,7 +95,7 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
             plan=plan,
             model=model,
             payload_indexes=own_indexes(layout, fields, self._stock),
-            keys=AskedKeys(self._stock.get("text_key")),
+            keys=keys,
             layout_fields=fields,
         ).for_all_tenants(said=self._stock.get("all_tenants", False))
         self._replaced = ReplacedDocuments(self._collection)

@@ -146,7 +146,7 @@ def restore(client: Client, file: AnyPath, *, collection_name: str | None = None
 
 
 def _refuse_existing(place: Path) -> None:
-    if place.exists():
+    if os.path.lexists(place):  # a link that leads nowhere, too
         msg = f"{place} exists already, and was left as it is. Choose another file, or delete it."
         raise EngineError(msg, path=place)
 

@@ -38,6 +38,11 @@ _RIGHT: dict[str, tuple[str, ...]] = {
     "rotate": ("docs", "--path", "{}/store"),
     "audit": ("docs", "--path", "{}/store"),
     "repair": ("docs", "--path", "{}/store"),
+    "list": ("--path", "{}/store"),
+    "info": ("docs", "--path", "{}/store"),
+    "delete": ("docs", "--path", "{}/store"),
+    "backup": ("docs", "{}/missing/docs.backup", "--path", "{}/store"),
+    "restore": ("{}/texts.jsonl", "--path", "{}/store"),
 }
 # Positional arguments, by the command and the place among the right ones.
 _ARGUMENTS = {
@@ -51,6 +56,11 @@ _ARGUMENTS = {
     ("rotate", "collection"): 0,
     ("audit", "collection"): 0,
     ("repair", "collection"): 0,
+    ("info", "collection"): 0,
+    ("delete", "collection"): 0,
+    ("backup", "collection"): 0,
+    ("backup", "file"): 1,
+    ("restore", "file"): 0,
 }
 _NAMES = ("", " ", "nobody", "../docs", "x" * 300, "do\tcs", "docs?", "\udc80")
 _FILES = ("", "{}/missing", "{}/file/below", "{}/pipe", "{}/loop", "{}/latin.txt", "x" * 5_000)
@@ -114,6 +124,11 @@ _WRONG: dict[str, tuple[str, ...]] = {
     "alias": ("", "live"),
     "name": ("", "nobody"),
     "sources": ("{}/missing", "{}/file"),
+    "query_filter": ("", "title=a", "[1]", '{"a": {"$near": 1}}', "[" * 5_000),
+    "threshold": ("", "nan", "inf", "high"),
+    "plan": ("", "[]", '{"oversampling": 0}', '{"nothing": 1}'),
+    "file": ("", "{}/file/below", "{}/loop", "x" * 5_000),
+    "from_local": _PLACES,
 }
 # Wrong in general, right for this command.
 _FINE = {

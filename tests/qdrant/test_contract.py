@@ -68,7 +68,6 @@ def test_creating_and_writing(
         replication_factor=layout.replication_factor or 1,
         write_consistency_factor=layout.write_consistency_factor or 1,
         payload_indexes={},
-        tenant_field=None,
     )
     assert len(stand_in.bodies("PUT", "/docs/index")) == len(layout.index_schemas())
     (written,) = stand_in.bodies("PUT", "/docs/points")
@@ -154,7 +153,7 @@ def test_one_search_and_the_same_in_a_batch_ask_for_the_same(
     stand_in: Any,
     documents: Callable[..., np.ndarray],
 ) -> None:
-    search = Search(documents(1, seed=1)[0], 3, 2, YEAR, 0.5, 0.25, with_vectors=["full"])
+    search = Search(documents(1, seed=1)[0], 3, 0, YEAR, 0.5, 0.25, with_vectors=["full"])
     over_rest(docs.search([search]))
     over_rest(docs.search([search, search]))
     [alone] = stand_in.bodies("POST", "/query")
