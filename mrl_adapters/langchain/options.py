@@ -252,7 +252,8 @@ def new_store_options(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split options of ``from_texts`` into those of a store, connected, and those of adding."""
     refuse_unknown(whose, options, (*_OPEN, *ADD_OPTIONS, "force_recreate"))
-    adding = {name: options[name] for name in ADD_OPTIONS if name in options}
+    # The stock store takes None for what is not said.
+    adding = {name: options[name] for name in ADD_OPTIONS if options.get(name) is not None}
     own = _store_options(options)
     if own.get("collection_name") is None:
         own["collection_name"] = uuid.uuid4().hex

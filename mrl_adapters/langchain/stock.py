@@ -14,6 +14,7 @@ from mrl_adapters.qdrant.connect import CONNECT_OPTIONS
 from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.stock import (
     creation_fields,
+    distance_field,
     fields_beside,
     plan_changes,
     refuse_given,
@@ -122,7 +123,7 @@ def layout_fields(
     }
     fields.pop("dimensions", None)  # the embedding says it, as in the stock store
     if (distance := options.get("distance")) is not None:
-        fields["distance"] = models.Distance(distance).value
+        fields["distance"] = distance_field(whose, distance)
     if (name := options.get("vector_name")) is not None:
         fields["full_name"] = name
     return fields_beside(whose, fields, layout)

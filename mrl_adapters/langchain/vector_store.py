@@ -171,6 +171,11 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore, SearchingStore):
         return layout.full_name if layout else self._fields.get("full_name", self.VECTOR_NAME)
 
     @property
+    def sparse_vector_name(self) -> str:
+        """Name of the stock store's sparse vector, which this one has no use for."""
+        return self.SPARSE_VECTOR_NAME
+
+    @property
     def distance(self) -> models.Distance:
         """How vectors are compared, as the collection has it once it has been opened."""
         layout = self._collection.layout

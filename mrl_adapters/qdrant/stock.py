@@ -102,12 +102,22 @@ def vector_fields(
         if given.get(field) is not None:
             fields["dimensions" if field == "size" else field] = given[field]
     if "distance" in fields:
-        fields["distance"] = models.Distance(fields["distance"]).value
+        fields["distance"] = distance_field(name, fields["distance"])
     return {
         **fields,
         **graph_fields(f"{name}.hnsw_config", given.get("hnsw_config")),
         **quantization_fields(f"{name}.quantization_config", given.get("quantization_config")),
     }
+
+
+def distance_field(name: str, given: object) -> str:
+    """Turn Qdrant's distance into a layout's."""
+    try:
+        return models.Distance(given).value
+    except ValueError:
+        known = ", ".join(repr(distance.value) for distance in models.Distance)
+        msg = f"{name} got distance={given!r}, expected one of {known}."
+        raise ConfigurationError(msg, found=given, expected=known) from None
 
 
 def graph_fields(

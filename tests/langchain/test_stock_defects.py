@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 from langchain_classic.indexes import SQLRecordManager, index
 from langchain_core.documents import Document
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_qdrant import QdrantVectorStore
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
@@ -173,3 +175,18 @@ def test_any_string_is_an_id(new_store: NewStore):
 def test_relevance_never_exceeds_one_for_the_very_same_text(store):
     (_, score), *_ = store.similarity_search_with_relevance_scores("Delete a file from the disk.")
     assert 0.99 < score <= 1
+
+
+def test_none_stands_for_what_is_not_said_and_a_distance_is_told_by_its_names():
+    texts, embedding = ["a", "b"], DeterministicFakeEmbedding(size=16)
+    store = MatryoshkaVectorStore.from_texts(
+        texts, embedding, ids=None, batch_size=None, location=":memory:", collection_name="docs"
+    )
+    assert store.client.count("docs").count == 2
+    assert store.sparse_vector_name == QdrantVectorStore.SPARSE_VECTOR_NAME
+    for wrong in ({"distance": "cosine"}, {"vector_params": {"distance": "near"}}):
+        with pytest.raises(ConfigurationError, match=r"expected one of 'Cosine', 'Euclid', 'Dot'"):
+            MatryoshkaVectorStore.from_texts(
+                texts, embedding, location=":memory:", collection_name="docs", **wrong
+            )
+    store.close()
