@@ -133,7 +133,7 @@ def _show(found: "CollectionOverview") -> None:
 
 
 def _served(found: "CollectionOverview") -> str:
-    """Say what answers: an engine may call a collection green and scan all of it."""
+    """Describe what answers: an engine may call a collection green and scan all of it."""
     if found.indexed is None:
         return "nothing to search yet"
     if not any(vector.graph for vector in found.vectors):

@@ -1,4 +1,4 @@
-"""Say what went wrong inside the engine in the package's own words."""
+"""Errors of the engine, in the package's own words."""
 
 import shlex
 from collections.abc import Callable

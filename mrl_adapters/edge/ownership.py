@@ -1,4 +1,4 @@
-"""Tell a store of ours from every other folder, before anything in it is touched.
+"""A store of ours, told from every other folder before anything in it is touched.
 
 A store carries a marker. Stores of earlier versions have none, and are known by what only we
 write: the settings of a collection, or nothing but our lock and an empty folder for collections.
@@ -170,7 +170,7 @@ def _is_nothing(entry: Path) -> bool:
 
 
 def _described(path: Path) -> str:
-    """Say what a folder is that is not a store of ours, and how to use it instead."""
+    """Describe a folder that is not a store of ours, and how to use it instead."""
     if not path.is_dir():
         what = "a symbolic link to nothing" if path.is_symlink() else "a file"
         return f"{path} is {what}, not a folder. Pass the path of a folder."

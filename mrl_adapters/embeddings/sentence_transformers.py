@@ -133,7 +133,7 @@ def _prompts(spec: registry.ModelSpec, model: Any) -> tuple[str, str]:
 
 
 def _told(prompt: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Give the prompt that is put before the texts here, and the options of ``encode``."""
+    """Return the prompt that is put before the texts here, and the options of ``encode``."""
     if options.get("prompt") is not None or options.get("prompt_name") is not None:
         return "", options  # the user's own, put by the model
     return prompt, {**options, "prompt": ""}  # lest the model puts its default as well

@@ -61,7 +61,7 @@ class Checkpoint:
         return self == replace(other, state=self.state, offset=self.offset)
 
     def is_finished_copy(self) -> bool:
-        """Tell whether a collection that bears this is a copy that may be used."""
+        """Return whether a collection that bears this is a copy that may be used."""
         return (self.mode, self.state) == ("copy", "done")
 
     def to_metadata(self) -> dict[str, Any]:

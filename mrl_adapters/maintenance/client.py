@@ -119,7 +119,7 @@ class RetryingClient(_Methods):
         ).points
 
     def present(self, name: str, ids: list[PointId]) -> set[str]:
-        """Tell which points are there, as texts."""
+        """Return which points are there, as texts."""
         records = self.retrieve(name, ids=ids, with_payload=False, with_vectors=False)
         return {str(record.id) for record in records}
 

@@ -125,7 +125,7 @@ class PointCopies:
         return differing
 
     def difference(self) -> str | None:
-        """Tell how the two collections differ, content and count; None if they are equal.
+        """Return how the two collections differ, content and count; None if they are equal.
 
         Every point of the old collection is in the copy as it is, and there are as many: so there
         are no others in the copy.

@@ -16,7 +16,7 @@ def aliases() -> Flow[list[models.AliasDescription]]:
 
 
 def collection_behind(name: str) -> Flow[str]:
-    """Give the name of the collection that an alias stands for.
+    """Return the name of the collection that an alias stands for.
 
     Returns:
         The collection's own name; ``name`` itself where it is no alias.

@@ -87,7 +87,7 @@ def _line(
 
 
 def usual_stages(dimensions: int) -> tuple[int, ...]:
-    """Give the stages that a message proposes."""
+    """Return the stages that a message proposes."""
     return (min(256, max(1, dimensions // 2)),)
 
 

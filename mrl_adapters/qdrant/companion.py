@@ -30,12 +30,12 @@ def companion_name(name: str) -> str:
 
 
 def row_ids(rotation_id: str, rows: Sequence[int]) -> list[str]:
-    """Give the ids of the points that hold rows of a rotation."""
+    """Return the ids of the points that hold rows of a rotation."""
     return [str(uuid.uuid5(_NAMESPACE, f"{rotation_id}/{row}")) for row in rows]
 
 
 def is_row(record: models.Record) -> bool:
-    """Tell whether a point is a row of a rotation: its id says the same as its payload."""
+    """Return whether a point is a row of a rotation: its id says the same as its payload."""
     payload = record.payload or {}
     return [str(record.id)] == row_ids(str(payload.get("rotation")), [payload.get("row", -1)])
 
@@ -78,7 +78,7 @@ def drop_companion(name: str) -> Flow[None]:
 
 
 def has_companion(name: str) -> Flow[bool]:
-    """Tell whether a collection has a companion that holds nothing but rotations."""
+    """Return whether a collection has a companion that holds nothing but rotations."""
     try:
         info = yield from find_companion(name)
     except CollectionMismatchError:
@@ -87,7 +87,7 @@ def has_companion(name: str) -> Flow[bool]:
 
 
 def _stranger(name: str, info: models.CollectionInfo) -> Flow[str | None]:
-    """Say what a collection is, if it is not the companion of ``name``."""
+    """Return what a collection is, if it is not the companion of ``name``."""
     vectors = dense_vectors(info)
     companion = companion_name(name)
     row = vectors.get(ROW) if len(vectors) == 1 else None
@@ -103,7 +103,7 @@ def _stranger(name: str, info: models.CollectionInfo) -> Flow[str | None]:
 
 
 def _serves(name: str, companion: str) -> Flow[bool]:
-    """Tell whether a companion holds what a collection's short vectors are made with.
+    """Return whether a companion holds what a collection's short vectors are made with.
 
     So it is with both restored from a backup under other names.
     """

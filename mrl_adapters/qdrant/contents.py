@@ -30,7 +30,7 @@ class UnreadableContentWarning(UserWarning):
 
 
 def node_content(payload: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Give the node that LlamaIndex has kept in a payload.
+    """Return the node that LlamaIndex has kept in a payload.
 
     Returns:
         The node's fields; None where there is none, or nothing that can be read as one.
@@ -100,7 +100,7 @@ def needed(keys: PayloadKeys) -> list[str] | bool:
 
 
 def unreadable(payload: Mapping[str, Any], keys: PayloadKeys) -> str | None:
-    """Say why a payload cannot be read as it was meant, or None where it can."""
+    """Return why a payload cannot be read as it was meant, or None where it can."""
     node = node_content(payload)
     if NODE_KEY in payload and node is None:
         return f"keeps no node under {NODE_KEY!r}"
@@ -138,7 +138,7 @@ def _text_and_metadata(payload: Mapping[str, Any], keys: PayloadKeys) -> tuple[s
 
 
 def _text_of(node: Mapping[str, Any]) -> str | None:
-    """Give the text that a node has kept, or None where it is kept elsewhere.
+    """Return the text that a node has kept, or None where it is kept elsewhere.
 
     A multimodal node keeps it in a resource, and has none where that is missing.
     """
@@ -152,7 +152,7 @@ def _text_of(node: Mapping[str, Any]) -> str | None:
 
 
 def _text_key(payload: Mapping[str, Any], keys: PayloadKeys) -> str:
-    """Tell where a text is: under the collection's key, a usual one, or as the only string."""
+    """Return where a text is: under the collection's key, a usual one, or as the only string."""
     named = [key for key in (keys.content, *TEXT_KEYS) if payload.get(key) is not None]
     texts = [key for key in named if isinstance(payload[key], str)]
     if named:

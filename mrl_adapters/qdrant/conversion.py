@@ -39,7 +39,7 @@ HALF = "half a surrogate pair, which no engine can hold. Decode that text anew."
 
 
 class Refusal(Exception):  # noqa: N818 - the caller turns it into an error that names the owner
-    """Say why a value cannot be stored; the way to it is added from the inside out."""
+    """A value that cannot be stored, and why; the way to it is added from the inside out."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -181,7 +181,7 @@ def _parts(value: Any) -> Mapping[Any, Any] | Iterable[Any]:  # noqa: PLR0911 - 
 
 
 def no_form(value: object) -> str:
-    """Say that a type cannot be stored."""
+    """Return why a type cannot be stored."""
     return (
         f"{type(value).__name__} has no JSON form. Leave it out, or convert it to a string, a "
         "number, a list or a dict."

@@ -148,7 +148,7 @@ def _graph(params: models.VectorParams, of_all: models.HnswConfig) -> models.Hns
 
 
 def tenant_field(info: models.CollectionInfo) -> str | None:
-    """Tell which payload field separates tenants: the one that is indexed so, or that is named.
+    """Return which payload field separates tenants: the one that is indexed so, or that is named.
 
     Local mode has no indexes, and an index may be lost.
     """
@@ -160,7 +160,7 @@ def tenant_field(info: models.CollectionInfo) -> str | None:
 
 
 def active_rotation(info: models.CollectionInfo) -> str | None:
-    """Tell which rotation a collection's short vectors are to be read with.
+    """Return which rotation a collection's short vectors are to be read with.
 
     Returns:
         The rotation's id; None where short vectors are plain slices, or where there are none.
@@ -197,7 +197,7 @@ def dense_vectors(info: models.CollectionInfo) -> dict[str, models.VectorParams]
 
 
 def stored_metadata(info: models.CollectionInfo) -> dict[str, Any]:
-    """Give what this package has stored about a collection in its metadata; {} if nothing."""
+    """Return what this package has stored about a collection in its metadata; {} if nothing."""
     stored: dict[str, Any] = (info.config.metadata or {}).get(METADATA_KEY) or {}
     return stored
 

@@ -88,7 +88,7 @@ def id_texts(identifiers: Iterable[object], name: str = "ids") -> list[str]:
 
 
 def point_id(text: str) -> PointId:
-    """Say under which id a document is stored.
+    """Return the id under which a document is stored.
 
     Returns:
         An integer, or a UUID in canonical form; the same for every spelling of one id.
@@ -120,7 +120,7 @@ def earlier_ids(text: str) -> list[PointId]:
 
 
 def spelled_otherwise(text: str) -> bool:
-    """Tell whether an earlier version would have stored this very spelling elsewhere."""
+    """Return whether an earlier version would have stored this very spelling elsewhere."""
     return not _CANONICAL_UUID.fullmatch(text) and (
         _is_integer(text) or _UUID.fullmatch(text) is not None
     )
@@ -142,7 +142,7 @@ def stored_ids(texts: Iterable[str]) -> list[PointId]:
 
 
 def original_id(stored: PointId, payload: Mapping[str, Any] | None) -> str:
-    """Give back the id that the caller chose."""
+    """Return the id that the caller chose."""
     return str((payload or {}).get(ID_KEY, stored))
 
 
@@ -151,7 +151,7 @@ def _is_integer(text: str) -> bool:
 
 
 def derived_id(text: str) -> str:
-    """Give the UUIDv5 of a string: what uuid.uuid5 gives, at half of its cost.
+    """Return the UUIDv5 of a string: what uuid.uuid5 returns, at half of its cost.
 
     Returns:
         The UUID in canonical form.

@@ -50,7 +50,7 @@ def _knowing_given(kind: type[T]) -> type[T]:
 @_knowing_given
 @dataclass(frozen=True)
 class CollectionLayout:
-    """Say what a collection holds.
+    """A collection's layout: what it holds.
 
     The full vector is kept as the model gave it: no graph, on disk, float16 by default. Each
     stage is a short vector named ``short_<d>``: a graph in RAM over int8 codes by default.

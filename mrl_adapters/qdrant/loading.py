@@ -71,7 +71,7 @@ class GeneratedIds:
         ]
 
     def end(self, *, failed: bool) -> None:
-        """Say that the call is over."""
+        """Note that the call is over."""
         if self._salt is None:
             return
         with _lock:
@@ -116,7 +116,7 @@ _Batch: TypeAlias = tuple[Sequence[str], FloatArray, Sequence[dict[str, Any]]]
 
 
 class Load:
-    """Hand the batches of one call to a collection; its methods return flows for a driver.
+    """The batches of one call on their way into a collection; its methods return flows.
 
     Batches are written as they come. Only where the collection is about to be created with
     ``rotation="auto"`` do they wait in memory, at most :data:`FIRST_LOAD` vectors, until there

@@ -38,7 +38,7 @@ _SAMPLED_POINTS = 10
 
 @dataclass(frozen=True)
 class PayloadKeys:
-    """Say where a payload keeps the text and the metadata.
+    """Where a payload keeps the text and the metadata.
 
     Args:
         content: Key of the text.
@@ -77,7 +77,7 @@ class PayloadKeys:
         return {**metadata, self.content: text}
 
     def described(self) -> dict[str, str | None]:
-        """Give what is stored with the collection."""
+        """Return what is stored with the collection."""
         return asdict(self)
 
 
@@ -159,7 +159,7 @@ def find_keys(name: str, asked: AskedKeys, stored: PayloadKeys | None) -> Flow[F
 
 
 def found_out(payloads: Iterable[Mapping[str, Any]], asked: AskedKeys) -> PayloadKeys:
-    """Tell from payloads under which keys texts and metadata stand.
+    """Find out from payloads under which keys texts and metadata stand.
 
     The text: under "page_content", or under the only one of the names that programs use
     (:data:`TEXT_KEYS`); or in payloads of one text and one object, under whatever name.

@@ -16,7 +16,7 @@ _GREATEST_FACTOR = 1_000_000
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """Say how to search: shortlist sizes, graph effort, and what is passed on to the server.
+    """How to search: shortlist sizes, graph effort, and what is passed on to the server.
 
     In a collection without stages the candidates are those that the full vectors' own graph gives,
     and ``hnsw_ef`` is that graph's beam; ``funnel_factor`` and ``rescore`` mean nothing there.

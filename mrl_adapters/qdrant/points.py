@@ -145,7 +145,7 @@ def checked_queries(vectors: ArrayLike, names: Sequence[str], dimensions: int) -
 
 
 def _squares(array: FloatArray) -> FloatArray:
-    """Give each row's squared length; infinite where float32 cannot hold it."""
+    """Return each row's squared length; infinite where float32 cannot hold it."""
     with np.errstate(over="ignore", invalid="ignore"):
         squares: FloatArray = np.einsum("ij,ij->i", array, array)
     return squares

@@ -146,7 +146,7 @@ def _page(
 def places_of(
     collection_name: str, texts: Sequence[str]
 ) -> Flow[tuple[list[PointId], list[PointId]]]:
-    """Say where documents are to be stored so that none is there twice.
+    """Return where documents are to be stored so that none is there twice.
 
     That takes a look into the collection only for ids that an earlier version stored elsewhere:
     integers, and UUIDs that are not in canonical form.

@@ -156,7 +156,7 @@ def _read(name: str, rotation_id: str) -> Flow[Rotation]:
 
 
 def holds_rotation(name: str, rotation_id: str) -> Flow[bool]:
-    """Tell whether a collection's companion holds a rotation, or began to."""
+    """Return whether a collection's companion holds a rotation, or began to."""
     if not (yield from has_companion(name)):
         return False
     companion = companion_name(name)

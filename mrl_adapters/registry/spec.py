@@ -108,7 +108,7 @@ class ModelSpec:
         return max(below) if below else min(self.nested)
 
     def check(self, dimensions: int, *, rotated: bool = False) -> None:
-        """Say what is wrong with shortening this model's vectors to ``dimensions``.
+        """Check that this model's vectors may be shortened to ``dimensions``.
 
         Args:
             dimensions: The size wanted, 1 <= dimensions <= the full size.

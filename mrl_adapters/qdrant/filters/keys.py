@@ -88,7 +88,7 @@ def _path(key: str) -> str | None:
 
 
 def is_nameable(name: str) -> bool:
-    """Tell whether a path can name a field."""
+    """Return whether a path can name a field."""
     return '"' not in name and "\\" not in name
 
 

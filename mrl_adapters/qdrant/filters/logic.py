@@ -82,7 +82,7 @@ def as_filter(term: Term) -> models.Filter:
 
 
 def _only(term: models.Condition, clause: str) -> list[models.Condition] | None:
-    """Give the conditions of a filter that has them under one clause alone; None of any other."""
+    """Return the conditions of a filter that has them under one clause alone; None of any other."""
     if not isinstance(term, models.Filter):
         return None
     said = [name for name, value in term.__dict__.items() if value]
@@ -153,12 +153,12 @@ def for_deletion(given: models.Filter | None) -> models.Filter | None:
 
 
 def restricts(given: models.Filter) -> bool:
-    """Tell whether a filter is not known to hold for every point."""
+    """Return whether a filter is not known to hold for every point."""
     return _holds(given) is not True
 
 
 def _holds(condition: Any) -> bool | None:
-    """Tell whether a condition holds for every point or for none; None if that depends."""
+    """Return whether a condition holds for every point or for none; None if that depends."""
     if isinstance(condition, models.Filter):
         should = _listed(condition.should)
         parts = [_holds(each) for each in _listed(condition.must)]

@@ -183,7 +183,7 @@ def _float_twin(path: str, value: float) -> Term:
 
 
 def _neighbours(value: float) -> tuple[float, float]:
-    """Give the least and the largest float that count as equal to one."""
+    """Return the least and the largest float that count as equal to one."""
     _, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
     mantissa = int("".join(map(str, digits)))
     if mantissa < _EXACT_MANTISSA and exponent in _EXACT_POWERS:
@@ -210,7 +210,7 @@ def _below(value: float) -> float:
 
 
 def _rounding_to(value: float) -> int:
-    """Give the least whole number that, as a float, is not below a float."""
+    """Return the least whole number that, as a float, is not below a float."""
     at = (math.floor(_below(value)) + math.ceil(value)) // 2
     while float(at) < value:
         at += 1
