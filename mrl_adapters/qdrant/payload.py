@@ -82,7 +82,7 @@ def plain_payload(payload: Mapping[str, Any], owner: str) -> dict[str, Any]:
 
 
 def _is_plain(payload: dict[str, Any]) -> bool:
-    """Return whether there is nothing to convert or to refuse, without recursion: the usual case."""
+    """Return whether there is nothing to convert or refuse, the usual case, without recursion."""
     room = MAX_BYTES
     level: list[Any] = [payload]
     for _ in range(MAX_DEPTH):
