@@ -138,7 +138,8 @@ def _overview(name: str, info: models.CollectionInfo) -> CollectionOverview:
         vectors=tuple(_vector(key, params, info) for key, params in dense.items()),
         sparse=tuple(info.config.params.sparse_vectors or ()),
         payload_indexes={
-            field: index.data_type.value for field, index in (info.payload_schema or {}).items()
+            field: index.data_type.value
+            for field, index in sorted((info.payload_schema or {}).items())  # engines have no order
         },
         status=info.status.value,
         indexed=min(1.0, (info.indexed_vectors_count or 0) / total) if total else None,

@@ -15,7 +15,7 @@ def test_it_is_searched_and_audited_and_nothing_else(
 ) -> None:
     store = tmp_path / "store"
     reading = [
-        ("search", "honey", "--path", store),
+        ("search", "docs", "honey", "--path", store),
         ("audit", "docs", "--path", store),
         ("list", "--path", store),
         ("info", "docs", "--path", store),
