@@ -287,13 +287,14 @@ class MatryoshkaCollection:
                 return missing
             try:
                 for given in filters:
-                    yield from self._index_texts(layout, given)
+                    if given is not None:
+                        yield from self._index_texts(layout, given)
                 return (yield from act(layout))
             except Exception as error:
                 if not (is_refusal(error) and (yield from self._is_outdated(layout))):
                     raise
 
-    def _index_texts(self, layout: CollectionLayout, given: models.Filter | None) -> Flow[None]:
+    def _index_texts(self, layout: CollectionLayout, given: models.Filter) -> Flow[None]:
         made = yield from ensure_text_indexes(self.name, layout, given, ours=self._described)
         if made:
             indexes = {**layout.payload_indexes, **dict.fromkeys(made, "text")}

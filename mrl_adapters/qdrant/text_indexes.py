@@ -30,7 +30,7 @@ def text_fields(given: models.Filter | None) -> list[str]:
 
 
 def ensure_text_indexes(
-    name: str, layout: CollectionLayout, given: models.Filter | None, *, ours: bool
+    name: str, layout: CollectionLayout, given: models.Filter, *, ours: bool
 ) -> Flow[list[str]]:
     """See to the text indexes that a filter needs on a server.
 
@@ -47,7 +47,7 @@ def ensure_text_indexes(
         CollectionMismatchError: A field has none, and the collection is somebody else's, or the
             field has an index of another type.
     """
-    if given is None or not current_engine().is_server:
+    if not current_engine().is_server:
         return []
     made = []
     for field in text_fields(given):
