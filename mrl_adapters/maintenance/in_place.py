@@ -11,7 +11,6 @@ Only then the collection says of itself that it has these stages. Where there ar
 full vectors get a graph and codes before, and the short ones are dropped after it has said so.
 """
 
-import re
 import time
 from dataclasses import replace
 
@@ -27,6 +26,7 @@ from mrl_adapters.maintenance.source import Source
 from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.companion import drop_companion, has_companion
 from mrl_adapters.qdrant.description import short_vectors, stored_metadata
+from mrl_adapters.qdrant.engine import is_older
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout, short_name
 from mrl_adapters.qdrant.payload_keys import stored_keys, with_keys
 from mrl_adapters.qdrant.rotation import store_rotation
@@ -51,9 +51,7 @@ def lacking_to_add_vectors(client: RetryingClient) -> str | None:
         return "qdrant-client 1.18 (run: pip install --upgrade qdrant-client)"
     if client.engine.is_server:
         version = client.info().version
-        # "v1.19.0", "dev", "": a build that does not say is asked, and may refuse.
-        numbers = re.match(r"v?(\d+)\.(\d+)", version or "")
-        if numbers and (int(numbers[1]), int(numbers[2])) < _OLDEST_SERVER:
+        if is_older(version, _OLDEST_SERVER):
             return f"a Qdrant server of 1.18 or later, found {version}"
     return None
 

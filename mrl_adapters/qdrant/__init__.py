@@ -8,6 +8,7 @@ from mrl_adapters.qdrant.connect import connect
 from mrl_adapters.qdrant.contents import UnreadableContentWarning
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.mismatches import OneStageWarning, UnmetLayoutWarning
 from mrl_adapters.qdrant.opening import MissingShortVectorsWarning, UnrotatedWarning
 from mrl_adapters.qdrant.plan import SearchPlan
@@ -34,6 +35,7 @@ __all__ = [
     "OneStageWarning",
     "Search",
     "SearchPlan",
+    "TextIndex",
     "UnmetLayoutWarning",
     "UnreadableContentWarning",
     "UnrotatedWarning",

@@ -49,7 +49,7 @@ from mrl_adapters.qdrant.tenants import (
     tenant_path,
     with_tenant_path,
 )
-from mrl_adapters.qdrant.text_indexes import ensure_text_indexes
+from mrl_adapters.qdrant.text_indexes import check_ranking, ensure_text_indexes, with_text_field
 from mrl_adapters.qdrant.writing import ShardKey, store_points, warn_of_zeros
 from mrl_adapters.vectors import FloatArray
 
@@ -203,8 +203,13 @@ class MatryoshkaCollection:
             self._keys_to_store = unusual and asked.kept and existing.described
             keys = self.found.keys
         self.contents.keys = keys or PayloadKeys()
-        if not ours and (wanted := self._asked.over(existing.layout)) is not None:
+        wanted = self._asked.over(existing.layout)
+        if wanted is None and existing.described and existing.layout.text_index is not None:
+            yield from complete_indexes(self.name, existing.layout, existing.layout)  # lost ones
+        if not ours and wanted is not None:
             wanted = self._placed(wanted)
+            if wanted.text_index is not None and existing.layout.text_index is None:
+                yield from check_ranking(self.name)
             # An adapter's own indexes alone are no reason to change a collection.
             if wanted.index_schemas() and (
                 yield from complete_indexes(self.name, self._indexed(wanted), existing.layout)
@@ -228,10 +233,10 @@ class MatryoshkaCollection:
         return read_existing(self.name, self._asked)
 
     def _placed(self, layout: CollectionLayout) -> CollectionLayout:
-        """Name the tenants' field where this collection's payloads have it."""
+        """Name the tenants' field and the texts' where this collection's payloads have them."""
         asked = self._asked.keys
         under = self.keys.metadata if asked is not None and asked.kept else None
-        return with_tenant_path(layout, under)
+        return with_text_field(with_tenant_path(layout, under), self.keys.content)
 
     def _indexed(self, layout: CollectionLayout) -> CollectionLayout:
         return replace(layout, payload_indexes={**self._indexes, **layout.payload_indexes})
@@ -258,6 +263,8 @@ class MatryoshkaCollection:
         layout = self._placed(new_layout(self.name, self._asked, dimensions))
         if self.scope.tenant is not None:
             tenant_path(self.name, layout)  # refuses to make what has no tenants
+        if layout.text_index is not None:
+            yield from check_ranking(self.name)
         layout = self._indexed(fit_auto(self.name, layout, first_load))
         kept = self._asked.keys is not None and self._asked.keys.kept
         keys = self.keys if kept else None
@@ -413,9 +420,10 @@ class MatryoshkaCollection:
         yield from bound(self.plan.merge(plan).timeout_s)  # for opening, too
 
         def answer(layout: CollectionLayout) -> Flow[list[list[models.ScoredPoint]]]:
-            for each in searches:
-                check_query(each.vector, layout.dimensions)
             how = self.plan.merge(plan)
+            for each in searches:
+                if each.vector is not None or how.searches != "lexical":
+                    check_query(each.full, layout.dimensions)
             yield from bound(how.timeout_s)  # of a plan saved with the collection
             scoped, how = self._scoped(searches, layout, how)
             return (yield from answers(self.name, scoped, layout, how))

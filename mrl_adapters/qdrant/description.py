@@ -8,6 +8,7 @@ from qdrant_client import models
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.layout import METADATA_KEY, SCHEMA_VERSION, SHORT_NAME, CollectionLayout
+from mrl_adapters.qdrant.lexical import TextIndex, ranking_index
 from mrl_adapters.vectors import Rotation
 
 Families: TypeAlias = dict[str | None, dict[int, models.VectorParams]]
@@ -100,11 +101,22 @@ def read_layout(
         payload_indexes={
             key: index.data_type.value for key, index in (info.payload_schema or {}).items()
         },
+        text_index=_text_index(info, stored),
         tenant_field=tenant_field(info) if tenants else None,
         shard_number=info.config.params.shard_number,
         replication_factor=info.config.params.replication_factor,
         write_consistency_factor=info.config.params.write_consistency_factor,
     )
+
+
+def _text_index(info: models.CollectionInfo, stored: Mapping[str, Any]) -> TextIndex | None:
+    """Read the text index that ranks: the one that is there, or that was lost and is made again."""
+    schema = info.payload_schema or {}
+    found = ranking_index(schema)
+    named = stored.get("text_index")
+    if found is None and named and named["field"] not in schema:
+        return TextIndex.from_stored(named)
+    return found
 
 
 def _full_name(name: str, info: models.CollectionInfo, asked: str | None) -> str:

@@ -1,5 +1,6 @@
 """The engines behind a client, and all that differs between them."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,7 @@ class Engine:
         has_indexes: Whether it has graphs and payload indexes, and so settings to build and search
             them by.
         loads_what_it_reads: Whether describing a collection loads all of it.
+        ranks_texts: Whether a text index can rank by BM25; a server's version must be asked.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Engine:
     is_server: bool = False
     has_indexes: bool = False
     loads_what_it_reads: bool = False
+    ranks_texts: bool = False
 
     def encode(self, vectors: FloatArray) -> Any:
         """Convert a vector, or rows of vectors, to what the engine takes.
@@ -56,15 +59,26 @@ EDGE = Engine(
     "edge",
     has_indexes=True,
     loads_what_it_reads=True,
-    layout_options=(*_OF_VECTORS, "tenant_field"),
+    ranks_texts=True,
+    layout_options=(*_OF_VECTORS, "text_index", "tenant_field"),
 )
 LOCAL = Engine("local", layout_options=_OF_VECTORS)
 SERVER = Engine(
     "server",
     is_server=True,
     has_indexes=True,
-    layout_options=(*_OF_VECTORS, "tenant_field", *CLUSTER_OPTIONS),
+    ranks_texts=True,
+    layout_options=(*_OF_VECTORS, "text_index", "tenant_field", *CLUSTER_OPTIONS),
 )
+
+
+def is_older(version: str | None, oldest: tuple[int, int]) -> bool:
+    """Return whether a server's version is known to be older than another.
+
+    A build that does not say ("dev", "") is asked, and may refuse.
+    """
+    numbers = re.match(r"v?(\d+)\.(\d+)", version or "")
+    return numbers is not None and (int(numbers[1]), int(numbers[2])) < oldest
 
 
 def engine_of(client: object) -> Engine:

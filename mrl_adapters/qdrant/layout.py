@@ -9,10 +9,14 @@ from typing import Any, Literal, TypeAlias, TypeVar, get_args
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError
+from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.vectors import Reduction, Rotation
 
 T = TypeVar("T")
 Distance: TypeAlias = Literal["Cosine", "Dot", "Euclid", "Manhattan"]
+IndexSchema: TypeAlias = (
+    models.PayloadSchemaType | models.KeywordIndexParams | models.TextIndexParams
+)
 METADATA_KEY = "mrl_adapters"
 PLAN_KEY = "plan"
 SCHEMA_VERSION = 1
@@ -81,6 +85,8 @@ class CollectionLayout:
         payload_indexes: Payload field to index type (keyword, integer, float, bool, datetime,
             uuid, geo, text), created with the collection, and in an existing one where they are
             missing.
+        text_index: A text index that ranks by BM25, for hybrid search (see
+            :class:`mrl_adapters.qdrant.TextIndex`); None has none.
         tenant_field: Metadata key that tells whose a document is; graphs are then built per
             tenant, and stores are asked for one tenant's documents by ``store.for_tenant(...)``.
         shard_number: Shards on a cluster (the server's default if None).
@@ -111,6 +117,7 @@ class CollectionLayout:
     hnsw_m: int = 16
     hnsw_ef_construct: int = 100
     payload_indexes: Mapping[str, str] = field(default_factory=dict)
+    text_index: TextIndex | None = None
     tenant_field: str | None = None
     shard_number: int | None = None
     replication_factor: int | None = None
@@ -276,13 +283,15 @@ class CollectionLayout:
             scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
         )
 
-    def index_schemas(self) -> dict[str, models.PayloadSchemaType | models.KeywordIndexParams]:
+    def index_schemas(self) -> dict[str, IndexSchema]:
         """Build the payload indexes to create with the collection, the tenant's first."""
-        schemas: dict[str, models.PayloadSchemaType | models.KeywordIndexParams] = {}
+        schemas: dict[str, IndexSchema] = {}
         if self.tenant_field is not None:
             schemas[self.tenant_field] = models.KeywordIndexParams(
                 type=models.KeywordIndexType.KEYWORD, is_tenant=True
             )
+        if self.text_index is not None and self.text_index.field is not None:
+            schemas.setdefault(self.text_index.field, self.text_index.params())
         for name, kind in self.payload_indexes.items():
             schemas.setdefault(name, models.PayloadSchemaType(kind))
         return schemas
@@ -293,7 +302,7 @@ class CollectionLayout:
 
     def metadata(self) -> dict[str, Any]:
         """Describe the nesting, to be stored with the collection."""
-        described = {
+        described: dict[str, Any] = {
             "version": SCHEMA_VERSION,
             "model": self.model,
             "dimensions": self.dimensions,
@@ -305,6 +314,8 @@ class CollectionLayout:
             described["rotation"] = self.rotation.id
         if self.tenant_field is not None:
             described["tenant_field"] = self.tenant_field
+        if self.text_index is not None:
+            described["text_index"] = self.text_index.described()
         return {METADATA_KEY: described}
 
 

@@ -3,17 +3,16 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-from qdrant_client import models
 
 from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.description import stored_metadata
 from mrl_adapters.qdrant.flow import Flow, ask, change, current_engine
-from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
+from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout, IndexSchema
 from mrl_adapters.qdrant.mismatches import (
     UnmetLayoutWarning,
     check_full_name,
@@ -26,8 +25,6 @@ from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.reading import count_lacking
 from mrl_adapters.qdrant.rotation import rotated_layout, store_rotation
 from mrl_adapters.vectors import FloatArray, Rotation
-
-_Schema: TypeAlias = models.PayloadSchemaType | models.KeywordIndexParams
 
 FIRST_LOAD = 5_000
 """Vectors of a first load that are kept back at most, for a rotation to be fitted on."""
@@ -211,7 +208,7 @@ def complete_indexes(
     return made
 
 
-def _create_index(name: str, field: str, schema: _Schema, *, wait: bool) -> Flow[None]:
+def _create_index(name: str, field: str, schema: IndexSchema, *, wait: bool) -> Flow[None]:
     yield from change(lambda c: c.create_payload_index(name, field, field_schema=schema, wait=wait))
 
 

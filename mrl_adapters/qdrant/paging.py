@@ -25,10 +25,11 @@ from mrl_adapters.arguments import MOST
 from mrl_adapters.qdrant.answers import answers_of
 from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.flow import Flow, ask, current_engine
+from mrl_adapters.qdrant.hybrid import request_of
 from mrl_adapters.qdrant.ids import PointId
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.plan import SearchPlan
-from mrl_adapters.qdrant.query import Search, chosen_stages, search_request
+from mrl_adapters.qdrant.query import Search, chosen_stages
 
 _MOST_CANDIDATES = 10_000
 """Beyond this many a shortlist is no shorter way than the exact search."""
@@ -68,7 +69,7 @@ def _ask(
     name: str, searches: Sequence[Search], layout: CollectionLayout, plan: SearchPlan
 ) -> Flow[list[list[models.ScoredPoint]]]:
     engine = current_engine()
-    requests = [search_request(each, layout, plan, engine, name) for each in searches]
+    requests = [request_of(each, layout, plan, engine, name) for each in searches]
     return (yield from answers_of(name, requests, plan))
 
 

@@ -3,15 +3,18 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from qdrant_client import models
 
 from mrl_adapters.arguments import MOST, flag, number, refuse_unknown, whole
 from mrl_adapters.errors import ConfigurationError
 
+Hybrid: TypeAlias = Literal["rrf", "dbsf", "rescore", "lexical"]
+
 _MIN_EF = 128
 _GREATEST_FACTOR = 1_000_000
+_LEGS = 2
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,13 @@ class SearchPlan:
             everything once a stage.
         funnel_factor: In a funnel of several stages, how many times as many candidates each
             stage takes as the next one.
+        hybrid: How the question's words join the search (see :mod:`mrl_adapters.qdrant.hybrid`):
+            "rrf" fuses the ranks of the two-stage search and of BM25, "dbsf" their scores,
+            "rescore" ranks the shortlists of both by the full vectors, "lexical" takes BM25
+            alone. None searches by vectors alone.
+        weights: How much vectors and words count in "rrf", such as (0.7, 0.3); where one counts
+            nothing, the other searches alone. They mean nothing in other plans.
+        rrf_k: How slowly a rank loses worth in "rrf": the first of a list counts 1 / rrf_k.
         rescore: Re-rank the quantized short hits with the unquantized short vectors before they
             are handed on. Hardly worth its reads: it reorders a shortlist that the full vectors
             rank anyway.
@@ -52,6 +62,9 @@ class SearchPlan:
     stages: tuple[int, ...] | None = None
     funnel_factor: float = 4.0
     rescore: bool = False
+    hybrid: Hybrid | None = None
+    weights: tuple[float, float] = (1.0, 1.0)
+    rrf_k: int = 2
     consistency: int | models.ReadConsistencyType | None = None
     timeout_s: int | None = None
     shard_key: str | int | list[str | int] | None = None
@@ -62,6 +75,13 @@ class SearchPlan:
             value = getattr(self, name)
             if value is not None or name not in _OPTIONAL:
                 object.__setattr__(self, name, read(f"SearchPlan's {name}", value))
+
+    @property
+    def searches(self) -> Hybrid | None:
+        """How the search is done: as ``hybrid`` says, or by one side where only that counts."""
+        if self.hybrid == "rrf" and 0.0 in self.weights:
+            return "lexical" if self.weights[0] == 0 else None
+        return self.hybrid
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, Any]) -> "SearchPlan":
@@ -142,6 +162,25 @@ def _factor(name: str, value: object) -> float:
     return number(name, value, f"a number from 1 to {_GREATEST_FACTOR:,}", 1, _GREATEST_FACTOR)
 
 
+def _weights(name: str, value: object) -> tuple[float, ...]:
+    expected = "two numbers from 0 to 1,000,000, for vectors and words, such as (0.7, 0.3)"
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        msg = f"{name} is {value!r}, expected {expected}."
+        raise ConfigurationError(msg, found=value, expected=expected)
+    read = tuple(number(name, each, expected, 0, _GREATEST_FACTOR) for each in value)
+    if len(read) != _LEGS or not any(read):
+        msg = f"{name} is {read!r}, expected {expected}, and not both 0."
+        raise ConfigurationError(msg, found=read, expected=expected)
+    return read
+
+
+def _hybrid(name: str, value: object) -> object:
+    if value not in get_args(Hybrid):
+        msg = f"{name} is {value!r}, expected one of {get_args(Hybrid)}, or None."
+        raise ConfigurationError(msg, found=value, expected=get_args(Hybrid))
+    return value
+
+
 # How each knob's value is read; the client checks the rest.
 _KNOBS: Mapping[str, Callable[[str, object], object]] = {
     "oversampling": _factor,
@@ -151,9 +190,12 @@ _KNOBS: Mapping[str, Callable[[str, object], object]] = {
     "stages": _stages,
     "funnel_factor": _factor,
     "rescore": flag,
+    "hybrid": _hybrid,
+    "weights": _weights,
+    "rrf_k": whole,
     "timeout_s": whole,
 }
-_OPTIONAL = {"hnsw_ef", "stages", "timeout_s"}
+_OPTIONAL = {"hnsw_ef", "stages", "hybrid", "timeout_s"}
 
 # What takes a plan: another one in its place, or the knobs to change.
 Plan: TypeAlias = SearchPlan | Mapping[str, Any]

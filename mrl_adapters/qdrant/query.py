@@ -1,6 +1,5 @@
 """Build Qdrant's own search requests from a layout, a plan and a vector."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -8,8 +7,8 @@ from typing import Any
 from qdrant_client import models
 
 from mrl_adapters.arguments import number, whole
-from mrl_adapters.edge import construct
-from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.edge import construct, is_text
+from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.engine import SERVER, Engine
 from mrl_adapters.qdrant.filters import admitted
@@ -29,21 +28,23 @@ class Search:
     """One search, whatever the engine.
 
     Args:
-        vector: The full query vector, shape (d,).
+        vector: The full query vector, shape (d,); None where words alone are searched for.
         k: Results wanted.
         offset: Results skipped before them.
         query_filter: Qdrant filter that every result passes.
-        score_threshold: Scores that results must exceed (for distances: stay below).
+        score_threshold: Scores that results must exceed (for distances: stay below); which
+            scores these are in a hybrid search: see :mod:`mrl_adapters.qdrant.hybrid`.
         mmr_lambda: 1 ranks by similarity alone, 0 by diversity alone; None does not diversify.
         fetch_k: Candidates that diversity chooses from.
         with_payload: Whether, or which, payload is returned.
         with_vectors: Whether, or which, vectors are returned.
+        text: The question itself, for plans that search by words too.
 
     Raises:
         ConfigurationError: A number is outside its range.
     """
 
-    vector: FloatArray
+    vector: FloatArray | None
     k: int
     offset: int = 0
     query_filter: models.Filter | None = None
@@ -52,6 +53,7 @@ class Search:
     fetch_k: int = 20
     with_payload: models.WithPayloadInterface = True
     with_vectors: models.WithVector = False
+    text: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what the engines would each answer in their own way."""
@@ -64,6 +66,20 @@ class Search:
             put(self, "score_threshold", threshold)
         if self.mmr_lambda is not None:
             put(self, "mmr_lambda", diversity("mmr_lambda", self.mmr_lambda))
+        if self.text is not None and not is_text(self.text):
+            msg = f"text is {self.text!r}, expected the question as text, without half characters."
+            raise ConfigurationError(msg, found=self.text, expected=str)
+
+    @property
+    def full(self) -> FloatArray:
+        """The full query vector, which every plan but a lexical one needs."""
+        if self.vector is None:
+            msg = (
+                "The search has no vector, and its plan compares vectors. Pass the question's "
+                "vector, or plan=SearchPlan(hybrid='lexical')."
+            )
+            raise ConfigurationError(msg, found=None, expected="vector")
+        return self.vector
 
     @property
     def reach(self) -> int:
@@ -94,29 +110,22 @@ def search_request(
     Returns:
         The request, not validated again: its parts come from validated objects.
     """
-    encode = engine.encode
-    full = normalize(search.vector) if layout.distance == "Cosine" else search.vector
-    mmr = search.mmr_lambda
-    query: Any = encode(full)
-    if mmr is not None:
+    query = full_query(search, layout, engine)
+    if (mmr := search.mmr_lambda) is not None:
         query = models.NearestQuery.model_construct(
-            nearest=query,
+            nearest=query.nearest if isinstance(query, models.NearestQuery) else query,
             mmr=models.Mmr(diversity=1.0 - mmr, candidates_limit=search.reach),
         )
-    elif not engine.has_indexes:
-        # The local mode copies a bare vector number by number, twice.
-        query = models.NearestQuery.model_construct(nearest=query, mmr=None)
     stages = chosen_stages(layout, plan, engine, name)
-    # The local mode scans everything and warns of settings that it has no use for.
-    tuned = engine.has_indexes
     return construct(
         models.QueryRequest,
         {
-            "prefetch": _prefetch(search, layout, plan, stages, encode, tuned=tuned),
+            "prefetch": _prefetch(search, layout, plan, stages, engine),
             "query": query,
             "using": layout.full_name or None,
             "filter": admitted(search.query_filter),
-            "params": _root_params(search, layout, plan) if tuned else None,
+            # The local mode scans everything and warns of settings that it has no use for.
+            "params": _root_params(search, layout, plan) if engine.has_indexes else None,
             "score_threshold": search.score_threshold,
             "limit": search.k,
             "offset": None,
@@ -126,6 +135,16 @@ def search_request(
             "lookup_from": None,
         },
     )
+
+
+def full_query(search: Search, layout: CollectionLayout, engine: Engine) -> Any:
+    """Build the query by the full vector, as the engine takes it."""
+    full = normalize(search.full) if layout.distance == "Cosine" else search.full
+    query = engine.encode(full)
+    if engine.has_indexes:
+        return query
+    # The local mode copies a bare vector number by number, twice.
+    return models.NearestQuery.model_construct(nearest=query, mmr=None)
 
 
 def chosen_stages(
@@ -167,15 +186,15 @@ def _prefetch(
     layout: CollectionLayout,
     plan: SearchPlan,
     stages: tuple[int, ...],
-    encode: Callable[[FloatArray], Any],
-    *,
-    tuned: bool,
+    engine: Engine,
 ) -> models.Prefetch | None:
     inner: models.Prefetch | None = None
     if not stages:
-        whole = not layout.stages and not plan.exact and tuned and _is_undersampled(search, layout)
-        return _full_shortlist(search, layout, plan, encode) if whole else None
-    vectors = derive(search.vector, layout, stages)
+        if not _is_undersampled(search, layout):
+            return None
+        return full_shortlist(search, layout, plan, engine)
+    encode, tuned = engine.encode, engine.has_indexes
+    vectors = derive(search.full, layout, stages)
     rescore = plan.rescore if layout.quantization else None
     shortlists = plan.shortlists(len(stages), search.reach)
     for stage, shortlist in zip(stages, shortlists, strict=True):
@@ -196,16 +215,20 @@ def _prefetch(
     return inner
 
 
-def _full_shortlist(
-    search: Search,
-    layout: CollectionLayout,
-    plan: SearchPlan,
-    encode: Callable[[FloatArray], Any],
-) -> models.Prefetch:
-    """Build the shortlist of a collection without stages, where the root must be exact."""
+def full_shortlist(
+    search: Search, layout: CollectionLayout, plan: SearchPlan, engine: Engine
+) -> models.Prefetch | None:
+    """Build the shortlist of a collection without stages, ranked by its full vectors.
+
+    Returns:
+        The shortlist by the full vectors' graph; None where there are stages, or where every full
+        vector is compared anyway.
+    """
+    if layout.stages or plan.exact or not engine.has_indexes:
+        return None
     candidates = plan.candidates(search.reach)
     return models.Prefetch.model_construct(
-        query=encode(search.vector),
+        query=engine.encode(search.full),
         using=layout.full_name or None,
         params=_one_stage_params(plan.beam(candidates), 1.0),
         limit=candidates,
@@ -224,12 +247,18 @@ def _stage_params(hnsw_ef: int, rescore: bool | None) -> models.SearchParams:  #
 
 
 def _root_params(search: Search, layout: CollectionLayout, plan: SearchPlan) -> models.SearchParams:
-    undersampled = _is_undersampled(search, layout)
-    if layout.stages or plan.exact or undersampled:
-        # A graph on the full vector would be walked instead of scoring each candidate.
-        return _full_params(plan.exact or layout.full_has_graph or undersampled)
+    if layout.stages or plan.exact or _is_undersampled(search, layout):
+        return rescoring_params(search, layout, plan)
     candidates = plan.candidates(search.reach)
     return _one_stage_params(plan.beam(candidates), candidates / search.reach)
+
+
+def rescoring_params(
+    search: Search, layout: CollectionLayout, plan: SearchPlan
+) -> models.SearchParams:
+    """Build the settings by which full vectors score what prefetches hand to them."""
+    # A graph on the full vector would be walked instead of scoring each candidate.
+    return _full_params(plan.exact or layout.full_has_graph or _is_undersampled(search, layout))
 
 
 @lru_cache(maxsize=_DIFFERENT_PARAMS)

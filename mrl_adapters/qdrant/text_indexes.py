@@ -1,27 +1,34 @@
-"""Text indexes, without which servers take words for a part of a text, in this case of letters.
+"""Text indexes: for filters that look for words, and for ranking by BM25.
 
-The embedded engine and local mode compare whole words in any case, and so does a server by a text
-index. Without one a server looks for the words as they are written, anywhere in the text: another
-answer to the same filter. So the adapters' own text operators have an index there: in a collection
-of this package one is made, in others it is asked for. Filters that callers build of Qdrant's
-models mean what Qdrant says.
+Without one, servers take words for a part of a text, in this case of letters. The embedded engine
+and local mode compare whole words in any case, and so does a server by a text index. Without one a
+server looks for the words as they are written, anywhere in the text: another answer to the same
+filter. So the adapters' own text operators have an index there: in a collection of this package one
+is made, in others it is asked for. Filters that callers build of Qdrant's models mean what Qdrant
+says.
 """
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel
 from qdrant_client import models
 
-from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
+from mrl_adapters.qdrant.engine import is_older
 from mrl_adapters.qdrant.filters.fields import MatchText
-from mrl_adapters.qdrant.flow import Flow, change, current_engine
+from mrl_adapters.qdrant.filters.keys import written
+from mrl_adapters.qdrant.flow import Flow, ask, change, current_engine
 from mrl_adapters.qdrant.layout import CollectionLayout
 
 WORDS = models.TextIndexParams(
     type=models.TextIndexType.TEXT, tokenizer=models.TokenizerType.WORD, lowercase=True
 )
 """Whole words, in any case."""
+
+
+_OLDEST_RANKING_SERVER = (1, 20)
 
 
 def text_fields(given: models.Filter | None) -> list[str]:
@@ -63,6 +70,37 @@ def ensure_text_indexes(
         )
         made.append(field)
     return made
+
+
+def with_text_field(layout: CollectionLayout, key: str) -> CollectionLayout:
+    """Let a layout's text index be on a payload field, unless it names one."""
+    index = layout.text_index
+    if index is None or index.field is not None:
+        return layout
+    placed = copy.copy(layout)  # what its caller chose stays known
+    object.__setattr__(placed, "text_index", index.on(written(key)))
+    return placed
+
+
+def check_ranking(name: str) -> Flow[None]:
+    """Refuse to make a text index that ranks where the engine has none.
+
+    Raises:
+        ConfigurationError: The engine is qdrant-client's local mode, or a server before 1.20.
+    """
+    engine, found = current_engine(), "qdrant-client's local mode"
+    if engine.is_server:
+        found = (yield from ask(lambda c: c.info())).version
+        if not is_older(found, _OLDEST_RANKING_SERVER):
+            return
+        found = f"a server of {found}"
+    elif engine.ranks_texts:
+        return
+    msg = (
+        f"Collection {name!r}: a text index that ranks by BM25 needs the embedded engine "
+        f"(connect(path=...)) or a Qdrant server of 1.20 or later, found {found}."
+    )
+    raise ConfigurationError(msg, found=found, expected="1.20")
 
 
 def _fields(value: Any, within: str = "") -> Iterator[str]:

@@ -1,0 +1,164 @@
+"""Build the requests of hybrid searches: vectors and words in one query.
+
+``rrf`` and ``dbsf`` fuse two legs at the root: the two-stage search, and BM25. Fused deeper down,
+ranks would be those within a shard. ``rescore`` hands the shortlists of both, the short vectors'
+and BM25's, to the full vectors. ``lexical`` is BM25 alone. Either leg hands on as many candidates
+as the plan's shortlist has (:meth:`~mrl_adapters.qdrant.SearchPlan.candidates`).
+
+What a score is depends on the plan, and a threshold applies to it: the full vectors' own score
+with ``rescore``, the fused one with ``rrf`` and ``dbsf``, BM25's with ``lexical``; the last three
+grow the better a result is, whatever the distance. Filters hold for both legs.
+
+Source: https://qdrant.tech/documentation/concepts/hybrid-queries/
+"""
+
+from typing import Any
+
+from qdrant_client import models
+
+from mrl_adapters.edge import construct
+from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
+from mrl_adapters.qdrant.commands import command
+from mrl_adapters.qdrant.engine import SERVER, Engine
+from mrl_adapters.qdrant.filters import admitted
+from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.plan import Hybrid, SearchPlan
+from mrl_adapters.qdrant.query import (
+    Search,
+    full_query,
+    full_shortlist,
+    rescoring_params,
+    search_request,
+)
+
+_USUAL_RRF_K = 2
+
+
+def request_of(
+    search: Search,
+    layout: CollectionLayout,
+    plan: SearchPlan,
+    engine: Engine = SERVER,
+    name: str | None = None,
+) -> models.QueryRequest:
+    """Build the request of one search, hybrid or by vectors alone.
+
+    Raises:
+        ConfigurationError: The plan needs the question's text, and the search has none.
+        CollectionMismatchError: The collection has nothing that finds words.
+    """
+    how = plan.searches
+    if how is None:
+        return search_request(search, layout, plan, engine, name)
+    lexical = _lexical_leg(search, layout, plan, how, name)
+    if how == "lexical":
+        return _request(search, plan, query=lexical.query, using=lexical.using, prefetch=None)
+    if how == "rescore":
+        request = search_request(search, layout, plan, engine, name)
+        shortlist = request.prefetch or full_shortlist(search, layout, plan, engine)
+        if shortlist is None:  # every full vector is compared: there is nothing to add
+            return request
+        params = rescoring_params(search, layout, plan) if engine.has_indexes else None
+        return request.model_copy(update={"prefetch": [shortlist, lexical], "params": params})
+    dense = _dense_leg(search, layout, plan, engine, name)
+    return _request(search, plan, query=_fusion(plan, how), using=None, prefetch=[dense, lexical])
+
+
+def _dense_leg(
+    search: Search,
+    layout: CollectionLayout,
+    plan: SearchPlan,
+    engine: Engine,
+    name: str | None,
+) -> models.Prefetch:
+    """Build the two-stage search as a leg, which hands on its whole shortlist, ranked."""
+    if (leg := full_shortlist(search, layout, plan, engine)) is not None:
+        return leg
+    alone = search_request(search, layout, plan, engine, name)
+    return construct(
+        models.Prefetch,
+        {
+            "prefetch": alone.prefetch,
+            "query": full_query(search, layout, engine),
+            "using": alone.using,
+            "filter": None,
+            "params": alone.params,
+            "score_threshold": None,
+            "limit": plan.candidates(search.reach),
+            "lookup_from": None,
+        },
+    )
+
+
+def _lexical_leg(
+    search: Search, layout: CollectionLayout, plan: SearchPlan, how: Hybrid, name: str | None
+) -> models.Prefetch:
+    if search.text is None:
+        msg = (
+            f"The plan searches by words (hybrid={how!r}), and the search has no text. Pass the "
+            "question's text beside its vector (text=...), or hybrid=None."
+        )
+        raise ConfigurationError(msg, found=None, expected="text")
+    index = layout.text_index
+    if index is None:
+        raise _no_lexical_leg(layout, how, name)
+    return construct(
+        models.Prefetch,
+        {
+            "prefetch": None,
+            "query": models.TextQuery.model_construct(text=search.text),
+            "using": index.field,
+            "filter": None,
+            "params": None,
+            "score_threshold": None,
+            "limit": plan.candidates(search.reach),
+            "lookup_from": None,
+        },
+    )
+
+
+def _no_lexical_leg(
+    layout: CollectionLayout, how: Hybrid, name: str | None
+) -> CollectionMismatchError:
+    msg = (
+        f"The plan searches by words (hybrid={how!r}), and "
+        f"{'the collection' if name is None else f'collection {name!r}'} has no text index. "
+    )
+    if name is not None:
+        line = command("migrate", name, "--text-index", "english", stages=layout.stages)
+        msg += f"Add it with: {line}"
+    else:
+        msg += "Add it with migrate(..., text_index=TextIndex())."
+    return CollectionMismatchError(msg, collection=name, found=None, expected="text_index")
+
+
+def _fusion(plan: SearchPlan, how: Hybrid) -> Any:
+    if how == "dbsf":
+        return models.FusionQuery(fusion=models.Fusion.DBSF)
+    even = plan.weights[0] == plan.weights[1]
+    if even and plan.rrf_k == _USUAL_RRF_K:  # known to servers of any age
+        return models.FusionQuery(fusion=models.Fusion.RRF)
+    weights = None if even else [*plan.weights]
+    return models.RrfQuery(rrf=models.Rrf(k=plan.rrf_k, weights=weights))
+
+
+def _request(
+    search: Search, plan: SearchPlan, *, query: Any, using: str | None, prefetch: Any
+) -> models.QueryRequest:
+    return construct(
+        models.QueryRequest,
+        {
+            "prefetch": prefetch,
+            "query": query,
+            "using": using,
+            "filter": admitted(search.query_filter),
+            "params": None,
+            "score_threshold": search.score_threshold,
+            "limit": search.k,
+            "offset": None,
+            "with_vector": search.with_vectors,
+            "with_payload": search.with_payload,
+            "shard_key": plan.shard_key,
+            "lookup_from": None,
+        },
+    )

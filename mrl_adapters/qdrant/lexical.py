@@ -1,0 +1,144 @@
+"""What finds words: a text index that ranks by BM25, or sparse vectors.
+
+Both belong to a collection's layout. A text index is made by the engine from texts that stand in
+the payload (the embedded engine, servers from 1.20); sparse vectors are stored beside the dense
+ones, by whoever embeds, or made by a server from the text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, TypeAlias, get_args
+
+from qdrant_client import models
+
+from mrl_adapters.errors import ConfigurationError
+
+Tokenizer: TypeAlias = Literal["word", "whitespace", "prefix", "multilingual", "code"]
+
+_STEMMED = tuple(language.value for language in models.SnowballLanguage)
+_LANGUAGES = tuple(language.value for language in models.Language)
+
+
+@dataclass(frozen=True)
+class TextIndex:
+    """How the texts of a collection are cut into words and ranked by BM25.
+
+    Args:
+        language: Whose stop words are left out and whose endings are cut off; None keeps words as
+            they are written, in any case of letters.
+        stemmer: Whether endings are cut off ("indexes", "indexed" and "index" are one word).
+        stopwords: Words to leave out in place of the language's own; () leaves out none.
+        tokenizer: Where words end. "multilingual" parts languages without spaces too; "code" parts
+            names in programs at capitals and underscores.
+        ascii_folding: Whether letters lose their accents.
+        field: Payload field that is indexed; None takes where the store keeps its texts.
+
+    Raises:
+        ConfigurationError: An option has a value outside its list.
+
+    Source: https://qdrant.tech/documentation/concepts/indexing/#full-text-index
+    """
+
+    language: str | None = "english"
+    stemmer: bool = True
+    stopwords: tuple[str, ...] | None = None
+    tokenizer: Tokenizer = "word"
+    ascii_folding: bool = False
+    field: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what the engine does not know."""
+        known = tuple(sorted({*_LANGUAGES, *_STEMMED}))
+        _choice("TextIndex", "language", self.language, (*known, None))
+        _choice("TextIndex", "tokenizer", self.tokenizer, get_args(Tokenizer))
+        for name in ("stemmer", "ascii_folding"):
+            _choice("TextIndex", name, getattr(self, name), (True, False))
+        if self.stopwords is not None:
+            words: Any = self.stopwords
+            if isinstance(words, str) or not all(isinstance(each, str) for each in words):
+                msg = f"TextIndex(stopwords={words!r}): expected words in a tuple."
+                raise ConfigurationError(msg, found=words)
+            object.__setattr__(self, "stopwords", tuple(words))
+        # What the language cannot do is as good as not asked for.
+        if self.language not in _STEMMED:
+            object.__setattr__(self, "stemmer", False)
+        if self.stopwords is None and self.language not in _LANGUAGES:
+            object.__setattr__(self, "stopwords", ())
+
+    def params(self) -> models.TextIndexParams:
+        """Build Qdrant's description of the index."""
+        stopwords: Any = self.language
+        if self.stopwords is not None:
+            own = list(self.stopwords)
+            stopwords = models.StopwordsSet(custom=own) if own else None
+        stemmer = None
+        if self.stemmer:
+            language = models.SnowballLanguage(self.language)
+            stemmer = models.SnowballParams(type=models.Snowball.SNOWBALL, language=language)
+        return models.TextIndexParams(
+            type=models.TextIndexType.TEXT,
+            tokenizer=models.TokenizerType(self.tokenizer),
+            lowercase=True,
+            ascii_folding=self.ascii_folding or None,
+            stopwords=None if stopwords is None or stopwords == () else stopwords,
+            stemmer=stemmer,
+            scoring=True,
+        )
+
+    @classmethod
+    def of(cls, field: str, params: Any) -> "TextIndex | None":
+        """Read a payload index; None if it does not rank by BM25.
+
+        Args:
+            field: The payload field.
+            params: The index's parameters as the engine gives them.
+        """
+        if not isinstance(params, models.TextIndexParams) or not params.scoring:
+            return None
+        stemmer = getattr(params.stemmer, "language", None)
+        language = None if stemmer is None else models.SnowballLanguage(stemmer).value
+        stopwords: tuple[str, ...] | None = ()
+        if isinstance(params.stopwords, models.StopwordsSet):
+            languages = params.stopwords.languages or []
+            stopwords = tuple(params.stopwords.custom or ())
+            if len(languages) == 1 and not stopwords:
+                language, stopwords = language or languages[0].value, None
+        elif params.stopwords is not None:
+            language = language or models.Language(params.stopwords).value
+            stopwords = None
+        return cls(
+            language=language,
+            stemmer=stemmer is not None,
+            stopwords=stopwords,
+            tokenizer=(params.tokenizer or models.TokenizerType.WORD).value,
+            ascii_folding=bool(params.ascii_folding),
+            field=field,
+        )
+
+    def described(self) -> dict[str, Any]:
+        """Return what is stored with the collection."""
+        return asdict(self)
+
+    @classmethod
+    def from_stored(cls, stored: Mapping[str, Any]) -> "TextIndex":
+        """Read what was stored with a collection."""
+        words = stored.get("stopwords")
+        return cls(**{**stored, "stopwords": None if words is None else tuple(words)})
+
+    def on(self, field: str) -> "TextIndex":
+        """Return this index on a payload field, unless it names one."""
+        return self if self.field is not None else replace(self, field=field)
+
+
+def ranking_index(schema: Mapping[str, Any]) -> TextIndex | None:
+    """Find the text index that ranks, among a collection's payload indexes."""
+    for field, index in schema.items():
+        if (read := TextIndex.of(field, index.params)) is not None:
+            return read
+    return None
+
+
+def _choice(whose: str, name: str, found: object, allowed: tuple[object, ...]) -> None:
+    if found not in allowed:
+        msg = f"{whose}({name}={found!r}): expected one of {allowed}."
+        raise ConfigurationError(msg, found=found, expected=allowed)
