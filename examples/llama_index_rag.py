@@ -19,7 +19,7 @@ from mrl_adapters.qdrant import connect
 # MockLLM gives back the prompt: what a real one would have been told.
 LLM = MockLLM()
 
-place = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "README.md"
+place = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / ".github" / "docs")
 question = " ".join(sys.argv[2:]) or "How do I migrate an existing collection?"
 files = sorted(place.rglob("*.md")) if place.is_dir() else [place]
 documents = [

@@ -1,9 +1,9 @@
-"""What the README says of each argument of the frameworks' own Qdrant stores."""
+"""What the documentation says of each argument of the frameworks' own Qdrant stores."""
 
 import re
 from pathlib import Path
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / ".github" / "docs" / "stock_arguments.md"
 STATUSES = {"honoured", "in part", "no effect", "refused"}
 
 
@@ -11,10 +11,10 @@ def documented(store: str) -> dict[str, tuple[str, str]]:
     """Read a stock store's table: each argument's status, and what is said of it in plain text.
 
     Args:
-        store: The name that its summary has, such as ``langchain_qdrant.QdrantVectorStore``.
+        store: The name that its heading has, such as ``langchain_qdrant.QdrantVectorStore``.
     """
-    text = README.read_text(encoding="utf-8")
-    block = text.split(f"<code>{store}</code></summary>")[1].split("</details>")[0]
+    text = PAGE.read_text(encoding="utf-8")
+    block = text.split(f": `{store}`\n")[1].split("\n## ")[0]
     rows = [
         re.split(r"(?<!\\) \| ", line.strip("| "))
         for line in block.splitlines()

@@ -20,7 +20,7 @@ EXPECTED = {
     "funnel": r"by default \(128\) +0\.99\d.*64, then 128, then full +0\.98\d",
     "langchain_rag": r"shutil\.copytree",
     "langchain_rerank": r"two stages:\n  shutil\.copytree.*re-ranked:\n  os\.makedirs",
-    "llama_index_rag": r"Found:(?s:.{,200})0\.\d+ README\.md: ## Migrate an existing collection",
+    "llama_index_rag": r"Found:(?s:.{,200})0\.\d+ migrate\.md: # Migrate an existing collection",
     "migrate_existing": r"2000 of 2000 points.*repaired: 1 points",
     "rotate_existing": r"64 dimensions: plain 0\.\d+, rotated (0\.9\d+|1\.0)",
     "rotation": r"plain +0\.\d+\n +rotated 0\.9",

@@ -1,4 +1,4 @@
-"""Every Python block of the README runs, section by section, so that the README never lies."""
+"""Every Python block of the README and of the pages runs, so that they never lie."""
 
 import re
 import subprocess
@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = ROOT / ".github" / "docs"
+TEXTS = (README, *sorted(PAGES.rglob("*.md")))
 _NOT_RUN = re.compile(r"<!-- not run: \S.* -->")
 
 
 @dataclass(frozen=True)
 class Section:
-    """The Python of one section, on the lines where the README has it."""
+    """The Python of one section, on the lines where its file has it."""
 
     title: str
     source: str
@@ -87,18 +90,23 @@ def test_blocks_are_collected_by_section_on_their_own_lines() -> None:
     assert (third.title, third.source.split()) == ("Second", ["e", "=", "4", "f", "=", "5"])
 
 
+def programs() -> list[object]:
+    return [
+        pytest.param(text, section, id=f"{text.stem}: {section.title}")
+        for text in TEXTS
+        for section in sections(text.read_text(encoding="utf-8"))
+    ]
+
+
 def test_the_readme_has_python_to_run() -> None:
-    assert sections(README.read_text(encoding="utf-8"))
+    assert len(sections(README.read_text(encoding="utf-8"))) > 1
 
 
-@pytest.mark.parametrize(
-    "section",
-    [pytest.param(each, id=each.title) for each in sections(README.read_text(encoding="utf-8"))],
-)
-def test_a_sections_python_runs(section: Section, tmp_path: Path) -> None:
-    script = tmp_path / "README.md"
+@pytest.mark.parametrize(("text", "section"), programs())
+def test_a_sections_python_runs(text: Path, section: Section, tmp_path: Path) -> None:
+    script = tmp_path / text.name
     script.write_text(section.source, encoding="utf-8")
-    ended = subprocess.run(  # noqa: S603 - our own README
+    ended = subprocess.run(  # noqa: S603 - our own text
         [sys.executable, str(script)],
         cwd=tmp_path,
         capture_output=True,
@@ -107,17 +115,18 @@ def test_a_sections_python_runs(section: Section, tmp_path: Path) -> None:
         check=False,
     )
     if missing := re.search(r"(?:MissingExtraError|ModuleNotFoundError): (.*)", ended.stderr):
-        pytest.skip(f"README, {section.title}: {missing[1]}")
+        pytest.skip(f"{text.name}, {section.title}: {missing[1]}")
     assert ended.returncode == 0, ended.stderr
 
 
 def test_the_map_names_the_rooms_in_the_order_that_import_linter_enforces():
     tomllib = pytest.importorskip("tomllib")  # since Python 3.11
-    settings = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
     enforced = [set(re.findall(r"(?<!\()mrl_adapters\.(\w+)", layer)) for layer in layers]
-    table = README.read_text(encoding="utf-8").split("| room | what it is |")[1].split("\n\n")[0]
+    text = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.split("| room | what it is |")[1].split("\n\n")[0]
     rows = [line.split("|")[1] for line in table.splitlines()[2:]]
     assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == enforced
-    rooms = {path.stem for path in (README.parent / "mrl_adapters").iterdir()}
+    rooms = {path.stem for path in (ROOT / "mrl_adapters").iterdir()}
     assert set.union(*enforced) == rooms - {"__init__", "__main__", "__pycache__", "py"}

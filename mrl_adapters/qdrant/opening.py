@@ -29,7 +29,7 @@ from mrl_adapters.vectors import FloatArray, Rotation
 FIRST_LOAD = 5_000
 """Vectors of a first load that are kept back at most, for a rotation to be fitted on."""
 
-_VECTORS_PER_DIMENSION = 4  # from here on a rotation beats plain slices clearly: README, "Rotation"
+_VECTORS_PER_DIMENSION = 4  # from here on rotations beat plain slices clearly: the page "Rotation"
 
 
 class MissingShortVectorsWarning(UserWarning):

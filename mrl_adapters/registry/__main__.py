@@ -1,4 +1,4 @@
-"""Print the table that the README shows: python -m mrl_adapters.registry."""
+"""Print the table that the documentation shows: python -m mrl_adapters.registry."""
 
 from mrl_adapters.registry.table import markdown
 

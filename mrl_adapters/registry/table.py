@@ -1,4 +1,4 @@
-"""The registry as a table, for the command line and the README."""
+"""The registry as a table, for the command line and the documentation."""
 
 from mrl_adapters.registry.lookup import get, names
 from mrl_adapters.registry.spec import ModelSpec

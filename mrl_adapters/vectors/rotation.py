@@ -50,7 +50,7 @@ class Rotation:
     Source:
         Principal components without centring (Jolliffe 2002, "Principal Component Analysis",
         section 14.2.3); nested prefixes: Kusupati et al. 2022, arXiv:2205.13147. Not centring and
-        flattening by 0.25 are this package's own measurements: README, "Rotation".
+        flattening by 0.25 are this package's own measurements: the page "Rotation".
     """
 
     rows: FloatArray

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from langchain_core.documents import Document
-from test_readme import README, sections
+from test_readme import PAGES, sections
 
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.langchain import MatryoshkaVectorStore
@@ -16,18 +16,15 @@ _IDS = re.compile(r"^    ids=.*\n", re.MULTILINE)
 
 
 @pytest.mark.parametrize(("without_ids", "expected"), [(False, 2), (True, 4)])
-def test_the_readmes_program_runs_twice(tmp_path: Path, without_ids: bool, expected: int) -> None:
-    [program] = [
-        each.source
-        for each in sections(README.read_text(encoding="utf-8"))
-        if each.title == "Use it with LangChain"
-    ]
+def test_the_pages_program_runs_twice(tmp_path: Path, without_ids: bool, expected: int) -> None:
+    [section] = sections((PAGES / "langchain.md").read_text(encoding="utf-8"))
+    program = section.source
     assert _IDS.search(program)
     if without_ids:
         program = _IDS.sub("", program)
     printed = []
     for _ in range(2):
-        ended = subprocess.run(  # noqa: S603 - our own README
+        ended = subprocess.run(  # noqa: S603 - our own page
             [sys.executable, "-c", program],
             cwd=tmp_path,
             capture_output=True,

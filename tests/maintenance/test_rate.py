@@ -90,7 +90,7 @@ def test_it_keeps_half_of_the_engines_own_rate_in_bounded_memory(large, tmp_path
     own = _engines_own_rate(spare)
     overall = COUNT / result.elapsed_s
     short_bytes = COUNT * STAGE * 4
-    print(  # noqa: T201 - with -s: the numbers that the README quotes
+    print(  # noqa: T201 - with -s: the numbers that the documentation quotes
         f"\nengine: {own['short_256']:,.0f} short, {own['']:,.0f} full vectors a second; "
         f"migration: derive {rates[deriving]:,.0f}, verify {rates[verifying]:,.0f}, "
         f"overall {overall:,.0f}; memory +{(highest[deriving] - before) / 1e6:.0f} MB deriving, "

@@ -1,0 +1,71 @@
+"""README, pages and the map of the code: links lead somewhere, commands exist, pages are named."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from test_readme import PAGES, ROOT, TEXTS
+
+typer = pytest.importorskip("typer")
+_GUIDES = (
+    *TEXTS,
+    *sorted((ROOT / "examples").glob("*.md")),
+    ROOT / ".github" / "CONTRIBUTING.md",
+)
+_FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def anchors(text: str) -> set[str]:
+    """Make of headings the anchors that GitHub, and the site, make of them."""
+    headings = re.findall(r"^#+ (.+)$", _FENCED.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).strip().replace(" ", "-") for each in headings}
+
+
+def shell_commands() -> list[object]:
+    """List the lines of shell blocks that call this package's command."""
+    return [
+        pytest.param(line, id=f"{path.stem}: {line[:60]}")
+        for path in _GUIDES
+        for block in _SHELL.findall(path.read_text(encoding="utf-8"))
+        for line in block.replace("\\\n", " ").splitlines()
+        if line.startswith("mrl-adapters ")
+    ]
+
+
+@pytest.mark.parametrize("path", _GUIDES, ids=lambda path: path.stem)
+def test_links_lead_to_files_and_headings(path: Path) -> None:
+    text = _FENCED.sub("", path.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\(([^)\s]+)\)|(?:src|srcset|href)=\"([^\"]+)\"", text)
+    for link in (first or second for first, second in links):
+        address = urlsplit(link)
+        if address.scheme:
+            assert address.scheme == "https" or address.hostname in {"localhost", "127.0.0.1"}
+            continue
+        target = path.parent / address.path if address.path else path
+        assert target.exists(), f"{path.name}: {link}"
+        if address.fragment and target.suffix == ".md":
+            assert address.fragment in anchors(target.read_text(encoding="utf-8")), link
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    settings = (ROOT / ".github" / "mkdocs.yml").read_text(encoding="utf-8")
+    named = re.findall(r"^ +- ([\w/]+\.md)$", settings, re.MULTILINE)
+    assert sorted(named) == sorted(str(path.relative_to(PAGES)) for path in PAGES.rglob("*.md"))
+
+
+def test_the_readme_is_read_in_a_few_minutes() -> None:
+    assert len(TEXTS[0].read_text(encoding="utf-8").splitlines()) <= 160
+
+
+@pytest.mark.parametrize("line", shell_commands())
+def test_a_printed_command_is_one_that_the_command_line_takes(line: str) -> None:
+    from mrl_adapters.cli.app import app
+
+    name, *arguments = shlex.split(line, comments=True)[1:]
+    commands: dict[str, Any] = typer.main.get_command(app).commands
+    with commands[name].make_context(name, arguments) as context:
+        assert context.params
