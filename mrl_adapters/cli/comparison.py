@@ -1,5 +1,6 @@
 """What two stages bought: the same questions through full vectors only and through two stages."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,10 +8,10 @@ import numpy as np
 from mrl_adapters.evaluation.searcher import Queries, Searcher
 from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan
+from mrl_adapters.qdrant.quantization import CODE_BITS
 from mrl_adapters.vectors import FloatArray
 
 _BYTES_OF_FLOAT32 = 4
-_BYTES_OF_CODE = {"int8": 1, None: _BYTES_OF_FLOAT32}
 
 
 @dataclass(frozen=True)
@@ -74,4 +75,4 @@ def _bytes_a_text(layout: CollectionLayout, stage: int | None) -> int:
     """
     if stage is None:
         return layout.dimensions * _BYTES_OF_FLOAT32
-    return stage * _BYTES_OF_CODE[layout.quantization]
+    return math.ceil(stage * CODE_BITS[layout.quantization] / 8)

@@ -14,6 +14,7 @@ from mrl_adapters.cli.options import (
     FullNameOption,
     JsonOption,
     PathOption,
+    QuantizationOption,
     StagesOption,
     UrlOption,
     key,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from mrl_adapters.maintenance.checkpoint import Mode
     from mrl_adapters.qdrant.driver import Client
 
+# Beyond these an engine spends memory and time for nothing; the embedded one fails.
+_MOST_LINKS, _WIDEST_BEAM = 1_024, 65_536
 _AGAIN = "Others wrote meanwhile: run it again when they are done."
 _UNSETTLED_COPY = (
     "No alias was switched and nothing was deleted: the copy did not come to equal its source."
@@ -105,6 +108,24 @@ def migrate(  # noqa: PLR0913 - one argument an option
             help="Copy it from this folder of qdrant-client's local mode, to --path or --url.",
         ),
     ] = None,
+    quantization: QuantizationOption = None,
+    full_datatype: Annotated[
+        str | None,
+        typer.Option(
+            parser=some,
+            metavar="TYPE",
+            help="Store a copy's full vectors as float16, float32, turbo16 or turbo8.",
+            show_default=False,
+        ),
+    ] = None,
+    hnsw_m: Annotated[
+        int | None,
+        typer.Option(min=1, max=_MOST_LINKS, help="Links a node in the searched graphs."),
+    ] = None,
+    hnsw_ef_construct: Annotated[
+        int | None,
+        typer.Option(min=4, max=_WIDEST_BEAM, help="Beam while those graphs are built."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")
     ] = False,
@@ -119,6 +140,13 @@ def migrate(  # noqa: PLR0913 - one argument an option
     if others wrote meanwhile, so that it has to be run again.
     """
     sizes = parse_sizes(stages)
+    settings: dict[str, Any] = {
+        "full_datatype": full_datatype,
+        "hnsw_m": hnsw_m,
+        "hnsw_ef_construct": hnsw_ef_construct,
+    }
+    if quantization is not None:
+        settings["quantization"] = None if quantization == "none" else quantization
     copies = bool(copy_to or to_path or to_url or from_local)
     if from_local and (to_path or to_url or delete_source):
         msg = "--from-local copies to --path or --url, and changes nothing there: leave this out"
@@ -149,6 +177,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
             rotation="auto" if rotate else None,
             model=model,
             full_name=full_name,
+            settings=settings,
         )
         settled = True
         if dry_run:
@@ -209,6 +238,7 @@ class _Options(TypedDict):
     rotation: Literal["auto"] | None
     model: str | None
     full_name: str | None
+    settings: dict[str, Any]
 
 
 def _planned(plan: "MigrationPlan") -> Text:

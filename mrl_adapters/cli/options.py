@@ -116,6 +116,16 @@ StagesOption: TypeAlias = Annotated[
     str | None,
     typer.Option(help="Sizes of the short vectors, such as 64,256.", show_default=False),
 ]
+QuantizationOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        parser=some,
+        metavar="CODES",
+        help="Codes of the vectors that are searched first: int8, turbo8, turbo4, turbo2, "
+        "turbo1.5, turbo1, binary, or none. Default: those that it has; int8 for new ones.",
+        show_default=False,
+    ),
+]
 FullNameOption: TypeAlias = Annotated[
     str | None,
     typer.Option(

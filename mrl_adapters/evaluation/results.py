@@ -89,7 +89,7 @@ class StageEstimate:
         exists: Whether the collection has this stage.
         candidates: Shortlist that reaches the target overlap on average, as far as the sample
             can tell.
-        bytes_per_vector: Size of its int8 codes, or of its float32 numbers without quantization.
+        bytes_per_vector: Size of its codes, or of its float32 numbers without quantization.
     """
 
     stage: int

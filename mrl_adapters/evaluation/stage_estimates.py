@@ -1,5 +1,6 @@
 """Estimates, from a sample, of the shortlists that stages would need, built or not."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from mrl_adapters.evaluation.results import StageEstimate
 from mrl_adapters.evaluation.searcher import Queries, Searcher, Truth
 from mrl_adapters.qdrant import CollectionLayout
 from mrl_adapters.qdrant.points import derive
+from mrl_adapters.qdrant.quantization import CODE_BITS
 from mrl_adapters.vectors import FloatArray, Rotation
 
 _SAMPLED_POINTS = 10_000  # points that stand for the whole collection
@@ -54,7 +56,7 @@ def estimate_stages(
             rotated=view.rotation is not None,
             exists=view is layout and size in layout.stages,
             candidates=_shortlist(sample.ranks(view, size), target, searcher.k),
-            bytes_per_vector=size * (1 if layout.quantization else 4),
+            bytes_per_vector=math.ceil(size * CODE_BITS[layout.quantization] / 8),
         )
         for view in views
         for size in sizes

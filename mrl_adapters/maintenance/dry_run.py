@@ -20,10 +20,10 @@ from mrl_adapters.qdrant.description import (
 )
 from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout, short_name
 from mrl_adapters.qdrant.points import derive
+from mrl_adapters.qdrant.quantization import DATATYPE_BITS
 from mrl_adapters.vectors import Rotation
 
 _FLOAT32_BYTES = 4
-_FLOAT16_BYTES = 2
 # A point is read, given its vectors, and read again with them to be compared: on the embedded
 # engine and local mode that took 4 to 9 times as long as reading it once.
 _READINGS = 7.0
@@ -38,7 +38,8 @@ def describe(job: Job) -> MigrationPlan:
     points = to_write = compared = client.count_points(source.name)
     added_bytes = sum(layout.stages) * _FLOAT32_BYTES
     if job.destination is not None:
-        added_bytes += source.full.size * _FLOAT16_BYTES
+        stored_bits = DATATYPE_BITS[job.destination.layout.full_datatype]
+        added_bytes += round(source.full.size * stored_bits / 8)
         to_write = _points_to_copy(job, points)
         if _is_finished(job) and not job.destination.delete_source:
             compared = 0
@@ -127,6 +128,10 @@ def _steps_in_place(job: Job) -> list[str]:
     if added := _added_stages(job):
         names = ", ".join(repr(layout.stage_name(stage)) for stage in added)
         steps.insert(0, f"add {names} to collection {source.name!r}, {_indexed(layout)}")
+    kept = [stage for stage in layout.stages if stage not in added]
+    if job.resettled and kept:
+        names = ", ".join(repr(layout.stage_name(stage)) for stage in kept)
+        steps.insert(0, f"build {names} anew, {_indexed(layout)}")
     if PLAN_KEY in stored_metadata(source.info) and lasting_plan(source.info, layout) is None:
         steps.append("drop the plan that was saved by tune: it was measured on other stages")
     return steps
@@ -135,7 +140,7 @@ def _steps_in_place(job: Job) -> list[str]:
 def _steps_of_copy(job: Job, target: Destination) -> list[str]:
     source, state = job.source, job.earlier.state if job.earlier else None
     layout, full_name = target.layout, target.layout.full_name
-    full = f"{_named(full_name)} on disk as float16"
+    full = f"{_named(full_name)} on disk as {layout.full_datatype}"
     names = ", ".join(map(repr, layout.vector_names[:-1]))
     steps = []
     if state is None:
@@ -181,7 +186,7 @@ def _indexed(layout: CollectionLayout) -> str:
 
 
 def _codes(layout: CollectionLayout) -> str:
-    return "" if layout.quantization is None else " and int8 codes"
+    return "" if layout.quantization is None else f" and {layout.quantization} codes"
 
 
 def _dropped(source: Source) -> list[tuple[int, str | None]]:

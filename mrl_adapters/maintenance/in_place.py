@@ -61,8 +61,18 @@ def migrate_in_place(
     source: Source,
     layout: CollectionLayout,
     progress: ProgressCallback | None = None,
+    *,
+    resettled: bool = False,
 ) -> MigrationResult:
-    """Give every point of a collection its short vectors, or drop all of them."""
+    """Give every point of a collection its short vectors, or drop all of them.
+
+    Args:
+        client: Client that holds it.
+        source: The collection.
+        layout: What it shall be.
+        progress: Called with a Progress after each page of points.
+        resettled: Whether codes and graphs of the stages that it has are to change, too.
+    """
     began_s = time.monotonic()
     name = source.name
     earlier = read_checkpoint(source.info)
@@ -72,8 +82,10 @@ def migrate_in_place(
     checkpoint.write(client, name)
     written, mended, passes = 0, Mended(), 0
     if layout.stages:
-        added = {*layout.stages} - lasting_stages(source.info, layout)
-        add_short_vectors(client, name, layout, added)
+        kept = lasting_stages(source.info, layout)
+        add_short_vectors(client, name, layout, {*layout.stages} - kept)
+        if resettled:
+            _change_settings(client, name, layout, kept)
         shorts = ShortVectors(client, name, layout)
         with client.bulk_writes(name):
             written = _fill(client, name, shorts, progress)
@@ -124,6 +136,22 @@ def add_short_vectors(
             quantization_config=layout.quantization_config(),
             on_disk=layout.quantization is not None,
         )
+    if changes:
+        client.update_collection(name, vectors_config=changes)
+
+
+def _change_settings(
+    client: RetryingClient, name: str, layout: CollectionLayout, stages: set[int]
+) -> None:
+    """Give short vectors that are kept the codes and the graph of a layout."""
+    changes = {
+        layout.stage_name(stage): models.VectorParamsDiff(
+            hnsw_config=layout.graph_config(stage),
+            quantization_config=layout.quantization_config() or models.Disabled.DISABLED,
+            on_disk=layout.quantization is not None,
+        )
+        for stage in sorted(stages)
+    }
     if changes:
         client.update_collection(name, vectors_config=changes)
 

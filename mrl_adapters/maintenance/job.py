@@ -1,7 +1,8 @@
 """What a migration has to do, found out before anything is written."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from mrl_adapters.errors import ConfigurationError, MigrationError
 from mrl_adapters.maintenance.checkpoint import Checkpoint, checkpoint_of, read_checkpoint
@@ -22,6 +23,7 @@ from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.aliases import is_gone
 from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.requirements import check_engine_has
 from mrl_adapters.qdrant.rotation import load_rotation
 from mrl_adapters.vectors import Rotation
 
@@ -38,6 +40,7 @@ class Request:
         rotation: Rotation to slice after, "auto" to fit one.
         model: Name of the embedding model.
         full_name: Which vector is the full one.
+        settings: Fields of the layout that are to be otherwise.
     """
 
     stages: tuple[int, ...]
@@ -45,6 +48,7 @@ class Request:
     rotation: WantedRotation
     model: str | None
     full_name: str | None
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Job:
         layout: What it shall be, in place.
         destination: Where the copy goes; None in place.
         earlier: Where an earlier run of it stopped, or that it finished; None if it is the first.
+        resettled: Whether codes and graphs of the stages that it has are to change.
     """
 
     client: RetryingClient
@@ -64,6 +69,7 @@ class Job:
     layout: CollectionLayout
     destination: Destination | None
     earlier: Checkpoint | None
+    resettled: bool
 
     @property
     def resumes(self) -> bool:
@@ -104,9 +110,11 @@ def prepare(
         name = place.name_for(source.name)
         earlier = checkpoint_of(target, name)
         layout = _layout(client, source, request, (target, name, earlier), progress)
-        destination = _destination(client, source, place, layout, target, alias)
+        destination = _destination(client, source, request, layout, target, alias)
         earlier = unfinished_copy(source, destination)
-    return Job(client, source, layout, destination, earlier)
+    wanted = layout if destination is None else destination.layout
+    target.run(check_engine_has(source.name, wanted))
+    return Job(client, source, layout, destination, earlier, bool(request.settings))
 
 
 def _layout(
@@ -132,7 +140,8 @@ def _layout(
         else:
             longest = max(request.stages, default=source.full.size)
             rotation = Rotation.fit(sample_vectors(client, source, progress), longest)
-    return wanted_layout(source, present, request.stages, request.model, rotation)
+    layout = wanted_layout(source, present, request.stages, request.model, rotation)
+    return replace(layout, **request.settings) if request.settings else layout
 
 
 def _before_switch(client: RetryingClient, source: Source, place: CopyTarget) -> Source:
@@ -148,11 +157,12 @@ def _before_switch(client: RetryingClient, source: Source, place: CopyTarget) ->
 def _destination(
     client: RetryingClient,
     source: Source,
-    place: CopyTarget,
+    request: Request,
     layout: CollectionLayout,
     target: RetryingClient,
     source_alias: str | None,
 ) -> Destination:
+    place = request.copy or CopyTarget()
     same_client, name = target is client, place.name_for(source.name)
     if same_client and name == source.name:
         msg = (
@@ -176,7 +186,8 @@ def _destination(
     # Engines make a collection with an unnamed vector alone, and add named ones to it.
     beside = source.full_name == "" and bool(layout.stages or source.other_dense)
     alone = beside and lacking_to_add_vectors(target) is not None
-    copied = copied_layout(source, layout, names_unnamed=alone)
+    datatype = request.settings.get("full_datatype")
+    copied = copied_layout(source, layout, datatype, names_unnamed=alone)
     if not (client.engine.is_server and target.engine.is_server):
         # How an embedded engine is sharded says nothing about how a cluster should be.
         copied = replace(

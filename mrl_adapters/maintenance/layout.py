@@ -18,6 +18,7 @@ from mrl_adapters.qdrant.description import (
 )
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.mismatches import check_model
+from mrl_adapters.qdrant.quantization import FullDatatype, datatype_of
 from mrl_adapters.qdrant.rotation import rotated_layout
 from mrl_adapters.vectors import Reduction, Rotation
 
@@ -67,7 +68,7 @@ def wanted_layout(
             full.size,
             stages,
             full.distance.value,
-            full_datatype="float16" if full.datatype == models.Datatype.FLOAT16 else "float32",
+            full_datatype=datatype_of(full),
             full_has_graph=(source.info.config.hnsw_config.m if hnsw_m is None else hnsw_m) != 0,
         ),
         stages=tuple({*stages, *(present.stages if present and stages else ())}),
@@ -82,9 +83,13 @@ def wanted_layout(
 
 
 def copied_layout(
-    source: Source, layout: CollectionLayout, *, names_unnamed: bool
+    source: Source,
+    layout: CollectionLayout,
+    datatype: FullDatatype | None,
+    *,
+    names_unnamed: bool,
 ) -> CollectionLayout:
-    """Lay out a copy ideally: the full vector without a graph, cold, as float16.
+    """Lay out a copy ideally: the full vector without a graph, cold, as float16 unless asked.
 
     The full vector keeps its name, so that whatever read it by that name still can. Where an
     unnamed one cannot have named ones beside it, it is called "full".
@@ -97,11 +102,11 @@ def copied_layout(
             "or later."
         )
         raise ConfigurationError(msg)
-    params = source.info.config.params
+    params, present = source.info.config.params, datatype_of(source.full)
     return replace(
         layout,
         full_name="full" if names_unnamed else source.full_name,
-        full_datatype="float16",
+        full_datatype=datatype or (present if present.startswith("turbo") else "float16"),
         full_has_graph=False,
         shard_number=params.shard_number,
         replication_factor=params.replication_factor,

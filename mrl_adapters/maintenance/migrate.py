@@ -4,9 +4,10 @@
 a further step goes there. A copy ends with ``switch``.
 """
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
+from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.maintenance.checkpoint import Mode
 from mrl_adapters.maintenance.client import RetryingClient
@@ -20,6 +21,8 @@ from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.vectors import Rotation
 
+_SETTINGS = ("quantization", "hnsw_m", "hnsw_ef_construct", "full_datatype")
+
 
 def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own part is CopyTarget
     client: Client,
@@ -31,6 +34,7 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
     rotation: Rotation | Literal["auto"] | None = None,
     model: str | None = None,
     full_name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
     progress: ProgressCallback | None = None,
 ) -> MigrationResult:
     """Give an existing collection short vectors, derived from the full ones that it stores.
@@ -62,6 +66,9 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
         model: Name of the embedding model, if it is known: its reduction is used, and models
             whose vectors cannot be sliced are refused.
         full_name: Which vector is the full one, where several could be meant.
+        settings: Fields of a CollectionLayout that are to change, such as
+            ``{"quantization": "turbo4", "hnsw_m": 32}``: codes and graphs of what is searched
+            first, those of the stages that are kept, too; ``full_datatype`` in a copy alone.
         progress: Called with a Progress after each page of points.
 
     Raises:
@@ -71,16 +78,18 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
         CollectionMismatchError: Somebody else's collection has the name that the rotation is to
             be kept under.
     """
-    request = _request(stages, mode, target, rotation, model, full_name)
+    request = _request(stages, mode, target, rotation, model, full_name, settings)
     job = prepare(RetryingClient(client), collection_name, request, progress)
     if isinstance(job, UnfinishedSwitch):
         return job.finish()
     if job.destination is None:
-        return migrate_in_place(job.client, job.source, job.layout, progress)
+        return migrate_in_place(
+            job.client, job.source, job.layout, progress, resettled=job.resettled
+        )
     return migrate_by_copy(job.client, job.source, job.destination, progress)
 
 
-def plan_migration(
+def plan_migration(  # noqa: PLR0913 - as migrate
     client: Client,
     collection_name: str,
     *,
@@ -90,6 +99,7 @@ def plan_migration(
     rotation: Rotation | Literal["auto"] | None = None,
     model: str | None = None,
     full_name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> MigrationPlan:
     """Describe what :func:`migrate` would do, without writing anything.
 
@@ -104,8 +114,9 @@ def plan_migration(
         rotation: Rotation to slice after; "auto" fits one here too, to see that it can be done.
         model: Name of the embedding model.
         full_name: Which vector is the full one.
+        settings: Fields of a CollectionLayout that are to change.
     """
-    request = _request(stages, mode, target, rotation, model, full_name)
+    request = _request(stages, mode, target, rotation, model, full_name, settings)
     job = prepare(RetryingClient(client), collection_name, request)
     return job.plan() if isinstance(job, UnfinishedSwitch) else describe(job)
 
@@ -117,6 +128,7 @@ def _request(
     rotation: Rotation | Literal["auto"] | None,
     model: str | None,
     full_name: str | None,
+    settings: Mapping[str, Any] | None,
 ) -> Request:
     if mode not in {"in_place", "copy"}:
         msg = f"migrate(mode={mode!r}): expected 'in_place' or 'copy'."
@@ -124,5 +136,17 @@ def _request(
     if mode == "in_place" and target is not None:
         msg = "migrate(target=...) says where a copy goes: pass mode='copy' with it, or leave it."
         raise ConfigurationError(msg)
+    chosen = {name: value for name, value in (settings or {}).items() if value is not None}
+    if settings and "quantization" in settings:
+        chosen["quantization"] = settings["quantization"]  # None means no codes
+    refuse_unknown("migrate's settings", chosen, _SETTINGS)
+    if mode == "in_place" and "full_datatype" in chosen:
+        msg = (
+            "migrate(settings={'full_datatype': ...}): stored vectors keep their type; write a "
+            "copy: mode='copy'."
+        )
+        raise ConfigurationError(msg)
     place = target if isinstance(target, CopyTarget) else CopyTarget(target)
-    return Request(tuple(stages), place if mode == "copy" else None, rotation, model, full_name)
+    return Request(
+        tuple(stages), place if mode == "copy" else None, rotation, model, full_name, chosen
+    )

@@ -1,5 +1,6 @@
 """What there is: the collections of an engine, and what one of them is made of."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,8 +12,7 @@ from mrl_adapters.qdrant.companion import owner_of
 from mrl_adapters.qdrant.description import active_rotation, dense_vectors, stored_metadata
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.layout import PLAN_KEY, SHORT_NAME
-
-_BYTES = {"float32": 4.0, "float16": 2.0, "uint8": 1.0}
+from mrl_adapters.qdrant.quantization import DATATYPE_BITS, codes_of
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class VectorOverview:
     Args:
         name: Its name; "" for an unnamed one.
         size: Numbers of it.
-        datatype: How they are stored: float32, float16, uint8.
-        codes: What it is searched by instead: int8, binary, product, turbo; None for itself.
+        datatype: How they are stored: float32, float16, turbo16, turbo8, turbo4, uint8.
+        codes: What it is searched by instead: int8, turbo8 to turbo1, binary, product; None for
+            itself.
         graph: Links a point of its graph; 0 where it is scanned.
         on_disk: Whether the numbers stay on disk until they are read.
     """
@@ -38,7 +39,7 @@ class VectorOverview:
     @property
     def bytes(self) -> int:
         """Bytes of one vector as it is stored, without codes and graph."""
-        return round(self.size * _BYTES.get(self.datatype, 4.0))
+        return math.ceil(self.size * DATATYPE_BITS[self.datatype] / 8)
 
 
 @dataclass(frozen=True)
@@ -157,19 +158,13 @@ def _full_name(info: models.CollectionInfo) -> str | None:
 
 
 def _vector(key: str, params: models.VectorParams, info: models.CollectionInfo) -> VectorOverview:
-    codes = params.quantization_config or info.config.quantization_config
     own, common = params.hnsw_config, info.config.hnsw_config
     links = own.m if own is not None and own.m is not None else common.m
-    kind = (
-        next(iter(codes.model_fields_set & {"scalar", "product", "binary", "turbo"}), None)
-        if (codes is not None)
-        else None
-    )
     return VectorOverview(
         name=key,
         size=params.size,
         datatype=params.datatype.value if params.datatype else "float32",
-        codes="int8" if kind == "scalar" else kind,
+        codes=codes_of(params.quantization_config or info.config.quantization_config),
         graph=links,
         on_disk=bool(params.on_disk),
     )

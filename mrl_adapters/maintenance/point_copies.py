@@ -20,6 +20,7 @@ from mrl_adapters.maintenance.short_vectors import (
 from mrl_adapters.maintenance.source import Source
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import columns
+from mrl_adapters.qdrant.quantization import STORAGE_ERROR
 from mrl_adapters.qdrant.reading import vector_of
 from mrl_adapters.vectors import normalize
 
@@ -144,7 +145,8 @@ class PointCopies:
         if self._layout.distance == "Cosine":
             here, there = normalize(np.nan_to_num(here)), normalize(np.nan_to_num(there))
         off = np.linalg.norm(here - there, axis=1)
-        near = off <= TOLERANCE * np.linalg.norm(here, axis=1)
+        tolerance = TOLERANCE + STORAGE_ERROR.get(self._layout.full_datatype, 0.0)
+        near = off <= tolerance * np.linalg.norm(here, axis=1)
         return np.asarray(near | absent)
 
     def _same_rest(self, record: models.Record, copy: models.Record) -> bool:

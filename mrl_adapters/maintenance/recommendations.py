@@ -17,6 +17,7 @@ from mrl_adapters.qdrant.description import (
 )
 from mrl_adapters.qdrant.layout import CollectionLayout, short_name
 from mrl_adapters.qdrant.payload_keys import TEXT_KEYS, PayloadKeys
+from mrl_adapters.qdrant.quantization import datatype_of
 
 _SAMPLED_POINTS = 200
 _COMMON_SHARE = 0.5
@@ -126,7 +127,7 @@ def _about_full(source: Source, layout: CollectionLayout | None) -> list[Recomme
                 f"{{{source.full_name!r}: VectorParamsDiff(on_disk=True)}}).",
             )
         )
-    if layout is not None and full.datatype != models.Datatype.FLOAT16:
+    if layout is not None and datatype_of(full) == "float32":
         listed.append(
             Recommendation(
                 "full_float32",

@@ -14,12 +14,15 @@ from mrl_adapters.maintenance.client import Records, RetryingClient, points_per_
 from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import derive
+from mrl_adapters.qdrant.quantization import STORAGE_ERROR
 from mrl_adapters.qdrant.reading import count_lacking, lacking, vector_of
 from mrl_adapters.vectors import FloatArray
 
 # A full vector stored as float16 is off by at most 2^-11 of each number, so is what is derived
 # from it; a short vector may itself be stored as float16. Another text is off by far more.
 TOLERANCE = 2e-3
+_ANOTHER = 0.5  # what is off by so much was derived from something else
+_TINY = 1e-9
 MAX_PASSES = 5
 _ROUNDS = 20
 
@@ -129,9 +132,18 @@ class ShortVectors:
             stored = column(records, name, self._sizes[name])
             present = ~np.isnan(stored).any(axis=1)
             missing |= ~present & ~unusable
-            off = np.linalg.norm(stored - right, axis=1) > TOLERANCE * np.linalg.norm(right, axis=1)
-            stale |= present & (off | unusable)
+            limit = self._tolerance(full, self._sizes[name]) * np.linalg.norm(right, axis=1)
+            stale |= present & ((np.linalg.norm(stored - right, axis=1) > limit) | unusable)
         return Verdict(records, derived, missing, stale, unusable)
+
+    def _tolerance(self, full: FloatArray, size: int) -> Any:
+        """Return what each short vector of a size may be off by, as a share of its length."""
+        error = STORAGE_ERROR.get(self._layout.full_datatype)
+        if error is None:
+            return TOLERANCE
+        whole = 1.0 if self._layout.distance == "Cosine" else np.linalg.norm(full, axis=1)
+        shorts = np.linalg.norm(full[:, :size], axis=1)
+        return np.minimum(_ANOTHER, TOLERANCE + error * whole / np.maximum(shorts, _TINY))
 
     def fill(self, records: Sequence[models.Record]) -> int:
         """Write the short vectors that are missing, without reading them back; count the points.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from qdrant_client import models
@@ -15,9 +16,10 @@ from mrl_adapters.qdrant.aliases import collection_behind
 from mrl_adapters.qdrant.companion import owner_of
 from mrl_adapters.qdrant.description import dense_vectors, stored_metadata, tenant_field
 from mrl_adapters.qdrant.layout import SHORT_NAME
+from mrl_adapters.qdrant.quantization import FullDatatype
 from mrl_adapters.vectors import FloatArray
 
-_SLICEABLE = {None, models.Datatype.FLOAT32, models.Datatype.FLOAT16}
+_SLICEABLE = {None, *map(models.Datatype, get_args(FullDatatype))}
 _SAMPLED_POINTS = 20_000
 
 
@@ -193,7 +195,7 @@ def _check_full(source: Source) -> None:
     if what is not None:
         msg = (
             f"Collection {source.name!r}: vector {source.full_name!r} {what}; short vectors can be "
-            "derived from single float32 or float16 vectors. Pass another as full_name "
+            "derived from single vectors of floats. Pass another as full_name "
             "(--full-name), or embed the texts anew."
         )
         raise MigrationError(msg, collection=source.name, found=full.datatype)

@@ -9,6 +9,7 @@ from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.layout import METADATA_KEY, SCHEMA_VERSION, SHORT_NAME, CollectionLayout
 from mrl_adapters.qdrant.lexical import TextIndex, ranking_index
+from mrl_adapters.qdrant.quantization import datatype_of, known_codes
 from mrl_adapters.vectors import Rotation
 
 Families: TypeAlias = dict[str | None, dict[int, models.VectorParams]]
@@ -79,11 +80,10 @@ def read_layout(
     if chosen:
         first = shorts[present[0]]
         graph = first.hnsw_config or models.HnswConfigDiff()
-        coded = first.quantization_config is not None
+        codes = first.quantization_config
     else:
         graph = full_graph
         codes = full.quantization_config or info.config.quantization_config
-        coded = isinstance(codes, models.ScalarQuantization)
     tenants = graph.m == 0 and bool(graph.payload_m)
     return CollectionLayout(
         full.size,
@@ -93,9 +93,9 @@ def read_layout(
         reduction=stored.get("reduction", "prefix"),
         rotation=rotation,
         full_name=full_name,
-        full_datatype="float16" if full.datatype == models.Datatype.FLOAT16 else "float32",
+        full_datatype=datatype_of(full),
         full_has_graph=full_graph.m != 0,
-        quantization="int8" if coded else None,
+        quantization=known_codes(codes),
         hnsw_m=graph.m or graph.payload_m or CollectionLayout.hnsw_m,
         hnsw_ef_construct=graph.ef_construct or CollectionLayout.hnsw_ef_construct,
         payload_indexes={

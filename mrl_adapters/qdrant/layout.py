@@ -10,6 +10,13 @@ from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError
 from mrl_adapters.qdrant.lexical import TextIndex
+from mrl_adapters.qdrant.quantization import (
+    FEWEST_BINARY,
+    FullDatatype,
+    Quantization,
+    Settings,
+    quantization_settings,
+)
 from mrl_adapters.vectors import Reduction, Rotation
 
 T = TypeVar("T")
@@ -74,12 +81,16 @@ class CollectionLayout:
             fits one on the first load (see ``mrl_adapters.qdrant.loading``). None, with an existing
             collection, takes what the collection has.
         full_name: Name of the full vector ("" for an unnamed one, as in migrated collections).
-        full_datatype: float16 halves the disk at a score error below 1e-4; float32 keeps all.
+        full_datatype: float16 halves the disk at a score error below 1e-4; float32 keeps all;
+            turbo16 takes the bytes of float16 at a score error below 1e-5, turbo8 half of them at
+            2e-3 (embedded engine, servers from 1.20).
         full_has_graph: Whether the full vector has a graph of its own, as in collections that
             were made for single-stage search. Two-stage search does not need it; without stages
             it always has one.
-        quantization: int8 codes for the vectors that are searched first (short ones, without
-            stages the full ones), or None for these vectors themselves in RAM.
+        quantization: Codes of the vectors that are searched first (short ones, without stages
+            the full ones): int8, turbo8, turbo4, turbo2, turbo1.5, turbo1 (bits a number; embedded
+            engine, servers from 1.18) or binary (from 512 dimensions on); None keeps these vectors
+            themselves in RAM. Fewer bits need more candidates: measure it.
         hnsw_m: Links a node in those vectors' graphs.
         hnsw_ef_construct: Beam while those graphs are built; the default is Qdrant's own.
         payload_indexes: Payload field to index type (keyword, integer, float, bool, datetime,
@@ -111,9 +122,9 @@ class CollectionLayout:
     reduction: Reduction = "prefix"
     rotation: Rotation | Literal["auto"] | None = None
     full_name: str = "full"
-    full_datatype: Literal["float16", "float32"] = "float16"
+    full_datatype: FullDatatype = "float16"
     full_has_graph: bool = False
-    quantization: Literal["int8"] | None = "int8"
+    quantization: Quantization | None = "int8"
     hnsw_m: int = 16
     hnsw_ef_construct: int = 100
     payload_indexes: Mapping[str, str] = field(default_factory=dict)
@@ -159,8 +170,9 @@ class CollectionLayout:
             )
             raise ConfigurationError(msg)
         _choice("distance", self.distance, get_args(Distance))
-        _choice("full_datatype", self.full_datatype, ("float16", "float32"))
-        _choice("quantization", self.quantization, ("int8", None))
+        _choice("full_datatype", self.full_datatype, get_args(FullDatatype))
+        _choice("quantization", self.quantization, (*get_args(Quantization), None))
+        self._check_codes()
         _choice("write_ordering", self.write_ordering, ("weak", "medium", "strong", None))
         for kind in self.payload_indexes.values():
             _choice("payload_indexes", kind, tuple(each.value for each in models.PayloadSchemaType))
@@ -178,6 +190,16 @@ class CollectionLayout:
                 "searches the full vectors alone."
             )
             raise ConfigurationError(msg)
+
+    def _check_codes(self) -> None:
+        shortest = min((*self.stages, self.dimensions))
+        if self.quantization == "binary" and shortest < FEWEST_BINARY:
+            msg = (
+                f"CollectionLayout(quantization='binary'): signs of {shortest} dimensions miss "
+                f"what is near; expected {FEWEST_BINARY} or more. quantization='turbo1' takes the "
+                "same bytes and finds more."
+            )
+            raise ConfigurationError(msg, found=shortest, expected=FEWEST_BINARY)
 
     def _check_rotation(self) -> None:
         if self.rotation is None:
@@ -234,7 +256,7 @@ class CollectionLayout:
             self.stage_name(stage): models.VectorParams(
                 size=stage,
                 distance=distance,
-                # With int8 codes in RAM the float32 originals are read only if a plan rescores.
+                # With codes in RAM the float32 originals are read only if a plan rescores.
                 on_disk=self.quantization is not None,
                 hnsw_config=self.graph_config(stage),
                 quantization_config=self.quantization_config(),
@@ -275,13 +297,9 @@ class CollectionLayout:
             on_disk=False,
         )
 
-    def quantization_config(self) -> models.ScalarQuantization | None:
+    def quantization_config(self) -> Settings | None:
         """Build the quantization settings of the vectors that are searched first."""
-        if self.quantization is None:
-            return None
-        return models.ScalarQuantization(
-            scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
-        )
+        return quantization_settings(self.quantization)
 
     def index_schemas(self) -> dict[str, IndexSchema]:
         """Build the payload indexes to create with the collection, the tenant's first."""

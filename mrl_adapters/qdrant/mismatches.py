@@ -14,6 +14,7 @@ from mrl_adapters.qdrant.commands import command, usual_stages
 from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys
+from mrl_adapters.qdrant.quantization import CODE_BITS, DATATYPE_BITS, written
 from mrl_adapters.vectors import Rotation
 
 
@@ -152,13 +153,15 @@ def warn_of_one_stage(name: str, found: CollectionLayout, points: int) -> None:
         return
     stages = usual_stages(found.dimensions)
     unnamed = {"": None}  # what a migration takes by itself
-    width = 1 if found.quantization else 2 if found.full_datatype == "float16" else 4
+    width = (
+        CODE_BITS[found.quantization] if found.quantization else DATATYPE_BITS[found.full_datatype]
+    ) / 8
     now, then = found.dimensions * width, stages[-1]
     count = f"{points:,} points" if points else "a million points"
     in_ram = [f"{each * (points or 1_000_000) / 1e6:,.1f} MB" for each in (now, then)]
     msg = (
         f"Collection {name!r} has no short vectors: it is searched in one stage, by its full ones. "
-        f"For {count} that takes {in_ram[0]} of vectors in RAM ({found.dimensions} x {width} "
+        f"For {count} that takes {in_ram[0]} of vectors in RAM ({found.dimensions} x {width:g} "
         f"bytes each); with a stage of {stages[-1]} it would be {in_ram[1]} ({stages[-1]} x 1 "
         "byte). Add it, without embedding anything again: "
         + command(
@@ -232,10 +235,11 @@ def _fixes(
         for option in ("replication_factor", "write_consistency_factor")
         if option in differing
     ]
-    if "full_datatype" in differing and wanted.full_datatype == "float16":
+    if "full_datatype" in differing and wanted.full_datatype != "float32":
         fixes.append(
             f"mrl_adapters.qdrant.migrate(client, {name!r}, stages={found.stages}, mode='copy', "
-            f"target=mrl_adapters.qdrant.CopyTarget({name + '_float16'!r}))"
+            f"settings={{'full_datatype': {wanted.full_datatype!r}}}, "
+            f"target=mrl_adapters.qdrant.CopyTarget({f'{name}_{wanted.full_datatype}'!r}))"
         )
     elif "full_datatype" in differing:
         fixes += _anew(["full_datatype"])
@@ -262,10 +266,8 @@ def _settings(wanted: CollectionLayout, found: CollectionLayout, differing: Coll
         )
     if "quantization" in differing:
         parts.append(
-            "quantization_config=models.Disabled.DISABLED, on_disk=False"
-            if wanted.quantization is None
-            else "quantization_config=models.ScalarQuantization(scalar="
-            "models.ScalarQuantizationConfig(type='int8', always_ram=True)), on_disk=True"
+            f"quantization_config={written(wanted.quantization)}, "
+            f"on_disk={wanted.quantization is not None}"
         )
     searched = [found.stage_name(stage) for stage in found.stages] or [found.full_name]
     changed = {vector: ", ".join(parts) for vector in searched if parts}

@@ -23,6 +23,7 @@ from mrl_adapters.qdrant.mismatches import (
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys, stored_keys, with_keys
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.reading import count_lacking
+from mrl_adapters.qdrant.requirements import check_engine_has
 from mrl_adapters.qdrant.rotation import rotated_layout, store_rotation
 from mrl_adapters.vectors import FloatArray, Rotation
 
@@ -149,6 +150,7 @@ def create(
     Returns:
         Whether it was created here, not by another writer in the meantime.
     """
+    yield from check_engine_has(name, layout)
     if isinstance(layout.rotation, Rotation):
         yield from store_rotation(name, layout.rotation)
     described = with_keys(layout.metadata(), keys)

@@ -4,15 +4,15 @@ What has no counterpart is refused by name, with the way here.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.layout import CLUSTER_OPTIONS, CollectionLayout
+from mrl_adapters.qdrant.quantization import FullDatatype, Quantization, codes_of
 
-_DATATYPES = {models.Datatype.FLOAT16: "float16", models.Datatype.FLOAT32: "float32"}
-_DISABLED = models.Disabled.DISABLED
+_DATATYPES = {models.Datatype(name): name for name in get_args(FullDatatype)}
 
 
 def named(
@@ -86,8 +86,8 @@ def vector_fields(
     if (datatype := given.get("datatype")) is not None:
         if datatype not in _DATATYPES:
             msg = (
-                f"{name} got datatype={datatype!r}, expected 'float16' or 'float32': full vectors "
-                "are kept as the model gave them."
+                f"{name} got datatype={datatype!r}, expected one of {get_args(FullDatatype)}: full "
+                "vectors are kept as the model gave them."
             )
             raise ConfigurationError(msg, found=datatype)
         fields["full_datatype"] = _DATATYPES[models.Datatype(datatype)]
@@ -133,19 +133,17 @@ def graph_fields(
 
 
 def quantization_fields(name: str, config: Any) -> dict[str, Any]:
-    """Turn Qdrant's settings of codes into a field of a layout: int8 codes, or none."""
+    """Turn Qdrant's settings of codes into a field of a layout."""
     if config is None:
         return {}
-    if config == _DISABLED:
-        return {"quantization": None}
-    given = config if isinstance(config, Mapping) else config.model_dump(exclude_none=True)
-    if "scalar" in given:
-        return {"quantization": "int8"}
-    msg = (
-        f"{name} is {config!r}: the short vectors have scalar int8 codes, or none. Pass "
-        "layout=CollectionLayout(..., quantization='int8') or quantization=None there."
-    )
-    raise ConfigurationError(msg, found=config)
+    codes = codes_of(config)
+    if codes not in (*get_args(Quantization), None):
+        msg = (
+            f"{name} is {config!r}: codes are {', '.join(get_args(Quantization))}, or none. Pass "
+            "layout=CollectionLayout(..., quantization='int8') or quantization=None there."
+        )
+        raise ConfigurationError(msg, found=config)
+    return {"quantization": codes}
 
 
 def creation_fields(name: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -129,6 +129,10 @@ _WRONG: dict[str, tuple[str, ...]] = {
     "plan": ("", "[]", '{"oversampling": 0}', '{"nothing": 1}'),
     "file": ("", "{}/file/below", "{}/loop", "x" * 5_000),
     "from_local": _PLACES,
+    "quantization": ("", "many", "int4", "binary"),
+    "full_datatype": ("", "uint8", "turbo4"),
+    "hnsw_m": _COUNTS,
+    "hnsw_ef_construct": (*_COUNTS, "3"),
 }
 # Wrong in general, right for this command.
 _FINE = {

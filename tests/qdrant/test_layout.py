@@ -14,6 +14,8 @@ from mrl_adapters.qdrant.mismatches import check_layout, check_model
 
 NOMIC = "nomic-ai/nomic-embed-text-v1.5"
 
+TURBO: tuple[Any, ...] = ("turbo8", "turbo4", "turbo2", "turbo1.5", "turbo1")
+
 
 def described(
     vectors: models.VectorParams | dict[str, models.VectorParams],
@@ -55,8 +57,9 @@ def dense(size: int, **options: Any) -> models.VectorParams:
             {"distance": "cosine"},
             "CollectionLayout(distance='cosine'): expected one of ('Co",
         ),
-        ({"full_datatype": "uint8"}, "expected one of ('float16', 'float32')"),
-        ({"quantization": "binary"}, "expected one of ('int8', None)"),
+        ({"full_datatype": "uint8"}, "expected one of ('float16', 'float32', 'turbo16', 'turbo8')"),
+        ({"quantization": "int4"}, "expected one of ('int8', 'turbo8', 'turbo4', 'turbo2',"),
+        ({"quantization": "binary"}, "signs of 8 dimensions miss what is near; expected 512"),
         ({"write_ordering": "loose"}, "expected one of ('weak', 'medium', 'strong', None)"),
         ({"payload_indexes": {"year": "number"}}, "(payload_indexes='number'): expected one of"),
         ({"stages": None}, "CollectionLayout(stages=None): expected short sizes in a tuple"),
@@ -167,8 +170,12 @@ def test_the_tenants_index_is_not_replaced_by_a_plain_one() -> None:
         CollectionLayout(32, (8,), "Euclid", full_datatype="float32", quantization=None),
         CollectionLayout(32, (8,), "Manhattan", full_has_graph=True, hnsw_m=24),
         CollectionLayout(32, (8,), full_name="dense", hnsw_ef_construct=64),
+        *(CollectionLayout(32, (8,), quantization=codes) for codes in TURBO),
+        CollectionLayout(32, (8,), full_datatype="turbo8"),
+        CollectionLayout(32, (8,), full_datatype="turbo16", quantization="turbo4"),
+        CollectionLayout(1024, (512,), quantization="binary"),
     ],
-    ids=lambda layout: layout.distance + layout.full_name,
+    ids=lambda layout: f"{layout.distance}{layout.full_name}{layout.quantization}",
 )
 def test_a_description_of_what_was_built_reads_as_the_layout(layout: CollectionLayout) -> None:
     found = read_layout("docs", described(layout.vectors_config(), layout.metadata()))
