@@ -272,8 +272,8 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"vector_params": {"sise": 3}}, r"vector_params got sise=3\. It has: size, distance"),
     ({"vector_params": {"hnsw_config": {"payload_m": 3}}}, "hnsw_config got payload_m=3"),
     (
-        {"vector_params": {"quantization_config": {"binary": {}}}},
-        "the short vectors have scalar int8 codes, or none",
+        {"vector_params": {"quantization_config": {"product": {"compression": "x4"}}}},
+        "codes are int8, .*, or none",
     ),
     (
         {"collection_create_options": {"sharding_method": "custom"}},

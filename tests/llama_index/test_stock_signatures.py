@@ -99,8 +99,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "shard_keys": (["a"], "make the collection first"),
     "dense_config": (models.VectorParams(size=8, distance="Cosine", on_disk=False), "Leave it out"),
     "quantization_config": (
-        models.BinaryQuantization(binary=models.BinaryQuantizationConfig()),
-        "scalar int8 codes, or none",
+        models.ProductQuantization(
+            product=models.ProductQuantizationConfig(compression=models.CompressionRatio.X4)
+        ),
+        "codes are int8, .*, or none",
     ),
     "payload_indexes": (
         [{"field_name": "n", "field_schema": models.TextIndexParams(type="text")}],

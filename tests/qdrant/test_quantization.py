@@ -25,6 +25,7 @@ from mrl_adapters.qdrant.quantization import (
     quantization_settings,
     written,
 )
+from mrl_adapters.qdrant.stock import quantization_fields
 
 DIMENSIONS, STAGE, POINTS = 640, 512, 250
 ALL: tuple[Any, ...] = (*get_args(Quantization), None)
@@ -235,6 +236,12 @@ def test_settings_are_named_and_written_as_they_are(codes: Any) -> None:
     if settings is not None:
         assert codes_of(settings.model_dump(mode="json", exclude_none=True)) == codes
     assert eval(written(codes)) == (settings or models.Disabled.DISABLED)  # noqa: S307 - ours
+
+
+@pytest.mark.parametrize("codes", ["turbo4", "binary", None])
+def test_stock_settings_of_codes_become_a_layouts(codes: Any) -> None:
+    settings = quantization_settings(codes) or models.Disabled.DISABLED
+    assert quantization_fields("quantization_config", settings) == {"quantization": codes}
 
 
 @pytest.fixture
