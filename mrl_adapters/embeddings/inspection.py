@@ -33,6 +33,9 @@ _TASK_AWARE = frozenset(
         "VoyageEmbedding",
     }
 )
+# Whose embed_query is embed_documents of one text; each has its own method, so that a subclass
+# which embeds questions otherwise is none of them.
+_ONE_SIDED = frozenset({"MistralAIEmbeddings", "OllamaEmbeddings", "OpenAIEmbeddings"})
 _INSTRUCTIONS = ("query_instruction", "embed_instruction", "text_instruction")
 _ENCODE_OPTIONS = ("encode_kwargs", "query_encode_kwargs")
 
@@ -58,6 +61,12 @@ def applies_prompts(embedder: object) -> bool:
     what the one within does.
     """
     return any(map(_applies_prompts_itself, layers(embedder)))
+
+
+def embeds_questions_as_documents(embedder: object) -> bool:
+    """Return whether an embedder makes no difference between questions and documents."""
+    method = getattr(type(embedder), "embed_query", None)
+    return getattr(method, "__qualname__", "").partition(".")[0] in _ONE_SIDED
 
 
 def layers(embedder: object) -> Iterator[object]:

@@ -54,6 +54,10 @@ class LocalEmbedder(abc.ABC):
         """Embed one question into a list of Python floats."""
         return as_lists(self._embed_spoken([text], query=True))[0]
 
+    def embed_queries(self, texts: list[str]) -> list[list[float]]:
+        """Embed n questions into n lists of Python floats."""
+        return as_lists(self._embed_spoken(text_list(texts), query=True))
+
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed as :meth:`embed_documents` does, in a thread."""
         return await asyncio.to_thread(self.embed_documents, texts)
@@ -61,6 +65,10 @@ class LocalEmbedder(abc.ABC):
     async def aembed_query(self, text: str) -> list[float]:
         """Embed as :meth:`embed_query` does, in a thread."""
         return await asyncio.to_thread(self.embed_query, text)
+
+    async def aembed_queries(self, texts: list[str]) -> list[list[float]]:
+        """Embed as :meth:`embed_queries` does, in a thread."""
+        return await asyncio.to_thread(self.embed_queries, texts)
 
     def _embed_spoken(self, texts: list[str], *, query: bool) -> FloatArray:
         kept = NonBlank.of(texts)

@@ -7,8 +7,9 @@ import numpy as np
 from mrl_adapters import registry
 from mrl_adapters.embeddings.embedder import adocument_array, as_embedder, document_array
 from mrl_adapters.embeddings.inspection import applies_prompts, model_name
+from mrl_adapters.embeddings.questions import aquery_vectors, query_vectors
 from mrl_adapters.embeddings.shortening import as_lists, shorten
-from mrl_adapters.embeddings.texts import is_blank, text_list, with_prompt
+from mrl_adapters.embeddings.texts import NonBlank, is_blank, text_list, with_prompt
 from mrl_adapters.errors import DimensionsError
 from mrl_adapters.vectors import FloatArray, as_vectors
 
@@ -121,6 +122,26 @@ class TruncatedEmbedder:
         if is_blank(text):
             return as_lists(self._zeros(1))[0]
         return self._answer(await self._embedder.aembed_query(self._question(text)))
+
+    def embed_queries(self, texts: list[str]) -> list[list[float]]:
+        """Embed n questions into n lists of Python floats, in one call where the base can."""
+        kept = self._questions(texts)
+        return self._answers(query_vectors(self._embedder, kept.texts) if kept.rows else [], kept)
+
+    async def aembed_queries(self, texts: list[str]) -> list[list[float]]:
+        """Embed as :meth:`embed_queries` does, with the base's own async method."""
+        kept = self._questions(texts)
+        vectors = await aquery_vectors(self._embedder, kept.texts) if kept.rows else []
+        return self._answers(vectors, kept)
+
+    def _questions(self, texts: list[str]) -> NonBlank:
+        return NonBlank.of(with_prompt(text_list(texts), self._query_prompt))
+
+    def _answers(self, vectors: Sequence[Sequence[float]], kept: NonBlank) -> list[list[float]]:
+        answers = self._zeros(kept.count)
+        if kept.rows:
+            answers[kept.rows] = self._shorten(as_vectors(vectors))
+        return as_lists(answers)
 
     def _documents(self, texts: list[str]) -> list[str]:
         return with_prompt(text_list(texts), self._document_prompt)

@@ -11,11 +11,12 @@ from langchain_core.callbacks import (
     dispatch_custom_event,
 )
 from langchain_core.documents import Document
-from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
+from langchain_core.retrievers import LangSmithRetrieverParams
 from pydantic import ConfigDict, SkipValidation, model_validator
 from typing_extensions import Self, override
 
 from mrl_adapters.arguments import refuse_unknown
+from mrl_adapters.langchain.batch_retriever import ANSWER, Answer, BatchRetriever
 from mrl_adapters.langchain.filters import MetadataFilter
 from mrl_adapters.langchain.options import (
     SEARCH_OPTIONS,
@@ -33,13 +34,14 @@ SEARCH_EVENT = "matryoshka_search"
 _SEARCH_TYPES = ("similarity", "mmr")
 
 
-class MatryoshkaRetriever(BaseRetriever):
+class MatryoshkaRetriever(BatchRetriever):
     """Retrieve documents in two stages: short vectors choose, full vectors rank.
 
     Every field can be given for one call: ``retriever.invoke(question, k=10)``. Tracers get the
     names of store, embedding and model with the run's metadata, and after each search a custom
     event named ``matryoshka_search``: its ``stages``, their ``shortlists`` (none where full vectors
-    are searched directly), and ``search_s``, the seconds that embedding and search took.
+    are searched directly), and ``search_s``, the seconds that embedding and search took (of
+    all questions, where ``batch`` asked for several in one request).
 
     Setup:
         ``pip install 'mrl-adapters[langchain]'``
@@ -106,13 +108,17 @@ class MatryoshkaRetriever(BaseRetriever):
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
     ) -> list[Document]:
+        answer: Answer | None = kwargs.pop(ANSWER, None)
         options = self._options(kwargs)
         started = time.perf_counter()
-        documents = self.vectorstore.similarity_search(query, **options)
+        if answer is None:
+            found = self.vectorstore.similarity_search(query, **options)
+            answer = Answer(found, time.perf_counter() - started)
+        documents = answer.documents()
         if run_manager.handlers:
             dispatch_custom_event(
                 SEARCH_EVENT,
-                self._facts(options, started),
+                self._facts(options, answer.search_s),
                 config={"callbacks": run_manager.get_child()},
             )
         return documents
@@ -121,16 +127,24 @@ class MatryoshkaRetriever(BaseRetriever):
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **kwargs: Any
     ) -> list[Document]:
+        answer: Answer | None = kwargs.pop(ANSWER, None)
         options = self._options(kwargs)
         started = time.perf_counter()
-        documents = await self.vectorstore.asimilarity_search(query, **options)
+        if answer is None:
+            found = await self.vectorstore.asimilarity_search(query, **options)
+            answer = Answer(found, time.perf_counter() - started)
+        documents = answer.documents()
         if run_manager.handlers:
             await adispatch_custom_event(
                 SEARCH_EVENT,
-                self._facts(options, started),
+                self._facts(options, answer.search_s),
                 config={"callbacks": run_manager.get_child()},
             )
         return documents
+
+    @override
+    def _joint_options(self, call: Mapping[str, Any]) -> dict[str, Any] | None:
+        return self._options(call)
 
     def _own(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in SEARCH_OPTIONS if hasattr(self, name)}
@@ -139,8 +153,8 @@ class MatryoshkaRetriever(BaseRetriever):
         kind = type(self.vectorstore)
         return retrieval_options(kind, self._own(), call, self.search_type, _SEARCH_TYPES)[1]
 
-    def _facts(self, options: Mapping[str, Any], started: float) -> dict[str, Any]:
-        return {**self._stages(options), "search_s": time.perf_counter() - started}
+    def _facts(self, options: Mapping[str, Any], search_s: float) -> dict[str, Any]:
+        return {**self._stages(options), "search_s": search_s}
 
     def _stages(self, options: Mapping[str, Any]) -> dict[str, Any]:
         store = self.vectorstore

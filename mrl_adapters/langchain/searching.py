@@ -272,16 +272,30 @@ class SearchingStore(VectorStore):
         rest: Sequence[Any],
         options: Mapping[str, Any],
     ) -> Flow[list[tuple[Document, float]]]:
+        [found] = yield from self._search_all([embedding], k, rest, options)
+        return found
+
+    def _search_all(
+        self,
+        embeddings: Sequence[Sequence[float]],
+        k: int,
+        rest: Sequence[Any],
+        options: Mapping[str, Any],
+    ) -> Flow[list[list[tuple[Document, float]]]]:
         if rest:
             options = named("A search", rest, SEARCH_ORDER, options)
         refuse_unknown("A search", options, SEARCH_OPTIONS)
         yield from self._collection.open()
         query_filter = filter_for(self._collection, options.get("filter"))
-        search = build_search(embedding, query_filter, {**options, "k": k})
+        given = {**options, "k": k}
+        searches = [build_search(embedding, query_filter, given) for embedding in embeddings]
         score_key = checked_score_key(options.get("score_key"))
-        [points] = yield from self._collection.search([search], search_plan(options))
+        found = yield from self._collection.search(searches, search_plan(options))
         contents = self._collection.contents
-        return [(to_document(point, contents, score_key), point.score) for point in points]
+        return [
+            [(to_document(point, contents, score_key), point.score) for point in points]
+            for points in found
+        ]
 
     def _stored(self, records: Sequence[models.Record]) -> list[Document]:
         contents = self._collection.contents

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.langchain.batch_retriever import ANSWER, BatchRetriever
 from mrl_adapters.langchain.options import (
     check_search_options,
     known_options,
@@ -21,7 +22,7 @@ from mrl_adapters.langchain.options import (
 )
 
 
-class StoreRetriever(VectorStoreRetriever):
+class StoreRetriever(BatchRetriever, VectorStoreRetriever):
     """Search a store with ``search_kwargs``; a call's own options go before them."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -30,6 +31,9 @@ class StoreRetriever(VectorStoreRetriever):
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
     ) -> list[Document]:
+        answer = kwargs.pop(ANSWER, None)
+        if answer is not None:
+            return [*answer.documents()]
         search_type, options = self._options(kwargs)
         return self.vectorstore.search(query, search_type, **options)
 
@@ -37,8 +41,18 @@ class StoreRetriever(VectorStoreRetriever):
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **kwargs: Any
     ) -> list[Document]:
+        answer = kwargs.pop(ANSWER, None)
+        if answer is not None:
+            return [*answer.documents()]
         search_type, options = self._options(kwargs)
         return await self.vectorstore.asearch(query, search_type, **options)
+
+    @override
+    def _joint_options(self, call: Mapping[str, Any]) -> dict[str, Any] | None:
+        search_type, options = self._options(call)
+        if search_type == "similarity":
+            return options
+        return {"lambda_mult": 0.5, **options} if search_type == "mmr" else None
 
     def _options(self, call: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         return retrieval_options(

@@ -1,18 +1,28 @@
 """Embedders that know no framework, as LlamaIndex embed_models."""
 
+import abc
+import asyncio
+import contextlib
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from llama_index.core.bridge.pydantic import Field
+from llama_index.core.callbacks.schema import CBEventType, EventPayload
+from llama_index.core.instrumentation.events.embedding import (
+    EmbeddingEndEvent,
+    EmbeddingStartEvent,
+)
 from typing_extensions import Self, override
 
 from mrl_adapters.embeddings import Embedder
 from mrl_adapters.embeddings.embedder import adocument_vectors, as_embedder, document_vectors
 from mrl_adapters.embeddings.inspection import applies_prompts, model_name
+from mrl_adapters.embeddings.questions import aquery_vectors, query_vectors
 from mrl_adapters.embeddings.texts import text_list
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
+from mrl_adapters.llama_index.events import dispatcher
 from mrl_adapters.llama_index.provenance import made_by
 from mrl_adapters.vectors import as_vectors, normalize
 
@@ -64,6 +74,28 @@ class UnitEmbedding(BaseEmbedding):
         self, texts: list[str], *args: Any, **kwargs: Any
     ) -> list[Embedding]:
         return await super().aget_text_embedding_batch(text_list(texts), *args, **kwargs)
+
+    def get_query_embeddings(self, queries: list[str]) -> list[Embedding]:
+        """Embed several questions, in one call where the model can and keeps no cache."""
+        if self.embeddings_cache is not None:
+            return [self.get_query_embedding(query) for query in text_list(queries)]
+        with _reported(self, text_list(queries)) as report:
+            return report(self._get_query_embeddings(queries))
+
+    async def aget_query_embeddings(self, queries: list[str]) -> list[Embedding]:
+        """Embed several questions, as :meth:`get_query_embeddings` does."""
+        if self.embeddings_cache is not None:
+            return await asyncio.gather(*map(self.aget_query_embedding, text_list(queries)))
+        with _reported(self, text_list(queries)) as report:
+            return report(await self._aget_query_embeddings(queries))
+
+    @abc.abstractmethod
+    def _get_query_embeddings(self, queries: list[str]) -> list[Embedding]:
+        """Embed several questions."""
+
+    @abc.abstractmethod
+    async def _aget_query_embeddings(self, queries: list[str]) -> list[Embedding]:
+        """Embed several questions, without blocking the event loop."""
 
     @override
     def get_agg_embedding_from_queries(
@@ -127,6 +159,14 @@ class EmbedderEmbedding(UnitEmbedding):
         return made_by(self, [list(await self.embedder.aembed_query(query))])[0]
 
     @override
+    def _get_query_embeddings(self, queries: list[str]) -> list[Embedding]:
+        return made_by(self, [list(each) for each in query_vectors(self.embedder, queries)])
+
+    @override
+    async def _aget_query_embeddings(self, queries: list[str]) -> list[Embedding]:
+        return made_by(self, [list(each) for each in await aquery_vectors(self.embedder, queries)])
+
+    @override
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         vectors = document_vectors(self.embedder, texts)
         return made_by(self, [list(vector) for vector in vectors])
@@ -135,6 +175,25 @@ class EmbedderEmbedding(UnitEmbedding):
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         vectors = await adocument_vectors(self.embedder, texts)
         return made_by(self, [list(vector) for vector in vectors])
+
+
+@contextlib.contextmanager
+def _reported(
+    model: BaseEmbedding, queries: list[str]
+) -> Iterator[Callable[[list[Embedding]], list[Embedding]]]:
+    """Tell LlamaIndex's callbacks and instrumentation of a call, and of what is handed in."""
+    described = model.to_payload()
+    dispatcher.event(EmbeddingStartEvent(model_dict=described))
+    manager = model.callback_manager
+    payload: dict[str, Any] = {EventPayload.SERIALIZED: described}
+    with manager.event(CBEventType.EMBEDDING, payload=payload) as event:
+
+        def report(vectors: list[Embedding]) -> list[Embedding]:
+            event.on_end(payload={EventPayload.CHUNKS: queries, EventPayload.EMBEDDINGS: vectors})
+            dispatcher.event(EmbeddingEndEvent(chunks=queries, embeddings=vectors))
+            return vectors
+
+        yield report
 
 
 def _check_pickles(whole: BaseEmbedding, part: object) -> None:

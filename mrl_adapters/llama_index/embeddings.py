@@ -1,5 +1,6 @@
 """Embeddings for LlamaIndex."""
 
+import asyncio
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -224,6 +225,28 @@ class MatryoshkaEmbedding(UnitEmbedding):
             kept = {str(uuid.uuid4()): vector}
             await cache.aput(key=text, val=kept, collection=_QUERIES)
         return self._shorten(list(kept.values()))[0]
+
+    @override
+    def _get_query_embeddings(self, queries: list[str]) -> list[Embedding]:
+        inner = self.inner
+        if inner.embeddings_cache is not None or not isinstance(inner, UnitEmbedding):
+            return [self._get_query_embedding(query) for query in queries]
+        spoken = NonBlank.of(with_prompt(queries, self.query_prompt))
+        if not spoken.rows:
+            return [self._zeros() for _ in queries]
+        self._acquire()
+        return self._shorten(spoken.spread(inner._get_query_embeddings(spoken.texts)))  # noqa: SLF001 - see above
+
+    @override
+    async def _aget_query_embeddings(self, queries: list[str]) -> list[Embedding]:
+        inner = self.inner
+        if inner.embeddings_cache is not None or not isinstance(inner, UnitEmbedding):
+            return await asyncio.gather(*map(self._aget_query_embedding, queries))
+        spoken = NonBlank.of(with_prompt(queries, self.query_prompt))
+        if not spoken.rows:
+            return [self._zeros() for _ in queries]
+        await self._aacquire()
+        return self._shorten(spoken.spread(await inner._aget_query_embeddings(spoken.texts)))  # noqa: SLF001 - see above
 
     @override
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:

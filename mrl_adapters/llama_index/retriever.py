@@ -1,7 +1,7 @@
 """The retriever for LlamaIndex: a store and an embed_model, no index."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -22,7 +22,7 @@ from typing_extensions import Unpack, override
 from mrl_adapters.arguments import refuse_unknown, require_list
 from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.embeddings.texts import is_blank, require_query
-from mrl_adapters.llama_index.embedder import unit_mean
+from mrl_adapters.llama_index.embedder import UnitEmbedding, unit_mean
 from mrl_adapters.llama_index.events import dispatcher, span
 from mrl_adapters.llama_index.filters import to_filter
 from mrl_adapters.llama_index.options import QUERY_OPTIONS, RetrieverOptions, search_plan
@@ -110,7 +110,8 @@ class MatryoshkaRetriever(BaseRetriever):
             One list of nodes a question.
         """
         bundles = _started(queries)
-        asked = [self._query(each, self._embed(each)) for each in bundles]
+        vectors = self._embed_all(bundles)
+        asked = [self._query(*each) for each in zip(bundles, vectors, strict=True)]
         found = [self._scored(each) for each in self._store.query_batch(asked, **self._options)]
         handled = [
             self._handle_recursive_retrieval(each, nodes)
@@ -122,7 +123,7 @@ class MatryoshkaRetriever(BaseRetriever):
     async def aretrieve_batch(self, queries: Sequence[QueryType]) -> list[list[NodeWithScore]]:
         """Retrieve for several questions, as :meth:`retrieve_batch` does."""
         bundles = _started(queries)
-        vectors = await asyncio.gather(*map(self._aembed, bundles))
+        vectors = await self._aembed_all(bundles)
         asked = [self._query(*each) for each in zip(bundles, vectors, strict=True)]
         results = await self._store.aquery_batch(asked, **self._options)
         handled = [
@@ -143,6 +144,21 @@ class MatryoshkaRetriever(BaseRetriever):
         asked = map(self._embed_model.aget_query_embedding, _questions(bundle))
         return unit_mean(await asyncio.gather(*asked))
 
+    def _embed_all(self, bundles: Sequence[QueryBundle]) -> list[list[float]]:
+        model = self._embed_model
+        if not isinstance(model, UnitEmbedding):
+            return [self._embed(bundle) for bundle in bundles]
+        asked = _joint(bundles)
+        return _spread(bundles, asked, model.get_query_embeddings(list(asked)) if asked else [])
+
+    async def _aembed_all(self, bundles: Sequence[QueryBundle]) -> list[list[float]]:
+        model = self._embed_model
+        if not isinstance(model, UnitEmbedding):
+            return await asyncio.gather(*map(self._aembed, bundles))
+        asked = _joint(bundles)
+        vectors = await model.aget_query_embeddings(list(asked)) if asked else []
+        return _spread(bundles, asked, vectors)
+
     def _query(self, bundle: QueryBundle, embedding: list[float]) -> VectorStoreQuery:
         return VectorStoreQuery(
             query_embedding=embedding,
@@ -162,6 +178,24 @@ class MatryoshkaRetriever(BaseRetriever):
 def _questions(bundle: QueryBundle) -> list[str]:
     strings = bundle.embedding_strs
     return [text for text in strings if not is_blank(text)] or [require_query(" ".join(strings))]
+
+
+def _joint(bundles: Sequence[QueryBundle]) -> dict[str, None]:
+    """List what has to be embedded for several bundles, nothing twice."""
+    waiting = (bundle for bundle in bundles if bundle.embedding is None)
+    return dict.fromkeys(text for bundle in waiting for text in _questions(bundle))
+
+
+def _spread(
+    bundles: Sequence[QueryBundle], asked: Iterable[str], vectors: Sequence[list[float]]
+) -> list[list[float]]:
+    known = dict(zip(asked, vectors, strict=True))
+    return [
+        unit_mean([known[text] for text in _questions(bundle)])
+        if bundle.embedding is None
+        else bundle.embedding
+        for bundle in bundles
+    ]
 
 
 def _started(queries: Sequence[QueryType]) -> list[QueryBundle]:

@@ -26,6 +26,7 @@ from mrl_adapters.llama_index import (
     MatryoshkaRetriever,
     MatryoshkaVectorStore,
 )
+from mrl_adapters.llama_index.embedder import EmbedderEmbedding
 from mrl_adapters.llama_index.events import listened
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect
 from mrl_adapters.qdrant.engine import LOCAL, engine_of
@@ -94,6 +95,27 @@ def test_a_batch_is_one_request(store, embed_model, call, monkeypatch):
         ["e"],
     ]
     assert asked == [3]
+
+
+@pytest.mark.parametrize("client", ["edge"], indirect=True)
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_batch_is_one_call_of_the_embedder(store, call, monkeypatch, wrapped):
+    embedder = WordLlamaEmbedder()
+    model = MatryoshkaEmbedding(embedder, 256) if wrapped else EmbedderEmbedding(embedder)
+    embed, calls = embedder._embed, []
+    monkeypatch.setattr(
+        embedder, "_embed", lambda texts, query: calls.append(texts) or embed(texts, query=query)
+    )
+    retriever = MatryoshkaRetriever(store, model, 2)
+    given = model.get_query_embedding("sockets")
+    twice = QueryBundle("a", custom_embedding_strs=["copy a folder", "zip it"])
+    ready = QueryBundle("b", embedding=given)
+    questions = ["copy a folder", twice, ready, "sort numbers"]
+    alone = [retriever.retrieve(each) for each in questions]
+    calls.clear()
+    found = call(retriever, "retrieve_batch", questions)
+    assert [ids(each) for each in found] == [ids(each) for each in alone]
+    assert calls == [["copy a folder", "zip it", "sort numbers"]]
 
 
 def test_every_option_of_the_store_reaches_the_search(store, embed_model, nodes, call, requests):

@@ -140,6 +140,14 @@ class OpenAIEmbedder:
         """Embed as :meth:`embed_query` does, without blocking the event loop."""
         return as_lists(await self._aembed([text], query=True))[0]
 
+    def embed_queries(self, texts: list[str]) -> list[list[float]]:
+        """Embed n questions into n lists of Python floats, in as few requests as hold them."""
+        return as_lists(self._embed(text_list(texts), query=True))
+
+    async def aembed_queries(self, texts: list[str]) -> list[list[float]]:
+        """Embed as :meth:`embed_queries` does, without blocking the event loop."""
+        return as_lists(await self._aembed(text_list(texts), query=True))
+
     def _embed(self, texts: list[str], *, query: bool) -> FloatArray:
         pieces = self._pieces(texts, query=query)
         if not pieces:
