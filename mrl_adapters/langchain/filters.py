@@ -19,6 +19,7 @@ from mrl_adapters.qdrant.filters import (
     fields,
     negated,
 )
+from mrl_adapters.qdrant.filters.keys import paths
 from mrl_adapters.qdrant.payload_keys import PayloadKeys
 
 MetadataFilter: TypeAlias = models.Filter | Mapping[str, Any]
@@ -97,6 +98,16 @@ def filter_for(
     indexes = layout.payload_indexes if layout else None
     found = collection.found
     return to_filter(given, indexes, collection.keys.metadata, has_nodes=found.has_nodes)
+
+
+def paths_for(collection: MatryoshkaCollection | None, key: str) -> list[str]:
+    """List the payload paths that a metadata key may mean, in a collection that has been opened."""
+    if collection is None:
+        return paths([key], PayloadKeys.metadata)
+    layout, found = collection.layout, collection.found
+    prefixes = dict.fromkeys([collection.keys.metadata, *([None] if found.has_nodes else [])])
+    indexes = layout.payload_indexes if layout else None
+    return [path for prefix in prefixes for path in paths([key], prefix, indexes)]
 
 
 def _entries(given: Mapping[Any, Any], keys: tuple[str, ...], place: _Place, depth: int) -> Term:

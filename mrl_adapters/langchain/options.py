@@ -14,13 +14,14 @@ from typing_extensions import TypedDict
 
 from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.langchain.filters import MetadataFilter, to_filter
+from mrl_adapters.langchain.filters import MetadataFilter, paths_for, to_filter
 from mrl_adapters.langchain.points import checked_score_key
 from mrl_adapters.langchain.stock import EXISTING_ORDER, StockOptions, place_of, search_plan
 from mrl_adapters.progress import ProgressCallback
-from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect
+from mrl_adapters.qdrant import CollectionLayout, GroupBy, MatryoshkaCollection, SearchPlan, connect
 from mrl_adapters.qdrant.connect import CONNECT_OPTIONS, ServerOptions
 from mrl_adapters.qdrant.driver import Client
+from mrl_adapters.qdrant.groups import group_by_key
 from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.query import Search, diversity
 from mrl_adapters.qdrant.stock import named
@@ -42,6 +43,9 @@ class SearchOptions(TypedDict, total=False):
         hybrid_fusion: Refused: this store holds dense vectors.
         score_key: Metadata key under which each document gets its full vector's score, also where
             diversity chose it; in place of what it has there itself. What is stored stays as it is.
+        group_by: Metadata key, such as ``source``: ``k`` and ``offset`` count its values, the one
+            with the best document first, and each comes with its best documents side by side.
+        group_size: Documents of a value at most; 3 if not given.
     """
 
     filter: MetadataFilter | None
@@ -54,6 +58,8 @@ class SearchOptions(TypedDict, total=False):
     shard_key_selector: str | int | list[str | int] | None
     hybrid_fusion: Any
     score_key: str | None
+    group_by: str | None
+    group_size: int
 
 
 class DiverseSearchOptions(SearchOptions, total=False):
@@ -202,7 +208,18 @@ def check_search_options(options: Mapping[str, Any]) -> None:
     """Refuse values that no search can be made with, before there is one."""
     SearchPlan().merge(search_plan(options))
     checked_score_key(options.get("score_key"))
+    group_by(options)
     build_search((), to_filter(options.get("filter")), options)
+
+
+def group_by(
+    options: Mapping[str, Any], collection: MatryoshkaCollection | None = None
+) -> GroupBy | None:
+    """Read what a search is grouped by; None where it is not."""
+    key, size = options.get("group_by"), options.get("group_size")
+    if key is None and size is None:
+        return None
+    return group_by_key(key, size, lambda key: paths_for(collection, key))
 
 
 @functools.lru_cache
@@ -240,6 +257,8 @@ def retrieval_options(
     if search_type not in allowed:
         msg = f"search_type is {search_type!r}, expected one of: {', '.join(allowed)}."
         raise ConfigurationError(msg, found=search_type, expected=tuple(allowed))
+    if options.get("group_by") is None:
+        options.pop("group_size", None)
     if search_type != "mmr":
         options = {name: value for name, value in options.items() if name not in _DIVERSITY}
     elif "lambda_mult" in options:  # None would choose by similarity alone without a word

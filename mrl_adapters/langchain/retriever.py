@@ -57,6 +57,9 @@ class MatryoshkaRetriever(BatchRetriever):
         lambda_mult: 1 chooses by similarity alone, 0 by diversity alone (``mmr``).
         score_key: Metadata key under which each document gets its full vector's score, also with
             ``mmr``; in place of what it has there itself. None adds nothing.
+        group_by: Metadata key: ``k`` and ``offset`` count its values (the documents that passages
+            are from, say), each with its best passages side by side.
+        group_size: Passages of a value at most.
         plan: A SearchPlan, or a dict of the knobs to change.
 
     Instantiate:
@@ -90,6 +93,8 @@ class MatryoshkaRetriever(BatchRetriever):
     fetch_k: SkipValidation[int] = 20
     lambda_mult: SkipValidation[float] = 0.5
     score_key: SkipValidation[str | None] = None
+    group_by: SkipValidation[str | None] = None
+    group_size: SkipValidation[int] = 3
     plan: SkipValidation[Plan | None] = None
 
     @model_validator(mode="before")
@@ -101,7 +106,9 @@ class MatryoshkaRetriever(BatchRetriever):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        check_search_options(self._own())
+        check_search_options(
+            {**self._own(), "group_by": "any" if self.group_by is None else self.group_by}
+        )
         return self
 
     @override

@@ -18,12 +18,14 @@ from mrl_adapters.langchain.options import (
     RetrieverOptions,
     SearchOptions,
     build_search,
+    group_by,
 )
 from mrl_adapters.langchain.points import checked_score_key, relevance, to_document
 from mrl_adapters.langchain.stock import MMR_ORDER, SEARCH_ORDER, search_plan
 from mrl_adapters.langchain.store_retriever import StoreRetriever, retriever_of
 from mrl_adapters.qdrant import Driver, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.groups import ungrouped
 from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.query import diversity
 from mrl_adapters.qdrant.stock import named
@@ -290,7 +292,12 @@ class SearchingStore(VectorStore):
         given = {**options, "k": k}
         searches = [build_search(embedding, query_filter, given) for embedding in embeddings]
         score_key = checked_score_key(options.get("score_key"))
-        found = yield from self._collection.search(searches, search_plan(options))
+        by, plan = group_by(options, self._collection), search_plan(options)
+        if by is None:
+            found = yield from self._collection.search(searches, plan)
+        else:
+            groups = yield from self._collection.search_groups(searches, by, plan)
+            found = [*map(ungrouped, groups)]
         contents = self._collection.contents
         return [
             [(to_document(point, contents, score_key), point.score) for point in points]

@@ -50,6 +50,17 @@ def filter_for(
     return to_filter(filters, layout.payload_indexes if layout else None, documents_key)
 
 
+def paths_for(collection: MatryoshkaCollection | None, key: str) -> list[str]:
+    """List the payload paths that a metadata key may mean, in a collection that has been opened."""
+    if collection is None:
+        return [key]
+    layout, found = collection.layout, collection.found
+    documents_key = found.keys.metadata if found.has_documents else None
+    meant = places(key, layout.payload_indexes if layout else {}, documents_key)
+    fields = [field for place in meant for field in (place.field, place.stores) if field]
+    return [field.path for field in fields]
+
+
 def to_filter(
     filters: MetadataFilters | None,
     indexes: Mapping[str, str] | None = None,

@@ -9,6 +9,9 @@ from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from qdrant_client import models
 from typing_extensions import TypedDict
 
+from mrl_adapters.llama_index.filters import paths_for
+from mrl_adapters.qdrant import GroupBy, MatryoshkaCollection
+from mrl_adapters.qdrant.groups import group_by_key
 from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.stock import plan_changes
 
@@ -26,6 +29,9 @@ class SearchOptions(TypedDict, total=False):
             the nodes wanted, at least 20.
         shard_identifier: What the store's ``shard_key_selector_fn`` makes a shard key of.
         search_params: Qdrant's ``SearchParams``, or a dict of them, put over the plan.
+        group_by: Metadata key, or ``ref_doc_id``: ``similarity_top_k`` counts its values, the one
+            with the best node first, and each comes with its best nodes side by side.
+        group_size: Nodes of a value at most; 3 if not given.
     """
 
     exact: bool | None
@@ -36,6 +42,8 @@ class SearchOptions(TypedDict, total=False):
     mmr_prefetch_k: int | None
     shard_identifier: Any
     search_params: models.SearchParams | Mapping[str, Any] | None
+    group_by: str | None
+    group_size: int | None
 
 
 class QueryOptions(SearchOptions, total=False):
@@ -77,6 +85,16 @@ class AddOptions(TypedDict, total=False):
 
 
 QUERY_OPTIONS = ("plan", *SearchOptions.__annotations__)
+
+
+def group_by(
+    options: Mapping[str, Any], collection: MatryoshkaCollection | None = None
+) -> GroupBy | None:
+    """Read what a query is grouped by; None where it is not."""
+    key, size = options.get("group_by"), options.get("group_size")
+    if key is None and size is None:
+        return None
+    return group_by_key(key, size, lambda key: paths_for(collection, key))
 
 
 def search_plan(options: Mapping[str, Any]) -> Plan | None:

@@ -25,7 +25,7 @@ from mrl_adapters.embeddings.texts import is_blank, require_query
 from mrl_adapters.llama_index.embedder import UnitEmbedding, unit_mean
 from mrl_adapters.llama_index.events import dispatcher, span
 from mrl_adapters.llama_index.filters import to_filter
-from mrl_adapters.llama_index.options import QUERY_OPTIONS, RetrieverOptions, search_plan
+from mrl_adapters.llama_index.options import QUERY_OPTIONS, RetrieverOptions, group_by, search_plan
 from mrl_adapters.llama_index.searching import build_search
 from mrl_adapters.llama_index.vector_store import MatryoshkaVectorStore
 from mrl_adapters.qdrant import SearchPlan
@@ -86,6 +86,7 @@ class MatryoshkaRetriever(BaseRetriever):
         }
         # A wrong option is refused now, not at the first search.
         SearchPlan().merge(search_plan(self._options))
+        group_by(self._options)
         build_search(self._query(QueryBundle(""), []), self._options, to_filter(filters))
 
     @override

@@ -13,13 +13,14 @@ from mrl_adapters.embeddings.texts import require_query
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher, listened
 from mrl_adapters.llama_index.filters import filter_for, join, of_documents, of_nodes
-from mrl_adapters.llama_index.options import QUERY_OPTIONS, search_plan
+from mrl_adapters.llama_index.options import QUERY_OPTIONS, group_by, search_plan
 from mrl_adapters.llama_index.points import to_node
 from mrl_adapters.llama_index.provenance import check_models
 from mrl_adapters.qdrant import MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.flow import Flow, ask
+from mrl_adapters.qdrant.groups import ungrouped
 from mrl_adapters.qdrant.query import Search, chosen_stages, diversity
 
 _MIN_MMR_CANDIDATES = 20
@@ -42,7 +43,12 @@ def answer(
     listings = [place for place, query in enumerate(queries) if _asks_nothing(query)]
     searches = [search for place, search in enumerate(built) if place not in listings]
     changes = search_plan(options)
-    answers = yield from collection.search(searches, changes)
+    by = group_by(options, collection)
+    if by is None:
+        answers = yield from collection.search(searches, changes)
+    else:
+        groups = yield from collection.search_groups(searches, by, changes)
+        answers = [*map(ungrouped, groups)]
     layout = layout and collection.layout  # it may have been opened anew, as another one
     if listened():
         engine = yield from ask(engine_of)

@@ -7,6 +7,7 @@ from mrl_adapters.qdrant.collection import MatryoshkaCollection
 from mrl_adapters.qdrant.connect import connect
 from mrl_adapters.qdrant.contents import UnreadableContentWarning
 from mrl_adapters.qdrant.driver import Driver
+from mrl_adapters.qdrant.groups import Group, GroupBy
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.mismatches import OneStageWarning, UnmetLayoutWarning
@@ -30,6 +31,8 @@ __all__ = [
     "CopyTarget",
     "Driver",
     "EdgeClient",
+    "Group",
+    "GroupBy",
     "MatryoshkaCollection",
     "MissingShortVectorsWarning",
     "OneStageWarning",

@@ -4,6 +4,7 @@ import copy
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from numpy.typing import ArrayLike
@@ -15,6 +16,7 @@ from mrl_adapters.qdrant.companion import drop_companion, has_companion
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.filters import admitted, for_deletion
 from mrl_adapters.qdrant.flow import Flow, ask, bound, change, current_engine, is_refusal
+from mrl_adapters.qdrant.groups import Group, GroupBy, grouped
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.mismatches import warn_of_one_stage, warn_of_unmet
@@ -416,21 +418,49 @@ class MatryoshkaCollection:
                 else the client's: opening, repetitions and pauses included.
             AnswerError: A server's answer is none.
         """
+        return (yield from self._answer(searches, plan, partial(answers, self.name)))
+
+    def search_groups(
+        self, searches: Sequence[Search], by: GroupBy, plan: Plan | None = None
+    ) -> Flow[list[list[Group]]]:
+        """Answer several searches by groups of points: see :mod:`mrl_adapters.qdrant.groups`.
+
+        Args:
+            searches: What to look for; ``k`` and ``offset`` count groups.
+            by: What the points of a group have in common, and how many of them are wanted.
+            plan: How, if not by the collection's own plan.
+
+        Returns:
+            Groups, the one with the best hit first, one list a search.
+
+        Raises:
+            ConfigurationError: A search is to be diverse.
+            DimensionsError, EmbeddingError, DeadlineError, AnswerError: As :meth:`search`.
+        """
+        return (yield from self._answer(searches, plan, partial(grouped, self.name, by)))
+
+    def _answer(
+        self,
+        searches: Sequence[Search],
+        plan: Plan | None,
+        act: Callable[[Sequence[Search], CollectionLayout, SearchPlan], Flow[list[list[T]]]],
+    ) -> Flow[list[list[T]]]:
+        """Answer searches that are checked and see what they may; empty while there is nothing."""
         require_list(searches, "searches", "searches")
         yield from bound(self.plan.merge(plan).timeout_s)  # for opening, too
 
-        def answer(layout: CollectionLayout) -> Flow[list[list[models.ScoredPoint]]]:
+        def answer(layout: CollectionLayout) -> Flow[list[list[T]]]:
             how = self.plan.merge(plan)
             for each in searches:
                 if each.vector is not None or how.searches != "lexical":
                     check_query(each.full, layout.dimensions)
             yield from bound(how.timeout_s)  # of a plan saved with the collection
             scoped, how = self._scoped(searches, layout, how)
-            return (yield from answers(self.name, scoped, layout, how))
+            return (yield from act(scoped, layout, how))
 
         if not searches:
             return []
-        none: list[list[models.ScoredPoint]] = [[] for _ in searches]
+        none: list[list[T]] = [[] for _ in searches]
         filters = [search.query_filter for search in searches]
         return (yield from self._use(answer, none, filters=filters))
 

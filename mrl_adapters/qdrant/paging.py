@@ -31,7 +31,7 @@ from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.query import Search, chosen_stages
 
-_MOST_CANDIDATES = 10_000
+MOST_CANDIDATES = 10_000
 """Beyond this many a shortlist is no shorter way than the exact search."""
 _NEARER_IS_LESS = {"Euclid", "Manhattan"}
 
@@ -79,7 +79,7 @@ def _blocks(search: Search, plan: SearchPlan) -> list[Search]:
         return [search]
     size, end = search.reach, search.offset + search.k
     blocks = [_of_depth(search, size)]
-    while size < end and plan.candidates(2 * size) <= _MOST_CANDIDATES:
+    while size < end and plan.candidates(2 * size) <= MOST_CANDIDATES:
         size *= 2
         blocks.append(replace(_of_depth(search, size), mmr_lambda=None))
     return blocks
@@ -117,7 +117,7 @@ def _page(
     if search.mmr_lambda is None:
         # What a longer shortlist finds may be nearer than the last of a shorter one.
         page.sort(key=lambda hit: hit.score, reverse=layout.distance not in _NEARER_IS_LESS)
-    return (yield from _filled(name, page, search, plan))
+    return (yield from filled(name, page, search, plan))
 
 
 def _extend(ranking: _Ranking, hits: Sequence[models.ScoredPoint], size: int) -> None:
@@ -133,7 +133,7 @@ def _is_exact(layout: CollectionLayout, plan: SearchPlan, engine: Engine) -> boo
     return plan.exact or scans
 
 
-def _filled(
+def filled(
     name: str, page: list[models.ScoredPoint], search: Search, plan: SearchPlan
 ) -> Flow[list[models.ScoredPoint]]:
     """Fetch the payloads and vectors of a page; points that are gone by now are left out."""
