@@ -22,6 +22,7 @@ EXPECTED = {
     "langchain_rerank": r"two stages:\n  shutil\.copytree.*re-ranked:\n  os\.makedirs",
     "llama_index_rag": r"Found:(?s:.{,200})0\.\d+ migrate\.md: # Migrate an existing collection",
     "migrate_existing": r"2000 of 2000 points.*repaired: 1 points",
+    "parent_documents": r"^pathlib\.md: .*\n  found by: .*\n  found by: .*\nshutil\.md: ",
     "rotate_existing": r"64 dimensions: plain 0\.\d+, rotated (0\.9\d+|1\.0)",
     "rotation": r"plain +0\.\d+\n +rotated 0\.9",
     "quickstart": r"shutil\.copytree",

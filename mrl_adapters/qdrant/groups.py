@@ -7,8 +7,8 @@ made first, whatever k, and cut into groups: those for k are the first k of thos
 The ranking is read in blocks, as :mod:`mrl_adapters.qdrant.paging` does, each twice as deep as the
 one before and put behind it, until there are enough groups. A group gets the hits of the block that
 it was first met in. Where these are too few, it is searched by itself, which gives the next best of
-it: what full vectors rank has the same scores however it is filtered. Fused ranks do not, so that a
-fused ranking is read on until the groups are full or it ends.
+it: what full vectors rank has the same scores however it is filtered. Ranks that words have a part
+in do not: such a ranking is read on first, as far as shortlists reach, until the groups are full.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -89,7 +89,7 @@ class _Grouping:
 
     search: Search
     by: GroupBy
-    read_on: bool  # whether groups are filled by reading the ranking alone
+    worded: bool  # whether words have a part in the ranking
     ended: bool = False
     _ranked: set[PointId] = field(default_factory=set)
     _groups: dict[GroupValue, list[models.ScoredPoint]] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class _Grouping:
 
     def extend(self, hits: Sequence[models.ScoredPoint], size: int) -> None:
         """Put what is new in a block behind what the blocks before it had."""
-        known = set() if self.read_on else set(self._groups)
+        known = set() if self.worded else set(self._groups)
         for hit in hits:
             if hit.id in self._ranked:
                 continue
@@ -115,12 +115,12 @@ class _Grouping:
         if self.ended:
             self._whole = set(self._groups) - known
 
-    @property
-    def unfinished(self) -> bool:
-        """Whether the ranking has to be read on."""
+    def unfinished(self, size: int, plan: SearchPlan) -> bool:
+        """Return whether the ranking has to be read on, by a block of this size."""
         if self.ended:
             return False
-        return len(self._groups) < self._end or (self.read_on and bool(self.lacking()))
+        filling = self.worded and plan.candidates(size) <= MOST_CANDIDATES
+        return len(self._groups) < self._end or (filling and bool(self.lacking()))
 
     @property
     def _end(self) -> int:
@@ -209,9 +209,10 @@ def grouped(
     if any(search.mmr_lambda is not None for search in searches):
         msg = "Groups are ranked by similarity: leave out group_by, or what diversifies."
         raise ConfigurationError(msg)
-    groupings = [_Grouping(search, by, read_on=False) for search in searches]
+    worded = plan.searches not in {None, "rescore"}
+    groupings = [_Grouping(search, by, worded) for search in searches]
     size = _FIRST_BLOCK
-    while unfinished := [each for each in groupings if each.unfinished]:
+    while unfinished := [each for each in groupings if each.unfinished(size, plan)]:
         how = plan if plan.candidates(size) <= MOST_CANDIDATES else plan.merge({"exact": True})
         blocks = [each.block(size) for each in unfinished]
         found = yield from answers(name, blocks, layout, how)

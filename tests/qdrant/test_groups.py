@@ -18,6 +18,7 @@ from mrl_adapters.qdrant import (
     MatryoshkaCollection,
     Search,
     SearchPlan,
+    TextIndex,
     groups,
 )
 from mrl_adapters.qdrant.driver import Client
@@ -67,6 +68,21 @@ def driver(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
     client.close()
 
 
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    """The same points with texts of some words each, ranked by BM25."""
+    rng = np.random.default_rng(3)
+    known = ["amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "harbor"]
+    texts = [" ".join(rng.choice(known, size=rng.integers(3, 30))) for _ in range(COUNT)]
+    layout = CollectionLayout(24, (4,), full_datatype="float32", text_index=TextIndex(field="text"))
+    with EdgeClient(str(tmp_path_factory.mktemp("words"))) as client:
+        docs = MatryoshkaCollection("words", layout=layout)
+        payloads = [{**payload(number), "text": texts[number]} for number in range(COUNT)]
+        driver = Driver(client)
+        driver.run(docs.add([*range(COUNT)], made(), payloads))
+        yield driver
+
+
 BY = ("source", "metadata.source")
 
 
@@ -111,6 +127,28 @@ def test_groups_are_the_ungrouped_ranking_grouped_at_every_k(driver, data) -> No
             assert as_pairs(later) == expected[2 : 2 + k]
             for hit in groups.ungrouped(first):
                 assert hit.payload == payload(hit.id)
+
+
+@settings(max_examples=12)
+@given(data=st.data())
+def test_groups_of_a_hybrid_ranking_are_that_ranking_grouped(words, data) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(groups, "_FIRST_BLOCK", data.draw(st.sampled_from([1, 10, 100])))
+        docs = MatryoshkaCollection("words")
+        size = data.draw(st.integers(1, 4))
+        # Even weights would make equal scores, which stand in no order.
+        plan: dict[str, Any] = {"min_candidates": COUNT, "weights": (0.7, 0.31)}
+        plan["hybrid"] = data.draw(st.sampled_from(["rrf", "dbsf", "rescore", "lexical"]))
+        kept: dict[str, Any] = {
+            "vector": np.random.default_rng(data.draw(st.integers(0, 99))).normal(size=24),
+            "query_filter": data.draw(st.sampled_from([None, EVEN])),
+            "text": data.draw(st.sampled_from(["amber birch", "delta grove harbor"])),
+        }
+        [hits] = words.run(docs.search([Search(**kept, k=COUNT)], plan))
+        expected = group_by_hand(hits, size)
+        for k in [1, 3, 8, 40]:
+            [found] = words.run(docs.search_groups([Search(**kept, k=k)], GroupBy(BY, size), plan))
+            assert as_pairs(found) == expected[:k]
 
 
 @settings(max_examples=8)
