@@ -10,7 +10,7 @@ from mrl_adapters.qdrant import CollectionLayout, connect
 DOCUMENTS = {
     "shutil.md": "copytree copies a directory tree. rmtree deletes a tree. move moves a file.",
     "gzip.md": "open opens a compressed file. compress compresses bytes.",
-    "pathlib.md": "Path.copy copies a file or a directory tree. Path.glob finds files by a pattern.",
+    "pathlib.md": "Path.copy copies a file or a directory tree. Path.glob finds files by name.",
     "sched.md": "enter plans an event. run runs what is planned.",
 }
 
