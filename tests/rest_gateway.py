@@ -324,13 +324,14 @@ class Gateway(Recorder):
         super().__init__(contract)
         self._engine = engine
         self._aliases: dict[str, str] = {}
+        self.version = "1.19.0"
         self.rewriting = False
         """Whether it answers as a server does that rewrites its segments: filters on vectors match
         former versions of points, from before they had any vector but ``full``."""
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/":
-            return httpx.Response(200, json={"title": "qdrant", "version": "1.19.0"})
+            return httpx.Response(200, json={"title": "qdrant", "version": self.version})
         return super()._answer(request)
 
     def _result(self, request: httpx.Request) -> Any:

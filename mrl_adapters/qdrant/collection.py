@@ -15,10 +15,12 @@ from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.companion import drop_companion, has_companion
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.filters import admitted, for_deletion
+from mrl_adapters.qdrant.filters.keys import written
 from mrl_adapters.qdrant.flow import Flow, ask, bound, change, current_engine, is_refusal
 from mrl_adapters.qdrant.groups import Group, GroupBy, grouped
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout
+from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.mismatches import warn_of_one_stage, warn_of_unmet
 from mrl_adapters.qdrant.opening import (
     Asked,
@@ -51,7 +53,12 @@ from mrl_adapters.qdrant.tenants import (
     tenant_path,
     with_tenant_path,
 )
-from mrl_adapters.qdrant.text_indexes import check_ranking, ensure_text_indexes, with_text_field
+from mrl_adapters.qdrant.text_indexes import (
+    check_ranking,
+    ensure_text_indexes,
+    with_text_field,
+    with_texts,
+)
 from mrl_adapters.qdrant.writing import ShardKey, store_points, warn_of_zeros
 from mrl_adapters.vectors import FloatArray
 
@@ -209,7 +216,7 @@ class MatryoshkaCollection:
         if wanted is None and existing.described and existing.layout.text_index is not None:
             yield from complete_indexes(self.name, existing.layout, existing.layout)  # lost ones
         if not ours and wanted is not None:
-            wanted = self._placed(wanted)
+            wanted = self._placed(wanted, existing.layout.text_index)
             if wanted.text_index is not None and existing.layout.text_index is None:
                 yield from check_ranking(self.name)
             # An adapter's own indexes alone are no reason to change a collection.
@@ -234,11 +241,14 @@ class MatryoshkaCollection:
     def _read(self) -> Flow[Existing | None]:
         return read_existing(self.name, self._asked)
 
-    def _placed(self, layout: CollectionLayout) -> CollectionLayout:
+    def _placed(
+        self, layout: CollectionLayout, present: TextIndex | None = None
+    ) -> CollectionLayout:
         """Name the tenants' field and the texts' where this collection's payloads have them."""
         asked = self._asked.keys
         under = self.keys.metadata if asked is not None and asked.kept else None
-        return with_text_field(with_tenant_path(layout, under), self.keys.content)
+        field = present.field if present and present.field else written(self.keys.content)
+        return with_text_field(with_tenant_path(layout, under), field)
 
     def _indexed(self, layout: CollectionLayout) -> CollectionLayout:
         return replace(layout, payload_indexes={**self._indexes, **layout.payload_indexes})
@@ -382,7 +392,7 @@ class MatryoshkaCollection:
             if full.shape[1] != layout.dimensions:
                 checked_vectors(full, names, layout.dimensions)
             yield from self.scope.refuse_others(self.name, layout, texts)
-            stamped = self.scope.stamp(self.name, layout, payloads, names)
+            stamped = self.scope.stamp(self.name, layout, with_texts(layout, payloads), names)
             batch = PointBatch(texts, columns(full, layout, names), stamped)
             return (
                 yield from store_points(self.name, batch, layout, without, shard_key, acknowledged)
@@ -452,7 +462,11 @@ class MatryoshkaCollection:
         def answer(layout: CollectionLayout) -> Flow[list[list[T]]]:
             how = self.plan.merge(plan)
             for each in searches:
-                if each.vector is not None or how.searches != "lexical":
+                if (
+                    each.vector is not None
+                    or how.searches != "lexical"
+                    or each.mmr_lambda is not None
+                ):
                     check_query(each.full, layout.dimensions)
             yield from bound(how.timeout_s)  # of a plan saved with the collection
             scoped, how = self._scoped(searches, layout, how)

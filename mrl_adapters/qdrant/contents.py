@@ -137,6 +137,12 @@ def _text_and_metadata(payload: Mapping[str, Any], keys: PayloadKeys) -> tuple[s
     return str(payload.get(key, "")), _metadata(payload, key, keys)
 
 
+def node_text(payload: Mapping[str, Any]) -> str | None:
+    """Return the text of the node that LlamaIndex has kept in a payload; None if there is none."""
+    node = node_content(payload)
+    return None if node is None else _text_of(node)
+
+
 def _text_of(node: Mapping[str, Any]) -> str | None:
     """Return the text that a node has kept, or None where it is kept elsewhere.
 

@@ -9,6 +9,9 @@ What a score is depends on the plan, and a threshold applies to it: the full vec
 with ``rescore``, the fused one with ``rrf`` and ``dbsf``, BM25's with ``lexical``; the last three
 grow the better a result is, whatever the distance. Filters hold for both legs.
 
+Engines put equal ranks' sums in an order of chance, another one each time. So a few more results
+are asked for than are wanted, and equal ones are ordered here, by their ids.
+
 Source: https://qdrant.tech/documentation/concepts/hybrid-queries/
 """
 
@@ -16,12 +19,13 @@ from typing import Any
 
 from qdrant_client import models
 
+from mrl_adapters.arguments import MOST
 from mrl_adapters.edge import construct
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.engine import SERVER, Engine
 from mrl_adapters.qdrant.filters import admitted
-from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.layout import NEARER_IS_LESS, CollectionLayout
 from mrl_adapters.qdrant.plan import Hybrid, SearchPlan
 from mrl_adapters.qdrant.query import (
     Search,
@@ -32,6 +36,10 @@ from mrl_adapters.qdrant.query import (
 )
 
 _USUAL_RRF_K = 2
+_TIED = 8
+"""About as many sums of two reciprocal ranks are equal at most."""
+FUSED = ("rrf", "dbsf")
+"""Plans that fuse two rankings."""
 
 
 def request_of(
@@ -60,8 +68,33 @@ def request_of(
             return request
         params = rescoring_params(search, layout, plan) if engine.has_indexes else None
         return request.model_copy(update={"prefetch": [shortlist, lexical], "params": params})
+    if how == "dbsf" and layout.distance in NEARER_IS_LESS:
+        msg = (
+            f"The plan fuses scores (hybrid='dbsf'), and "
+            f"{'the collection' if name is None else f'collection {name!r}'} compares by "
+            f"{layout.distance}: engines take its greatest distances for the best scores. Fuse "
+            "ranks: hybrid='rrf'."
+        )
+        raise ConfigurationError(msg, found=layout.distance, expected="rrf")
     dense = _dense_leg(search, layout, plan, engine, name)
-    return _request(search, plan, query=_fusion(plan, how), using=None, prefetch=[dense, lexical])
+    query = _fusion(plan, how)
+    request = _request(search, plan, query=query, using=None, prefetch=[dense, lexical])
+    request.limit = min(MOST, search.k + _TIED)
+    return request
+
+
+def in_order(
+    hits: list[models.ScoredPoint], search: Search, plan: SearchPlan
+) -> list[models.ScoredPoint]:
+    """Put the answer to :func:`request_of` into one order, and cut what was asked for beyond it."""
+    if plan.searches not in FUSED:
+        return hits
+    return sorted(hits, key=lambda hit: (-hit.score, isinstance(hit.id, str), hit.id))[: search.k]
+
+
+def falls(layout: CollectionLayout, plan: SearchPlan) -> bool:
+    """Return whether scores fall along a ranking; distances rise."""
+    return plan.searches in {*FUSED, "lexical"} or layout.distance not in NEARER_IS_LESS
 
 
 def _dense_leg(

@@ -21,6 +21,7 @@ from mrl_adapters.vectors import Reduction, Rotation
 
 T = TypeVar("T")
 Distance: TypeAlias = Literal["Cosine", "Dot", "Euclid", "Manhattan"]
+NEARER_IS_LESS = frozenset({"Euclid", "Manhattan"})
 IndexSchema: TypeAlias = (
     models.PayloadSchemaType | models.KeywordIndexParams | models.TextIndexParams
 )

@@ -23,9 +23,10 @@ from qdrant_client import models
 
 from mrl_adapters.arguments import MOST
 from mrl_adapters.qdrant.answers import answers_of
+from mrl_adapters.qdrant.diversity import candidates_of, diversified, is_chosen_here
 from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.flow import Flow, ask, current_engine
-from mrl_adapters.qdrant.hybrid import request_of
+from mrl_adapters.qdrant.hybrid import FUSED, falls, in_order, request_of
 from mrl_adapters.qdrant.ids import PointId
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.plan import SearchPlan
@@ -33,7 +34,6 @@ from mrl_adapters.qdrant.query import Search, chosen_stages
 
 MOST_CANDIDATES = 10_000
 """Beyond this many a shortlist is no shorter way than the exact search."""
-_NEARER_IS_LESS = {"Euclid", "Manhattan"}
 
 _Ranking: TypeAlias = dict[PointId, models.ScoredPoint]
 
@@ -69,8 +69,20 @@ def _ask(
     name: str, searches: Sequence[Search], layout: CollectionLayout, plan: SearchPlan
 ) -> Flow[list[list[models.ScoredPoint]]]:
     engine = current_engine()
-    requests = [request_of(each, layout, plan, engine, name) for each in searches]
-    return (yield from answers_of(name, requests, plan))
+    here = [is_chosen_here(each, layout, plan, engine) for each in searches]
+    asked = [
+        candidates_of(each, layout) if chosen else each
+        for each, chosen in zip(searches, here, strict=True)
+    ]
+    requests = [request_of(each, layout, plan, engine, name) for each in asked]
+    found = yield from answers_of(name, requests, plan)
+    if plan.searches is None and not any(here):
+        return found
+    results = []
+    for search, whole, chosen, hits in zip(searches, asked, here, found, strict=True):
+        ranked = in_order(hits, whole, plan)
+        results.append(diversified(ranked, search, layout) if chosen else ranked)
+    return results
 
 
 def _blocks(search: Search, plan: SearchPlan) -> list[Search]:
@@ -107,7 +119,7 @@ def _page(
     size = last.k if ended else 2 * last.k
     if ended and _is_exact(layout, plan, current_engine()):
         size = MOST + 1
-    exact = plan.merge({"exact": True})
+    exact = plan.merge({"exact": True, "min_candidates": _least_candidates(plan)})
     while len(ranking) < search.offset + search.k and size <= MOST:
         deeper = replace(_of_depth(search, size), mmr_lambda=None)
         [hits] = yield from _ask(name, [deeper], layout, exact)
@@ -116,7 +128,7 @@ def _page(
     page = list(ranking.values())[search.offset : search.offset + search.k]
     if search.mmr_lambda is None:
         # What a longer shortlist finds may be nearer than the last of a shorter one.
-        page.sort(key=lambda hit: hit.score, reverse=layout.distance not in _NEARER_IS_LESS)
+        page.sort(key=lambda hit: hit.score, reverse=falls(layout, plan))
     return (yield from filled(name, page, search, plan))
 
 
@@ -129,8 +141,17 @@ def _extend(ranking: _Ranking, hits: Sequence[models.ScoredPoint], size: int) ->
 
 
 def _is_exact(layout: CollectionLayout, plan: SearchPlan, engine: Engine) -> bool:
+    if plan.searches == "lexical":
+        return True
+    if plan.searches in FUSED:  # a longer leg lifts what only the other one held
+        return False
     scans = not engine.has_indexes and not chosen_stages(layout, plan, engine)
     return plan.exact or scans
+
+
+def _least_candidates(plan: SearchPlan) -> int:
+    """Count what the legs of the last search hand on: fused scores grow with their length."""
+    return max(plan.min_candidates, MOST_CANDIDATES if plan.searches in FUSED else 0)
 
 
 def filled(

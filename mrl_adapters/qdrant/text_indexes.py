@@ -9,18 +9,19 @@ says.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
+from mrl_adapters.qdrant.contents import node_text
 from mrl_adapters.qdrant.engine import is_older
 from mrl_adapters.qdrant.filters.fields import MatchText
-from mrl_adapters.qdrant.filters.keys import written
 from mrl_adapters.qdrant.flow import Flow, ask, change, current_engine
 from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.payload_keys import NODE_KEY
 
 WORDS = models.TextIndexParams(
     type=models.TextIndexType.TEXT, tokenizer=models.TokenizerType.WORD, lowercase=True
@@ -72,14 +73,31 @@ def ensure_text_indexes(
     return made
 
 
-def with_text_field(layout: CollectionLayout, key: str) -> CollectionLayout:
+def with_text_field(layout: CollectionLayout, field: str) -> CollectionLayout:
     """Let a layout's text index be on a payload field, unless it names one."""
     index = layout.text_index
     if index is None or index.field is not None:
         return layout
     placed = copy.copy(layout)  # what its caller chose stays known
-    object.__setattr__(placed, "text_index", index.on(written(key)))
+    object.__setattr__(placed, "text_index", index.on(field))
     return placed
+
+
+def with_texts(
+    layout: CollectionLayout, payloads: Sequence[dict[str, Any]]
+) -> Sequence[dict[str, Any]]:
+    """Put the texts of LlamaIndex's nodes, which stand in JSON, where the text index finds them."""
+    index = layout.text_index
+    if index is None or index.field is None:
+        return payloads
+    key = index.field.strip('"')
+    return [_with_text(payload, key) for payload in payloads]
+
+
+def _with_text(payload: dict[str, Any], key: str) -> dict[str, Any]:
+    if key in payload or NODE_KEY not in payload or not (text := node_text(payload)):
+        return payload
+    return {**payload, key: text}
 
 
 def check_ranking(name: str) -> Flow[None]:
