@@ -10,11 +10,14 @@ from rich.markup import escape
 from mrl_adapters.cli.options import (
     ApiKeyOption,
     JsonOption,
+    LanguageOption,
     ModelOption,
     PathOption,
     StagesOption,
+    TextIndexOption,
     UrlOption,
     parse_sizes,
+    parse_text_index,
     some,
     some_path,
 )
@@ -52,6 +55,8 @@ def index(  # noqa: PLR0913 - one argument an option
     api_key: ApiKeyOption = None,
     model: ModelOption = None,
     stages: StagesOption = None,
+    text_index: TextIndexOption = False,
+    language: LanguageOption = None,
     remove_missing: Annotated[
         bool,
         typer.Option(
@@ -73,6 +78,7 @@ def index(  # noqa: PLR0913 - one argument an option
     Files that cannot be read are skipped and named, and the exit code is then 1.
     """
     sizes = parse_sizes(stages) if stages is not None else None
+    words = parse_text_index(language, wanted=text_index)
     # Imported here, so that the other commands need no framework.
     from mrl_adapters.cli.engines import open_client
     from mrl_adapters.cli.indexing import PAYLOAD_INDEXES, FileIndex
@@ -81,7 +87,7 @@ def index(  # noqa: PLR0913 - one argument an option
 
     found = find_files(paths)
     with open_client(path, url, api_key, make=True) as client:
-        store = open_or_prepare(client, collection, model, sizes, PAYLOAD_INDEXES)
+        store = open_or_prepare(client, collection, model, sizes, PAYLOAD_INDEXES, words)
         files = FileIndex(store)
         with progress_bars() as report:
             outcome = files.update(found.files, report)

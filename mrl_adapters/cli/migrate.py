@@ -13,12 +13,15 @@ from mrl_adapters.cli.options import (
     CollectionArgument,
     FullNameOption,
     JsonOption,
+    LanguageOption,
     PathOption,
     QuantizationOption,
     StagesOption,
+    TextIndexOption,
     UrlOption,
     key,
     parse_sizes,
+    parse_text_index,
     some,
     some_path,
 )
@@ -27,6 +30,7 @@ from mrl_adapters.cli.terminal import output, progress_bars, wrapped
 if TYPE_CHECKING:
     from mrl_adapters.maintenance import CopyTarget, MigrationPlan, MigrationResult
     from mrl_adapters.maintenance.checkpoint import Mode
+    from mrl_adapters.qdrant import TextIndex
     from mrl_adapters.qdrant.driver import Client
 
 # Beyond these an engine spends memory and time for nothing; the embedded one fails.
@@ -50,8 +54,13 @@ def migrate(  # noqa: PLR0913 - one argument an option
     *,
     collection: CollectionArgument,
     stages: Annotated[
-        str, typer.Option(help="Sizes of the short vectors, such as 64,256; none drops them.")
-    ] = "256",
+        str | None,
+        typer.Option(
+            help="Sizes of the short vectors, such as 64,256; none drops them. "
+            "Default: 256, and with --text-index alone those that there are.",
+            show_default=False,
+        ),
+    ] = None,
     copy_to: Annotated[
         str | None,
         typer.Option(
@@ -126,6 +135,8 @@ def migrate(  # noqa: PLR0913 - one argument an option
         int | None,
         typer.Option(min=4, max=_WIDEST_BEAM, help="Beam while those graphs are built."),
     ] = None,
+    text_index: TextIndexOption = False,
+    language: LanguageOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")
     ] = False,
@@ -134,12 +145,15 @@ def migrate(  # noqa: PLR0913 - one argument an option
     api_key: ApiKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a collection short vectors, derived from its full ones: nothing is embedded again.
+    """Give a collection short vectors, derived from its full ones, or a text index.
+
+    Nothing is embedded again.
 
     It may be interrupted at any moment: run it again, and it goes on where it stopped. Exit with 1
     if others wrote meanwhile, so that it has to be run again.
     """
-    sizes = parse_sizes(stages)
+    sizes = None if stages is None else parse_sizes(stages)
+    words = parse_text_index(language, wanted=text_index)
     settings: dict[str, Any] = {
         "full_datatype": full_datatype,
         "hnsw_m": hnsw_m,
@@ -178,6 +192,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
             model=model,
             full_name=full_name,
             settings=settings,
+            text_index=words,
         )
         settled = True
         if dry_run:
@@ -232,12 +247,13 @@ def rotate(
 class _Options(TypedDict):
     """What a migration and its plan are both told."""
 
-    stages: tuple[int, ...]
+    stages: tuple[int, ...] | None
     mode: "Mode"
     target: "CopyTarget | None"
     rotation: Literal["auto"] | None
     model: str | None
     full_name: str | None
+    text_index: "TextIndex | None"
     settings: dict[str, Any]
 
 
@@ -260,6 +276,8 @@ def _migrated(done: "MigrationResult", client: "Client") -> Text:
         f"{done.target_name}: {done.points:,} points have "
         f"{have if done.stages else 'full vectors alone'}, in {done.elapsed_s:.1f} s."
     )
+    if done.text_index is not None:
+        told += f" BM25 ranks the texts under {done.text_index!r}: search --hybrid rrf."
     if done.corrected:
         told += f" {done.corrected:,} changed meanwhile, and were mended."
     if done.unusable:

@@ -3,9 +3,12 @@
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
+
+if TYPE_CHECKING:
+    from mrl_adapters.qdrant import TextIndex
 
 _MOST = 1_000_000  # results of one search
 _SHOWN = 80  # characters of a wrong value
@@ -179,6 +182,28 @@ PlanOption: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+HybridOption: TypeAlias = Annotated[
+    Literal["rrf", "dbsf", "rescore", "lexical"] | None,
+    typer.Option(
+        help="Search by words too: fuse ranks (rrf) or scores (dbsf), let the full vectors rank "
+        "what either finds (rescore), or take words alone (lexical).",
+        show_default=False,
+    ),
+]
+TextIndexOption: TypeAlias = Annotated[
+    bool,
+    typer.Option("--text-index", help="Index the texts' words, for search --hybrid."),
+]
+LanguageOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        parser=some,
+        metavar="TEXT",
+        help="Language of the texts, for --text-index: whose stop words are left out and whose "
+        "endings are cut off; none keeps words as they are. Default: english.",
+        show_default=False,
+    ),
+]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -198,3 +223,19 @@ def parse_sizes(text: str, option: str = "--stages") -> tuple[int, ...]:
         msg = f"expected sizes between commas such as 64,256, found {text[:_SHOWN]!r}"
         raise typer.BadParameter(msg, param_hint=option)
     return sizes
+
+
+def parse_text_index(language: str | None, *, wanted: bool) -> "TextIndex | None":
+    """Read what ``--text-index`` and ``--language`` say together."""
+    if not wanted:
+        if language is not None:
+            msg = "it says how words are indexed: pass --text-index with it"
+            raise typer.BadParameter(msg, param_hint="--language")
+        return None
+    from mrl_adapters.errors import ConfigurationError
+    from mrl_adapters.qdrant import TextIndex
+
+    try:
+        return TextIndex(language=None if language == "none" else (language or "english"))
+    except ConfigurationError as error:
+        raise typer.BadParameter(str(error), param_hint="--language") from None

@@ -10,6 +10,7 @@ from mrl_adapters.cli.options import (
     ApiKeyOption,
     CollectionArgument,
     FilterOption,
+    HybridOption,
     JsonOption,
     ModelOption,
     PathOption,
@@ -45,13 +46,17 @@ def search(  # noqa: PLR0913 - one argument an option
     query_filter: FilterOption = None,
     threshold: ThresholdOption = None,
     plan: PlanOption = None,
+    hybrid: HybridOption = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="Compare the full vectors of all points instead.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the passages nearest to a question, in two stages."""
+    """Find the passages nearest to a question, in two stages; by its words too, where asked."""
     sizes = parse_sizes(stages) if stages is not None else None
+    said: dict[str, object] = {"exact": True} if exact else {}
+    if hybrid is not None:
+        said["hybrid"] = hybrid
     # Imported here, so that the other commands need no framework.
     from mrl_adapters.cli.engines import open_client
     from mrl_adapters.cli.stores import open_existing
@@ -63,7 +68,7 @@ def search(  # noqa: PLR0913 - one argument an option
             k,
             filter=query_filter,
             score_threshold=threshold,
-            plan={**(plan or {}), **({"exact": True} if exact else {})} or None,
+            plan={**(plan or {}), **said} or None,
         )
     if as_json:
         output.print_json(json.dumps([_record(*hit) for hit in found], ensure_ascii=False))

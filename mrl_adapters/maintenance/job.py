@@ -72,6 +72,11 @@ class Job:
     resettled: bool
 
     @property
+    def target(self) -> RetryingClient:
+        """The client that holds what is written."""
+        return self.client if self.destination is None else self.destination.client
+
+    @property
     def resumes(self) -> bool:
         """Whether it goes on where an earlier run stopped."""
         return self.earlier is not None and self.earlier.state != "done"

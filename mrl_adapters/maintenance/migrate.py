@@ -1,10 +1,11 @@
 """Bring an existing collection to two stages without embedding anything again.
 
 ``job`` finds out what is to be done and ``dry_run`` tells of it; ``in_place`` or ``copy`` does it:
-a further step goes there. A copy ends with ``switch``.
+a further step goes there. A copy ends with ``switch``. ``text_index`` comes last, or alone.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from mrl_adapters.arguments import refuse_unknown
@@ -14,13 +15,23 @@ from mrl_adapters.maintenance.client import RetryingClient
 from mrl_adapters.maintenance.copy import migrate_by_copy
 from mrl_adapters.maintenance.dry_run import describe
 from mrl_adapters.maintenance.in_place import migrate_in_place
-from mrl_adapters.maintenance.job import Request, prepare
+from mrl_adapters.maintenance.job import Job, Request, prepare
 from mrl_adapters.maintenance.result import CopyTarget, MigrationPlan, MigrationResult
+from mrl_adapters.maintenance.source import read_source
 from mrl_adapters.maintenance.switch import UnfinishedSwitch
+from mrl_adapters.maintenance.text_index import (
+    add_text_index,
+    placed_index,
+    plan_text_index,
+    steps_of,
+)
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.driver import Client
+from mrl_adapters.qdrant.lexical import TextIndex
+from mrl_adapters.qdrant.text_indexes import check_ranking
 from mrl_adapters.vectors import Rotation
 
+_USUAL_STAGES = (256,)
 _SETTINGS = ("quantization", "hnsw_m", "hnsw_ef_construct", "full_datatype")
 
 
@@ -28,13 +39,14 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
     client: Client,
     collection_name: str,
     *,
-    stages: Sequence[int] = (256,),
+    stages: Sequence[int] | None = None,
     mode: Mode = "in_place",
     target: str | CopyTarget | None = None,
     rotation: Rotation | Literal["auto"] | None = None,
     model: str | None = None,
     full_name: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    text_index: TextIndex | None = None,
     progress: ProgressCallback | None = None,
 ) -> MigrationResult:
     """Give an existing collection short vectors, derived from the full ones that it stores.
@@ -58,7 +70,8 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
         client: Client that holds the collection.
         collection_name: The collection, or an alias of it.
         stages: Sizes of the short vectors; those that the collection has already are kept. None at
-            all, ``()``, drops them: the full vectors get a graph and codes in their place.
+            all, ``()``, drops them: the full vectors get a graph and codes in their place. None
+            takes (256,), and beside a ``text_index`` in place those that there are.
         mode: In place, or into a copy.
         target: Name of the copy, or a CopyTarget with another client, an alias to switch, and
             whether to delete the old collection. None calls it ``<name>_two_stage``.
@@ -69,6 +82,8 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
         settings: Fields of a CollectionLayout that are to change, such as
             ``{"quantization": "turbo4", "hnsw_m": 32}``: codes and graphs of what is searched
             first, those of the stages that are kept, too; ``full_datatype`` in a copy alone.
+        text_index: A text index that ranks by BM25, for hybrid search; one that is there is
+            replaced where it differs. Texts of LlamaIndex's nodes are put where it finds them.
         progress: Called with a Progress after each page of points.
 
     Raises:
@@ -78,8 +93,23 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
         CollectionMismatchError: Somebody else's collection has the name that the rotation is to
             be kept under.
     """
+    patient = RetryingClient(client)
     request = _request(stages, mode, target, rotation, model, full_name, settings)
-    job = prepare(RetryingClient(client), collection_name, request, progress)
+    if text_index is not None and _is_alone(stages, request):
+        source = read_source(patient, collection_name, full_name)
+        return add_text_index(patient, source, text_index, progress)
+    job = prepare(patient, collection_name, request, progress)
+    if text_index is not None:  # refused before anything is written
+        job.target.run(check_ranking(collection_name))
+    done = _carried_out(job, progress)
+    if text_index is None:
+        return done
+    migrated = read_source(job.target, done.target_name)
+    indexed = add_text_index(job.target, migrated, text_index, progress)
+    return replace(done, text_index=indexed.text_index)
+
+
+def _carried_out(job: Job | UnfinishedSwitch, progress: ProgressCallback | None) -> MigrationResult:
     if isinstance(job, UnfinishedSwitch):
         return job.finish()
     if job.destination is None:
@@ -93,13 +123,14 @@ def plan_migration(  # noqa: PLR0913 - as migrate
     client: Client,
     collection_name: str,
     *,
-    stages: Sequence[int] = (256,),
+    stages: Sequence[int] | None = None,
     mode: Mode = "in_place",
     target: str | CopyTarget | None = None,
     rotation: Rotation | Literal["auto"] | None = None,
     model: str | None = None,
     full_name: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    text_index: TextIndex | None = None,
 ) -> MigrationPlan:
     """Describe what :func:`migrate` would do, without writing anything.
 
@@ -115,14 +146,32 @@ def plan_migration(  # noqa: PLR0913 - as migrate
         model: Name of the embedding model.
         full_name: Which vector is the full one.
         settings: Fields of a CollectionLayout that are to change.
+        text_index: A text index that ranks by BM25.
     """
+    patient = RetryingClient(client)
     request = _request(stages, mode, target, rotation, model, full_name, settings)
-    job = prepare(RetryingClient(client), collection_name, request)
-    return job.plan() if isinstance(job, UnfinishedSwitch) else describe(job)
+    if text_index is not None and _is_alone(stages, request):
+        return plan_text_index(
+            patient, read_source(patient, collection_name, full_name), text_index
+        )
+    job = prepare(patient, collection_name, request)
+    if isinstance(job, UnfinishedSwitch):
+        return job.plan()
+    plan = describe(job)
+    if text_index is None:
+        return plan
+    index = placed_index(patient, job.source, text_index)
+    return replace(plan, steps=(*plan.steps, *steps_of(job.source, index, 0)))
+
+
+def _is_alone(stages: Sequence[int] | None, request: Request) -> bool:
+    """Return whether a migration has to do with texts alone."""
+    others = (request.copy, request.rotation, request.model)
+    return stages is None and all(each is None for each in others) and not request.settings
 
 
 def _request(
-    stages: Sequence[int],
+    stages: Sequence[int] | None,
     mode: Mode,
     target: str | CopyTarget | None,
     rotation: Rotation | Literal["auto"] | None,
@@ -148,5 +197,10 @@ def _request(
         raise ConfigurationError(msg)
     place = target if isinstance(target, CopyTarget) else CopyTarget(target)
     return Request(
-        tuple(stages), place if mode == "copy" else None, rotation, model, full_name, chosen
+        _USUAL_STAGES if stages is None else tuple(stages),
+        place if mode == "copy" else None,
+        rotation,
+        model,
+        full_name,
+        chosen,
     )

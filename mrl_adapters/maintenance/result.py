@@ -106,6 +106,8 @@ class MigrationResult:
         elapsed_s: Seconds it took.
         renamed_full: Whether the full vector, which had no name, is called "full" in the copy:
             servers before 1.18 keep no unnamed vector beside named ones.
+        text_index: The payload field whose texts were indexed to be ranked by BM25, if that was
+            asked for; where nothing else was, ``written`` counts the texts that were put there.
     """
 
     mode: Mode
@@ -122,6 +124,7 @@ class MigrationResult:
     resumed: bool
     elapsed_s: float
     renamed_full: bool = False
+    text_index: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Describe it in plain values."""

@@ -8,7 +8,7 @@ from qdrant_client import models
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.layout import METADATA_KEY, SCHEMA_VERSION, SHORT_NAME, CollectionLayout
-from mrl_adapters.qdrant.lexical import TextIndex, ranking_index
+from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.quantization import datatype_of, known_codes
 from mrl_adapters.vectors import Rotation
 
@@ -101,7 +101,7 @@ def read_layout(
         payload_indexes={
             key: index.data_type.value for key, index in (info.payload_schema or {}).items()
         },
-        text_index=_text_index(info, stored),
+        text_index=_text_index(info),
         tenant_field=tenant_field(info) if tenants else None,
         shard_number=info.config.params.shard_number,
         replication_factor=info.config.params.replication_factor,
@@ -109,14 +109,22 @@ def read_layout(
     )
 
 
-def _text_index(info: models.CollectionInfo, stored: Mapping[str, Any]) -> TextIndex | None:
+def _text_index(info: models.CollectionInfo) -> TextIndex | None:
     """Read the text index that ranks: the one that is there, or that was lost and is made again."""
-    schema = info.payload_schema or {}
-    found = ranking_index(schema)
-    named = stored.get("text_index")
-    if found is None and named and named["field"] not in schema:
+    named = stored_metadata(info).get("text_index")
+    if named and named["field"] not in (info.payload_schema or {}):
         return TextIndex.from_stored(named)
-    return found
+    return ranking_text_index(info)
+
+
+def ranking_text_index(info: models.CollectionInfo) -> TextIndex | None:
+    """Find the text index that ranks: the one that the collection names, or the first."""
+    schema = info.payload_schema or {}
+    named = (stored_metadata(info).get("text_index") or {}).get("field")
+    for field in sorted(schema, key=lambda field: field != named):
+        if (read := TextIndex.of(field, schema[field].params)) is not None:
+            return read
+    return None
 
 
 def _full_name(name: str, info: models.CollectionInfo, asked: str | None) -> str:

@@ -58,7 +58,7 @@ def request_of(
     how = plan.searches
     if how is None:
         return search_request(search, layout, plan, engine, name)
-    lexical = _lexical_leg(search, layout, plan, how, name)
+    lexical = _lexical_leg(search, layout, plan, engine, name)
     if how == "lexical":
         return _request(search, plan, query=lexical.query, using=lexical.using, prefetch=None)
     if how == "rescore":
@@ -124,8 +124,9 @@ def _dense_leg(
 
 
 def _lexical_leg(
-    search: Search, layout: CollectionLayout, plan: SearchPlan, how: Hybrid, name: str | None
+    search: Search, layout: CollectionLayout, plan: SearchPlan, engine: Engine, name: str | None
 ) -> models.Prefetch:
+    how = plan.searches
     if search.text is None:
         msg = (
             f"The plan searches by words (hybrid={how!r}), and the search has no text. Pass the "
@@ -133,8 +134,8 @@ def _lexical_leg(
         )
         raise ConfigurationError(msg, found=None, expected="text")
     index = layout.text_index
-    if index is None:
-        raise _no_lexical_leg(layout, how, name)
+    if index is None or not engine.ranks_texts:
+        raise _no_lexical_leg(plan, engine, name)
     return construct(
         models.Prefetch,
         {
@@ -151,17 +152,20 @@ def _lexical_leg(
 
 
 def _no_lexical_leg(
-    layout: CollectionLayout, how: Hybrid, name: str | None
-) -> CollectionMismatchError:
-    msg = (
-        f"The plan searches by words (hybrid={how!r}), and "
-        f"{'the collection' if name is None else f'collection {name!r}'} has no text index. "
-    )
-    if name is not None:
-        line = command("migrate", name, "--text-index", "english", stages=layout.stages)
-        msg += f"Add it with: {line}"
+    plan: SearchPlan, engine: Engine, name: str | None
+) -> CollectionMismatchError | ConfigurationError:
+    what = f"The plan searches by words (hybrid={plan.searches!r}), and"
+    if not engine.ranks_texts:
+        msg = (
+            f"{what} qdrant-client's local mode ranks no texts. Take the embedded engine, "
+            "connect(path=...), or a Qdrant server of 1.20 or later."
+        )
+        return ConfigurationError(msg, found=engine.name, expected="text_index")
+    if name is None:
+        msg = f"{what} the collection has no text index. Add it by migrate(text_index=TextIndex())."
     else:
-        msg += "Add it with migrate(..., text_index=TextIndex())."
+        line = command("migrate", name, "--text-index")
+        msg = f"{what} collection {name!r} has no text index. Add it with: {line}"
     return CollectionMismatchError(msg, collection=name, found=None, expected="text_index")
 
 

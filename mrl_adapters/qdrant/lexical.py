@@ -130,14 +130,6 @@ class TextIndex:
         return self if self.field is not None else replace(self, field=field)
 
 
-def ranking_index(schema: Mapping[str, Any]) -> TextIndex | None:
-    """Find the text index that ranks, among a collection's payload indexes."""
-    for field, index in schema.items():
-        if (read := TextIndex.of(field, index.params)) is not None:
-            return read
-    return None
-
-
 def _choice(whose: str, name: str, found: object, allowed: tuple[object, ...]) -> None:
     if found not in allowed:
         msg = f"{whose}({name}={found!r}): expected one of {allowed}."

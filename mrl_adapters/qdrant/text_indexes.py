@@ -90,8 +90,13 @@ def with_texts(
     index = layout.text_index
     if index is None or index.field is None:
         return payloads
-    key = index.field.strip('"')
+    key = top_key(index.field)
     return [_with_text(payload, key) for payload in payloads]
+
+
+def top_key(field: str) -> str:
+    """Return the payload's own key that a field's path names."""
+    return field.strip('"')
 
 
 def _with_text(payload: dict[str, Any], key: str) -> dict[str, Any]:
