@@ -222,8 +222,6 @@ def _fixes(
             "models.KeywordIndexParams(type='keyword', is_tenant=True))"
         )
     if "text_index" in differing and wanted.text_index is not None:
-        if found.text_index is not None:
-            fixes.append(f"client.delete_payload_index({name!r}, {found.text_index.field!r})")
         fixes.append(
             f"mrl_adapters.qdrant.migrate(client, {name!r}, text_index={wanted.text_index!r})"
         )

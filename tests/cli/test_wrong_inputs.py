@@ -133,6 +133,8 @@ _WRONG: dict[str, tuple[str, ...]] = {
     "full_datatype": ("", "uint8", "turbo4"),
     "hnsw_m": _COUNTS,
     "hnsw_ef_construct": (*_COUNTS, "3"),
+    "hybrid": ("", "vectors", "RRF "),
+    "language": ("", "english", "klingon"),  # without --text-index it says nothing
 }
 # Wrong in general, right for this command.
 _FINE = {
