@@ -26,8 +26,10 @@ def anchors(text: str) -> set[str]:
 
 
 def shell_commands() -> list[object]:
-    """List the lines of shell blocks that call this package's command."""
+    """List the lines of shell blocks that call this package's command, and those of claims."""
+    claims = (PAGES / "claims.md").read_text(encoding="utf-8")
     return [
+        *re.findall(r"`(mrl-adapters [^`]+)`", claims),
         pytest.param(line, id=f"{path.stem}: {line[:60]}")
         for path in _GUIDES
         for block in _SHELL.findall(path.read_text(encoding="utf-8"))
@@ -69,3 +71,23 @@ def test_a_printed_command_is_one_that_the_command_line_takes(line: str) -> None
     commands: dict[str, Any] = typer.main.get_command(app).commands
     with commands[name].make_context(name, arguments) as context:
         assert context.params
+
+
+def test_every_error_and_warning_is_in_the_troubleshooting() -> None:
+    page = (PAGES / "troubleshooting.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE))
+    files = (ROOT / "mrl_adapters").rglob("*.py")
+    source = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    kinds = re.findall(r"^class ([A-Z]\w+(?:Error|Warning))\((.*?)\):", source, re.MULTILINE)
+    # What is no MRLError is caught inside and never seen.
+    assert told == {name for name, bases in kinds if bases != "Exception" or name == "MRLError"}
+
+
+def test_commands_that_claims_stand_on_are_there() -> None:
+    page = (PAGES / "claims.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ")][1:]
+    for row in rows:
+        *_, status = (cell.strip() for cell in row.strip("| ").split("|"))
+        assert status.startswith(("CI", "by hand", "needs a server")), row
+        for path in re.findall(r"(?:tests|examples)/[\w/.]+", row):
+            assert (ROOT / path).exists(), path

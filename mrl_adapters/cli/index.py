@@ -41,7 +41,7 @@ def index(  # noqa: PLR0913 - one argument an option
         typer.Argument(
             parser=some_path,
             metavar="PATH...",
-            help="Files (.txt, .md, .jsonl) or folders of them.",
+            help="Files (text, Markdown, HTML, PDF, Word, tables, notebooks, sources) or folders.",
         ),
     ],
     collection: Annotated[
@@ -70,28 +70,41 @@ def index(  # noqa: PLR0913 - one argument an option
             help="The same, also in folders that are empty now: those may be not mounted.",
         ),
     ] = False,
+    size: Annotated[
+        int, typer.Option(min=50, help="Characters of a passage at most; code blocks stay whole.")
+    ] = 800,
+    overlap: Annotated[
+        int, typer.Option(min=0, help="Characters that a passage repeats of the one before.")
+    ] = 80,
+    least: Annotated[
+        int, typer.Option(min=0, help="A passage of fewer characters is joined to the next one.")
+    ] = 40,
     as_json: JsonOption = False,
 ) -> None:
     """Cut files into passages, embed them and store them; unchanged files are left alone.
 
     JSON lines: each line a string, or an object with "text" and perhaps "title" and "id".
-    Files that cannot be read are skipped and named, and the exit code is then 1.
+    Files that cannot be read are skipped and named, and the exit code is then 1. Files that were
+    cut in another way (--size, --overlap, --least) are cut and embedded anew.
     """
     sizes = parse_sizes(stages) if stages is not None else None
     words = parse_text_index(language, wanted=text_index)
     # Imported here, so that the other commands need no framework.
     from mrl_adapters.cli.engines import open_client
     from mrl_adapters.cli.indexing import PAYLOAD_INDEXES, FileIndex
+    from mrl_adapters.cli.passages import Cutting
     from mrl_adapters.cli.stores import open_or_prepare
     from mrl_adapters.cli.walking import find_files
 
+    cutting = Cutting(size, overlap, least)
     found = find_files(paths)
     with open_client(path, url, api_key, make=True) as client:
         store = open_or_prepare(client, collection, model, sizes, PAYLOAD_INDEXES, words)
-        files = FileIndex(store)
-        with progress_bars() as report:
+        files = FileIndex(store, cutting)
+        with progress_bars(in_bytes=True) as report:
             outcome = files.update(found.files, report)
         outcome.skipped += found.skipped
+        outcome.unknown = dict(found.unknown.most_common())
         if remove_missing or remove_emptied:
             found.skipped = outcome.skipped
             files.remove_missing(found, outcome, emptied=remove_emptied)
@@ -103,6 +116,9 @@ def index(  # noqa: PLR0913 - one argument an option
         tell("Skipped", "bold yellow", str(skipped))
     for file, count in outcome.blank.items():
         tell("Blank", "bold yellow", _BLANK.format(file, count))
+    if outcome.unknown:
+        kinds = [f"{kind or 'no suffix'} ({count:,})" for kind, count in outcome.unknown.items()]
+        tell("Left out", "bold", f"{', '.join(kinds)}: not kinds that are read.")
     for folder in outcome.kept:
         tell("Kept", "bold yellow", _KEPT.format(folder))
     if outcome.skipped or outcome.kept:

@@ -13,8 +13,9 @@ from typing import Any
 from qdrant_client import models
 
 from mrl_adapters.cli.files import SourceFile, read_file
+from mrl_adapters.cli.passages import Cutting
 from mrl_adapters.cli.walking import Found, Skipped, emptied_above, is_gone
-from mrl_adapters.errors import ConfigurationError, EmbeddingError
+from mrl_adapters.errors import ConfigurationError, EmbeddingError, MissingExtraError
 from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.langchain.filters import filter_for
 from mrl_adapters.langchain.points import to_document
@@ -40,6 +41,7 @@ class Outcome:
         skipped: Files and folders that could not be read; what was stored of them stays.
         kept: Folders that are empty now; what was stored of their files stays.
         blank: How many documents of a file hold no text, so that nothing is stored of them.
+        unknown: How many files of each kind that is not read lie in the folders.
         passages: How many passages were embedded and stored.
     """
 
@@ -50,6 +52,7 @@ class Outcome:
     skipped: list[Skipped] = field(default_factory=list)
     kept: list[Path] = field(default_factory=list)
     blank: dict[Path, int] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
     passages: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -62,6 +65,7 @@ class Outcome:
             "skipped": [{"path": str(skip.path), "reason": skip.reason} for skip in self.skipped],
             "kept": [str(path) for path in self.kept],
             "blank": {str(path): count for path, count in self.blank.items()},
+            "unknown": dict(self.unknown),
             "passages": self.passages,
         }
 
@@ -71,22 +75,28 @@ class FileIndex:
 
     Args:
         store: The collection's store.
+        cutting: How files are cut into passages.
     """
 
-    def __init__(self, store: MatryoshkaVectorStore) -> None:
+    def __init__(self, store: MatryoshkaVectorStore, cutting: Cutting | None = None) -> None:
         self._store = store
+        self._cutting = cutting
 
     def update(self, paths: Sequence[Path], progress: ProgressCallback | None = None) -> Outcome:
-        """Bring files in; those that the collection holds as they are stay untouched."""
+        """Bring files in; those that the collection holds as they are stay untouched.
+
+        Progress is counted in bytes.
+        """
         outcome = Outcome()
-        meter = Meter("indexing files", len(paths), progress)
+        sizes = {path: _size_bytes(path) for path in paths}
+        meter = Meter("indexing files", sum(sizes.values()), progress)
         waiting: list[SourceFile] = []
         for path in paths:
             try:
-                file = read_file(path)
-            except ConfigurationError as error:
+                file = read_file(path, self._cutting)
+            except (ConfigurationError, MissingExtraError) as error:
                 outcome.skipped.append(Skipped(path, str(error)))
-                meter.step()
+                meter.step(sizes[path])
                 continue
             if file.blank:
                 outcome.blank[path] = file.blank
@@ -94,17 +104,17 @@ class FileIndex:
             current = self._count(source=str(path), digest=file.digest) if held else 0
             if held == current == len(file.passages):
                 outcome.unchanged.append(path)
-                meter.step()
+                meter.step(sizes[path])
                 continue
             (outcome.changed if held else outcome.added).append(path)
             waiting.append(file)
             # Many small files share a batch: the model is called for each batch, not each file.
             if sum(len(file.passages) for file in waiting) >= _PASSAGES_PER_BATCH:
                 self._put(waiting, outcome)
-                meter.step(len(waiting))
+                meter.step(sum(sizes[file.path] for file in waiting))
                 waiting = []
         self._put(waiting, outcome)
-        meter.step(len(waiting))
+        meter.step(sum(sizes[file.path] for file in waiting))
         return outcome
 
     def remove_missing(self, found: Found, outcome: Outcome, *, emptied: bool = False) -> None:
@@ -190,3 +200,11 @@ class FileIndex:
     def _filter(self, **metadata: Any) -> models.Filter | None:
         self._store.driver.run(self._store.collection.open())  # says where its metadata stand
         return filter_for(self._store.collection, {**_OURS, **metadata})
+
+
+def _size_bytes(path: Path) -> int:
+    """Ask how large a file is; 0 where it cannot be asked, which reading it then tells."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
@@ -16,6 +17,7 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 from rich.text import Text
 
@@ -82,8 +84,11 @@ def waiting(description: str) -> Iterator[None]:
 
 
 @contextmanager
-def progress_bars() -> Iterator["ProgressCallback"]:
+def progress_bars(*, in_bytes: bool = False) -> Iterator["ProgressCallback"]:
     """Show a bar for each phase of long work; nothing where standard error is no terminal.
+
+    Args:
+        in_bytes: What is counted are bytes.
 
     Yields:
         What functions of this package take as ``progress``.
@@ -91,8 +96,11 @@ def progress_bars() -> Iterator["ProgressCallback"]:
     columns = [
         TextColumn("[bold]{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
+        *(
+            (DownloadColumn(), TransferSpeedColumn())
+            if in_bytes
+            else (MofNCompleteColumn(), _Rate())
+        ),
         TimeRemainingColumn(elapsed_when_finished=True),
     ]
     with Progress(

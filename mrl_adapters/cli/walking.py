@@ -3,13 +3,13 @@
 import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mrl_adapters.cli.loaders import EXPECTED, SUFFIXES
 from mrl_adapters.errors import ConfigurationError
-
-SUFFIXES = (".txt", ".md", ".jsonl")
 
 _LINK = "a link to a folder. Pass the folder itself"
 # What the system answers where nothing has that name: everything else is no proof of that.
@@ -38,11 +38,13 @@ class Found:
         files: The files to read: absolute, each once, sorted.
         folders: The folders that were given, absolute.
         skipped: What could not be looked at.
+        unknown: How many files of each kind that is not read lie in the folders.
     """
 
     files: list[Path] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    unknown: Counter[str] = field(default_factory=Counter)
 
 
 def find_files(paths: Iterable[Path]) -> Found:
@@ -56,12 +58,12 @@ def find_files(paths: Iterable[Path]) -> Found:
         whole, kind = _resolved(path)
         if stat.S_ISDIR(kind):
             found.folders.append(whole)
-            files.update(_walk(whole, found.skipped))
+            files.update(_walk(whole, found))
         elif not stat.S_ISREG(kind):
-            msg = f"{path} is no regular file. Pass files ({', '.join(SUFFIXES)}) or folders."
+            msg = f"{path} is no regular file. Pass files ({EXPECTED}) or folders."
             raise ConfigurationError(msg)
         elif path.suffix.lower() not in SUFFIXES:
-            msg = f"{path} is not a text that can be indexed. Expected {', '.join(SUFFIXES)}."
+            msg = f"{path} is not of a kind that can be indexed. Expected {EXPECTED}."
             raise ConfigurationError(msg)
         else:
             files.add(whole)
@@ -102,26 +104,28 @@ def _resolved(path: Path) -> tuple[Path, int]:
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a null character
         known = isinstance(error, FileNotFoundError) and not path.is_symlink()
         what = "does not exist" if known else f"cannot be reached ({_reason(error)})"
-        msg = f"{path} {what}. Pass files ({', '.join(SUFFIXES)}) or folders of them."
+        msg = f"{path} {what}. Pass files ({EXPECTED}) or folders of them."
         raise ConfigurationError(msg) from error
 
 
-def _walk(root: Path, skipped: list[Skipped]) -> Iterator[Path]:
+def _walk(root: Path, found: Found) -> Iterator[Path]:
     def skip(error: OSError) -> None:
-        skipped.append(Skipped(Path(os.fsdecode(error.filename)), _reason(error)))
+        found.skipped.append(Skipped(Path(os.fsdecode(error.filename)), _reason(error)))
 
     for folder, subfolders, names in os.walk(root, onerror=skip):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         links = (Path(folder, name) for name in subfolders)
-        skipped += [Skipped(link, _LINK) for link in links if link.is_symlink()]
+        found.skipped += [Skipped(link, _LINK) for link in links if link.is_symlink()]
         for name in names:
-            if name.startswith(".") or not name.lower().endswith(SUFFIXES):
+            if name.startswith("."):
                 continue
             path = Path(folder, name)
-            if (reason := _unfit(path)) is None:
+            if path.suffix.lower() not in SUFFIXES:
+                found.unknown[path.suffix.lower()] += 1
+            elif (reason := _unfit(path)) is None:
                 yield path
             else:
-                skipped.append(Skipped(path, reason))
+                found.skipped.append(Skipped(path, reason))
 
 
 def _unfit(path: Path) -> str | None:

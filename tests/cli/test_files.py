@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mrl_adapters import ConfigurationError, MissingExtraError
-from mrl_adapters.cli import files
 from mrl_adapters.cli.files import read_file
+from mrl_adapters.cli.passages import Cutting, _splitter
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -90,7 +90,7 @@ def test_a_missing_splitter_says_what_to_install(
     notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "langchain_text_splitters", None)
-    files._splitter.cache_clear()
+    _splitter.cache_clear()
     with pytest.raises(MissingExtraError, match=r"pip install 'mrl-adapters\[cli\]'"):
         read_file(notes / "animals.txt")
 
@@ -187,8 +187,64 @@ def test_passages_are_pieces_of_the_text_of_bounded_length_that_lose_no_word(
     passages = read_file(write(tmp_path_factory.mktemp("texts"), name, text)).passages
     for passage in passages:
         assert passage.text in text
-        assert len(passage.text) <= 800
+        # Whole blocks of code may be longer, and what is joined to its neighbour.
+        assert len(passage.text) <= (4 * 800 if "```" in passage.text else 800) + 40 + 80
         assert passage.line is not None
         assert 1 <= passage.line <= text.count("\n") + 1
     kept = "".join(passage.text for passage in passages)
     assert all(kept.count(animal) >= text.count(animal) for animal in ("bee", "cow", "dog"))
+
+
+_CODE = "".join(f"step_{number}()\n" for number in range(100))
+_BLOCK = f"```python\n{_CODE}```"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{'before ' * 200}\n\n{_BLOCK}\n\n{'after ' * 200}",
+        f"{_BLOCK}\n\n{_BLOCK}",
+        f"Do this:\n\n{_BLOCK}\n",
+    ],
+)
+def test_a_block_of_code_is_kept_whole(tmp_path: Path, text: str) -> None:
+    passages = read_file(write(tmp_path, "a.md", text)).passages
+    assert sum(_BLOCK in passage.text for passage in passages) == text.count(_BLOCK)
+    assert sum("step_7()" in passage.text for passage in passages) == text.count(_BLOCK)
+    assert all(len(each.text) <= 800 for each in passages if _BLOCK not in each.text)
+
+
+def test_a_block_of_code_too_long_for_a_model_is_cut(tmp_path: Path) -> None:
+    passages = read_file(write(tmp_path, "a.md", f"```\n{_CODE * 9}```\n")).passages
+    assert len(passages) > 9
+    assert all(len(passage.text) <= 840 for passage in passages)
+
+
+def test_a_short_block_stays_with_what_introduces_and_follows_it(tmp_path: Path) -> None:
+    text = "Copy the tree:\n\n```sh\ncp -r a b\n```\n\nThat is all of it."
+    assert [each.text for each in read_file(write(tmp_path, "a.md", text)).passages] == [text]
+
+
+def test_size_overlap_and_the_least_size_are_as_asked(tmp_path: Path) -> None:
+    text = "\n\n".join(["tiny", *(f"{n} " + "word " * 31 for n in range(6)), "end"])
+    path = write(tmp_path, "a.txt", text)
+    apart = read_file(path, Cutting(size=160, overlap=0, least=0)).passages
+    joined = read_file(path, Cutting(size=160, overlap=0, least=10)).passages
+    assert [each.text[:4] for each in apart][::7] == ["tiny", "end"]
+    assert len(joined) == 6
+    assert joined[0].text.startswith("tiny\n\n0 word")
+    assert joined[-1].text.endswith("\n\nend")
+    lapped = read_file(write(tmp_path, "b.txt", "word " * 100), Cutting(100, 50)).passages
+    assert sum(len(each.text) for each in lapped) > 1.5 * 500
+
+
+def test_another_way_of_cutting_is_another_digest(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.txt", "one")
+    digests = {read_file(path, Cutting(size, 10)).digest for size in (100, 200)}
+    assert len(digests | {read_file(path, Cutting(100, 20)).digest}) == 3
+
+
+@pytest.mark.parametrize(("overlap", "least"), [(100, 0), (0, 101)])
+def test_what_no_text_can_be_cut_by_is_refused(overlap: int, least: int) -> None:
+    with pytest.raises(ConfigurationError, match="for passages of 100"):
+        Cutting(100, overlap, least)

@@ -22,9 +22,14 @@ def write(folder: Path, name: str, text: str = "text") -> Path:
 def test_folders_give_their_texts_and_nothing_hidden(notes: Path) -> None:
     write(notes, ".draft.txt", "hidden")
     write(notes, "program.py", "code")
+    write(notes, "picture.PNG", "")
+    write(notes, "LICENSE", "")
     write(notes, ".git/log.txt", "hidden")
     found = find_files([notes])
-    assert [path.name for path in found.files] == ["animals.txt", "trains.md", "records.jsonl"]
+    assert [path.name for path in found.files] == [
+        *("animals.txt", "trains.md", "program.py", "records.jsonl")
+    ]
+    assert found.unknown == {".png": 1, "": 1}
     assert found.skipped == []
     assert found.folders == [notes]
 
@@ -43,8 +48,8 @@ def test_suffixes_may_be_upper_case(tmp_path: Path) -> None:
     [
         ("gone.txt", "does not exist"),
         ("gone", "does not exist"),
-        ("a.pdf", "not a text"),
-        ("a.pdf/b.txt", "cannot be reached"),
+        ("a.png", "not of a kind"),
+        ("a.png/b.txt", "cannot be reached"),
         ("broken.txt", "cannot be reached"),
         ("loop.txt", "cannot be reached"),
         ("pipe.txt", "no regular file"),
@@ -55,7 +60,7 @@ def test_suffixes_may_be_upper_case(tmp_path: Path) -> None:
 def test_what_is_given_and_cannot_be_indexed_is_refused(
     tmp_path: Path, name: str, complaint: str
 ) -> None:
-    write(tmp_path, "a.pdf")
+    write(tmp_path, "a.png")
     (tmp_path / "broken.txt").symlink_to("nowhere")
     (tmp_path / "loop.txt").symlink_to("loop.txt")
     os.mkfifo(tmp_path / "pipe.txt")
