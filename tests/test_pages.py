@@ -28,14 +28,14 @@ def anchors(text: str) -> set[str]:
 def shell_commands() -> list[object]:
     """List the lines of shell blocks that call this package's command, and those of claims."""
     claims = (PAGES / "claims.md").read_text(encoding="utf-8")
-    return [
-        *re.findall(r"`(mrl-adapters [^`]+)`", claims),
+    blocks = [
         pytest.param(line, id=f"{path.stem}: {line[:60]}")
         for path in _GUIDES
         for block in _SHELL.findall(path.read_text(encoding="utf-8"))
         for line in block.replace("\\\n", " ").splitlines()
         if line.startswith("mrl-adapters ")
     ]
+    return [*re.findall(r"`(mrl-adapters [^`]+)`", claims), *blocks]
 
 
 @pytest.mark.parametrize("path", _GUIDES, ids=lambda path: path.stem)
