@@ -71,7 +71,7 @@ def index(  # noqa: PLR0913 - one argument an option
         ),
     ] = False,
     size: Annotated[
-        int, typer.Option(min=50, help="Characters of a passage at most; code blocks stay whole.")
+        int, typer.Option(min=50, max=100_000, help="Characters of a passage; code stays whole.")
     ] = 800,
     overlap: Annotated[
         int, typer.Option(min=0, help="Characters that a passage repeats of the one before.")
