@@ -12,6 +12,7 @@ from mrl_adapters.cli.options import (
     CollectionArgument,
     CountedOption,
     JsonOption,
+    LanguageOption,
     ModelOption,
     PathOption,
     PlotOption,
@@ -19,6 +20,7 @@ from mrl_adapters.cli.options import (
     UrlOption,
     number,
     parse_sizes,
+    parse_text_index,
     share,
     some,
     some_path,
@@ -79,11 +81,17 @@ def curve(  # noqa: PLR0913 - one argument an option
     rotated: Annotated[
         bool, typer.Option("--rotated", help="Measure a learnt rotation beside plain slices.")
     ] = False,
+    hybrid: Annotated[
+        bool,
+        typer.Option("--hybrid", help="Measure what words add, too; needs judged questions."),
+    ] = False,
+    language: LanguageOption = None,
     seed: SeedOption = 0,
     plot: PlotOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure what search loses at each size, with one stage and with two."""
+    words = parse_text_index(language, wanted=hybrid, option="--hybrid")
     sizes = None if dimensions is None else parse_sizes(dimensions, "--dimensions")
     check_plot(plot)
     from mrl_adapters.cli.engines import make_embedder
@@ -101,6 +109,7 @@ def curve(  # noqa: PLR0913 - one argument an option
             k=k,
             oversampling=oversampling,
             rotation="fit" if rotated else None,
+            hybrid=words,
             seed=seed,
             progress=report,
         )

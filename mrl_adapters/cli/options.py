@@ -199,8 +199,8 @@ LanguageOption: TypeAlias = Annotated[
     typer.Option(
         parser=some,
         metavar="TEXT",
-        help="Language of the texts, for --text-index: whose stop words are left out and whose "
-        "endings are cut off; none keeps words as they are. Default: english.",
+        help="Language of the texts, where words are indexed: whose stop words are left out and "
+        "whose endings are cut off; none keeps words as they are. Default: english.",
         show_default=False,
     ),
 ]
@@ -225,11 +225,13 @@ def parse_sizes(text: str, option: str = "--stages") -> tuple[int, ...]:
     return sizes
 
 
-def parse_text_index(language: str | None, *, wanted: bool) -> "TextIndex | None":
-    """Read what ``--text-index`` and ``--language`` say together."""
+def parse_text_index(
+    language: str | None, *, wanted: bool, option: str = "--text-index"
+) -> "TextIndex | None":
+    """Read what an option that indexes words, and ``--language``, say together."""
     if not wanted:
         if language is not None:
-            msg = "it says how words are indexed: pass --text-index with it"
+            msg = f"it says how words are indexed: pass {option} with it"
             raise typer.BadParameter(msg, param_hint="--language")
         return None
     from mrl_adapters.errors import ConfigurationError

@@ -14,8 +14,10 @@ from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingEr
 from mrl_adapters.evaluation.datasets import Dataset
 from mrl_adapters.evaluation.exact import Indices, Neighbours, exact_search, rescore
 from mrl_adapters.evaluation.metrics import ndcg_at_k, overlap_at_k, recall_at_k
-from mrl_adapters.evaluation.results import CurveResult, CurveRow, SearchKind
+from mrl_adapters.evaluation.plans import check_judged, measure_plans
+from mrl_adapters.evaluation.results import CurveResult, CurveRow, PlanRow, SearchKind
 from mrl_adapters.progress import Meter, ProgressCallback
+from mrl_adapters.qdrant import TextIndex
 from mrl_adapters.vectors import (
     FloatArray,
     Reduction,
@@ -31,7 +33,7 @@ _SAMPLED_QUERIES = 1000
 _SMALLEST = 32  # dimensions; models are not trained below
 
 
-def curve(
+def curve(  # noqa: PLR0913 - what may be said of a measurement
     embedder: Embedder,
     dataset: Dataset,
     dimensions: Sequence[int] | None = None,
@@ -39,6 +41,7 @@ def curve(
     k: int = 10,
     oversampling: float = 8.0,
     rotation: Rotation | Literal["fit"] | None = None,
+    hybrid: TextIndex | None = None,
     seed: int = 0,
     progress: ProgressCallback | None = None,
 ) -> CurveResult:
@@ -58,6 +61,8 @@ def curve(
         oversampling: Two-stage search re-ranks ``oversampling * k`` candidates.
         rotation: Measure each size with this rotation before the cut as well; "fit" learns one
             from the documents.
+        hybrid: Measure what words add, too: hybrid plans beside two-stage search, in a store of the
+            embedded engine that is made for it, with such a text index. Needs judgements.
         seed: Draws the documents that serve as queries or teach the rotation.
         progress: Called with a Progress after each step.
 
@@ -65,13 +70,16 @@ def curve(
         The measured rows.
 
     Raises:
-        ConfigurationError: ``k`` or ``oversampling`` is below 1.
+        ConfigurationError: ``k`` or ``oversampling`` is below 1, or hybrid plans are to be measured
+            without judgements.
         DimensionsError: A size is outside 1..full size, or beyond the rotation's rows.
         EmbeddingError: Every document is empty.
     """
     if k < 1 or oversampling < 1:
         msg = f"Got k = {k} and oversampling = {oversampling}; expected at least 1 for both."
         raise ConfigurationError(msg)
+    if hybrid is not None:
+        check_judged(dataset)
     dataset = dataset if dataset.queries else _with_queries(dataset, seed)
     documents = _embed_documents(embedder, list(dataset.documents.values()), progress)
     queries = _embed_queries(embedder, list(dataset.queries.values()), progress)
@@ -91,6 +99,17 @@ def curve(
         for view in views:
             rows += judge.rows(view, size, shortlist)
         meter.step()
+    plans: tuple[PlanRow, ...] = ()
+    if hybrid is not None:
+        ids = list(dataset.documents)
+        own = {
+            query: ids[row]
+            for query, row in zip(dataset.queries, _own_rows(dataset).tolist(), strict=True)
+            if row >= 0
+        }
+        plans = measure_plans(
+            dataset, documents, queries, own, model=name, k=k, text_index=hybrid, progress=progress
+        )
     return CurveResult(
         dataset=dataset.name,
         model=name,
@@ -100,6 +119,7 @@ def curve(
         oversampling=oversampling,
         dimensions=documents.shape[1],
         rows=tuple(rows),
+        plans=plans,
     )
 
 

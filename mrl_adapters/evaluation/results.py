@@ -38,6 +38,23 @@ class CurveRow:
 
 
 @dataclass(frozen=True)
+class PlanRow:
+    """The quality of one plan on the embedded engine.
+
+    Args:
+        search: What the plan is called: ``two-stage``, or as ``SearchPlan.hybrid`` has it.
+        ndcg: Mean nDCG@k against the judgements.
+        recall: Mean recall@k against the judgements.
+        median_s: Median time of one search, its query embedded already, seconds.
+    """
+
+    search: str
+    ndcg: float
+    recall: float
+    median_s: float
+
+
+@dataclass(frozen=True)
 class CurveResult:
     """A measured curve, its rows from the full size downwards.
 
@@ -50,6 +67,7 @@ class CurveResult:
         oversampling: Two-stage search re-ranked ``oversampling * k`` candidates.
         dimensions: Size of the full vectors.
         rows: One-stage search with the full vectors first; then each size.
+        plans: Hybrid plans beside two-stage search, if they were measured.
     """
 
     dataset: str
@@ -60,6 +78,7 @@ class CurveResult:
     oversampling: float
     dimensions: int
     rows: tuple[CurveRow, ...]
+    plans: tuple[PlanRow, ...] = ()
 
     @property
     def judged(self) -> bool:

@@ -30,7 +30,24 @@ def curve_table(result: CurveResult) -> str:
         f"|---:|---|{'---:|' * (len(names) - 2)}",
     ]
     lines += [f"| {' | '.join(_cells(row))} |" for row in result.rows]
+    if result.plans:
+        lines += ["", *_plan_lines(result)]
     return "\n".join(lines) + "\n"
+
+
+def _plan_lines(result: CurveResult) -> list[str]:
+    usual_s = result.plans[0].median_s
+    return [
+        "With words, on the embedded engine:",
+        "",
+        f"| search | nDCG@{result.k} | recall@{result.k} | median | of two-stage |",
+        "|---|---:|---:|---:|---:|",
+        *(
+            f"| {row.search} | {row.ndcg:.3f} | {row.recall:.3f} "
+            f"| {row.median_s * _MILLISECONDS:.2f} ms | {row.median_s / usual_s:.2f} |"
+            for row in result.plans
+        ),
+    ]
 
 
 def tuning_table(result: TuningResult) -> str:
