@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from test_curve import Lookup
 
 from mrl_adapters import ConfigurationError
 from mrl_adapters.evaluation import Dataset, curve, curve_table
@@ -11,8 +10,28 @@ from mrl_adapters.qdrant import TextIndex
 COUNT = 30
 
 
+class TwoFaced:
+    """Give each text the vector that was made for it; some another one as a question."""
+
+    def __init__(self, vectors: dict[str, np.ndarray], asked: dict[str, np.ndarray]) -> None:
+        self.vectors = vectors
+        self.asked = asked
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [self.vectors[text].tolist() for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return (self.asked if text in self.asked else self.vectors)[text].tolist()
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        return self.embed_documents(texts)
+
+    async def aembed_query(self, text: str) -> list[float]:
+        return self.embed_query(text)
+
+
 @pytest.fixture(scope="module")
-def halves() -> tuple[Lookup, Dataset]:
+def halves() -> tuple[TwoFaced, Dataset]:
     """Questions of which one half is answered by vectors alone, the other by words alone."""
     rng = np.random.default_rng(0)
     vectors, documents, queries, qrels = {}, {}, {}, {}
@@ -29,18 +48,9 @@ def halves() -> tuple[Lookup, Dataset]:
     return TwoFaced(vectors, far), Dataset(documents, queries, qrels, name="halves")
 
 
-class TwoFaced(Lookup):
-    """Give some texts another vector as a question than as a document."""
-
-    def __init__(self, vectors: dict[str, np.ndarray], asked: dict[str, np.ndarray]) -> None:
-        super().__init__(vectors)
-        self.asked = asked
-
-    def embed_query(self, text: str) -> list[float]:
-        return (self.asked if text in self.asked else self.vectors)[text].tolist()
-
-
-def test_fused_plans_find_what_words_and_what_vectors_find(halves: tuple[Lookup, Dataset]) -> None:
+def test_fused_plans_find_what_words_and_what_vectors_find(
+    halves: tuple[TwoFaced, Dataset],
+) -> None:
     result = curve(*halves, [8], k=2, hybrid=TextIndex())
     rows = {row.search: row for row in result.plans}
     assert list(rows) == ["two-stage", "lexical", "rrf", "dbsf", "rescore"]
@@ -55,7 +65,7 @@ def test_fused_plans_find_what_words_and_what_vectors_find(halves: tuple[Lookup,
 
 
 def test_a_question_that_is_a_document_does_not_find_itself(
-    halves: tuple[Lookup, Dataset],
+    halves: tuple[TwoFaced, Dataset],
 ) -> None:
     embedder, dataset = halves
     ids = {f"d{n}": f"word{n}" for n in range(COUNT)}
@@ -64,7 +74,7 @@ def test_a_question_that_is_a_document_does_not_find_itself(
     assert [row.recall for row in result.plans] == [0.0] * len(result.plans)
 
 
-def test_without_judgements_there_is_nothing_to_measure(halves: tuple[Lookup, Dataset]) -> None:
+def test_without_judgements_there_is_nothing_to_measure(halves: tuple[TwoFaced, Dataset]) -> None:
     embedder, dataset = halves
     with pytest.raises(ConfigurationError, match="cannot show what words add"):
         curve(embedder, Dataset(dataset.documents), [8], hybrid=TextIndex())
