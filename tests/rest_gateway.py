@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, TypeAdapter
 from qdrant_client import QdrantClient, models
+from real_server import server_client
 
 from mrl_adapters.errors import EngineError
 from mrl_adapters.qdrant import Driver, EdgeClient
@@ -32,7 +33,7 @@ ENGINES = [
 
 @pytest.fixture(params=ENGINES)
 def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
-    """A client of each engine; collections made on a server are removed afterwards."""
+    """A client of each engine; those made on a server are in a namespace."""
     if request.param == "edge":
         with EdgeClient(str(tmp_path / "vectors")) as embedded:
             yield embedded
@@ -48,16 +49,8 @@ def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
         yield remote
         remote.close()
         return
-    url = os.environ.get("QDRANT_URL")
-    if not url:
-        pytest.skip("needs a running Qdrant server: set QDRANT_URL (and QDRANT_API_KEY)")
-    server = QdrantClient(url=url, api_key=os.environ.get("QDRANT_API_KEY"), timeout=60)
-    before = {each.name for each in server.get_collections().collections}
-    yield server
-    for each in server.get_collections().collections:
-        if each.name not in before:
-            server.delete_collection(each.name)
-    server.close()
+    with server_client() as server:
+        yield server
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ Both adapters' syntaxes, on each engine, for search, scroll, count and delete.
 import datetime as dt
 import math
 import operator
-import os
 import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langchain_core.embeddings import Embeddings
-from qdrant_client import QdrantClient
+from real_server import server_client
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain import MatryoshkaVectorStore
@@ -329,15 +328,15 @@ def client(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Client]:
     if request.param == "server":
-        if not (url := os.environ.get("QDRANT_URL")):
-            pytest.skip("needs a running Qdrant server: set QDRANT_URL (and QDRANT_API_KEY)")
-        opened: Client = QdrantClient(url=url, api_key=os.environ.get("QDRANT_API_KEY"), timeout=60)
-    elif request.param == "edge":
-        opened = connect(path=str(tmp_path_factory.mktemp("filters")))
+        with server_client() as opened:
+            yield opened
+        return
+    if request.param == "edge":
+        embedded: Client = connect(path=str(tmp_path_factory.mktemp("filters")))
     else:
-        opened = connect(location=":memory:")
-    yield opened
-    opened.close()
+        embedded = connect(location=":memory:")
+    yield embedded
+    embedded.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import TextNode
 from qdrant_client import QdrantClient, models
+from real_server import server_client
 from reference import record_requests
 
 from mrl_adapters.embeddings import WordLlamaEmbedder
@@ -44,12 +44,8 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Client]:
-    url = os.environ.get("QDRANT_URL")
-    if not url:
-        pytest.skip("needs a running Qdrant server: set QDRANT_URL (and QDRANT_API_KEY)")
-    opened = QdrantClient(url=url, api_key=os.environ.get("QDRANT_API_KEY"), timeout=60)
-    yield opened
-    opened.close()
+    with server_client() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

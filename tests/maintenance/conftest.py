@@ -1,6 +1,5 @@
 """Collections as other programs leave them, on every engine that is at hand."""
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from qdrant_client import QdrantClient, models
+from real_server import server_client
 
 from mrl_adapters.qdrant import Driver, MatryoshkaCollection, SearchPlan, connect
 from mrl_adapters.qdrant.driver import Client
@@ -20,7 +20,7 @@ DIMENSIONS = 32
 
 @pytest.fixture
 def open_engine(tmp_path: Path) -> Iterator[Callable[[str], Client]]:
-    """Opens an engine by name; what was made on a server is deleted afterwards."""
+    """Opens an engine by name; on a server in a namespace of its own."""
     with ExitStack() as stack:
 
         def opened(engine: str) -> Client:
@@ -30,20 +30,7 @@ def open_engine(tmp_path: Path) -> Iterator[Callable[[str], Client]]:
                 client = QdrantClient(":memory:")
                 stack.callback(client.close)
                 return client
-            url = os.environ.get("QDRANT_URL")
-            if not url:
-                pytest.skip("QDRANT_URL is not set")
-            server = connect(url=url)
-            before = {each.name for each in server.get_collections().collections}
-
-            def clean() -> None:
-                for each in server.get_collections().collections:
-                    if each.name not in before:
-                        server.delete_collection(each.name)
-                server.close()
-
-            stack.callback(clean)
-            return server
+            return stack.enter_context(server_client())
 
         yield opened
 
