@@ -18,6 +18,7 @@ from mrl_adapters.qdrant.filters import admitted, for_deletion
 from mrl_adapters.qdrant.filters.keys import written
 from mrl_adapters.qdrant.flow import Flow, ask, bound, change, current_engine, is_refusal
 from mrl_adapters.qdrant.groups import Group, GroupBy, grouped
+from mrl_adapters.qdrant.identity import Watch, refuse_another_model
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
 from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.lexical import TextIndex
@@ -113,6 +114,7 @@ class MatryoshkaCollection:
         self._given_model = model
         self._asked = Asked(layout, dict(layout_fields or {}), model, keys)
         self._opened: CollectionLayout | None = None
+        self._watch: Watch | None = None
         self._described = False
         self._indexes = payload_indexes or {}
         self._creation_options = creation_options or {}
@@ -229,6 +231,7 @@ class MatryoshkaCollection:
         if not (existing.layout.stages or existing.described or self._asked.one_stage):
             self._tell_of_one_stage(existing)
         self._saved_plan, self._opened = existing.plan, existing.layout
+        self._watch = Watch(existing.identity)
         self._described = existing.described
         return existing.layout
 
@@ -293,18 +296,23 @@ class MatryoshkaCollection:
         opening: Callable[[], Flow[CollectionLayout | None]] | None = None,
         *,
         filters: Sequence[models.Filter | None] = (),
+        writes: bool = False,
     ) -> Flow[T]:
         """Do something with the collection, and again if it has become another one since.
 
         Replacing a rotation gives the short vectors other names, and a collection may be deleted
-        and made anew. Whoever had it open finds out by a refusal, and goes on with what there is.
-        While there is none, the result is ``missing``.
+        and made anew. Whoever had it open finds out by a refusal, or by asking (see
+        :mod:`mrl_adapters.qdrant.identity`), and goes on with what there is. While there is none,
+        the result is ``missing``.
         """
         while True:
+            opened = self._opened
             layout = yield from (opening or self.open)()
             if layout is None:
                 return missing
             try:
+                if opened is not None and (yield from self._is_replaced(opened, writes=writes)):
+                    continue
                 for given in filters:
                     if given is not None:
                         yield from self._index_texts(layout, given)
@@ -312,6 +320,13 @@ class MatryoshkaCollection:
             except Exception as error:
                 if not (is_refusal(error) and (yield from self._is_outdated(layout))):
                     raise
+
+    def _is_replaced(self, used: CollectionLayout, *, writes: bool) -> Flow[bool]:
+        """Return whether an open collection has become another one; if so, forget it."""
+        watch = self._watch
+        if watch is None or not watch.is_due(writes=writes) or (yield from watch.holds(self.name)):
+            return False
+        return (yield from self._is_outdated(used))
 
     def _index_texts(self, layout: CollectionLayout, given: models.Filter) -> Flow[None]:
         made = yield from ensure_text_indexes(self.name, layout, given, ours=self._described)
@@ -324,8 +339,11 @@ class MatryoshkaCollection:
         if self._opened != used:  # another request has found out
             return True
         existing = yield from self._read()
-        if existing is not None and existing.layout == used:
-            return False
+        if existing is not None:
+            refuse_another_model(self.name, existing.layout, used)
+            if existing.layout == used:
+                self._watch = Watch(existing.identity)
+                return False
         if self._opened == used:  # not opened again by another request meanwhile
             self._opened = self._saved_plan = None
         return True
@@ -398,7 +416,9 @@ class MatryoshkaCollection:
                 yield from store_points(self.name, batch, layout, without, shard_key, acknowledged)
             )
 
-        stored = yield from self._use(store, 0, lambda: self.ensure(full.shape[1], [full]))
+        stored = yield from self._use(
+            store, 0, lambda: self.ensure(full.shape[1], [full]), writes=True
+        )
         if zeros is None:
             warn_of_zeros(self.name, without)
         return stored
@@ -549,7 +569,7 @@ class MatryoshkaCollection:
                 lambda c: c.delete(self.name, selector, wait=True, ordering=layout.ordering())
             )
 
-        yield from self._use(remove, None, filters=[chosen])
+        yield from self._use(remove, None, filters=[chosen], writes=True)
 
     def scroll(
         self,

@@ -12,6 +12,7 @@ from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.description import stored_metadata
 from mrl_adapters.qdrant.flow import Flow, ask, change, current_engine
+from mrl_adapters.qdrant.identity import Identity, identity_of
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout, IndexSchema
 from mrl_adapters.qdrant.mismatches import (
     UnmetLayoutWarning,
@@ -51,6 +52,7 @@ class Existing(NamedTuple):
     """Whether it says anything, so that more can be added."""
     points: int
     """About how many there are."""
+    identity: Identity
 
 
 class Asked(NamedTuple):
@@ -106,7 +108,7 @@ def read_existing(name: str, asked: Asked) -> Flow[Existing | None]:
     keys = stored_keys(info)
     if keys is not None and asked.keys is not None:
         check_keys(name, asked.keys, keys)
-    return Existing(layout, plan, keys, bool(stored), info.points_count or 0)
+    return Existing(layout, plan, keys, bool(stored), info.points_count or 0, identity_of(info))
 
 
 def missing_error(name: str) -> CollectionMismatchError:
