@@ -10,6 +10,8 @@ from qdrant_client import QdrantClient, models
 from mrl_adapters.qdrant.driver import Client, Driver
 from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.flow import Flow, ask
+from mrl_adapters.qdrant.reading import count_points
+from mrl_adapters.qdrant.strict_mode import Limits, limits_of
 
 T = TypeVar("T")
 
@@ -99,7 +101,7 @@ class RetryingClient(_Methods):
             records, offset = self.scroll(
                 name,
                 scroll_filter=query_filter,
-                limit=size,
+                limit=self.limits(name).page(size),
                 offset=offset,
                 with_payload=payload,
                 with_vectors=vectors,
@@ -114,8 +116,9 @@ class RetryingClient(_Methods):
     ) -> list[models.ScoredPoint]:
         """Read points that the engine draws at random."""
         query = models.SampleQuery(sample=models.Sample.RANDOM)
+        size = self.limits(name).page(limit)
         return self.query_points(
-            name, query=query, limit=limit, with_payload=False, with_vectors=vectors
+            name, query=query, limit=size, with_payload=False, with_vectors=vectors
         ).points
 
     def present(self, name: str, ids: list[PointId]) -> set[str]:
@@ -125,7 +128,11 @@ class RetryingClient(_Methods):
 
     def count_points(self, name: str, query_filter: models.Filter | None = None) -> int:
         """Count points exactly."""
-        return self.count(name, count_filter=query_filter, exact=True).count
+        return self.run(count_points(name, query_filter))
+
+    def limits(self, name: str) -> Limits:
+        """Return what a collection in strict mode allows."""
+        return self.run(limits_of(name))
 
 
 def points_per_page(width: int) -> int:

@@ -86,10 +86,11 @@ class PointCopies:
 
     def write(self, records: Sequence[models.Record]) -> None:
         """Write points of the old collection into the new one, with their short vectors."""
-        size = 1
+        size, most = 1, self._target.limits(self._name).points
         points: list[models.PointStruct] = []
         for point, point_bytes in self._points(records):
-            if points and self._engine.is_server and size + point_bytes > _REQUEST_BYTES:
+            full = self._engine.is_server and size + point_bytes > _REQUEST_BYTES
+            if points and (full or len(points) == most):
                 self._target.upsert(self._name, points=points, wait=True)
                 points, size = [], 1
             points.append(point)

@@ -242,8 +242,10 @@ class ShortVectors:
             for place, row in enumerate(rows)
         ]
         keys = [verdict.records[row].shard_key for row in rows]
+        most = self._client.limits(self._name).points or len(points)
         for key, group in _by_shard_key(points, keys):
-            self._update(group, key, update_filter)
+            for start in range(0, len(group), most):
+                self._update(group[start : start + most], key, update_filter)
         bare = [verdict.records[row] for row in _rows(chosen & verdict.unusable)]
         for key, records in _by_shard_key(bare, [record.shard_key for record in bare]):
             self._client.delete_vectors(

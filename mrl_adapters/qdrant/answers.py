@@ -9,12 +9,13 @@ from qdrant_client import models
 from mrl_adapters.errors import AnswerError
 from mrl_adapters.qdrant.flow import Flow, ask, current_engine
 from mrl_adapters.qdrant.plan import SearchPlan
+from mrl_adapters.qdrant.strict_mode import limits_of
 
 
 def answers_of(
     name: str, requests: Sequence[models.QueryRequest], plan: SearchPlan
 ) -> Flow[list[list[models.ScoredPoint]]]:
-    """Send searches in one request.
+    """Send searches in one request, or as many as a server's strict mode asks for.
 
     Args:
         name: The collection.
@@ -27,6 +28,16 @@ def answers_of(
     Raises:
         AnswerError: The server's answer is none.
     """
+    limits = yield from limits_of(name)
+    hits: list[list[models.ScoredPoint]] = []
+    for some in limits.batches(requests):
+        hits += yield from _answers(name, [limits.fit(name, each) for each in some], plan)
+    return hits
+
+
+def _answers(
+    name: str, requests: Sequence[models.QueryRequest], plan: SearchPlan
+) -> Flow[list[list[models.ScoredPoint]]]:
     options: dict[str, Any] = {"consistency": plan.consistency, "timeout": plan.timeout_s}
     if len(requests) == 1 and current_engine().is_server:
         # In a batch qdrant-client copies every number of a request, twice as long as this takes.

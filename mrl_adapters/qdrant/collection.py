@@ -46,7 +46,7 @@ from mrl_adapters.qdrant.points import (
     columns,
 )
 from mrl_adapters.qdrant.query import Search
-from mrl_adapters.qdrant.reading import every_id, read_by_ids, read_pages
+from mrl_adapters.qdrant.reading import count_points, every_id, read_by_ids, read_pages
 from mrl_adapters.qdrant.tenants import (
     Scope,
     checked_tenant,
@@ -609,8 +609,6 @@ class MatryoshkaCollection:
         wanted = admitted(query_filter)
 
         def count(layout: CollectionLayout) -> Flow[int]:
-            seen = self.scope.within(self.name, layout, wanted)
-            answer = yield from ask(lambda c: c.count(self.name, count_filter=seen, exact=True))
-            return answer.count
+            return count_points(self.name, self.scope.within(self.name, layout, wanted))
 
         return (yield from self._use(count, 0, filters=[wanted]))

@@ -26,6 +26,7 @@ from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.reading import count_lacking
 from mrl_adapters.qdrant.requirements import check_engine_has
 from mrl_adapters.qdrant.rotation import rotated_layout, store_rotation
+from mrl_adapters.qdrant.strict_mode import note_limits
 from mrl_adapters.vectors import FloatArray, Rotation
 
 FIRST_LOAD = 5_000
@@ -90,6 +91,7 @@ def read_existing(name: str, asked: Asked) -> Flow[Existing | None]:
     if not (yield from ask(lambda c: c.collection_exists(name))):
         return None
     info = yield from ask(lambda c: c.get_collection(name))
+    note_limits(name, info)
     layout = yield from rotated_layout(name, info, asked.full_name)
     check_model(name, asked.model, layout.model)
     wanted = asked.over(layout)

@@ -211,8 +211,16 @@ class PointBatch:
             [places[row] for row in rows],
         )
 
-    def requests(self, engine: Engine, bare: Sequence[int] = ()) -> list[list[models.PointStruct]]:
-        """Build the points of each request, small enough for a server's limit."""
+    def requests(
+        self, engine: Engine, bare: Sequence[int] = (), most: int | None = None
+    ) -> list[list[models.PointStruct]]:
+        """Build the points of each request, small enough for a server's limits.
+
+        Args:
+            engine: What takes them.
+            bare: Rows that are stored without vectors.
+            most: Points that a request may have.
+        """
         structs = []
         places = self.places or [point_id(each) for each in self.ids]
         for identifier, stored, *row, payload in zip(
@@ -226,9 +234,11 @@ class PointBatch:
             )
         for place in bare:
             structs[place].vector = {}
-        return self._portions(structs) if engine.is_server else [structs]
+        return self._portions(structs, most) if engine.is_server else [structs]
 
-    def _portions(self, structs: list[models.PointStruct]) -> list[list[models.PointStruct]]:
+    def _portions(
+        self, structs: list[models.PointStruct], most: int | None
+    ) -> list[list[models.PointStruct]]:
         """Cut the points into requests below the limit; one that is above it goes alone."""
         width = sum(int(array.shape[1]) for array in self.vectors.values())
         names = sum(len(json.dumps(name)) + 5 for name in self.vectors)
@@ -238,7 +248,7 @@ class PointBatch:
             # ASCII JSON is never shorter than the UTF-8 that is sent.
             payload_bytes = len(json.dumps(struct.payload, default=str))
             point_bytes = width * _NUMBER_BYTES + names + payload_bytes + _FRAME_BYTES
-            if point_bytes > room:
+            if point_bytes > room or len(portions[-1]) == most:
                 portions.append([])
                 room = _REQUEST_BYTES - _FRAME_BYTES
             portions[-1].append(struct)

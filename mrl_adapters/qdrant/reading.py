@@ -16,8 +16,10 @@ from mrl_adapters.qdrant.ids import (
     spelled_otherwise,
     stored_ids,
 )
+from mrl_adapters.qdrant.strict_mode import limits_of
 
 _POINTS_PER_PAGE = 1_000
+_IDS_PER_PAGE = 10_000
 _CONFIRMED_POINTS = 100  # of those that a count says lack a vector
 
 
@@ -70,12 +72,17 @@ def _confirmed(name: str, affected: models.Filter, vectors: Sequence[str]) -> Fl
     While a server rewrites segments, a filter also matches points that have the vector, by former
     versions of them; what is read by ids is the latest.
     """
-    answer = yield from ask(lambda c: c.count(name, count_filter=affected, exact=True))
+    limits = yield from limits_of(name)
+    # Of an inexact count nothing is told but that it is not 0, and that too is read.
+    answer = yield from ask(lambda c: c.count(name, count_filter=affected, exact=limits.exact))
     if not answer.count:
         return 0
     page, _ = yield from ask(
         lambda c: c.scroll(
-            name, scroll_filter=affected, limit=_CONFIRMED_POINTS, with_payload=False
+            name,
+            scroll_filter=affected,
+            limit=limits.page(_CONFIRMED_POINTS),
+            with_payload=False,
         )
     )
     ids = [record.id for record in page]
@@ -84,6 +91,23 @@ def _confirmed(name: str, affected: models.Filter, vectors: Sequence[str]) -> Fl
     )
     bare = [any(vector_of(record, each) is None for each in vectors) for record in records]
     return answer.count if all(bare) and bare else sum(bare)
+
+
+def count_points(name: str, query_filter: models.Filter | None) -> Flow[int]:
+    """Count the points that pass a filter, one by one where a server allows no exact count."""
+    limits = yield from limits_of(name)
+    if limits.exact:
+        answer = yield from ask(lambda c: c.count(name, count_filter=query_filter, exact=True))
+        return answer.count
+    counted = 0
+    offset: models.ExtendedPointId | None = None
+    while True:
+        page, offset = yield from _page(
+            name, query_filter, limits.page(_IDS_PER_PAGE), offset, with_payload=False
+        )
+        counted += len(page)
+        if offset is None:
+            return counted
 
 
 def read_pages(
@@ -103,12 +127,14 @@ def read_pages(
     Returns:
         The points, by point id.
     """
+    limits = yield from limits_of(name)
+    most = limits.page(_POINTS_PER_PAGE)
     records: list[models.Record] = []
     offset: models.ExtendedPointId | None = None
     while limit is None or len(records) < limit:
-        size = _POINTS_PER_PAGE if limit is None else min(_POINTS_PER_PAGE, limit - len(records))
+        size = most if limit is None else min(most, limit - len(records))
         before = offset
-        page, offset = yield from _page(name, query_filter, size, offset, with_vectors)
+        page, offset = yield from _page(name, query_filter, size, offset, with_vectors=with_vectors)
         if offset is not None and offset == before:
             msg = (
                 f"Collection {name!r}: the server says that after the page from point {offset!r} "
@@ -127,7 +153,9 @@ def _page(
     query_filter: models.Filter | None,
     size: int,
     offset: models.ExtendedPointId | None,
-    with_vectors: models.WithVector,
+    *,
+    with_payload: bool = True,
+    with_vectors: models.WithVector = False,
 ) -> Flow[tuple[list[models.Record], models.ExtendedPointId | None]]:
     return (
         yield from ask(
@@ -136,7 +164,7 @@ def _page(
                 scroll_filter=query_filter,
                 limit=size,
                 offset=offset,
-                with_payload=True,
+                with_payload=with_payload,
                 with_vectors=with_vectors,
             )
         )

@@ -10,12 +10,12 @@ import numpy as np
 from qdrant_client import models
 
 from mrl_adapters.qdrant.commands import command
-from mrl_adapters.qdrant.engine import engine_of
-from mrl_adapters.qdrant.flow import Flow, ask, change
+from mrl_adapters.qdrant.flow import Flow, change, current_engine
 from mrl_adapters.qdrant.ids import original_id
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import PointBatch
 from mrl_adapters.qdrant.reading import places_of
+from mrl_adapters.qdrant.strict_mode import limits_of
 from mrl_adapters.vectors import FloatArray
 
 _NAMED = 5
@@ -76,7 +76,8 @@ def store_points(
     places, surplus = yield from places_of(name, batch.ids)
     placed = replace(batch, places=places).distinct()
     bare = unfindable(placed.vectors[layout.full_name])
-    requests = yield from ask(lambda c: placed.requests(engine_of(c), bare=bare))
+    limits = yield from limits_of(name)
+    requests = placed.requests(current_engine(), bare, limits.points)
     for points in requests:
         yield from _upsert(name, points, layout, shard_key)
         if acknowledged is not None:
