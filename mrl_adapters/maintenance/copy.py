@@ -30,7 +30,6 @@ from mrl_adapters.qdrant.layout import PLAN_KEY
 from mrl_adapters.qdrant.payload_keys import stored_keys, with_keys
 from mrl_adapters.qdrant.reading import count_without
 from mrl_adapters.qdrant.rotation import store_rotation
-from mrl_adapters.vectors import Rotation
 
 _PAGES_PER_CHECKPOINT = 8  # a metadata update costs a server a round of consensus
 _IDS_PER_PAGE = 1_000
@@ -118,8 +117,7 @@ def migrate_by_copy(
 def _create(source: Source, destination: Destination, checkpoint: Checkpoint) -> None:
     layout, name = destination.layout, destination.name
     params = source.info.config.params
-    if isinstance(layout.rotation, Rotation):
-        destination.client.run(store_rotation(name, layout.rotation))
+    destination.client.run(store_rotation(name, layout))
     kept = {
         key: value
         for key, value in (source.info.config.metadata or {}).items()

@@ -30,7 +30,6 @@ from mrl_adapters.qdrant.engine import is_older
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout, short_name
 from mrl_adapters.qdrant.payload_keys import stored_keys, with_keys
 from mrl_adapters.qdrant.rotation import store_rotation
-from mrl_adapters.vectors import Rotation
 
 _OLDEST_SERVER = (1, 18)
 
@@ -77,8 +76,7 @@ def migrate_in_place(
     name = source.name
     earlier = read_checkpoint(source.info)
     checkpoint = Checkpoint.begun("in_place", name, layout.full_name, layout)
-    if isinstance(layout.rotation, Rotation):
-        client.run(store_rotation(name, layout.rotation))
+    client.run(store_rotation(name, layout))
     checkpoint.write(client, name)
     written, mended, passes = 0, Mended(), 0
     if layout.stages:

@@ -11,9 +11,9 @@ from typing import Any
 
 from qdrant_client import models
 
-from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.errors import CollectionMismatchError, EngineError
 from mrl_adapters.qdrant.description import active_rotation, dense_vectors
-from mrl_adapters.qdrant.flow import Flow, ask, change
+from mrl_adapters.qdrant.flow import Flow, ask, change, is_forbidden
 
 ROW = "row"
 """Name of a companion's vector."""
@@ -57,14 +57,35 @@ def find_companion(name: str) -> Flow[models.CollectionInfo | None]:
     Returns:
         The engine's description of the companion; None if there is none.
     """
-    companion = companion_name(name)
-    if not (yield from ask(lambda c: c.collection_exists(companion))):
+    info = yield from read_companion(name)
+    if info is None:
         return None
-    info = yield from ask(lambda c: c.get_collection(companion))
     stranger = yield from _stranger(name, info)
     if stranger is not None:
         raise _taken(name, stranger)
     return info
+
+
+def read_companion(name: str) -> Flow[models.CollectionInfo | None]:
+    """Read the description of the collection that has a companion's name; None if there is none.
+
+    Raises:
+        EngineError: A server lets this key or token read the collection, and not its companion.
+    """
+    companion = companion_name(name)
+    try:
+        if not (yield from ask(lambda c: c.collection_exists(companion))):
+            return None
+        return (yield from ask(lambda c: c.get_collection(companion)))
+    except Exception as error:
+        if not is_forbidden(error):
+            raise
+        msg = (
+            f"Collection {name!r} may have its rotation in collection {companion!r}, which this "
+            f"key or token may not read ({error}). Let it: whoever reads {name!r} needs read "
+            f"access to {companion!r}, and whoever rotates or deletes it write access."
+        )
+        raise EngineError(msg, collection=companion) from error
 
 
 def drop_companion(name: str) -> Flow[None]:

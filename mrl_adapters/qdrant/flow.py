@@ -29,6 +29,8 @@ CLIENT: ContextVar[object] = ContextVar("CLIENT", default=None)
 _RETRIES = 4
 _TRANSIENT_STATUS = frozenset({408, 500, 502, 503, 504})
 _ABSENT_STATUS = frozenset({502, 503, 504})
+_FORBIDDEN_STATUS = frozenset({401, 403})
+_FORBIDDEN_GRPC = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 # INTERNAL is what a server's REST side calls 500.
 _TRANSIENT_GRPC = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"})
 
@@ -167,6 +169,13 @@ def is_refusal(error: Exception) -> bool:
     """Return whether an error says that a request was understood, and is not carried out."""
     silent = isinstance(error, DeadlineError | AnswerError)
     return not silent and pause_after(error, 0) is None
+
+
+def is_forbidden(error: Exception) -> bool:
+    """Return whether an error says that a key or token does not allow a request."""
+    if isinstance(error, UnexpectedResponse):
+        return error.status_code in _FORBIDDEN_STATUS
+    return _grpc_code(error) in _FORBIDDEN_GRPC
 
 
 def _grpc_code(error: Exception) -> str | None:

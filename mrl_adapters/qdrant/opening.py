@@ -155,8 +155,7 @@ def create(
         Whether it was created here, not by another writer in the meantime.
     """
     yield from check_engine_has(name, layout)
-    if isinstance(layout.rotation, Rotation):
-        yield from store_rotation(name, layout.rotation)
+    yield from store_rotation(name, layout)
     described = with_keys(layout.metadata(), keys)
     ours = True
     try:

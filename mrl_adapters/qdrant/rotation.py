@@ -29,6 +29,7 @@ from mrl_adapters.qdrant.companion import (
     is_row,
     owned_by,
     owner_of,
+    read_companion,
     row_ids,
 )
 from mrl_adapters.qdrant.description import active_rotation, dense_vectors, read_layout
@@ -80,8 +81,11 @@ def rotated_layout(
     return read_layout(name, info, rotation, full_name=full_name)
 
 
-def store_rotation(name: str, rotation: Rotation) -> Flow[None]:
-    """Write a rotation into a collection's companion, beside any that is there."""
+def store_rotation(name: str, layout: CollectionLayout) -> Flow[None]:
+    """Write a layout's rotation, if it has one, into the companion, beside any that is there."""
+    rotation = layout.rotation
+    if not isinstance(rotation, Rotation):
+        return
     companion = companion_name(name)
     info = yield from find_companion(name)
     if info is not None and dense_vectors(info)[ROW].size != rotation.full_dimensions:
@@ -89,7 +93,7 @@ def store_rotation(name: str, rotation: Rotation) -> Flow[None]:
         yield from drop_companion(name)
         info = None
     if info is None:
-        yield from _create_companion(name, rotation.full_dimensions)
+        yield from _create_companion(name, layout)
     elif owner_of(info) != name:
         # Of an earlier version, or restored from a backup under another name.
         yield from change(lambda c: c.update_collection(companion, metadata=owned_by(name)))
@@ -126,9 +130,10 @@ def load_rotation(name: str, rotation_id: str) -> Flow[Rotation]:
 
 def _read(name: str, rotation_id: str) -> Flow[Rotation]:
     companion = companion_name(name)
-    if not (yield from ask(lambda c: c.collection_exists(companion))):
+    info = yield from read_companion(name)
+    if info is None:
         raise _lost(name, rotation_id, "does not exist")
-    if ROW not in dense_vectors((yield from ask(lambda c: c.get_collection(companion)))):
+    if ROW not in dense_vectors(info):
         raise _lost(name, rotation_id, "is somebody else's")
     records = yield from _fetch(companion, row_ids(rotation_id, [0]))
     if not records:
@@ -184,9 +189,9 @@ def forget_others(name: str, kept: str) -> Flow[None]:
         yield from change(lambda c: c.delete(companion, selector, wait=True))
 
 
-def _create_companion(name: str, width: int) -> Flow[None]:
+def _create_companion(name: str, layout: CollectionLayout) -> Flow[None]:
     rows = models.VectorParams(
-        size=width,
+        size=layout.dimensions,
         # Dot stores numbers as they are; nothing ever searches among them.
         distance=models.Distance.DOT,
         on_disk=True,
@@ -195,7 +200,13 @@ def _create_companion(name: str, width: int) -> Flow[None]:
     try:
         yield from change(
             lambda c: c.create_collection(
-                companion_name(name), vectors_config={ROW: rows}, metadata=owned_by(name)
+                companion_name(name),
+                vectors_config={ROW: rows},
+                metadata=owned_by(name),
+                # Without it nothing of the collection can be read: it has as many copies.
+                shard_number=None if layout.shard_number is None else 1,
+                replication_factor=layout.replication_factor,
+                write_consistency_factor=layout.write_consistency_factor,
             )
         )
     except Exception:

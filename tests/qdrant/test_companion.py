@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from qdrant_client import models
+from qdrant_client.http.exceptions import UnexpectedResponse
 
-from mrl_adapters.errors import CollectionMismatchError, MigrationError
+from mrl_adapters.errors import CollectionMismatchError, EngineError, MigrationError
 from mrl_adapters.qdrant import (
     CollectionLayout,
     CopyTarget,
@@ -24,6 +26,12 @@ from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.loading import Load
 from mrl_adapters.qdrant.rotation import load_rotation, open_layout, store_rotation
 from mrl_adapters.vectors import Rotation
+
+
+def kept_by(rotation: Rotation) -> CollectionLayout:
+    """The least layout that has a rotation."""
+    return CollectionLayout(rotation.full_dimensions, (rotation.dimensions,), rotation=rotation)
+
 
 DIMENSIONS = 16
 ROWS = np.random.default_rng(0).normal(size=(60, DIMENSIONS)).astype(np.float32)
@@ -91,7 +99,7 @@ DOORS: dict[str, tuple[str, Callable[[Driver, Any, str], Any]]] = {
     "create": ("new", lambda driver, _, name: fill(driver, name, layout(ROTATION))),
     "create by auto": ("new", lambda driver, _, name: fill(driver, name, layout("auto"))),
     "load": ("new", lambda driver, _, name: load(driver, name)),
-    "store": ("new", lambda driver, _, name: driver.run(store_rotation(name, ROTATION))),
+    "store": ("new", lambda driver, _, name: driver.run(store_rotation(name, kept_by(ROTATION)))),
     "drop": ("new", lambda driver, _, name: driver.run(drop_companion(name))),
     "rotate": ("docs", lambda _, client, name: rotate(client, name)),
     "rotate by one": ("docs", lambda _, client, name: rotate(client, name, rotation=ROTATION)),
@@ -171,7 +179,7 @@ def unsigned(client: Client, name: str, rotation: Rotation | None) -> None:
     client.create_collection(companion, {"row": params})
     if rotation is not None:
         driver = Driver(client)
-        driver.run(store_rotation(f"{name}_aside", rotation))
+        driver.run(store_rotation(f"{name}_aside", kept_by(rotation)))
         records, _ = client.scroll(
             companion_name(f"{name}_aside"), limit=100, with_vectors=True, with_payload=True
         )
@@ -206,7 +214,7 @@ def test_points_that_somebody_put_into_a_companion_stay(
     rotate(client, name, flatten=0.5)
     assert client.retrieve(companion, [1])[0].payload == {"mine": True}
     wider = Rotation.fit(np.random.default_rng(1).normal(size=(60, 24)).astype(np.float32), 4)
-    for lose in (drop_companion(name), store_rotation(name, wider)):
+    for lose in (drop_companion(name), store_rotation(name, kept_by(wider))):
         with pytest.raises(CollectionMismatchError, match="holds points that are not"):
             driver.run(lose)
     migrate(
@@ -228,3 +236,26 @@ def test_a_collection_restored_under_another_name_keeps_its_rotation(
     assert driver.run(load_rotation(name, ROTATION.id)) == ROTATION
     rotate(client, name, flatten=0.5)
     assert owner_of(client.get_collection(companion_name(name))) == name
+
+
+@pytest.mark.parametrize(("status", "wanted"), [(403, EngineError), (500, UnexpectedResponse)])
+def test_a_key_that_may_not_read_the_companion_is_told_which_access_it_needs(
+    client: Client,
+    driver: Driver,
+    name: str,
+    status: int,
+    wanted: type[Exception],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fill(driver, name, layout(ROTATION))
+    companion, exists = companion_name(name), client.collection_exists
+
+    def refused(collection_name: str, **options: Any) -> bool:
+        if collection_name == companion:
+            raise UnexpectedResponse(status, "no", b"no access to it", httpx.Headers())
+        return exists(collection_name, **options)
+
+    monkeypatch.setattr(client, "collection_exists", refused)
+    with pytest.raises(wanted, match="no access to it") as told:
+        driver.run(MatryoshkaCollection(name).open())
+    assert (f"read access to {companion!r}" in str(told.value)) == (wanted is EngineError)

@@ -14,6 +14,7 @@ from qdrant_client import models
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant import CollectionLayout, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.query import Search
+from mrl_adapters.vectors import Rotation
 
 Drive = Callable[[Any], Any]
 YEAR = models.Filter(
@@ -230,3 +231,13 @@ def test_the_check_itself_refuses_wrong_values(
 ) -> None:
     with pytest.raises(jsonschema.ValidationError):
         contract.check_request(httpx.Request(method, f"http://q{path}", json=body))
+
+
+def test_the_companion_has_as_many_copies_as_its_collection(
+    over_rest: Drive, stand_in: Any, documents: Callable[..., np.ndarray]
+) -> None:
+    rotation = Rotation.fit(documents(100), 8)
+    layout = CollectionLayout(32, (8,), rotation=rotation, replication_factor=3, shard_number=6)
+    over_rest(MatryoshkaCollection("docs", layout=layout).ensure(32))
+    [made] = stand_in.bodies("PUT", "/docs__rotation")
+    assert (made["replication_factor"], made["shard_number"]) == (3, 1)

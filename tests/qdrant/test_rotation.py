@@ -33,6 +33,12 @@ from mrl_adapters.qdrant.rotation import (
 )
 from mrl_adapters.vectors import FloatArray, Rotation, normalize
 
+
+def kept_by(rotation: Rotation) -> CollectionLayout:
+    """The least layout that has a rotation."""
+    return CollectionLayout(rotation.full_dimensions, (rotation.dimensions,), rotation=rotation)
+
+
 DIMENSIONS = 32
 # Named, so that the local mode uses it as well.
 PLAN = SearchPlan(oversampling=1, min_candidates=10, stages=(8,))
@@ -197,7 +203,7 @@ def test_the_companion_of_another_collection_is_an_error_at_opening(
     rotated(driver, name, turned(300))
     other = rotated(driver, f"{name}_other", turned(300, seed=3))
     client.delete_collection(companion_name(name))
-    driver.run(store_rotation(name, other))
+    driver.run(store_rotation(name, kept_by(other)))
     with pytest.raises(CollectionMismatchError, match="which does not hold it"):
         driver.run(MatryoshkaCollection(name).open())
 
@@ -235,7 +241,7 @@ def test_without_metadata_the_names_of_the_vectors_tell(
     layout = CollectionLayout(DIMENSIONS, (4, 8), rotation=Rotation.fit(vectors, 8))
     assert isinstance(layout.rotation, Rotation)
     client.create_collection(name, vectors_config=layout.vectors_config())
-    driver.run(store_rotation(name, layout.rotation))
+    driver.run(store_rotation(name, layout))
     collection = MatryoshkaCollection(name)
     fill(driver, collection, vectors)
     assert collection.layout is not None
@@ -264,7 +270,7 @@ def test_rotations_lie_side_by_side_until_they_are_forgotten(
 ) -> None:
     one, other = Rotation.fit(turned(100), 8), Rotation.fit(turned(100, seed=1), 4)
     for rotation in (one, other):
-        driver.run(store_rotation(name, rotation))
+        driver.run(store_rotation(name, kept_by(rotation)))
     assert driver.run(load_rotation(name, one.id)) == one
     assert driver.run(load_rotation(name, other.id)) == other
     for _ in range(2):
