@@ -64,13 +64,18 @@ class Namespace(httpx.BaseTransport, httpx.AsyncBaseTransport):
         ] = weakref.WeakKeyDictionary()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        transport = self._sync.setdefault(os.getpid(), httpx.HTTPTransport())
+        process = os.getpid()
+        if process not in self._sync:
+            self._sync[process] = httpx.HTTPTransport()
+        transport = self._sync[process]
         answer = transport.handle_request(self._named(request))
         return self._unnamed(request, answer, answer.read())
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         loop = asyncio.get_running_loop()
-        transport = self._async.setdefault(loop, httpx.AsyncHTTPTransport())
+        if loop not in self._async:
+            self._async[loop] = httpx.AsyncHTTPTransport()
+        transport = self._async[loop]
         answer = await transport.handle_async_request(self._named(request))
         return self._unnamed(request, answer, await answer.aread())
 

@@ -13,6 +13,7 @@ from mrl_adapters.evaluation.metrics import PerQuery, overlap_at_k
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.flow import ask
 from mrl_adapters.qdrant.query import Search
+from mrl_adapters.qdrant.strict_mode import limits_of
 from mrl_adapters.vectors import FloatArray
 
 _IDS_PER_PAGE = 10_000
@@ -99,12 +100,14 @@ class Searcher:
     def _page(
         self, offset: models.ExtendedPointId | None
     ) -> tuple[list[models.Record], models.ExtendedPointId | None]:
+        name = self._collection.name
+        size = self._driver.run(limits_of(name)).page(_IDS_PER_PAGE)
         return self._driver.run(
             ask(
                 lambda c: c.scroll(
-                    self._collection.name,
+                    name,
                     scroll_filter=self._seen,
-                    limit=_IDS_PER_PAGE,
+                    limit=size,
                     offset=offset,
                     with_payload=False,
                     with_vectors=False,

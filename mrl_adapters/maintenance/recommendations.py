@@ -251,9 +251,7 @@ def _about_others(
 def _about_payload(
     client: RetryingClient, source: Source, keys: PayloadKeys
 ) -> list[Recommendation]:
-    records, _ = client.scroll(
-        source.name, limit=_SAMPLED_POINTS, with_payload=True, with_vectors=False
-    )
+    records, _ = next(client.pages(source.name, _SAMPLED_POINTS, payload=True), ([], None))
     seen = Counter(field for record in records for field in _fields(record.payload or {}, keys))
     common = [field for field, count in seen.items() if count >= _COMMON_SHARE * len(records)]
     bare = sorted(field for field in common if field not in (source.info.payload_schema or {}))

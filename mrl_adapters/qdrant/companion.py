@@ -14,6 +14,7 @@ from qdrant_client import models
 from mrl_adapters.errors import CollectionMismatchError, EngineError
 from mrl_adapters.qdrant.description import active_rotation, dense_vectors
 from mrl_adapters.qdrant.flow import Flow, ask, change, is_forbidden
+from mrl_adapters.qdrant.strict_mode import limits_of
 
 ROW = "row"
 """Name of a companion's vector."""
@@ -159,10 +160,9 @@ def companion_page(
     Returns:
         The points, and where the next page starts (None after the last).
     """
+    size = (yield from limits_of(companion)).page(_POINTS_PER_PAGE)
     return (
-        yield from ask(
-            lambda c: c.scroll(companion, limit=_POINTS_PER_PAGE, offset=offset, with_payload=True)
-        )
+        yield from ask(lambda c: c.scroll(companion, limit=size, offset=offset, with_payload=True))
     )
 
 

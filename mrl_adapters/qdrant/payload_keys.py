@@ -17,6 +17,7 @@ from mrl_adapters.qdrant.description import stored_metadata
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.ids import ID_KEY
 from mrl_adapters.qdrant.layout import METADATA_KEY
+from mrl_adapters.qdrant.strict_mode import limits_of
 
 KEYS_KEY = "payload_keys"
 """Where a collection's metadata say it, beside its stages."""
@@ -149,8 +150,9 @@ class Found:
 
 def find_keys(name: str, asked: AskedKeys, stored: PayloadKeys | None) -> Flow[Found]:
     """Find out from a few points what a collection does not say; the usual keys where in doubt."""
+    size = (yield from limits_of(name)).page(_SAMPLED_POINTS)
     records, _ = yield from ask(
-        lambda c: c.scroll(name, limit=_SAMPLED_POINTS, with_payload=True, with_vectors=False)
+        lambda c: c.scroll(name, limit=size, with_payload=True, with_vectors=False)
     )
     payloads = [record.payload or {} for record in records]
     nodes = [payload for payload in payloads if NODE_KEY in payload]

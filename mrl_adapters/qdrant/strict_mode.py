@@ -61,7 +61,8 @@ class Limits:
 
     def page(self, wanted: int) -> int:
         """Return how many points a page may have."""
-        return least(wanted, self.results)
+        size: int = least(wanted, self.results)
+        return size
 
     def batches(self, requests: Sequence[models.QueryRequest]) -> Iterator[Sequence[Any]]:
         """Split searches into requests."""
