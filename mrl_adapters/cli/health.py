@@ -15,7 +15,7 @@ from mrl_adapters.cli.options import (
     PathOption,
     UrlOption,
 )
-from mrl_adapters.cli.terminal import output, progress_bars, tell
+from mrl_adapters.cli.terminal import output, progress_bars, tell, wrapped
 
 if TYPE_CHECKING:
     from mrl_adapters.edge import LogRepair
@@ -114,7 +114,13 @@ def _show(report: "AuditReport", mending: str) -> None:
     output.print(
         Text(f"{report.collection_name}: {report.points:,} points, stages {stages}", "bold")
     )
-    read = "all" if report.checked >= report.points else "a sample"
+    read = f"Vectors read: those of all {report.checked:,} points."
+    if report.checked < report.points:
+        read = (
+            f"Vectors read: those of {report.checked:,} of {report.points:,} points, drawn at "
+            "random. Missing short vectors were counted in all; the other lines are of the points "
+            "read. What holds of the others was not looked at: leave --sample out for that."
+        )
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
     table.add_column()
@@ -130,7 +136,7 @@ def _show(report: "AuditReport", mending: str) -> None:
     for count, what, style in rows:
         table.add_row(f"{count:,}", what, style=style if count else "dim")
     output.print(table)
-    output.print(Text(f"Vectors read: {report.checked:,} ({read}).", "dim"))
+    output.print(Text(wrapped(read), "dim"))
     for problem in report.problems:
         tell("Problem", "bold red", problem, output)
     for better in report.recommendations:
@@ -138,4 +144,6 @@ def _show(report: "AuditReport", mending: str) -> None:
     if report.missing or report.stale:
         tell("Mend it with", "bold", mending, output)
     elif report.ok:
-        output.print(Text("Two-stage search finds every point.", "bold green"))
+        whole = report.checked >= report.points
+        sound = "Two-stage search finds every point." if whole else "Nothing is wrong with those."
+        output.print(Text(sound, "bold green"))

@@ -207,11 +207,15 @@ def migrate(  # noqa: PLR0913 - one argument an option
         raise typer.Exit(1)
 
 
-def rotate(
+def rotate(  # noqa: PLR0913 - one argument an option
     *,
     collection: CollectionArgument,
     stages: StagesOption = None,
     full_name: FullNameOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     path: PathOption = None,
     url: UrlOption = None,
     api_key: ApiKeyOption = None,
@@ -219,15 +223,42 @@ def rotate(
 ) -> None:
     """Learn a rotation from a collection, and derive its short vectors anew with it.
 
-    Searches go on meanwhile. It may be interrupted at any moment: run it again. Exit with 1 if
-    others wrote meanwhile, so that it has to be run again.
+    It asks before it drops stages that are not named, or a plan that tune had saved. Searches go
+    on meanwhile. It may be interrupted at any moment: run it again. Exit with 1 if others wrote
+    meanwhile, so that it has to be run again.
     """
     sizes = None if stages is None else parse_sizes(stages)
     from mrl_adapters.cli.engines import open_client
+    from mrl_adapters.maintenance import describe
     from mrl_adapters.qdrant import rotate
 
-    with open_client(path, url, api_key) as client, progress_bars() as progress:
-        done = rotate(client, collection, stages=sizes, full_name=full_name, progress=progress)
+    with open_client(path, url, api_key) as client:
+        found = describe(client, collection)
+        dropped = [stage for stage in found.stages if sizes is not None and stage not in sizes]
+        losses = [f"stages {_listed(tuple(dropped))}"] if dropped else []
+        losses += ["the plan that tune had saved"] if found.plan else []
+        lost = " and ".join(losses)
+        if dry_run:
+            kept = sizes or found.stages
+            plain = {
+                "collection_name": found.name,
+                "points": found.points,
+                "stages": kept,
+                "dropped_stages": dropped,
+                "dropped_plan": bool(found.plan),
+            }
+            told = (
+                f"{found.name}: {found.points:,} points would get short vectors "
+                f"({_listed(kept) or 'choose some by --stages'}) by a rotation learnt from them, "
+                "in place of those they have. "
+                f"Dropped: {lost or 'nothing else'}. Nothing was written."
+            )
+            _print(plain, Text(wrapped(told)), as_json=as_json)
+            return
+        if lost and not yes:
+            typer.confirm(f"Rotating {collection!r} drops {lost}. Go on?", abort=True, err=True)
+        with progress_bars() as progress:
+            done = rotate(client, collection, stages=sizes, full_name=full_name, progress=progress)
     told = (
         f"{done.collection_name}: {done.written:,} of {done.points:,} points have new short "
         f"vectors ({_listed(done.stages)}), made with rotation {done.rotation}, "

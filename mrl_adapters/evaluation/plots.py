@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _TWO_STAGE = PALETTE[0]
 _ONE_STAGE = "#D55E00"
 _ALL = 100  # percent
+_MARKERS = ("o", "^", "D", "v", "s")
 _NARROW = 8  # a range so many times its start has room for more marks
 _APART = 0.3  # percent: lines so far apart are seen as two
 
@@ -65,10 +66,19 @@ def plot_tuning(result: TuningResult, path: str | Path) -> Path:
     figure = new_figure(7.2, 4.4)
     axes = figure.subplots()
     ways = sorted({trial.plan.stages or () for trial in result.explored})
-    for way, colour in zip(ways, cycle(PALETTE)):
+    for way, colour, marker in zip(ways, cycle(PALETTE), cycle(_MARKERS)):
         trials = [trial for trial in result.explored if (trial.plan.stages or ()) == way]
         label = f"stage {' > '.join(map(str, way))}" if way else "one stage"
-        axes.plot(*_places(trials), "o", color=colour, markersize=4, alpha=0.55, label=label)
+        axes.plot(
+            *_places(trials),
+            linestyle="",
+            marker=marker,
+            color=colour,
+            markersize=5,
+            markerfacecolor="none",
+            markeredgewidth=1.1,
+            label=label,
+        )
     axes.step(
         *_places(result.front), where="post", color=INK, linewidth=1.2, label="best trade-offs"
     )
@@ -138,8 +148,7 @@ def _draw(axes: "Axes", result: CurveResult, quality: str) -> None:
                 markerfacecolor="white" if rotated else colour,
                 label=f"{search}, rotated" if rotated else search,
             )
-            if not rotated:
-                _label(axes, result, rows, quality, colour)
+            _label(axes, result, rows, quality, colour)
     axes.set_xscale("log", base=2)
     sizes = sorted({row.dimensions for row in result.rows})
     axes.set_xticks(sizes, [str(size) for size in sizes])
@@ -156,20 +165,24 @@ def _draw(axes: "Axes", result: CurveResult, quality: str) -> None:
 def _label(
     axes: "Axes", result: CurveResult, rows: list[CurveRow], quality: str, colour: str
 ) -> None:
-    """Write the value at each point where no other line runs: above two-stage search's own.
+    """Write the value at each point: of plain and rotated the higher above, the lower below.
 
-    Where the rotated line runs just above it, the value stands below.
+    Where the two are one to the eye, they bear one number.
     """
     from matplotlib.patheffects import withStroke
 
     for row in rows:
         value = 100 * getattr(row, quality)
-        rotated = [
+        twins = [
             100 * getattr(other, quality)
             for other in result.rows
-            if other.rotated and (other.search, other.dimensions) == (row.search, row.dimensions)
+            if (other.search, other.dimensions) == (row.search, row.dimensions)
+            and other.rotated != row.rotated
         ]
-        above = row.search == "two-stage" and all(other < value + _APART for other in rotated)
+        if row.rotated and any(abs(twin - value) < _APART for twin in twins):
+            continue
+        # Alone, two-stage search has free space above it, and one-stage search below.
+        above = all(value > twin - _APART for twin in twins) if twins else row.search == "two-stage"
         axes.annotate(
             f"{value:.1f}",
             (row.dimensions, value),
@@ -177,6 +190,7 @@ def _label(
             xytext=(-4, 6) if above else (5, -12),
             ha="right" if above else "left",
             fontsize=7.5,
+            fontstyle="italic" if row.rotated else "normal",
             color=colour,
             path_effects=[withStroke(linewidth=2, foreground="white")],
         )

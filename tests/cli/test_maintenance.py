@@ -127,11 +127,25 @@ def test_points_without_a_usable_vector_are_told(run: Any, place: Path) -> None:
 
 
 def test_rotating_replaces_the_short_vectors(run: Any, two_stage: Path) -> None:
-    told = " ".join(run("rotate", "docs", "--stages", 32, "--path", two_stage).stdout.split())
+    told = " ".join(
+        run("rotate", "docs", "--stages", 32, "--yes", "--path", two_stage).stdout.split()
+    )
     assert "100 of 100 points have new short vectors (32), made with rotation" in told
     assert json.loads(run("audit", "docs", "--path", two_stage, "--json").stdout)["stages"] == [32]
     again = json.loads(run("rotate", "docs", "--path", two_stage, "--json").stdout)
     assert again["stages"] == [32]
+
+
+def test_rotating_asks_before_it_drops_stages(run: Any, two_stage: Path) -> None:
+    before = run("info", "docs", "--path", two_stage).stdout
+    asked = run("rotate", "docs", "--stages", 32, "--path", two_stage)
+    assert asked.exit_code == 1
+    assert "drops stages 64" in asked.stderr
+    planned = run("rotate", "docs", "--stages", 32, "--dry-run", "--path", two_stage, "--json")
+    assert json.loads(planned.stdout)["dropped_stages"] == [64]
+    told = run("rotate", "docs", "--stages", 32, "--dry-run", "--path", two_stage).stdout
+    assert "Dropped: stages 64. Nothing was written." in " ".join(told.split())
+    assert run("info", "docs", "--path", two_stage).stdout == before
 
 
 def test_migrating_can_learn_a_rotation(run: Any, place: Path) -> None:
@@ -145,10 +159,13 @@ def test_a_sound_collection_passes_its_audit(run: Any, two_stage: Path) -> None:
     result = run("audit", "docs", "--path", two_stage)
     assert result.exit_code == 0
     assert "docs: 100 points, stages 64" in result.stdout
-    assert "Vectors read: 100 (all)." in result.stdout
+    assert "Vectors read: those of all 100 points." in result.stdout
     assert "Two-stage search finds every point." in result.stdout
     sampled = run("audit", "docs", "--path", two_stage, "--sample", 10).stdout
-    assert "Vectors read: 10 (a sample)." in sampled
+    assert "Vectors read: those of 10 of 100 points, drawn at random" in sampled
+    assert "Nothing is wrong with those." in sampled
+    assert "finds every point" not in sampled
+    assert "What holds of the others was not looked at" in " ".join(sampled.split())
 
 
 def test_an_audit_that_finds_something_exits_with_1_and_repair_mends_it(
@@ -220,7 +237,12 @@ def test_a_saved_plan_that_goes_is_told(run: Any, two_stage: Path, command: str)
         store = MatryoshkaVectorStore(client, "docs", WordLlamaEmbedder())
         store.add_texts([f"more {number}" for number in range(100)])
         save_plan(store, SearchPlan())
-    told = " ".join(run(command, "docs", "--stages", 128, "--path", two_stage).stdout.split())
+    yes = ["--yes"] if command == "rotate" else []
+    if command == "rotate":
+        asked = run(command, "docs", "--stages", 128, "--path", two_stage)
+        assert "drops stages 64 and the plan that tune had saved" in asked.stderr
+    told = run(command, "docs", "--stages", 128, *yes, "--path", two_stage).stdout
+    told = " ".join(told.split())
     assert "The search plan that tune had saved is gone" in told
     assert told.endswith(f"mrl-adapters tune docs --save --path {two_stage}")
     again = run(command, "docs", "--stages", 128, "--path", two_stage)
@@ -233,8 +255,10 @@ def test_a_rotation_that_was_begun_with_other_stages_is_finished_first(
     with monkeypatch.context() as patched:
         patched.setattr(EdgeClient, "update_vectors", _pull_the_plug)
         with pytest.raises(InterruptedError):
-            run("rotate", "docs", "--stages", 16, "--path", two_stage)
-    told = " ".join(run("rotate", "docs", "--stages", 32, "--path", two_stage).stdout.split())
+            run("rotate", "docs", "--stages", 16, "--yes", "--path", two_stage)
+    told = " ".join(
+        run("rotate", "docs", "--stages", 32, "--yes", "--path", two_stage).stdout.split()
+    )
     assert "new short vectors (16)" in told
     assert "An earlier run had begun with stages 16, and was finished." in told
 

@@ -35,7 +35,7 @@ _RIGHT: dict[str, tuple[str, ...]] = {
     "tune": ("docs", "--path", "{}/store"),
     "bench": ("{}/vectors.npy", "--no-frameworks", "--repeats", "1", "--queries", "40"),
     "migrate": ("old", "--stages", "8", "--path", "{}/store"),
-    "rotate": ("docs", "--path", "{}/store"),
+    "rotate": ("docs", "--yes", "--path", "{}/store"),
     "audit": ("docs", "--path", "{}/store"),
     "repair": ("docs", "--path", "{}/store"),
     "list": ("--path", "{}/store"),
