@@ -13,6 +13,7 @@ from mrl_adapters.cli import (
     backup,
     bench,
     collections,
+    demo,
     health,
     index,
     measure,
@@ -76,7 +77,7 @@ app: typer.Typer = typer.Typer(
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start": (quickstart.quickstart, index.index, search.search),
-    "Choose": (models.models, measure.curve, measure.tune, bench.bench),
+    "Choose": (models.models, measure.curve, measure.tune, demo.demo, bench.bench),
     "Existing collections": (
         collections.list_collections,
         collections.info,

@@ -158,7 +158,7 @@ def tune(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Find the fastest way to search a collection that finds what the exact search finds."""
     check_plot(plot)
-    real = None if questions is None else _questions(questions)
+    real = None if questions is None else read_questions(questions)
     from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, open_client, read_collection
     from mrl_adapters.evaluation import plot_tuning, save_plan, tuning_table
     from mrl_adapters.evaluation import tune as run
@@ -202,7 +202,12 @@ def read_dataset(data: Path | None) -> "Dataset":
     return load_beir(data) if data.is_dir() else load_jsonl(data)
 
 
-def _questions(file: Path) -> list[str]:
+def read_questions(file: Path) -> list[str]:
+    """Read questions.
+
+    Args:
+        file: One a line, or JSON lines (.jsonl).
+    """
     from mrl_adapters.cli.files import read_text
     from mrl_adapters.evaluation.records import number_lines, read_records
 

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,14 +64,10 @@ def quickstart(
     # Imported here, so that the other commands need no framework.
     with errors.status("Starting"):
         from mrl_adapters.cli.comparison import compare
-        from mrl_adapters.cli.corpus import Corpus
         from mrl_adapters.langchain import MatryoshkaRetriever
-        from mrl_adapters.qdrant import connect
 
-    folder = path or platformdirs.user_cache_path("mrl-adapters") / f"quickstart-{_PYTHON}"
-    with connect(path=str(folder)) as client:
-        corpus = Corpus(client, sources)
-        how = "indexed by an earlier run" if corpus.is_current() else _index(corpus)
+    folder = path or _usual_folder()
+    with open_corpus(folder, sources) as (corpus, how):
         what = f"{len(corpus):,} docstrings of the Python {_PYTHON} standard library"
         output.print(Text(what, style="bold"))
         output.print(Text(f"{how}, kept in {folder}\n", style="dim"))
@@ -86,6 +83,31 @@ def quickstart(
         output.print(_table(rows, corpus.layout.dimensions))
         output.print(Text(_explained(len(corpus), len(vectors)), style="dim"))
         output.print("\nYour own files: [bold]mrl-adapters index PATH --collection NAME[/]")
+
+
+@contextmanager
+def open_corpus(
+    folder: Path | None = None, sources: Path | None = None
+) -> Iterator[tuple["Corpus", str]]:
+    """Open the docstrings' collection for the length of a block; index them where that is to do.
+
+    Args:
+        folder: Where it is kept; None takes the folder of the user's cache.
+        sources: Read the Python files of this folder instead of the standard library's.
+
+    Yields:
+        The docstrings, and how they came there.
+    """
+    from mrl_adapters.cli.corpus import Corpus
+    from mrl_adapters.qdrant import connect
+
+    with connect(path=str(folder or _usual_folder())) as client:
+        corpus = Corpus(client, sources)
+        yield corpus, "indexed by an earlier run" if corpus.is_current() else _index(corpus)
+
+
+def _usual_folder() -> Path:
+    return platformdirs.user_cache_path("mrl-adapters") / f"quickstart-{_PYTHON}"
 
 
 def _index(corpus: "Corpus") -> str:
