@@ -23,7 +23,7 @@ from mrl_adapters.langchain.options import (
     existing_store_options,
     new_store_options,
 )
-from mrl_adapters.langchain.question_batches import BatchSearchingStore
+from mrl_adapters.langchain.similar_documents import SimilarSearchingStore
 from mrl_adapters.langchain.stock import (
     CONSTRUCT_ORDER,
     FROM_TEXTS_ORDER,
@@ -42,7 +42,7 @@ from mrl_adapters.qdrant.plan import Plan
 from mrl_adapters.qdrant.stock import named
 
 
-class MatryoshkaVectorStore(ClosingStore, WritingStore, BatchSearchingStore):
+class MatryoshkaVectorStore(ClosingStore, WritingStore, SimilarSearchingStore):
     """Search short vectors first, re-rank with full ones, in one Qdrant query.
 
     Every text is embedded once, at full size; the short vectors are derived. The collection is

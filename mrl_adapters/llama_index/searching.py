@@ -1,6 +1,7 @@
 """LlamaIndex's queries to the core's searches, and the answers back."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,11 @@ from mrl_adapters.llama_index.provenance import check_models
 from mrl_adapters.qdrant import MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.engine import engine_of
+from mrl_adapters.qdrant.examples import Examples, search_like
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.groups import ungrouped
 from mrl_adapters.qdrant.query import Search, chosen_stages, diversity
+from mrl_adapters.vectors import FloatArray
 
 _MIN_MMR_CANDIDATES = 20
 _FARTHER_IS_HIGHER = frozenset({"Euclid", "Manhattan"})
@@ -61,6 +64,26 @@ def answer(
         records = yield from collection.scroll(built[place].query_filter, limit=built[place].k)
         results.insert(place, to_result(records, collection.contents, distance, unscored=0.0))
     return results
+
+
+def answer_like(
+    collection: MatryoshkaCollection,
+    examples: Examples,
+    query: VectorStoreQuery,
+    options: Mapping[str, Any],
+) -> Flow[VectorStoreQueryResult]:
+    """Find what is like stored nodes, as a query without an embedding says."""
+    refuse_unknown("A query", options, QUERY_OPTIONS)
+    layout = yield from collection.open()
+    condition = filter_for(collection, query.filters)
+
+    def search_for(vector: FloatArray) -> Search:
+        asked = replace(query, query_embedding=vector.tolist())
+        return build_search(asked, options, condition)
+
+    by = group_by(options, collection)
+    points = yield from search_like(collection, examples, search_for, search_plan(options), by)
+    return to_result(points, collection.contents, layout.distance if layout else "Cosine")
 
 
 def _asks_nothing(query: VectorStoreQuery) -> bool:

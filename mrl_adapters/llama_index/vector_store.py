@@ -3,14 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llama_index.core.vector_stores import VectorStoreQuery, VectorStoreQueryResult
+from llama_index.core.vector_stores import (
+    MetadataFilters,
+    VectorStoreQuery,
+    VectorStoreQueryResult,
+)
 from qdrant_client import AsyncQdrantClient, models
 from typing_extensions import Self, Unpack, override
 
 from mrl_adapters.arguments import whole
 from mrl_adapters.llama_index.events import span
 from mrl_adapters.llama_index.options import QueryOptions
-from mrl_adapters.llama_index.searching import answer, to_result
+from mrl_adapters.llama_index.searching import answer, answer_like, to_result
 from mrl_adapters.llama_index.stock import (
     DENSE_ALONE,
     ORDER,
@@ -25,7 +29,9 @@ from mrl_adapters.llama_index.writing import WritingStore
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, connect
 from mrl_adapters.qdrant.closing import ClosingStore
 from mrl_adapters.qdrant.driver import Client
+from mrl_adapters.qdrant.examples import Examples
 from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.payload_keys import AskedKeys
 from mrl_adapters.qdrant.plan import Plan
 from mrl_adapters.qdrant.stock import named, refuse_given
@@ -201,6 +207,47 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
         """Answer several queries in one request, as :meth:`query_batch` does."""
         return await self._driver.arun(self._answer(queries, options))
 
+    @span
+    def more_like_this(
+        self,
+        positive: Sequence[DocumentId],
+        similarity_top_k: int = 4,
+        *,
+        negative: Sequence[DocumentId] = (),
+        filters: MetadataFilters | None = None,
+        **options: Unpack[QueryOptions],
+    ) -> VectorStoreQueryResult:
+        """Find nodes that are like stored ones; these are not among them.
+
+        Args:
+            positive: Ids of nodes that results are to be like.
+            similarity_top_k: Nodes wanted.
+            negative: Ids of nodes that results are not to be like.
+            filters: Metadata filters.
+            **options: See :class:`~mrl_adapters.llama_index.options.QueryOptions`.
+
+        Raises:
+            ConfigurationError: No node has one of the ids, there is no positive one, or an option
+                does not exist.
+            EmbeddingError: One of the nodes has no vector.
+        """
+        examples = Examples(positive, negative)
+        return self._driver.run(self._like(examples, similarity_top_k, filters, options))
+
+    @span
+    async def amore_like_this(
+        self,
+        positive: Sequence[DocumentId],
+        similarity_top_k: int = 4,
+        *,
+        negative: Sequence[DocumentId] = (),
+        filters: MetadataFilters | None = None,
+        **options: Unpack[QueryOptions],
+    ) -> VectorStoreQueryResult:
+        """Find nodes that are like stored ones, as :meth:`more_like_this` does."""
+        examples = Examples(positive, negative)
+        return await self._driver.arun(self._like(examples, similarity_top_k, filters, options))
+
     def parse_to_query_result(
         self, response: Sequence[models.ScoredPoint] | Sequence[models.Record]
     ) -> VectorStoreQueryResult:
@@ -223,3 +270,13 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
         self, queries: Sequence[VectorStoreQuery], options: Mapping[str, Any]
     ) -> Flow[list[VectorStoreQueryResult]]:
         return answer(self._collection, queries, with_shard(options, self._stock))
+
+    def _like(
+        self,
+        examples: Examples,
+        similarity_top_k: int,
+        filters: MetadataFilters | None,
+        options: Mapping[str, Any],
+    ) -> Flow[VectorStoreQueryResult]:
+        query = VectorStoreQuery(similarity_top_k=similarity_top_k, filters=filters)
+        return answer_like(self._collection, examples, query, with_shard(options, self._stock))
