@@ -12,7 +12,7 @@ def test_what_is_found_is_like_the_examples_and_none_of_them(store, nodes, call)
     found = call(store, "more_like_this", ["a"], 9)
     assert found.ids == expected
     assert len(found.similarities) == 5
-    even = MetadataFilters(filters=[MetadataFilter(key="even", value=True)])
+    even = MetadataFilters(filters=[MetadataFilter(key="even", value=1)])
     assert sorted(call(store, "more_like_this", ["a"], filters=even).ids) == ["c", "e"]
     pushed = call(store, "more_like_this", ["a"], 9, negative=expected[:1]).ids
     assert sorted(pushed) == sorted(expected[1:])
