@@ -40,7 +40,10 @@ class SearchOptions(TypedDict, total=False):
         consistency: How many replicas must agree; the plan's ``consistency``.
         timeout: Limit for one search on a server, seconds; the plan's ``timeout_s``.
         shard_key_selector: Search only these custom shards; the plan's ``shard_key``.
-        hybrid_fusion: Refused: this store holds dense vectors.
+        retrieval_mode: What finds documents, in place of the store's: see
+            :class:`~mrl_adapters.langchain.stock.RetrievalMode`; the plan's ``hybrid``.
+        hybrid_fusion: How vectors and words are fused: Qdrant's ``FusionQuery`` or ``RrfQuery``,
+            as the plan's ``hybrid``, ``rrf_k`` and ``weights``.
         score_key: Metadata key under which each document gets its full vector's score, also where
             diversity chose it; in place of what it has there itself. What is stored stays as it is.
         group_by: Metadata key, such as ``source``: ``k`` and ``offset`` count its values, the one
@@ -56,6 +59,7 @@ class SearchOptions(TypedDict, total=False):
     consistency: int | models.ReadConsistencyType | None
     timeout: int | None
     shard_key_selector: str | int | list[str | int] | None
+    retrieval_mode: Any
     hybrid_fusion: Any
     score_key: str | None
     group_by: str | None
@@ -189,18 +193,22 @@ _SEARCHES = ("similarity_search", "similarity_search_with_score", "max_marginal_
 
 
 def build_search(
-    embedding: ArrayLike, query_filter: models.Filter | None, options: Mapping[str, Any]
+    embedding: ArrayLike | None,
+    query_filter: models.Filter | None,
+    options: Mapping[str, Any],
+    text: str | None = None,
 ) -> Search:
     """Build a search for a full vector of shape (d,), or refuse a number outside its range."""
     share = options.get("lambda_mult")
     return Search(
-        np.asarray(embedding, dtype=np.float32),
+        None if embedding is None else np.asarray(embedding, dtype=np.float32),
         options.get("k", 4),
         offset=options.get("offset", 0),
         query_filter=query_filter,
         score_threshold=options.get("score_threshold"),
         mmr_lambda=None if share is None else diversity("lambda_mult", share),
         fetch_k=options.get("fetch_k", 20),
+        text=text,
     )
 
 

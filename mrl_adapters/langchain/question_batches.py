@@ -52,15 +52,19 @@ class BatchSearchingStore(SearchingStore):
         self, queries: Sequence[str], k: int = 4, **options: Unpack[DiverseSearchOptions]
     ) -> list[list[tuple[Document, float]]]:
         """Find documents as :meth:`similarity_search_batch` does, with their scores."""
-        vectors = query_vectors(self._embedder, _questions(queries))
-        return self._driver.run(self._search_all(vectors, k, (), options))
+        texts = _questions(queries)
+        lexical = self._is_lexical(options)
+        vectors = [None] * len(texts) if lexical else query_vectors(self._embedder, texts)
+        return self._driver.run(self._search_all(vectors, k, options, texts))
 
     async def asimilarity_search_batch_with_score(
         self, queries: Sequence[str], k: int = 4, **options: Unpack[DiverseSearchOptions]
     ) -> list[list[tuple[Document, float]]]:
         """Find documents as :meth:`similarity_search_batch` does, with their scores."""
-        vectors = await aquery_vectors(self._embedder, _questions(queries))
-        return await self._driver.arun(self._search_all(vectors, k, (), options))
+        texts = _questions(queries)
+        lexical = self._is_lexical(options)
+        vectors = [None] * len(texts) if lexical else await aquery_vectors(self._embedder, texts)
+        return await self._driver.arun(self._search_all(vectors, k, options, texts))
 
 
 def _questions(queries: Sequence[str]) -> list[str]:

@@ -60,6 +60,9 @@ class MatryoshkaRetriever(BatchRetriever):
         group_by: Metadata key: ``k`` and ``offset`` count its values (the documents that passages
             are from, say), each with its best passages side by side.
         group_size: Passages of a value at most.
+        retrieval_mode: What finds documents, in place of the store's: ``dense``, ``sparse``,
+            ``hybrid``, ``rrf``, ``dbsf``, ``rescore`` or ``lexical``.
+        hybrid_fusion: Qdrant's ``FusionQuery`` or ``RrfQuery``: how vectors and words are fused.
         plan: A SearchPlan, or a dict of the knobs to change.
 
     Instantiate:
@@ -95,6 +98,8 @@ class MatryoshkaRetriever(BatchRetriever):
     score_key: SkipValidation[str | None] = None
     group_by: SkipValidation[str | None] = None
     group_size: SkipValidation[int] = 3
+    retrieval_mode: SkipValidation[Any] = None
+    hybrid_fusion: SkipValidation[Any] = None
     plan: SkipValidation[Plan | None] = None
 
     @model_validator(mode="before")

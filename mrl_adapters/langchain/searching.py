@@ -27,8 +27,11 @@ from mrl_adapters.qdrant import Driver, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.groups import ungrouped
 from mrl_adapters.qdrant.ids import DocumentId
+from mrl_adapters.qdrant.modes import without_words
 from mrl_adapters.qdrant.query import diversity
 from mrl_adapters.qdrant.stock import named
+
+_WORDED = frozenset({"plan", "retrieval_mode", "hybrid_fusion"})
 
 # LangChain's signatures take any option; here they are typed: hence the ignored overrides.
 
@@ -82,15 +85,15 @@ class SearchingStore(VectorStore):
         self, query: str, k: int = 4, *rest: Any, **options: Unpack[DiverseSearchOptions]
     ) -> list[tuple[Document, float]]:
         """Find documents as :meth:`similarity_search` does, with the full vectors' scores."""
-        vector = self._embedder.embed_query(require_query(query))
-        return self._driver.run(self._search(vector, k, rest, options))
+        vector = self._question_vector(query, options)
+        return self._driver.run(self._search(vector, k, rest, options, query))
 
     @override
     async def asimilarity_search_with_score(
         self, query: str, k: int = 4, *rest: Any, **options: Unpack[DiverseSearchOptions]
     ) -> list[tuple[Document, float]]:
-        vector = await self._embedder.aembed_query(require_query(query))
-        return await self._driver.arun(self._search(vector, k, rest, options))
+        vector = await self._aquestion_vector(query, options)
+        return await self._driver.arun(self._search(vector, k, rest, options, query))
 
     @override
     def similarity_search_by_vector(  # type: ignore[override] # see above
@@ -152,9 +155,9 @@ class SearchingStore(VectorStore):
             *rest: The first options, in langchain-qdrant's order.
             **options: See :class:`~mrl_adapters.langchain.options.SearchOptions`.
         """
-        vector = self._embedder.embed_query(require_query(query))
+        vector = self._question_vector(query, options)
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
-        return _documents(self._driver.run(self._search(vector, k, (), diverse)))
+        return _documents(self._driver.run(self._search(vector, k, (), diverse, query)))
 
     @override
     async def amax_marginal_relevance_search(  # type: ignore[override] # see above
@@ -166,9 +169,9 @@ class SearchingStore(VectorStore):
         *rest: Any,
         **options: Unpack[SearchOptions],
     ) -> list[Document]:
-        vector = await self._embedder.aembed_query(require_query(query))
+        vector = await self._aquestion_vector(query, options)
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
-        return _documents(await self._driver.arun(self._search(vector, k, (), diverse)))
+        return _documents(await self._driver.arun(self._search(vector, k, (), diverse, query)))
 
     def max_marginal_relevance_search_with_score(
         self,
@@ -180,9 +183,9 @@ class SearchingStore(VectorStore):
         **options: Unpack[SearchOptions],
     ) -> list[tuple[Document, float]]:
         """Find documents as :meth:`max_marginal_relevance_search` does, with scores."""
-        vector = self._embedder.embed_query(require_query(query))
+        vector = self._question_vector(query, options)
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
-        return self._driver.run(self._search(vector, k, (), diverse))
+        return self._driver.run(self._search(vector, k, (), diverse, query))
 
     async def amax_marginal_relevance_search_with_score(
         self,
@@ -194,9 +197,9 @@ class SearchingStore(VectorStore):
         **options: Unpack[SearchOptions],
     ) -> list[tuple[Document, float]]:
         """Find documents as :meth:`max_marginal_relevance_search` does, with scores."""
-        vector = await self._embedder.aembed_query(require_query(query))
+        vector = await self._aquestion_vector(query, options)
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
-        return await self._driver.arun(self._search(vector, k, (), diverse))
+        return await self._driver.arun(self._search(vector, k, (), diverse, query))
 
     @override
     def max_marginal_relevance_search_by_vector(  # type: ignore[override] # see above
@@ -267,32 +270,53 @@ class SearchingStore(VectorStore):
         """
         return retriever_of(self, {"tags": [*self._get_retriever_tags()], **options})
 
+    def _question_vector(self, query: str, options: Mapping[str, Any]) -> Sequence[float] | None:
+        require_query(query)
+        return None if self._is_lexical(options) else self._embedder.embed_query(query)
+
+    async def _aquestion_vector(
+        self, query: str, options: Mapping[str, Any]
+    ) -> Sequence[float] | None:
+        require_query(query)
+        return None if self._is_lexical(options) else await self._embedder.aembed_query(query)
+
+    def _is_lexical(self, options: Mapping[str, Any]) -> bool:
+        """Return whether words alone are searched for, so that nothing need be embedded."""
+        words = self._collection.plan.hybrid or options.keys() & _WORDED
+        return bool(words) and self.plan.merge(search_plan(options)).searches == "lexical"
+
     def _search(
         self,
-        embedding: Sequence[float],
+        embedding: Sequence[float] | None,
         k: int,
         rest: Sequence[Any],
         options: Mapping[str, Any],
+        text: str | None = None,
     ) -> Flow[list[tuple[Document, float]]]:
-        [found] = yield from self._search_all([embedding], k, rest, options)
+        if rest:
+            options = named("A search", rest, SEARCH_ORDER, options)
+        [found] = yield from self._search_all([embedding], k, options, [text])
         return found
 
     def _search_all(
         self,
-        embeddings: Sequence[Sequence[float]],
+        embeddings: Sequence[Sequence[float] | None],
         k: int,
-        rest: Sequence[Any],
         options: Mapping[str, Any],
+        texts: Sequence[str | None],
     ) -> Flow[list[list[tuple[Document, float]]]]:
-        if rest:
-            options = named("A search", rest, SEARCH_ORDER, options)
         refuse_unknown("A search", options, SEARCH_OPTIONS)
         yield from self._collection.open()
         query_filter = filter_for(self._collection, options.get("filter"))
         given = {**options, "k": k}
-        searches = [build_search(embedding, query_filter, given) for embedding in embeddings]
+        searches = [
+            build_search(embedding, query_filter, given, text)
+            for embedding, text in zip(embeddings, texts, strict=True)
+        ]
         score_key = checked_score_key(options.get("score_key"))
         by, plan = group_by(options, self._collection), search_plan(options)
+        if None in texts:
+            plan = without_words(plan)
         if by is None:
             found = yield from self._collection.search(searches, plan)
         else:

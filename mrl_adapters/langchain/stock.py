@@ -9,15 +9,15 @@ from qdrant_client import QdrantClient, models
 from typing_extensions import TypedDict
 
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant import CollectionLayout
+from mrl_adapters.qdrant import CollectionLayout, TextIndex
 from mrl_adapters.qdrant.connect import CONNECT_OPTIONS
+from mrl_adapters.qdrant.modes import check_sparse_model, fusion_changes
 from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.stock import (
     creation_fields,
     distance_field,
     fields_beside,
     plan_changes,
-    refuse_given,
     vector_fields,
 )
 
@@ -27,16 +27,28 @@ _CLIENT_DEFAULTS = {
 }
 # Arguments of create_collection that no layout has, and that change no answer.
 _PASSED_ON = ("on_disk_payload", "optimizers_config", "wal_config", "strict_mode_config", "timeout")
-_DENSE_ALONE = (
-    "This store holds dense vectors: for sparse or hybrid search keep a langchain_qdrant store "
-    "beside it, and leave this out."
-)
 
 
 class RetrievalMode(str, Enum):
-    """The one of langchain-qdrant's modes that this store has."""
+    """What finds documents: langchain-qdrant's modes, and the plans that take words in otherwise.
+
+    ``DENSE``: vectors. ``SPARSE`` (also ``LEXICAL``): words, by BM25. ``HYBRID`` (also ``RRF``):
+    both, their ranks fused; ``DBSF``: their scores; ``RESCORE``: what both shortlist, ranked by the
+    full vectors.
+    """
 
     DENSE = "dense"
+    SPARSE = "sparse"
+    HYBRID = "hybrid"
+    RRF = "rrf"
+    DBSF = "dbsf"
+    RESCORE = "rescore"
+    LEXICAL = "lexical"
+
+    @property
+    def plan(self) -> str | None:
+        """The plan's ``hybrid``."""
+        return {"dense": None, "sparse": "lexical", "hybrid": "rrf"}.get(self.value, self.value)
 
 
 class StockOptions(TypedDict, total=False):
@@ -51,8 +63,11 @@ class StockOptions(TypedDict, total=False):
             ``write_consistency_factor``, ``hnsw_config`` and ``quantization_config``, as a layout
             has them; ``on_disk_payload``, ``optimizers_config``, ``wal_config``,
             ``strict_mode_config`` and ``timeout`` are passed on.
-        retrieval_mode: ``dense``; others are refused.
-        sparse_embedding, sparse_vector_name, sparse_vector_params: Of no use, as in any dense mode.
+        retrieval_mode: One of :class:`RetrievalMode` or of langchain-qdrant's; all but ``dense``
+            give the collection a text index, ``CollectionLayout(text_index=...)``.
+        sparse_embedding: FastEmbedSparse with ``Qdrant/bm25``, which the text index stands for;
+            others are refused where the mode is not ``dense``.
+        sparse_vector_name, sparse_vector_params: Of no use: words are found by a text index.
         validate_embeddings, validate_collection_config: Of no use: nothing is asked when a store
             is made, and the collection is always checked when it is first used.
     """
@@ -111,10 +126,6 @@ def layout_fields(
         ConfigurationError: An option asks for what this store does not have, or for something
             else than the layout.
     """
-    mode = options.get("retrieval_mode")
-    if mode is not None and mode != "dense":
-        msg = f"{whose} got retrieval_mode={getattr(mode, 'value', mode)!r}. {_DENSE_ALONE}"
-        raise ConfigurationError(msg, found=mode, expected="dense")
     given = options.get("collection_create_options") or {}
     creation = {name: given[name] for name in given if name not in _PASSED_ON}
     fields = {
@@ -126,6 +137,11 @@ def layout_fields(
         fields["distance"] = distance_field(whose, distance)
     if (name := options.get("vector_name")) is not None:
         fields["full_name"] = name
+    if retrieval_mode(whose, options) is not RetrievalMode.DENSE:
+        if (sparse := options.get("sparse_embedding")) is not None:
+            check_sparse_model(whose, "sparse_embedding", sparse)
+        if layout is None:
+            fields["text_index"] = TextIndex()
     return fields_beside(whose, fields, layout)
 
 
@@ -135,10 +151,35 @@ def creation_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in given if name in _PASSED_ON}
 
 
+def retrieval_mode(whose: str, options: Mapping[str, Any]) -> RetrievalMode:
+    """Read what finds documents; vectors, if nothing is said.
+
+    Raises:
+        ConfigurationError: It is no such mode.
+    """
+    mode = options.get("retrieval_mode")
+    if mode is None:
+        return RetrievalMode.DENSE
+    try:
+        return RetrievalMode(getattr(mode, "value", mode))
+    except ValueError as error:
+        names = ", ".join(each.value for each in RetrievalMode)
+        msg = f"{whose} got retrieval_mode={mode!r}, expected one of: {names}."
+        raise ConfigurationError(msg, found=mode, expected=[*RetrievalMode]) from error
+
+
+def mode_changes(whose: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn a retrieval mode into the knobs of a plan; None says nothing."""
+    if options.get("retrieval_mode") is None:
+        return {}
+    return {"hybrid": retrieval_mode(whose, options).plan}
+
+
 def search_plan(options: Mapping[str, Any]) -> Plan | None:
     """Put stock parameters of a search over its plan."""
-    refuse_given("A search", options, ("hybrid_fusion",), _DENSE_ALONE)
-    changes = plan_changes(options.get("search_params"), options.get("consistency"))
+    changes = mode_changes("A search", options)
+    changes |= fusion_changes("A search", options.get("hybrid_fusion"))
+    changes |= plan_changes(options.get("search_params"), options.get("consistency"))
     for name, knob in (("timeout", "timeout_s"), ("shard_key_selector", "shard_key")):
         if options.get(name) is not None:
             changes[knob] = options[name]

@@ -31,14 +31,17 @@ from mrl_adapters.langchain.stock import (
     RetrievalMode,
     creation_options,
     layout_fields,
+    mode_changes,
+    retrieval_mode,
 )
 from mrl_adapters.langchain.writing import WritingStore
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.closing import ClosingStore
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.ids import DocumentId
+from mrl_adapters.qdrant.modes import with_ranking
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys
-from mrl_adapters.qdrant.plan import Plan
+from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.stock import named
 
 
@@ -100,7 +103,6 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore, SimilarSearchingStore):
     METADATA_KEY = PayloadKeys.metadata
     VECTOR_NAME = CollectionLayout.full_name
     SPARSE_VECTOR_NAME = "langchain-sparse"
-    retrieval_mode = RetrievalMode.DENSE
 
     def __init__(
         self,
@@ -117,7 +119,11 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore, SimilarSearchingStore):
         given = named(whose, rest, STORE_ORDER, options)
         refuse_unknown(whose, given, STORE_OPTIONS)
         self._driver = Driver(client, async_client)
+        self.retrieval_mode: RetrievalMode = retrieval_mode(whose, given)
+        """What finds documents unless a call says otherwise."""
         self._fields = layout_fields(whose, given, layout)
+        if layout is not None and self.retrieval_mode is not RetrievalMode.DENSE:
+            layout = with_ranking(layout)
         content, metadata = map(given.get, ("content_payload_key", "metadata_payload_key"))
         self._asked = AskedKeys(content, metadata, kept=True)
         self._embedder = as_embedder(embedding)
@@ -125,7 +131,7 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore, SimilarSearchingStore):
         self._collection = MatryoshkaCollection(
             collection_name,
             layout=layout,
-            plan=plan,
+            plan=layered(plan, mode_changes(whose, given) or None),
             model=model_name(embedding),
             keys=self._asked,
             layout_fields=self._fields,

@@ -60,7 +60,10 @@ class RetrieverOptions(SearchOptions, total=False):
     """The options of a retriever: those of :class:`SearchOptions`, and more.
 
     Args:
-        mode: DEFAULT or MMR; with ``mmr_threshold`` it is MMR.
+        mode: DEFAULT, MMR, HYBRID, SPARSE, TEXT_SEARCH or SEMANTIC_HYBRID (see
+            :mod:`mrl_adapters.llama_index.modes`); with ``mmr_threshold`` it is MMR.
+        alpha: In mode HYBRID the vectors' weight: 1 searches by vectors alone, 0 by words alone.
+        sparse_top_k, hybrid_top_k: Nodes wanted in modes SPARSE and HYBRID, where these differ.
         node_ids, doc_ids: Search only these nodes, or the nodes of these documents.
         callback_manager: LlamaIndex's callbacks.
         objects: IndexNodes with the objects that stored ones lead to by their ``index_id``:
@@ -68,6 +71,9 @@ class RetrieverOptions(SearchOptions, total=False):
     """
 
     mode: VectorStoreQueryMode | str
+    alpha: float | None
+    sparse_top_k: int | None
+    hybrid_top_k: int | None
     node_ids: Sequence[str] | None
     doc_ids: Sequence[str] | None
     callback_manager: CallbackManager | None

@@ -13,6 +13,7 @@ from llama_index.core.schema import (
     ImageDocument,
     ImageNode,
     IndexNode,
+    MetadataMode,
     Node,
     TextNode,
 )
@@ -32,8 +33,12 @@ _KINDS: dict[str, type[BaseNode]] = {
 _MEDIA = ("image_resource", "audio_resource", "video_resource")
 
 
-def to_payload(node: BaseNode) -> dict[str, Any]:
+def to_payload(node: BaseNode, text_field: str | None = None) -> dict[str, Any]:
     """Build what is stored beside a node's vectors.
+
+    Args:
+        node: The node.
+        text_field: Where its text stands as well, for a text index; metadata of that name go first.
 
     Returns:
         The metadata (those under the store's own names apart: see :mod:`.reserved`), the whole
@@ -63,7 +68,9 @@ def to_payload(node: BaseNode) -> dict[str, Any]:
     beside = kept_apart(metadata)
     if beside:
         beside |= {key: value for key, value in metadata.items() if key not in STORES_OWN}
+    text = {} if text_field is None else {text_field: node.get_content(MetadataMode.NONE)}
     return {
+        **text,
         **(beside or metadata),
         NODE_KEY: content,
         "_node_type": node.class_name(),

@@ -25,6 +25,7 @@ from mrl_adapters.embeddings.texts import is_blank, require_query
 from mrl_adapters.llama_index.embedder import UnitEmbedding, unit_mean
 from mrl_adapters.llama_index.events import dispatcher, span
 from mrl_adapters.llama_index.filters import to_filter
+from mrl_adapters.llama_index.modes import needs_embedding, plan_of
 from mrl_adapters.llama_index.options import QUERY_OPTIONS, RetrieverOptions, group_by, search_plan
 from mrl_adapters.llama_index.searching import build_search
 from mrl_adapters.llama_index.vector_store import MatryoshkaVectorStore
@@ -79,6 +80,9 @@ class MatryoshkaRetriever(BaseRetriever):
             "filters": filters,
             "node_ids": options.get("node_ids"),
             "doc_ids": options.get("doc_ids"),
+            "alpha": options.get("alpha"),
+            "sparse_top_k": options.get("sparse_top_k"),
+            "hybrid_top_k": options.get("hybrid_top_k"),
         }
         given = {"plan": plan, **options}
         self._options: dict[str, Any] = {
@@ -87,7 +91,10 @@ class MatryoshkaRetriever(BaseRetriever):
         # A wrong option is refused now, not at the first search.
         SearchPlan().merge(search_plan(self._options))
         group_by(self._options)
-        build_search(self._query(QueryBundle(""), []), self._options, to_filter(filters))
+        asked = self._query(QueryBundle("any"), [])
+        plan_of(asked, self._options)
+        build_search(asked, self._options, to_filter(filters))
+        self._embeds = needs_embedding(asked)
 
     @override
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
@@ -133,34 +140,34 @@ class MatryoshkaRetriever(BaseRetriever):
         ]
         return _ended(queries, handled)
 
-    def _embed(self, bundle: QueryBundle) -> list[float]:
-        if bundle.embedding is not None:
+    def _embed(self, bundle: QueryBundle) -> list[float] | None:
+        if bundle.embedding is not None or not self._embeds:
             return bundle.embedding
         asked = _questions(bundle)
         return unit_mean([self._embed_model.get_query_embedding(text) for text in asked])
 
-    async def _aembed(self, bundle: QueryBundle) -> list[float]:
-        if bundle.embedding is not None:
+    async def _aembed(self, bundle: QueryBundle) -> list[float] | None:
+        if bundle.embedding is not None or not self._embeds:
             return bundle.embedding
         asked = map(self._embed_model.aget_query_embedding, _questions(bundle))
         return unit_mean(await asyncio.gather(*asked))
 
-    def _embed_all(self, bundles: Sequence[QueryBundle]) -> list[list[float]]:
+    def _embed_all(self, bundles: Sequence[QueryBundle]) -> list[list[float] | None]:
         model = self._embed_model
-        if not isinstance(model, UnitEmbedding):
+        if not self._embeds or not isinstance(model, UnitEmbedding):
             return [self._embed(bundle) for bundle in bundles]
         asked = _joint(bundles)
         return _spread(bundles, asked, model.get_query_embeddings(list(asked)) if asked else [])
 
-    async def _aembed_all(self, bundles: Sequence[QueryBundle]) -> list[list[float]]:
+    async def _aembed_all(self, bundles: Sequence[QueryBundle]) -> list[list[float] | None]:
         model = self._embed_model
-        if not isinstance(model, UnitEmbedding):
+        if not self._embeds or not isinstance(model, UnitEmbedding):
             return await asyncio.gather(*map(self._aembed, bundles))
         asked = _joint(bundles)
         vectors = await model.aget_query_embeddings(list(asked)) if asked else []
         return _spread(bundles, asked, vectors)
 
-    def _query(self, bundle: QueryBundle, embedding: list[float]) -> VectorStoreQuery:
+    def _query(self, bundle: QueryBundle, embedding: list[float] | None) -> VectorStoreQuery:
         return VectorStoreQuery(
             query_embedding=embedding,
             query_str=bundle.query_str,
@@ -189,7 +196,7 @@ def _joint(bundles: Sequence[QueryBundle]) -> dict[str, None]:
 
 def _spread(
     bundles: Sequence[QueryBundle], asked: Iterable[str], vectors: Sequence[list[float]]
-) -> list[list[float]]:
+) -> list[list[float] | None]:
     known = dict(zip(asked, vectors, strict=True))
     return [
         unit_mean([known[text] for text in _questions(bundle)])

@@ -14,15 +14,18 @@ from mrl_adapters.embeddings.texts import require_query
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher, listened
 from mrl_adapters.llama_index.filters import filter_for, join, of_documents, of_nodes
+from mrl_adapters.llama_index.modes import checked_mode, needs_embedding, plan_of, wanted
 from mrl_adapters.llama_index.options import QUERY_OPTIONS, group_by, search_plan
 from mrl_adapters.llama_index.points import to_node
 from mrl_adapters.llama_index.provenance import check_models
-from mrl_adapters.qdrant import MatryoshkaCollection, SearchPlan
+from mrl_adapters.qdrant import GroupBy, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.examples import Examples, search_like
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.groups import ungrouped
+from mrl_adapters.qdrant.modes import scores_vectors
+from mrl_adapters.qdrant.plan import Plan
 from mrl_adapters.qdrant.query import Search, chosen_stages, diversity
 from mrl_adapters.vectors import FloatArray
 
@@ -35,35 +38,55 @@ def answer(
     queries: Sequence[VectorStoreQuery],
     options: Mapping[str, Any],
 ) -> Flow[list[VectorStoreQueryResult]]:
-    """Answer several queries in one request, each with an event for the instrumentation."""
+    """Answer several queries, those of one mode in one request."""
     refuse_unknown("A query", options, QUERY_OPTIONS)
     require_list(queries, "queries", "queries")
     yield from check_models(collection, [query.query_embedding for query in queries])
-    layout = yield from collection.open()
-    built = [
+    yield from collection.open()
+    searches = [
         build_search(query, options, filter_for(collection, query.filters)) for query in queries
     ]
-    listings = [place for place, query in enumerate(queries) if _asks_nothing(query)]
-    searches = [search for place, search in enumerate(built) if place not in listings]
-    changes = search_plan(options)
-    by = group_by(options, collection)
+    results: dict[int, VectorStoreQueryResult] = {}
+    pending: list[tuple[Plan | None, list[int]]] = []
+    for place, (query, search) in enumerate(zip(queries, searches, strict=True)):
+        if _asks_nothing(query):
+            records = yield from collection.scroll(search.query_filter, limit=search.k)
+            results[place] = to_result(records, collection.contents, "Cosine", unscored=0.0)
+            continue
+        changes = plan_of(query, options)
+        same = next((places for plan, places in pending if plan == changes), None)
+        if same is None:
+            pending.append((changes, [place]))
+        else:
+            same.append(place)
+    for changes, places in pending:
+        asked = [searches[place] for place in places]
+        found = yield from _search(collection, asked, changes, group_by(options, collection))
+        results.update(zip(places, found, strict=True))
+    return [results[place] for place in range(len(queries))]
+
+
+def _search(
+    collection: MatryoshkaCollection,
+    searches: Sequence[Search],
+    changes: Plan | None,
+    by: GroupBy | None,
+) -> Flow[list[VectorStoreQueryResult]]:
+    """Answer searches of one plan in one request, each with an event for the instrumentation."""
+    opened = yield from collection.open()
     if by is None:
         answers = yield from collection.search(searches, changes)
     else:
         groups = yield from collection.search_groups(searches, by, changes)
         answers = [*map(ungrouped, groups)]
-    layout = layout and collection.layout  # it may have been opened anew, as another one
+    plan = collection.plan.merge(changes)
+    layout = opened and collection.layout  # it may have been opened anew, as another one
     if listened():
         engine = yield from ask(engine_of)
-        plan = collection.plan.merge(changes)
         stages = chosen_stages(layout, plan, engine) if layout else ()
         _send_events(collection.name, stages, plan, searches, answers)
-    distance = layout.distance if layout else "Cosine"
-    results = [to_result(points, collection.contents, distance) for points in answers]
-    for place in listings:
-        records = yield from collection.scroll(built[place].query_filter, limit=built[place].k)
-        results.insert(place, to_result(records, collection.contents, distance, unscored=0.0))
-    return results
+    distance = layout.distance if layout and scores_vectors(plan) else "Cosine"
+    return [to_result(points, collection.contents, distance) for points in answers]
 
 
 def answer_like(
@@ -141,16 +164,17 @@ def build_search(
 ) -> Search:
     """Build the search of a query, its filters converted, or refuse what it asks for."""
     threshold = _mmr_threshold(query, options)
-    if query.query_embedding is None:
+    compared = query.query_embedding is not None and needs_embedding(query)
+    if query.query_embedding is None and needs_embedding(query):
         if query.query_str is not None:
             require_query(query.query_str)  # LlamaIndex does not embed a blank one
         msg = "The query has no embedding. Set query_embedding, or use a retriever."
         raise EmbeddingError(msg)
-    k = whole("similarity_top_k", query.similarity_top_k)
+    k = wanted(query)
     fetch_k = options.get("mmr_prefetch_k")
     documents = of_documents(query.doc_ids) if query.doc_ids else None
     return Search(
-        vector=np.asarray(query.query_embedding, dtype=np.float32),
+        vector=np.asarray(query.query_embedding, dtype=np.float32) if compared else None,
         k=k,
         query_filter=join(
             condition, of_nodes(query.node_ids or None), documents, options.get("qdrant_filters")
@@ -160,6 +184,7 @@ def build_search(
         fetch_k=(
             max(_MIN_MMR_CANDIDATES, 4 * k) if fetch_k is None else whole("mmr_prefetch_k", fetch_k)
         ),
+        text=query.query_str or None,
     )
 
 
@@ -169,11 +194,8 @@ def _mmr_threshold(query: VectorStoreQuery, options: Mapping[str, Any]) -> float
         threshold = query.mmr_threshold
     if query.mode == VectorStoreQueryMode.MMR:
         return 0.5 if threshold is None else diversity("mmr_threshold", threshold)
-    if query.mode != VectorStoreQueryMode.DEFAULT:
-        mode = getattr(query.mode, "name", query.mode)
-        msg = f"Query mode {mode}: this store holds dense vectors only. Use mode DEFAULT or MMR."
-        raise ConfigurationError(msg)
+    checked_mode(query)
     if threshold is not None or options.get("mmr_prefetch_k") is not None:
-        msg = "mmr_threshold and mmr_prefetch_k need the query mode MMR, found DEFAULT."
+        msg = "mmr_threshold and mmr_prefetch_k need the query mode MMR."
         raise ConfigurationError(msg)
     return None

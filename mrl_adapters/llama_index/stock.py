@@ -9,8 +9,10 @@ from typing_extensions import TypedDict
 from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.llama_index.reserved import DOCUMENT_KEY
-from mrl_adapters.qdrant import CollectionLayout
+from mrl_adapters.qdrant import CollectionLayout, TextIndex
+from mrl_adapters.qdrant.filters.keys import written
 from mrl_adapters.qdrant.layout import CLUSTER_OPTIONS
+from mrl_adapters.qdrant.modes import check_sparse_model, with_ranking
 from mrl_adapters.qdrant.stock import (
     creation_fields,
     fields_beside,
@@ -19,14 +21,12 @@ from mrl_adapters.qdrant.stock import (
     vector_fields,
 )
 
-DENSE_ALONE = (
-    "This store holds dense vectors: for sparse or hybrid search keep a QdrantVectorStore of "
-    "llama-index-vector-stores-qdrant beside it, and leave this out."
+BY_WORDS = (
+    "Words are ranked by BM25 over the collection's text index: for sparse vectors keep a "
+    "QdrantVectorStore of llama-index-vector-stores-qdrant beside it, and leave this out."
 )
-OF_SPARSE_VECTORS = (
-    *("sparse_config", "enable_hybrid", "fastembed_sparse_model", "sparse_doc_fn"),
-    *("sparse_query_fn", "hybrid_fusion_fn"),
-)
+OF_SPARSE_VECTORS = ("sparse_config", "sparse_doc_fn", "sparse_query_fn", "hybrid_fusion_fn")
+TEXT_KEY = "text"
 _PLACE = ("url", "api_key")
 _EXACT_INDEXES = {"keyword", "integer", "float", "bool", "datetime", "uuid"}
 _CREATION = (*CLUSTER_OPTIONS, "shard_keys", "sharding_method")
@@ -60,8 +60,12 @@ class StoreOptions(TypedDict, total=False):
         all_tenants: Whether searches may go through the nodes of all tenants, where the layout has
             a ``tenant_field``; else each is made by ``store.for_tenant(...)``.
         shard_key_selector_fn: Makes a shard key of the ``shard_identifier`` of a call.
-        sparse_config, enable_hybrid, fastembed_sparse_model, sparse_doc_fn, sparse_query_fn,
-            hybrid_fusion_fn: Refused. ``sparse_vector_name`` is of no use.
+        enable_hybrid: Whether the collection is to have a text index, which the modes HYBRID,
+            SPARSE, TEXT_SEARCH and SEMANTIC_HYBRID search; nodes are then stored with their text
+            beside them, under ``text_key``, or "text".
+        fastembed_sparse_model: ``Qdrant/bm25``, which the text index stands for; no other.
+        sparse_config, sparse_doc_fn, sparse_query_fn, hybrid_fusion_fn: Refused.
+            ``sparse_vector_name`` is of no use.
     """
 
     text_key: str | None
@@ -101,7 +105,9 @@ def layout_fields(
         ConfigurationError: An option does not exist, or asks for what this store does not have.
     """
     refuse_unknown(whose, options, tuple(StoreOptions.__annotations__))
-    refuse_given(whose, options, OF_SPARSE_VECTORS, DENSE_ALONE)
+    refuse_given(whose, options, OF_SPARSE_VECTORS, BY_WORDS)
+    if (sparse := options.get("fastembed_sparse_model")) is not None:
+        check_sparse_model(whose, "fastembed_sparse_model", sparse)
     creation = {name: options[name] for name in _CREATION if name in options}
     if creation.get("sharding_method") == models.ShardingMethod.AUTO:
         del creation["sharding_method"]
@@ -114,6 +120,8 @@ def layout_fields(
         fields["full_name"] = full_name
     if indexes := options.get("payload_indexes"):
         fields["payload_indexes"] = dict(map(_index, indexes))
+    if layout is None and options.get("enable_hybrid"):
+        fields["text_index"] = TextIndex(field=written(options.get("text_key") or TEXT_KEY))
     return fields_beside(whose, fields, layout)
 
 
@@ -127,6 +135,15 @@ def _index(given: Mapping[str, Any]) -> tuple[str, str]:
             f"with one of: {kinds}. Make others by client.create_payload_index(...)."
         )
         raise ConfigurationError(msg, found=given) from error
+
+
+def with_text(
+    layout: CollectionLayout | None, options: Mapping[str, Any]
+) -> CollectionLayout | None:
+    """Place a layout's text index where this store keeps texts, if it has or is to have one."""
+    if layout is None or not (options.get("enable_hybrid") or layout.text_index):
+        return layout
+    return with_ranking(layout, written(options.get("text_key") or TEXT_KEY))
 
 
 def own_indexes(

@@ -16,13 +16,14 @@ from mrl_adapters.llama_index.events import span
 from mrl_adapters.llama_index.options import QueryOptions
 from mrl_adapters.llama_index.searching import answer, answer_like, to_result
 from mrl_adapters.llama_index.stock import (
-    DENSE_ALONE,
+    BY_WORDS,
     ORDER,
     StoreOptions,
     layout_fields,
     own_indexes,
     place_of,
     with_shard,
+    with_text,
 )
 from mrl_adapters.llama_index.updates import ReplacedDocuments
 from mrl_adapters.llama_index.writing import WritingStore
@@ -86,6 +87,7 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
         whose = type(self).__name__
         stock = named(whose, rest, ORDER, options)
         fields = layout_fields(whose, stock, layout)
+        layout = with_text(layout, stock)
         whole("batch_size", stock.get("batch_size", 1))
         keys = AskedKeys(stock.get("text_key"))
         shown = {n: v for n, v in stock.items() if n in type(self).model_fields and v is not None}
@@ -163,10 +165,10 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
         1 / (1 + distance): the higher, the nearer, as LlamaIndex expects.
 
         Args:
-            query: The query, in mode DEFAULT or MMR. Ids and filters all have to hold; empty
-                lists of ids mean no restriction, as LlamaIndex's own retrievers pass them. An
-                embedding of zeros beside an empty ``query_str``, as auto retrievers pass for a
-                blank question, takes any nodes that hold.
+            query: The query, in a mode of :mod:`mrl_adapters.llama_index.modes`. Ids and filters
+                all have to hold; empty lists of ids mean no restriction, as LlamaIndex's own
+                retrievers pass them. An embedding of zeros beside an empty ``query_str``, as auto
+                retrievers pass for a blank question, takes any nodes that hold.
             **options: See :class:`~mrl_adapters.llama_index.options.QueryOptions`. Retrievers
                 pass them on from their ``vector_store_kwargs``.
 
@@ -264,7 +266,7 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
 
     def set_query_functions(self, **functions: Any) -> None:
         """Refuse what sparse and hybrid search would be made of."""
-        refuse_given("set_query_functions()", functions, tuple(functions), DENSE_ALONE)
+        refuse_given("set_query_functions()", functions, tuple(functions), BY_WORDS)
 
     def _answer(
         self, queries: Sequence[VectorStoreQuery], options: Mapping[str, Any]

@@ -231,7 +231,8 @@ def _add(load: Load, nodes: Sequence[BaseNode], batch_size: int) -> Flow[list[st
     vectors = [_embedding(node) for node in nodes]
     yield from check_models(load.collection, vectors, learn=True)
     full = checked_vectors(vectors, names, None)
-    payloads = [to_payload(node) for node in nodes]
+    yield from load.collection.open()
+    payloads = [to_payload(node, load.collection.text_field) for node in nodes]
     for start in range(0, len(ids), batch_size):
         rows = slice(start, start + batch_size)
         yield from load.add(ids[rows], full[rows], PlainPayloads(payloads[rows]))

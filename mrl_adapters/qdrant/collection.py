@@ -160,6 +160,18 @@ class MatryoshkaCollection:
         return self._asked.model
 
     @property
+    def text_field(self) -> str | None:
+        """Payload key of the texts that are ranked by their words; None without such a text index.
+
+        Also where the index is on something within the payload, which is no text's own place.
+        """
+        layout = self.layout
+        index = layout.text_index if layout else self._asked.fields.get("text_index")
+        field: str = (index.field or "") if index else ""
+        name = field.strip('"')
+        return name if name and written(name) == field else None
+
+    @property
     def keys(self) -> PayloadKeys:
         """Where it keeps texts and metadata, known once it has been opened."""
         return self.contents.keys

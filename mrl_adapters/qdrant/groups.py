@@ -24,6 +24,7 @@ from mrl_adapters.qdrant.filters import admitted
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import PointId
 from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.modes import scores_vectors
 from mrl_adapters.qdrant.paging import MOST_CANDIDATES, answers, filled
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.query import Search
@@ -209,7 +210,7 @@ def grouped(
     if any(search.mmr_lambda is not None for search in searches):
         msg = "Groups are ranked by similarity: leave out group_by, or what diversifies."
         raise ConfigurationError(msg)
-    worded = plan.searches not in {None, "rescore"}
+    worded = not scores_vectors(plan)
     groupings = [_Grouping(search, by, worded) for search in searches]
     size = _FIRST_BLOCK
     while unfinished := [each for each in groupings if each.unfinished(size, plan)]:

@@ -83,7 +83,10 @@ class Asked(NamedTuple):
             return self.layout
         compared = ("dimensions", "stages", "distance", "model", "reduction", "rotation")
         kept = {name: getattr(layout, name) for name in compared}
-        return CollectionLayout(**{**kept, **self.fields})
+        fields = {**kept, **self.fields}
+        if "text_index" in fields and layout.text_index is not None:  # any of them will do
+            fields["text_index"] = layout.text_index
+        return CollectionLayout(**fields)
 
 
 def read_existing(name: str, asked: Asked) -> Flow[Existing | None]:

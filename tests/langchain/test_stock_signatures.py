@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ ORDERS = {
         stock.MMR_ORDER,
     ),
 }
-SPARSE = "holds dense vectors: for sparse or hybrid search keep a langchain_qdrant store"
+SPARSE = "BM25 over the collection's text index"
 
 
 def positional(owner: type, method: str) -> list[str]:
@@ -265,8 +266,11 @@ def test_a_collection_may_go_without_a_name(memory, embeddings) -> None:
 
 
 REFUSALS: list[tuple[dict[str, Any], str]] = [
-    ({"retrieval_mode": RetrievalMode.HYBRID}, rf"retrieval_mode='hybrid'\. .*{SPARSE}"),
-    ({"retrieval_mode": "sparse"}, rf"retrieval_mode='sparse'\. .*{SPARSE}"),
+    ({"retrieval_mode": "best"}, "retrieval_mode='best', expected one of: dense, sparse, hybrid"),
+    (
+        {"retrieval_mode": "hybrid", "sparse_embedding": SimpleNamespace(model_name="splade")},
+        rf"sparse_embedding='splade'\. .*{SPARSE}",
+    ),
     ({"vector_params": {"datatype": "uint8"}}, "vector_params got datatype='uint8', expected"),
     ({"vector_params": {"on_disk": False}}, "on_disk=False: .* Leave it out"),
     ({"vector_params": {"sise": 3}}, r"vector_params got sise=3\. It has: size, distance"),
@@ -336,9 +340,9 @@ SEARCHES = [name for name in ORDERS if "search" in name]
 
 
 # Each is tried below; the others of a search are honoured whatever they are.
-REFUSED_BY_SEARCHES = {"hybrid_fusion", "search_params"}
+REFUSED_BY_SEARCHES = {"search_params"}
 WITHOUT_EFFECT = {
-    *("sparse_embedding", "sparse_vector_name", "sparse_vector_params"),
+    *("sparse_vector_name", "sparse_vector_params"),
     *("validate_embeddings", "validate_collection_config"),
 }
 
@@ -352,9 +356,8 @@ def test_the_readme_says_of_each_argument_what_these_tests_show() -> None:
     refused = {*REFUSED_BY_SEARCHES, *(name for given in refusals for name in given)}
     expected = dict.fromkeys(theirs, "honoured")
     expected |= dict.fromkeys(refused, "in part")
-    expected |= {**dict.fromkeys(WITHOUT_EFFECT, "no effect"), "hybrid_fusion": "refused"}
+    expected |= {**dict.fromkeys(WITHOUT_EFFECT, "no effect"), "retrieval_mode": "honoured"}
     assert {name: status for name, (status, _) in said.items()} == expected
-    assert SPARSE.removeprefix("holds dense vectors: ") in said["hybrid_fusion"][1]
 
 
 def search(store: MatryoshkaVectorStore, method: str, *rest: Any, **given: Any) -> list[str]:
@@ -396,7 +399,7 @@ def test_each_parameter_of_a_search_counts(store, requests, vectors, embeddings,
     assert search(store, method, consistency=1, **mmr) == order[:3]
     if not mmr:
         assert search(store, method, offset=2) == order[2:5]
-    with pytest.raises(ConfigurationError, match=rf"hybrid_fusion=.*{SPARSE}"):
+    with pytest.raises(ValueError, match="hybrid='rrf'"):  # there is no text index, or no text
         search(store, method, hybrid_fusion=models.Fusion.RRF, **mmr)
     for refused in ({"indexed_only": True}, {"quantization": {"ignore": True}}):
         with pytest.raises(ConfigurationError, match=r"=True\. Leave it out; how it searches"):

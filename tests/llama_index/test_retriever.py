@@ -155,8 +155,8 @@ def test_every_option_of_the_store_reaches_the_search(store, embed_model, nodes,
 def test_a_misspelt_option_is_refused_with_the_list(store, embed_model):
     with pytest.raises(ConfigurationError, match=r"'exakt'\..*It has: .*score_threshold.*mode"):
         MatryoshkaRetriever(store, embed_model, exakt=True)
-    with pytest.raises(ConfigurationError, match="Query mode sparse"):
-        MatryoshkaRetriever(store, embed_model, mode="sparse")
+    with pytest.raises(ConfigurationError, match="Query mode svm"):
+        MatryoshkaRetriever(store, embed_model, mode="svm")
 
 
 def test_a_bundle_with_an_embedding_is_not_embedded_again(store, embed_model, nodes, call):

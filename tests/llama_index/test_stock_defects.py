@@ -15,7 +15,7 @@ from llama_index.core.vector_stores import (
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from qdrant_client import QdrantClient
 
-from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
 from mrl_adapters.llama_index import MatryoshkaVectorStore
 from mrl_adapters.qdrant import CollectionLayout, connect
 
@@ -52,9 +52,9 @@ def test_mmr_is_not_plain_search(store, nodes):
     assert store.query(query, mmr_threshold=0.0).ids != store.query(plain).ids
 
 
-def test_sparse_search_without_sparse_vectors_is_an_error(store, nodes):
+def test_search_by_words_without_a_text_index_is_an_error(store, nodes):
     query = VectorStoreQuery(nodes[0].embedding, mode=VectorStoreQueryMode.SPARSE, query_str="x")
-    with pytest.raises(ConfigurationError, match="Query mode SPARSE"):
+    with pytest.raises(CollectionMismatchError, match="has no text index"):
         store.query(query)
 
 

@@ -19,7 +19,7 @@ from mrl_adapters.llama_index.options import search_plan
 from mrl_adapters.qdrant import CollectionLayout
 
 _PARAMETER = inspect.Parameter
-SPARSE = "holds dense vectors: for sparse or hybrid search keep a QdrantVectorStore"
+SPARSE = "for sparse vectors keep a QdrantVectorStore"
 SCALAR = models.ScalarQuantization(
     scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8)
 )
@@ -82,6 +82,7 @@ HONOURED: dict[str, tuple[Any, Callable[[QdrantClient], object]]] = {
     "write_consistency_factor": (1, vector),
     "payload_indexes": ([{"field_name": "n", "field_schema": "integer"}], vector),
     "enable_hybrid": (False, vector),
+    "fastembed_sparse_model": ("Qdrant/bm25", vector),
 }
 WITHOUT_EFFECT: dict[str, Any] = {
     "parallel": 4,
@@ -90,8 +91,7 @@ WITHOUT_EFFECT: dict[str, Any] = {
 }
 REFUSED: dict[str, tuple[Any, str]] = {
     "sparse_config": (models.SparseVectorParams(), SPARSE),
-    "enable_hybrid": (True, SPARSE),
-    "fastembed_sparse_model": ("Qdrant/bm25", SPARSE),
+    "fastembed_sparse_model": ("splade", "BM25 over the collection's text index"),
     "sparse_doc_fn": (len, SPARSE),
     "sparse_query_fn": (len, SPARSE),
     "hybrid_fusion_fn": (len, SPARSE),
@@ -291,7 +291,7 @@ def test_the_readme_says_of_each_argument_what_these_tests_show() -> None:
     expected |= dict.fromkeys(["search_params", "shard_identifier"], "in part")  # tried above
     assert {name: status for name, (status, _) in said.items()} == expected
     for name in stock.OF_SPARSE_VECTORS:
-        assert SPARSE.removeprefix("holds dense vectors: ") in said[name][1]
+        assert SPARSE in said[name][1]
 
 
 def test_each_public_method_of_the_stock_store_is_there_but_those_of_sparse_encoders() -> None:

@@ -1,0 +1,147 @@
+"""What finds documents: vectors, words or both, for a store, a retriever and a call."""
+
+from types import SimpleNamespace
+
+import pytest
+from langchain_qdrant import RetrievalMode as StockMode
+from qdrant_client import models
+
+from mrl_adapters.errors import CollectionMismatchError, ConfigurationError, EmbeddingError
+from mrl_adapters.langchain import MatryoshkaRetriever, MatryoshkaVectorStore
+from mrl_adapters.langchain.stock import RetrievalMode
+from mrl_adapters.qdrant import CollectionLayout, TextIndex, connect
+
+TEXTS = [
+    *("Copy a directory tree to another place.", "Delete a file from the disk."),
+    *("Parse a date from a string.", "Open a network socket and listen."),
+    *("Sort a list of numbers in place.", "The gzip of a directory, compressed."),
+]
+# Every mode, and the plan that it is.
+PLANS = {
+    "dense": None,
+    "sparse": "lexical",
+    "lexical": "lexical",
+    "hybrid": "rrf",
+    "rrf": "rrf",
+    "dbsf": "dbsf",
+    "rescore": "rescore",
+    StockMode.DENSE: None,
+    StockMode.SPARSE: "lexical",
+    StockMode.HYBRID: "rrf",
+    RetrievalMode.RESCORE: "rescore",
+}
+
+
+@pytest.fixture
+def client(tmp_path):
+    with connect(path=str(tmp_path / "vectors")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(client, embeddings) -> MatryoshkaVectorStore:
+    made = MatryoshkaVectorStore(client, "docs", embeddings, retrieval_mode="hybrid")
+    made.add_texts(TEXTS, ids=[*"abcdef"])
+    return made
+
+
+def scored(found):
+    return [(document.id, score) for document, score in found]
+
+
+@pytest.mark.parametrize("mode", PLANS, ids=str)
+async def test_a_mode_is_a_plan_for_stores_retrievers_and_calls(client, embeddings, store, mode):
+    plan = {"hybrid": PLANS[mode]}
+    asked = "compressed directory"
+    expected = scored(store.similarity_search_with_score(asked, plan=plan))
+    given = {"retrieval_mode": mode}
+    assert scored(store.similarity_search_with_score(asked, **given)) == expected
+    assert scored(await store.asimilarity_search_with_score(asked, **given)) == expected
+    [batched] = await store.asimilarity_search_batch_with_score([asked], **given)
+    assert scored(batched) == expected
+    opened = MatryoshkaVectorStore(client, "docs", embeddings, retrieval_mode=mode)
+    assert scored(opened.similarity_search_with_score(asked)) == expected
+    assert opened.retrieval_mode.value == getattr(mode, "value", mode)
+    ids = [name for name, _ in expected]
+    for retriever in (
+        MatryoshkaRetriever(vectorstore=store, **given),
+        store.as_retriever(**given),
+        opened.as_retriever(),
+    ):
+        assert [each.id for each in retriever.invoke(asked)] == ids
+        assert [each.id for each in (await retriever.abatch([asked] * 2))[1]] == ids
+
+
+def test_words_alone_need_no_embedding(store, embeddings):
+    before = len(embeddings.queries)
+    found = store.similarity_search("sockets", retrieval_mode="sparse")
+    assert [each.id for each in found] == ["d"]
+    assert store.similarity_search_batch(["gzip"] * 2, retrieval_mode="lexical")[1][0].id == "f"
+    assert len(embeddings.queries) == before
+    with pytest.raises(EmbeddingError, match="blank"):
+        store.similarity_search(" ", retrieval_mode="sparse")
+
+
+def test_a_fusion_of_qdrants_says_how(store):
+    def found(**options):
+        return scored(store.similarity_search_with_score("compressed directory", **options))
+
+    assert found(hybrid_fusion=models.FusionQuery(fusion=models.Fusion.DBSF)) == found(
+        plan={"hybrid": "dbsf"}
+    )
+    weighted = models.RrfQuery(rrf=models.Rrf(k=7, weights=[0.2, 0.8]))
+    plan = {"hybrid": "rrf", "rrf_k": 7, "weights": (0.2, 0.8)}
+    assert found(hybrid_fusion=weighted) == found(plan=plan)
+    with pytest.raises(ConfigurationError, match="got 3 as a fusion"):
+        found(hybrid_fusion=3)
+
+
+def test_a_vector_without_words_searches_by_itself(store, embeddings):
+    vector = embeddings.embed_query("sockets")
+    dense = store.similarity_search("sockets", retrieval_mode="dense")
+    assert store.similarity_search_by_vector(vector) == dense
+    assert [each.id for each in store.more_like_this(["a"], k=9)].count("a") == 0
+    with pytest.raises(ConfigurationError, match="no text"):
+        store.similarity_search_by_vector(vector, retrieval_mode="hybrid")
+
+
+def test_a_mode_gives_a_text_index_to_what_has_none(client, embeddings):
+    plain = MatryoshkaVectorStore(client, "plain", embeddings)
+    plain.add_texts(TEXTS, ids=[*"abcdef"])
+    with pytest.raises(CollectionMismatchError, match="has no text index"):
+        plain.similarity_search("gzip", retrieval_mode="hybrid")
+    opened = MatryoshkaVectorStore(client, "plain", embeddings, retrieval_mode="sparse")
+    assert [each.id for each in opened.similarity_search("gzip")] == ["f"]
+    layout = CollectionLayout(256, (64,))
+    own = MatryoshkaVectorStore(client, "own", embeddings, layout=layout, retrieval_mode="rrf")
+    own.add_texts(TEXTS)
+    assert own.collection.layout.text_index == TextIndex(field="page_content")
+
+
+def test_a_mode_takes_whatever_text_index_there_is(client, embeddings):
+    layout = CollectionLayout(256, (64,), text_index=TextIndex("german"))
+    german = MatryoshkaVectorStore(client, "german", embeddings, layout=layout)
+    german.add_texts(["Die Häuser am Ufer.", "Ein Boot."], ids=["a", "b"])
+    opened = MatryoshkaVectorStore(client, "german", embeddings, retrieval_mode="sparse")
+    assert [each.id for each in opened.similarity_search("Haus Häusern")] == ["a"]
+    assert opened.collection.layout.text_index.language == "german"
+
+
+def test_an_engine_that_ranks_no_words_says_so(embeddings):
+    with connect(location=":memory:") as memory:
+        made = MatryoshkaVectorStore(memory, "docs", embeddings, retrieval_mode="hybrid")
+        with pytest.raises(ConfigurationError, match="found qdrant-client's local mode"):
+            made.add_texts(TEXTS)
+
+
+def test_sparse_models_but_bm25_are_refused(client, embeddings):
+    def make(model):
+        given = {"retrieval_mode": "hybrid", "sparse_embedding": model}
+        return MatryoshkaVectorStore(client, "docs", embeddings, **given)
+
+    nested = SimpleNamespace(_model=SimpleNamespace(model_name="Qdrant/bm25"))  # FastEmbedSparse
+    assert make(nested).retrieval_mode is RetrievalMode.HYBRID
+    with pytest.raises(ConfigurationError, match="sparse_embedding='prithivida/Splade"):
+        make(SimpleNamespace(model_name="prithivida/Splade_PP_en_v1"))
+    with pytest.raises(ConfigurationError, match="retrieval_mode='best', expected one of"):
+        MatryoshkaVectorStore(client, "docs", embeddings, retrieval_mode="best")
