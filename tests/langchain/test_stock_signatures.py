@@ -399,7 +399,7 @@ def test_each_parameter_of_a_search_counts(store, requests, vectors, embeddings,
     assert search(store, method, consistency=1, **mmr) == order[:3]
     if not mmr:
         assert search(store, method, offset=2) == order[2:5]
-    with pytest.raises(ValueError, match="hybrid='rrf'"):  # there is no text index, or no text
+    with pytest.raises(MRLError, match="hybrid='rrf'"):  # there is no text index, or no text
         search(store, method, hybrid_fusion=models.Fusion.RRF, **mmr)
     for refused in ({"indexed_only": True}, {"quantization": {"ignore": True}}):
         with pytest.raises(ConfigurationError, match=r"=True\. Leave it out; how it searches"):
