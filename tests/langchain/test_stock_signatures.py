@@ -12,7 +12,7 @@ from qdrant_client import QdrantClient, models
 from reference import diverse_ranking, ranking, shortlists
 from stock_arguments import documented
 
-from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
+from mrl_adapters.errors import CollectionMismatchError, ConfigurationError, MRLError
 from mrl_adapters.langchain import MatryoshkaVectorStore, options, stock
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan
 
