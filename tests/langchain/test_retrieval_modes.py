@@ -1,5 +1,6 @@
 """What finds documents: vectors, words or both, for a store, a retriever and a call."""
 
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
@@ -128,7 +129,7 @@ def test_a_mode_takes_whatever_text_index_there_is(client, embeddings):
 
 
 def test_an_engine_that_ranks_no_words_says_so(embeddings):
-    with connect(location=":memory:") as memory:
+    with closing(connect(location=":memory:")) as memory:
         made = MatryoshkaVectorStore(memory, "docs", embeddings, retrieval_mode="hybrid")
         with pytest.raises(ConfigurationError, match="found qdrant-client's local mode"):
             made.add_texts(TEXTS)
