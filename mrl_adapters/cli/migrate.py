@@ -308,7 +308,9 @@ def _migrated(done: "MigrationResult", client: "Client") -> Text:
         f"{have if done.stages else 'full vectors alone'}, in {done.elapsed_s:.1f} s."
     )
     if done.text_index is not None:
-        told += f" BM25 ranks the texts under {done.text_index!r}: search --hybrid rrf."
+        ranked = f"BM25 ranks the texts under {done.text_index!r}: search --hybrid rrf."
+        alone = done.mode == "in_place" and not done.passes and done.stages
+        told = f"{done.target_name}: {ranked}" if alone else f"{told} {ranked}"
     if done.corrected:
         told += f" {done.corrected:,} changed meanwhile, and were mended."
     if done.unusable:
