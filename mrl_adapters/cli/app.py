@@ -20,6 +20,7 @@ from mrl_adapters.cli import (
     migrate,
     models,
     quickstart,
+    recommend,
     search,
 )
 from mrl_adapters.cli.terminal import output, tell
@@ -77,7 +78,14 @@ app: typer.Typer = typer.Typer(
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start": (quickstart.quickstart, index.index, search.search),
-    "Choose": (models.models, measure.curve, measure.tune, demo.demo, bench.bench),
+    "Choose": (
+        models.models,
+        measure.curve,
+        measure.tune,
+        recommend.recommend,
+        demo.demo,
+        bench.bench,
+    ),
     "Existing collections": (
         collections.list_collections,
         collections.info,

@@ -11,6 +11,9 @@ from mrl_adapters.evaluation.datasets import (
 from mrl_adapters.evaluation.docstrings import docstring_dataset
 from mrl_adapters.evaluation.metrics import mrr, ndcg_at_k, overlap_at_k, recall_at_k
 from mrl_adapters.evaluation.plots import plot_curve, plot_tuning
+from mrl_adapters.evaluation.recommend import apply_recommendation, recommend
+from mrl_adapters.evaluation.recommendation import LayoutOption, Recommendation
+from mrl_adapters.evaluation.recommendation_report import plot_recommendation, recommendation_table
 from mrl_adapters.evaluation.results import CurveResult, TuningResult
 from mrl_adapters.evaluation.searcher import OpenCollection
 from mrl_adapters.evaluation.tables import curve_table, tuning_table
@@ -19,8 +22,11 @@ from mrl_adapters.evaluation.tuning import save_plan, tune
 __all__ = [
     "CurveResult",
     "Dataset",
+    "LayoutOption",
     "OpenCollection",
+    "Recommendation",
     "TuningResult",
+    "apply_recommendation",
     "curve",
     "curve_table",
     "docstring_dataset",
@@ -32,8 +38,11 @@ __all__ = [
     "ndcg_at_k",
     "overlap_at_k",
     "plot_curve",
+    "plot_recommendation",
     "plot_tuning",
     "recall_at_k",
+    "recommend",
+    "recommendation_table",
     "save_plan",
     "tune",
     "tuning_table",

@@ -55,7 +55,7 @@ def estimate_stages(
             stage=size,
             rotated=view.rotation is not None,
             exists=view is layout and size in layout.stages,
-            candidates=_shortlist(sample.ranks(view, size), target, searcher.k),
+            candidates=shortlist(sample.ranks(view, size), target, searcher.k),
             bytes_per_vector=math.ceil(size * CODE_BITS[layout.quantization] / 8),
         )
         for view in views
@@ -128,8 +128,14 @@ def similarity(queries: FloatArray, documents: FloatArray, distance: str) -> Flo
     return products
 
 
-def _shortlist(ranks: Sequence[FloatArray], target: float, k: int) -> int:
-    """Find the shortest list in which the mean share of neighbours reaches the target."""
+def shortlist(ranks: Sequence[FloatArray], target: float, k: int) -> int:
+    """Find the shortest list in which the mean share of neighbours reaches the target.
+
+    Args:
+        ranks: The places of each query's true neighbours, one array a query.
+        target: That share.
+        k: Results a query; no list is shorter.
+    """
     # Each query weighs the same, however many neighbours it has.
     weights = np.concatenate([np.full(len(ranking), 1 / len(ranking)) for ranking in ranks])
     flat = np.concatenate(ranks)

@@ -68,6 +68,7 @@ class Trials:
         queries: All queries, in random order.
         share: Which of them serve which purpose.
         progress: Called with a Progress after each step.
+        truth: The queries' exact neighbours, where they are known; None searches for them.
     """
 
     def __init__(
@@ -76,14 +77,16 @@ class Trials:
         queries: Queries,
         share: QueryShare,
         progress: ProgressCallback | None,
+        truth: Truth | None = None,
     ) -> None:
         self._searcher = searcher
         self._queries = queries
         self._share = share
         self._progress = progress
-        self.truth: Truth = searcher.truth(
-            queries, self._meter("searching exactly", share.total).reach
-        )
+        if truth is None:
+            report = self._meter("searching exactly", share.total).reach
+            truth = searcher.truth(queries, report)
+        self.truth: Truth = truth
 
     def explore(self, chains: Sequence[Chain], target: float) -> list[list[Trial]]:
         """Try each chain's plans on the pilot queries, to some steps beyond the target.

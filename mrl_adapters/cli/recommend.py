@@ -1,0 +1,193 @@
+"""``mrl-adapters recommend``: which layout to take, for the memory that there is."""
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from mrl_adapters.cli.measure import check_plot, show_result
+from mrl_adapters.cli.options import (
+    ApiKeyOption,
+    CountedOption,
+    JsonOption,
+    ModelOption,
+    PathOption,
+    PlotOption,
+    SeedOption,
+    UrlOption,
+    share,
+    some,
+    some_path,
+)
+from mrl_adapters.cli.terminal import errors, progress_bars
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", re.IGNORECASE | re.ASCII)
+_MOST = 10**15
+_TEXTS = ".jsonl"
+_VECTORS = {".npy", ".parquet"}
+
+
+def amount(text: str) -> int:
+    """Read a number with a unit, such as 200MB or 10M."""
+    match = _AMOUNT.fullmatch(text.strip())
+    found = round(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if not 1 <= found <= _MOST:
+        msg = f"expected a number such as 200MB, 1.5G or 10M, found {text[:80]!r}"
+        raise typer.BadParameter(msg)
+    return found
+
+
+def recommend(  # noqa: PLR0913 - one argument an option
+    *,
+    source: Annotated[
+        str,
+        typer.Argument(
+            parser=some,
+            metavar="SOURCE",
+            help="Texts (.jsonl), vectors (.npy, .parquet), or the name of a collection, whoever "
+            "made it.",
+        ),
+    ],
+    model: ModelOption = None,
+    target_overlap: Annotated[
+        float,
+        typer.Option(
+            parser=share,
+            metavar="NUMBER",
+            help="Share of the exact search's results to find, on average.",
+        ),
+    ] = 0.99,
+    memory: Annotated[
+        int | None,
+        typer.Option(
+            parser=amount,
+            metavar="BYTES",
+            help="RAM that searches may take, such as 200MB.",
+            show_default=False,
+        ),
+    ] = None,
+    points: Annotated[
+        int | None,
+        typer.Option(
+            parser=amount,
+            metavar="NUMBER",
+            help="Points that there will be, such as 10M. Default: those that there are.",
+            show_default=False,
+        ),
+    ] = None,
+    sample: Annotated[
+        int, typer.Option(min=1, max=10_000_000, help="Most points that are built to measure.")
+    ] = 20_000,
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Real questions, one a line (.txt) or JSON lines (.jsonl). Default: some of the "
+            "vectors are held back.",
+            parser=some_path,
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    k: CountedOption = 10,
+    confidence: Annotated[
+        float,
+        typer.Option(
+            parser=share, metavar="NUMBER", help="How sure to be that the plan reaches it."
+        ),
+    ] = 0.95,
+    apply: Annotated[
+        bool,
+        typer.Option("--apply", help="Migrate the collection to it, and save its plan there."),
+    ] = False,
+    seed: SeedOption = 0,
+    path: PathOption = None,
+    url: UrlOption = None,
+    api_key: ApiKeyOption = None,
+    plot: PlotOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure which layout to take: cut, codes, graph and plan, for the memory there is.
+
+    A sample is built once a layout, in a temporary folder, and searched; memory, disk and latency
+    are predicted for the number of points that there will be.
+    """
+    check_plot(plot)
+    file = Path(source)
+    is_file = file.suffix.lower() in {_TEXTS, *_VECTORS}
+    if apply and is_file:
+        msg = "belongs to a collection: index the texts first, or pass the layout that is printed"
+        raise typer.BadParameter(msg, param_hint="--apply")
+    real = None
+    if questions is not None:
+        from mrl_adapters.cli.measure import read_questions
+
+        real = read_questions(questions)
+    from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, open_client, read_collection
+    from mrl_adapters.evaluation import (
+        OpenCollection,
+        apply_recommendation,
+        plot_recommendation,
+        recommendation_table,
+    )
+    from mrl_adapters.evaluation import recommend as run
+    from mrl_adapters.qdrant import Driver, MatryoshkaCollection
+
+    with ExitStack() as opened:
+        what: Any
+        client, name = None, model
+        if is_file:
+            what, name = _read(file, model)
+        else:
+            client = opened.enter_context(open_client(path, url, api_key))
+            layout = read_collection(client, source)
+            name = model or (layout.model if layout else None)
+            what = OpenCollection(MatryoshkaCollection(source), Driver(client))
+        asked = None
+        if real is not None:
+            embedder = make_embedder(model or name or WORDLLAMA)
+            asked = [embedder.embed_query(question) for question in real]
+        with progress_bars() as report:
+            result = run(
+                what,
+                target_overlap=target_overlap,
+                memory_bytes=memory,
+                points=points,
+                k=k,
+                confidence=confidence,
+                queries=asked,
+                model=name,
+                sample=sample,
+                seed=seed,
+                progress=report,
+            )
+        show_result(result, recommendation_table, plot_recommendation, plot, as_json=as_json)
+        if apply and client is not None:
+            apply_recommendation(client, source, result)
+            errors.print(Text(f"{source} has that layout now, and its plan is saved with it."))
+
+
+def _read(file: Path, model: str | None) -> "tuple[np.ndarray, str | None]":
+    """Read vectors, or texts and embed them; with the name of the model."""
+    import numpy as np
+
+    if file.suffix.lower() in _VECTORS:
+        from mrl_adapters.bench.vector_files import open_vectors
+
+        _, blocks = open_vectors(file)
+        return np.concatenate(list(blocks)), model
+    from mrl_adapters.cli.engines import WORDLLAMA, make_embedder
+    from mrl_adapters.embeddings.inspection import model_name
+    from mrl_adapters.evaluation import load_jsonl
+
+    embedder = make_embedder(model or WORDLLAMA)
+    with errors.status("Embedding the texts"):
+        texts = list(load_jsonl(file).documents.values())
+        vectors = np.asarray(embedder.embed_documents(texts), dtype=np.float32)
+    return vectors, model_name(embedder)

@@ -1,0 +1,150 @@
+"""A recommendation told: sentences, a table that fits a terminal, a picture."""
+
+from pathlib import Path
+
+from mrl_adapters.evaluation.figures import INK, PALETTE, new_figure, save_figure, tidy
+from mrl_adapters.evaluation.recommendation import LayoutOption, Recommendation
+
+_MB = 1e6
+_MS = 1e3
+_SCANNED = 4_000  # points below which the engine scans instead of walking a graph
+
+
+def recommendation_table(result: Recommendation) -> str:
+    """Return what to take, why, and the options in Markdown.
+
+    Args:
+        result: What :func:`mrl_adapters.evaluation.recommend` found.
+    """
+    lines = [
+        recommendation_summary(result),
+        "",
+        "| layout | memory | disk | median | overlap | |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
+    front = result.frontier
+    for option in sorted(result.options, key=lambda each: each.memory_bytes):
+        remarks = ["chosen"] if option is result.chosen else []
+        remarks += ["frontier"] if option in front and not remarks else []
+        remarks += [] if result.fits(option) else ["too large"]
+        cells = [
+            option.label,
+            f"{option.memory_bytes / _MB:,.1f} MB",
+            f"{option.disk_bytes / _MB:,.1f} MB",
+            f"{option.latency_s * _MS:.2f} ms",
+            f"{option.trial.overlap:.3f}",
+            ", ".join(remarks),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    if result.chosen is not None:
+        lines += ["", "```python", result.chosen.code, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def recommendation_summary(result: Recommendation) -> str:
+    """Return what to take, what it costs to go further, and what was predicted, in sentences."""
+    count = f"{result.points:,} points of {result.dimensions} dimensions"
+    limit = result.memory_limit_bytes
+    within = "" if limit is None else f" in {limit / _MB:,.1f} MB"
+    chosen, cheapest = result.chosen, result.cheapest
+    if chosen is None:
+        return (
+            f"{count}{within}: nothing fits. The smallest, {_costs(cheapest)}. Allow more memory, "
+            "or a lower target."
+        )
+    said = [f"{count}{within}: {_costs(chosen)}."]
+    trial = chosen.trial
+    if chosen.plan.exact:
+        said.append(
+            "At this size nothing is faster by half: compare with every vector, and ask again when "
+            "the collection has grown."
+        )
+    else:
+        said.append(
+            f"Overlap@{result.k} {trial.overlap:.4f}, at least {trial.lower or 0:.4f} with "
+            f"{result.confidence:.0%} confidence, on {trial.queries:,} queries "
+            f"({result.queries_from}) that had no part in choosing it."
+        )
+        if not chosen.layout.stages:
+            said.append("One stage is best here: no cut.")
+    if cheapest is not chosen:
+        said.append(f"The smallest is {_costs(cheapest)}.")
+    if (further := result.further) is not None:
+        more = (further.memory_bytes - chosen.memory_bytes) / _MB
+        said.append(f"Faster: {_costs(further)}, {more:,.1f} MB more.")
+    if result.points > result.sample:
+        said.append(
+            f"Predicted from {result.sample:,} points; what graphs lose at this size a sample "
+            "cannot show: run tune once it is built."
+        )
+    if result.sample < _SCANNED:
+        said.append(f"Below {_SCANNED:,} points the engine scans: no graph was measured.")
+    return " ".join(said)
+
+
+def _costs(option: LayoutOption) -> str:
+    return (
+        f"{option.label}, takes {option.memory_bytes / _MB:,.1f} MB of RAM and "
+        f"{option.disk_bytes / _MB:,.1f} MB of disk and answers in {option.latency_s * _MS:.2f} ms"
+    )
+
+
+def plot_recommendation(result: Recommendation, path: str | Path) -> Path:
+    """Draw memory against latency at the target: the options, their frontier, the choice.
+
+    Args:
+        result: What :func:`mrl_adapters.evaluation.recommend` found.
+        path: Where to; the suffix (.png, .svg, .pdf) chooses the format.
+
+    Returns:
+        The path.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure = new_figure(7.2, 4.4)
+    axes = figure.subplots()
+    for option in result.options:
+        kind = 2 if option.plan.exact else 1 if option.layout.stages else 0
+        place = (option.memory_bytes / _MB, option.latency_s * _MS)
+        axes.plot(*place, "o", color=PALETTE[kind], markersize=5, alpha=0.7)
+        axes.annotate(
+            option.label, place, fontsize=6, color=INK, xytext=(4, 3), textcoords="offset points"
+        )
+    front = result.frontier
+    axes.step(
+        [option.memory_bytes / _MB for option in front],
+        [option.latency_s * _MS for option in front],
+        where="post",
+        color=INK,
+        linewidth=1.1,
+    )
+    if result.chosen is not None:
+        chosen = result.chosen
+        axes.plot(
+            chosen.memory_bytes / _MB,
+            chosen.latency_s * _MS,
+            "*",
+            color=PALETTE[3],
+            markersize=15,
+            markeredgecolor="white",
+        )
+    if result.memory_limit_bytes is not None:
+        axes.axvline(result.memory_limit_bytes / _MB, color=INK, linestyle=":", linewidth=1)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("{x:g}")
+    axes.tick_params(which="both", labelsize=7)
+    axes.set_xlabel("RAM that searches need, MB")
+    axes.set_ylabel("median latency of one search, ms")
+    axes.set_title(
+        f"Overlap@{result.k} of {result.target_overlap:g} with the exact search", fontsize=10
+    )
+    tidy(axes)
+    note = (
+        f"{result.points:,} points of {result.dimensions} dimensions, predicted from "
+        f"{result.sample:,}. Star: chosen; line: the frontier; dotted: the memory there is."
+    )
+    return save_figure(figure, path, note)
