@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", re.IGNORECASE | re.ASCII)
+_AMOUNT = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([KMGT]?)B?", re.IGNORECASE | re.ASCII)
 _MOST = 10**15
 _TEXTS = ".jsonl"
 _VECTORS = {".npy", ".parquet"}
@@ -37,11 +37,11 @@ _VECTORS = {".npy", ".parquet"}
 def amount(text: str) -> int:
     """Read a number with a unit, such as 200MB or 10M."""
     match = _AMOUNT.fullmatch(text.strip())
-    found = round(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
-    if not 1 <= found <= _MOST:
+    found = float(match[1]) * _UNITS[match[2].upper()] if match else 0.0
+    if not 1 <= found <= _MOST or (match and not match[2] and not found.is_integer()):
         msg = f"expected a number such as 200MB, 1.5G or 10M, found {text[:80]!r}"
         raise typer.BadParameter(msg)
-    return found
+    return round(found)
 
 
 def recommend(  # noqa: PLR0913 - one argument an option
@@ -121,9 +121,10 @@ def recommend(  # noqa: PLR0913 - one argument an option
     check_plot(plot)
     file = Path(source)
     is_file = file.suffix.lower() in {_TEXTS, *_VECTORS}
-    if apply and is_file:
-        msg = "belongs to a collection: index the texts first, or pass the layout that is printed"
-        raise typer.BadParameter(msg, param_hint="--apply")
+    if is_file and (apply or path or url):
+        msg = "belongs to a collection, and a file was given: leave it out, or name a collection"
+        hint = "--apply" if apply else "--path" if path else "--url"
+        raise typer.BadParameter(msg, param_hint=hint)
     real = None
     if questions is not None:
         from mrl_adapters.cli.measure import read_questions
@@ -148,7 +149,7 @@ def recommend(  # noqa: PLR0913 - one argument an option
             client = opened.enter_context(open_client(path, url, api_key))
             layout = read_collection(client, source)
             name = model or (layout.model if layout else None)
-            what = OpenCollection(MatryoshkaCollection(source), Driver(client))
+            what = OpenCollection(MatryoshkaCollection(source, model=model), Driver(client))
         asked = None
         if real is not None:
             embedder = make_embedder(model or name or WORDLLAMA)
