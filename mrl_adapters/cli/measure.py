@@ -11,6 +11,7 @@ from mrl_adapters.cli.options import (
     ApiKeyOption,
     CollectionArgument,
     CountedOption,
+    HtmlOption,
     JsonOption,
     LanguageOption,
     ModelOption,
@@ -88,12 +89,17 @@ def curve(  # noqa: PLR0913 - one argument an option
     language: LanguageOption = None,
     seed: SeedOption = 0,
     plot: PlotOption = None,
+    html: HtmlOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure what search loses at each size, with one stage and with two."""
     words = parse_text_index(language, wanted=hybrid, option="--hybrid")
     sizes = None if dimensions is None else parse_sizes(dimensions, "--dimensions")
     check_plot(plot)
+    if html is not None:
+        from mrl_adapters.demo.offline import check_page
+
+        check_page(html)
     from mrl_adapters.cli.engines import make_embedder
     from mrl_adapters.evaluation import curve as run
     from mrl_adapters.evaluation import curve_table, plot_curve
@@ -114,6 +120,10 @@ def curve(  # noqa: PLR0913 - one argument an option
             progress=report,
         )
     show_result(result, curve_table, plot_curve, plot, as_json=as_json)
+    if html is not None:
+        from mrl_adapters.demo.offline import write_curve
+
+        errors.print(Text(f"Written into {write_curve(result, html)}"))
 
 
 def tune(  # noqa: PLR0913 - one argument an option

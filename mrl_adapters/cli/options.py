@@ -154,6 +154,15 @@ PlotOption: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+HtmlOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write it as a page that works offline and can be mailed: a file .html.",
+        parser=some_path,
+        metavar="FILE",
+        show_default=False,
+    ),
+]
 FilterOption: TypeAlias = Annotated[
     dict[str, Any] | None,
     typer.Option(

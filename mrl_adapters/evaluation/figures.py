@@ -5,6 +5,7 @@ import os
 import stat
 import tempfile
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,22 @@ FORMATS = (".png", ".svg", ".pdf")
 
 def check_picture(path: Path) -> None:
     """Refuse a file that no picture could be drawn into."""
-    if path.suffix.lower() not in FORMATS:
-        msg = f"{path} is no picture that can be drawn. Expected {', '.join(FORMATS)}."
+    check_drawing(path, FORMATS, "picture")
+    if importlib.util.find_spec("matplotlib") is None:
+        package, extra = "matplotlib", "plot"
+        raise MissingExtraError(package, extra)
+
+
+def check_drawing(path: Path, formats: Sequence[str], kind: str) -> None:
+    """Refuse a file that nothing of a kind could be written into.
+
+    Args:
+        path: The file.
+        formats: Suffixes that it may have.
+        kind: What it would be, for the message.
+    """
+    if path.suffix.lower() not in formats:
+        msg = f"{path} is no {kind} that can be drawn. Expected {', '.join(formats)}."
         raise ConfigurationError(msg, path=path)
     file = Path(os.path.realpath(path))  # matplotlib writes where a link leads
     if not os.path.isdir(file.parent):  # noqa: PTH112 - of any name, with no error of its own
@@ -43,9 +58,6 @@ def check_picture(path: Path) -> None:
     except OSError as error:
         msg = f"{path} cannot be drawn: {error.strerror}. Choose another file."
         raise ConfigurationError(msg, path=path) from error
-    if importlib.util.find_spec("matplotlib") is None:
-        package, extra = "matplotlib", "plot"
-        raise MissingExtraError(package, extra)
 
 
 def _try_in(folder: Path, path: Path) -> None:

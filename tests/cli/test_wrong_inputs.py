@@ -109,6 +109,15 @@ _WRONG: dict[str, tuple[str, ...]] = {
         "{}/lost.png",
         "{}/" + "x" * 300 + ".png",
     ),
+    "html": (
+        "",
+        "{}/missing/a.html",
+        "{}/a.txt",
+        "{}",
+        "/proc/a.html",
+        "{}/pipe.html",
+        "{}/file/a.html",
+    ),
     "target_overlap": _SHARES,
     "confidence": _SHARES,
     "questions": _FILES,
@@ -203,6 +212,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, library: Path) -> Path:
     (made / "file").write_text("a file")
     os.mkfifo(made / "pipe")
     os.mkfifo(made / "pipe.png")
+    os.mkfifo(made / "pipe.html")
     (made / "lost.png").symlink_to("nowhere/lost.png")
     (made / "loop").symlink_to("loop")
     (made / "broken.txt").symlink_to("nowhere")
