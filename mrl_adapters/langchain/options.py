@@ -19,7 +19,7 @@ from mrl_adapters.langchain.points import checked_score_key
 from mrl_adapters.langchain.stock import EXISTING_ORDER, StockOptions, place_of, search_plan
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import CollectionLayout, GroupBy, MatryoshkaCollection, SearchPlan, connect
-from mrl_adapters.qdrant.connect import CONNECT_OPTIONS, ServerOptions
+from mrl_adapters.qdrant.connect import CONNECT_OPTIONS, AddressOptions, ServerOptions
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.groups import group_by_key
 from mrl_adapters.qdrant.plan import Plan, layered
@@ -143,7 +143,7 @@ class StoreOptions(StockOptions, total=False):
     all_tenants: bool
 
 
-class OpenOptions(StoreOptions, ServerOptions, total=False):
+class OpenOptions(StoreOptions, AddressOptions, ServerOptions, total=False):
     """The options of opening a store: its own, and a client or where to connect to.
 
     Args:

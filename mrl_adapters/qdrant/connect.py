@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -19,28 +19,33 @@ from mrl_adapters.edge import (
     store_at,
 )
 from mrl_adapters.errors import ConfigurationError, EngineError
+from mrl_adapters.qdrant.failover import Failover
 from mrl_adapters.qdrant.grpc_port import check_grpc_port
 from mrl_adapters.qdrant.local_folder import is_local_folder, not_embedded
 from mrl_adapters.qdrant.server import USUAL_LIMIT_S
 from mrl_adapters.waiting import Deadline, within
 
 
+class AddressOptions(TypedDict, total=False):
+    """What of a server's address :func:`connect` takes beside ``url`` and ``host``."""
+
+    port: int | None
+    grpc_port: int | None
+    https: bool | None
+    prefix: str | None
+    grpc_options: dict[str, Any] | None
+
+
 class ServerOptions(TypedDict, total=False):
     """What QdrantClient takes beside the arguments of :func:`connect` that it shares.
 
     Args:
-        port, grpc_port, https, prefix: Parts of a server's address.
-        grpc_options, headers, pool_size: Of the transport.
+        headers, pool_size: Of the transport.
         auth_token_provider: Gives tokens that expire, instead of ``api_key``.
         check_compatibility: Whether the server is asked for its version.
         cloud_inference, local_inference_batch_size: Embedding by Qdrant, which is not used here.
     """
 
-    port: int | None
-    grpc_port: int
-    https: bool | None
-    prefix: str | None
-    grpc_options: dict[str, Any] | None
     headers: dict[str, str] | None
     pool_size: int | None
     auth_token_provider: Callable[[], str] | Callable[[], Awaitable[str]] | None
@@ -57,8 +62,13 @@ def connect(*, path: AnyPath, must_exist: bool = False) -> EdgeClient: ...
 def connect(
     *,
     path: AnyPath | None = None,
-    url: str | None = None,
+    url: str | Sequence[str] | None = None,
     host: str | None = None,
+    port: int | None = None,
+    grpc_port: int | None = None,
+    https: bool | None = None,
+    prefix: str | None = None,
+    grpc_options: dict[str, Any] | None = None,
     api_key: str | None = None,
     location: AnyPath | None = None,
     prefer_grpc: bool = False,
@@ -68,11 +78,16 @@ def connect(
 ) -> EdgeClient | QdrantClient: ...
 
 
-def connect(
+def connect(  # noqa: PLR0913 - the places and addresses that QdrantClient takes
     *,
     path: AnyPath | None = None,
-    url: str | None = None,
+    url: str | Sequence[str] | None = None,
     host: str | None = None,
+    port: int | None = None,
+    grpc_port: int | None = None,
+    https: bool | None = None,
+    prefix: str | None = None,
+    grpc_options: dict[str, Any] | None = None,
     api_key: str | None = None,
     location: AnyPath | None = None,
     prefer_grpc: bool = False,
@@ -86,8 +101,14 @@ def connect(
         path: Folder of the embedded engine (Qdrant Edge), made if it does not exist. One that may
             not be written to is searched in a copy in the system's temporary folder (``TMPDIR``),
             made when a collection is first used, gone when the client closes.
-        url: Address of a Qdrant server or cluster.
+        url: Address of a Qdrant server or cluster; of a cluster a list of its nodes': what one that
+            is gone or stopped does not answer, the next one does (by REST).
         host: Its name alone, where ``port``, ``https`` and ``prefix`` say the rest.
+        port: Port of a server's REST side, 6333 if neither it nor the address says another.
+        grpc_port: Port of its gRPC side, 6334 if None.
+        https: Whether the connection is encrypted.
+        prefix: Path before the server's own paths, as behind a proxy.
+        grpc_options: Settings of the gRPC channel.
         api_key: The server's key.
         location: ``:memory:`` or a folder of qdrant-client's local mode, for those who have one;
             an address goes to the server, as qdrant-client takes it.
@@ -121,7 +142,15 @@ def connect(
         raise ConfigurationError(msg)
     if isinstance(location, str) and is_address(location):
         url = location
-    server: dict[str, Any] = {"api_key": api_key, "prefer_grpc": prefer_grpc, **options}
+    parts = {
+        "port": port,
+        "grpc_port": grpc_port,
+        "https": https,
+        "prefix": prefix,
+        "grpc_options": grpc_options,
+    }
+    chosen = {name: value for name, value in parts.items() if value is not None}
+    server: dict[str, Any] = {"api_key": api_key, "prefer_grpc": prefer_grpc, **chosen, **options}
     if url is not None or host is not None:
         return _connect_to_server(url, host, timeout, server)
     if useless := [name for name, value in {**server, "timeout": timeout}.items() if value]:
@@ -138,8 +167,18 @@ def connect(
 
 
 def _connect_to_server(
-    url: str | None, host: str | None, timeout: float | None, options: dict[str, Any]
+    url: str | Sequence[str] | None,
+    host: str | None,
+    timeout: float | None,
+    options: dict[str, Any],
 ) -> QdrantClient:
+    if not (url is None or isinstance(url, str)):
+        if options["prefer_grpc"]:
+            msg = "connect() got several addresses and prefer_grpc=True: gRPC takes one of them."
+            raise ConfigurationError(msg, found=list(url))
+        # The client compares versions on its own way, past a node that is gone.
+        options = {"check_compatibility": False, "transport": Failover(url), **options}
+        url = url[0]
     for name, place in {"url": url, "host": host}.items():
         if place is not None and not place.strip():
             msg = f"connect() got an empty {name}. Pass the server's: url='http://localhost:6333'."

@@ -28,6 +28,7 @@ from qdrant_client.http.exceptions import ResponseHandlingException
 
 from mrl_adapters.errors import AnswerError
 from mrl_adapters.qdrant.engine import engine_of
+from mrl_adapters.qdrant.failover import CURRENT_DEADLINE
 from mrl_adapters.qdrant.flow import Bound, Limit, NotAppliedError, Step
 from mrl_adapters.waiting import NO_LIMIT, Attempt, Deadline, Pause, awithin, retry_after_s, within
 
@@ -72,7 +73,7 @@ class Link:
     def carry_out(self, step: Step, client: QdrantClient) -> Any:
         """Carry out a step, blocking, and return what the flow is sent."""
         if isinstance(step, Attempt):
-            with self._readable():
+            with self._readable(), _told_to_transport(step.deadline):
                 return _applied(within(step.deadline, partial(step.request, client)))
         if isinstance(step, Pause):
             return time.sleep(step.delay_s)
@@ -81,7 +82,7 @@ class Link:
     async def acarry_out(self, step: Step, client: QdrantClient) -> Any:
         """Carry out a step without blocking the event loop, and return what the flow is sent."""
         if isinstance(step, Attempt):
-            with self._readable():
+            with self._readable(), _told_to_transport(step.deadline):
                 answer = step.request(client)
                 if inspect.isawaitable(answer):
                     answer = await awithin(step.deadline, answer)
@@ -125,6 +126,15 @@ class Link:
 
 IN_PROCESS = Link()
 """The link to any engine in this process."""
+
+
+@contextlib.contextmanager
+def _told_to_transport(deadline: Deadline) -> Iterator[None]:
+    before = CURRENT_DEADLINE.set(deadline)
+    try:
+        yield
+    finally:
+        CURRENT_DEADLINE.reset(before)
 
 
 def _applied(answer: Any) -> Any:

@@ -1,0 +1,132 @@
+"""Several addresses of one cluster: what a node that is gone does not answer, another does.
+
+Every request of this package may be repeated, those that write included: points have fixed ids. So
+a request goes to the node that answered last, and on to the next one where that is gone, stopped or
+starting. Each node gets its share of the time that is left; one that has failed is asked last for
+half a minute.
+"""
+
+import asyncio
+import os
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+
+import httpx
+
+from mrl_adapters.errors import ConfigurationError
+from mrl_adapters.waiting import NO_LIMIT, Deadline
+
+CURRENT_DEADLINE: ContextVar[Deadline] = ContextVar("CURRENT_DEADLINE", default=NO_LIMIT)
+"""Until when the request that is being made is waited for."""
+
+_AVOIDED_S = 30.0
+_ABSENT_STATUS = frozenset({502, 503, 504})
+
+
+class Failover(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Carries requests to the first of several addresses that answers.
+
+    Connections belong to a process, and to an event loop, as those of qdrant-client do.
+
+    Args:
+        addresses: URLs, which differ in scheme, host and port alone.
+
+    Raises:
+        ConfigurationError: There is none, or they differ in more.
+    """
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._urls = [httpx.URL(address) for address in addresses]
+        if not self._urls or len({url.path.rstrip("/") for url in self._urls}) > 1:
+            msg = (
+                f"connect() got url={list(addresses)!r}, expected the addresses of one cluster's "
+                "nodes, with the same path: url=['http://one:6333', 'http://two:6333']."
+            )
+            raise ConfigurationError(msg, found=list(addresses))
+        self._failed_s = dict.fromkeys(range(len(self._urls)), -_AVOIDED_S)
+        self._sync: dict[int, httpx.HTTPTransport] = {}
+        self._async: weakref.WeakKeyDictionary[
+            asyncio.AbstractEventLoop, httpx.AsyncHTTPTransport
+        ] = weakref.WeakKeyDictionary()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Make a request, blocking."""
+        process = os.getpid()
+        if process not in self._sync:
+            self._sync[process] = httpx.HTTPTransport()
+        transport = self._sync[process]
+        for place, sent, is_last in self._tries(request):
+            try:
+                answer = transport.handle_request(sent)
+                answer.read()
+            except httpx.TransportError:
+                self._note_failure(place)
+                if is_last:
+                    raise
+            else:
+                if is_last or not self._is_absent(place, answer):
+                    return answer
+        raise AssertionError  # the last try returns or raises
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Make a request without blocking the event loop."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._async:
+            self._async[loop] = httpx.AsyncHTTPTransport()
+        transport = self._async[loop]
+        for place, sent, is_last in self._tries(request):
+            try:
+                answer = await transport.handle_async_request(sent)
+                await answer.aread()
+            except httpx.TransportError:
+                self._note_failure(place)
+                if is_last:
+                    raise
+            else:
+                if is_last or not self._is_absent(place, answer):
+                    return answer
+        raise AssertionError  # the last try returns or raises
+
+    def close(self) -> None:
+        """Close this process's connections."""
+        if transport := self._sync.pop(os.getpid(), None):
+            transport.close()
+
+    async def aclose(self) -> None:
+        """Close the running event loop's connections."""
+        if transport := self._async.pop(asyncio.get_running_loop(), None):
+            await transport.aclose()
+
+    def _tries(self, request: httpx.Request) -> Iterator[tuple[int, httpx.Request, bool]]:
+        """List the nodes to ask, each with the request for it, and whether it is the last one."""
+        order = sorted(self._failed_s, key=lambda place: (self._was_absent(place), place))
+        given: dict[str, float | None] = request.extensions.get("timeout", {})
+        for tried, place in enumerate(order):
+            share_s = CURRENT_DEADLINE.get().left_s / (len(order) - tried)
+            timeout = {
+                step: share_s if limit is None else min(limit, share_s)
+                for step, limit in given.items()
+            }
+            url = self._urls[place]
+            sent = httpx.Request(
+                request.method,
+                request.url.copy_with(scheme=url.scheme, host=url.host, port=url.port),
+                headers=[(key, value) for key, value in request.headers.raw if key != b"Host"],
+                stream=request.stream,
+                extensions={**request.extensions, "timeout": timeout},
+            )
+            yield place, sent, tried == len(order) - 1
+
+    def _was_absent(self, place: int) -> bool:
+        return time.monotonic() - self._failed_s[place] < _AVOIDED_S
+
+    def _note_failure(self, place: int) -> None:
+        self._failed_s[place] = time.monotonic()
+
+    def _is_absent(self, place: int, answer: httpx.Response) -> bool:
+        absent = answer.status_code in _ABSENT_STATUS
+        if absent:
+            self._note_failure(place)
+        return absent
