@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from qdrant_client import models
 
+from mrl_adapters.qdrant import EdgeClient
 from mrl_adapters.qdrant.driver import Client
 
 
@@ -34,16 +35,38 @@ def diverse_ranking(
     return chosen
 
 
+# A single search on a server is no batch: what a request calls its parts, and what they are there.
+_PARTS = {
+    "query": "query",
+    "using": "using",
+    "prefetch": "prefetch",
+    "filter": "query_filter",
+    "params": "search_params",
+    "score_threshold": "score_threshold",
+    "limit": "limit",
+    "with_vector": "with_vectors",
+    "with_payload": "with_payload",
+    "shard_key": "shard_key_selector",
+}
+
+
 def record_requests(client: Client, monkeypatch: pytest.MonkeyPatch) -> list[models.QueryRequest]:
     """Return the list that gets each search request of a client from here on."""
     recorded: list[models.QueryRequest] = []
-    answer = client.query_batch_points
+    answer, answer_one = client.query_batch_points, client.query_points
 
     def query_batch_points(collection_name: str, requests: Any, **options: Any) -> Any:
         recorded.extend(requests)
         return answer(collection_name, requests=requests, **options)
 
+    def query_points(collection_name: str, **options: Any) -> Any:
+        parts = {name: options[of] for name, of in _PARTS.items()}
+        recorded.append(models.QueryRequest.model_construct(**parts))
+        return answer_one(collection_name, **options)
+
     monkeypatch.setattr(client, "query_batch_points", query_batch_points)
+    if not isinstance(client, EdgeClient):
+        monkeypatch.setattr(client, "query_points", query_points)
     return recorded
 
 

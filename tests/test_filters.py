@@ -363,15 +363,20 @@ def agrees(store: MatryoshkaVectorStore, data: st.DataObject) -> None:
             n for n, document in zip(names, documents, strict=True) if passes(each, document)
         }
         built = to_filter(each)
-        assert {hit.id for hit in store.similarity_search("x", k=9, filter=each)} == expected
+        try:
+            hits = store.similarity_search("x", k=9, filter=each)
+        except ConfigurationError as error:  # a part of a text, on a server before 1.20
+            assert error.expected == "1.20"  # noqa: PT017 - most filters raise nothing
+            continue
+        assert {hit.id for hit in hits} == expected
         scrolled = store.driver.run(store.collection.scroll(built))
         assert {record.payload["page_content"] for record in scrolled} == expected
         assert store.driver.run(store.collection.count(built)) == len(expected)
     left = set(names) - expected
     try:
         store.delete(filter=each)
-    except ConfigurationError:  # it restricts nothing, and nothing was deleted
-        assert not left
+    except ConfigurationError as error:  # it restricts nothing, and nothing was deleted
+        assert not left or error.expected == "1.20"  # noqa: PT017 - most filters raise nothing
         left = set(names)
     records = store.driver.run(store.collection.scroll())
     assert {record.payload["page_content"] for record in records} == left

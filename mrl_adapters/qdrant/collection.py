@@ -16,7 +16,15 @@ from mrl_adapters.qdrant.companion import drop_companion, has_companion
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.filters import admitted, for_deletion
 from mrl_adapters.qdrant.filters.keys import written
-from mrl_adapters.qdrant.flow import Flow, ask, bound, change, current_engine, is_refusal
+from mrl_adapters.qdrant.flow import (
+    Flow,
+    ask,
+    bound,
+    change,
+    current_engine,
+    is_missing,
+    is_refusal,
+)
 from mrl_adapters.qdrant.groups import Group, GroupBy, grouped
 from mrl_adapters.qdrant.identity import Watch, refuse_another_model
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
@@ -317,6 +325,7 @@ class MatryoshkaCollection:
         :mod:`mrl_adapters.qdrant.identity`), and goes on with what there is. While there is none,
         the result is ``missing``.
         """
+        was_away = False
         while True:
             opened = self._opened
             layout = yield from (opening or self.open)()
@@ -330,8 +339,12 @@ class MatryoshkaCollection:
                         yield from self._index_texts(layout, given)
                 return (yield from act(layout))
             except Exception as error:
-                if not (is_refusal(error) and (yield from self._is_outdated(layout))):
+                if is_refusal(error) and (yield from self._is_outdated(layout)):
+                    continue
+                # Deleted, and made anew by others before it was looked for.
+                if was_away or not is_missing(error):
                     raise
+                was_away = True
 
     def _is_replaced(self, used: CollectionLayout, *, writes: bool) -> Flow[bool]:
         """Return whether an open collection has become another one; if so, forget it."""

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeAlias, TypeVar
 
 from qdrant_client import QdrantClient
@@ -29,7 +30,7 @@ CLIENT: ContextVar[object] = ContextVar("CLIENT", default=None)
 _RETRIES = 4
 _TRANSIENT_STATUS = frozenset({408, 500, 502, 503, 504})
 _ABSENT_STATUS = frozenset({502, 503, 504})
-_FORBIDDEN_STATUS = frozenset({401, 403})
+_FORBIDDEN_STATUS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _FORBIDDEN_GRPC = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 # INTERNAL is what a server's REST side calls 500.
 _TRANSIENT_GRPC = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"})
@@ -169,6 +170,13 @@ def is_refusal(error: Exception) -> bool:
     """Return whether an error says that a request was understood, and is not carried out."""
     silent = isinstance(error, DeadlineError | AnswerError)
     return not silent and pause_after(error, 0) is None
+
+
+def is_missing(error: Exception) -> bool:
+    """Return whether a server says that what a request names is not there."""
+    if isinstance(error, UnexpectedResponse):
+        return error.status_code == HTTPStatus.NOT_FOUND
+    return _grpc_code(error) == "NOT_FOUND"
 
 
 def is_forbidden(error: Exception) -> bool:

@@ -30,6 +30,7 @@ WORDS = models.TextIndexParams(
 
 
 _OLDEST_RANKING_SERVER = (1, 20)
+_OLDEST_SUBSTRING_SERVER = (1, 20)
 
 
 def text_fields(given: models.Filter | None) -> list[str]:
@@ -54,9 +55,11 @@ def ensure_text_indexes(
     Raises:
         CollectionMismatchError: A field has none, and the collection is somebody else's, or the
             field has an index of another type.
+        ConfigurationError: The filter looks for a part of a text, and the server is before 1.20.
     """
     if not current_engine().is_server:
         return []
+    yield from _check_substrings(name, given)
     made = []
     for field in text_fields(given):
         kind = layout.payload_indexes.get(field)
@@ -126,18 +129,31 @@ def check_ranking(name: str) -> Flow[None]:
     raise ConfigurationError(msg, found=found, expected="1.20")
 
 
-def _fields(value: Any, within: str = "") -> Iterator[str]:
+def _check_substrings(name: str, given: models.Filter) -> Flow[None]:
+    if not any(_fields(given, kind=models.MatchSubstring)):
+        return
+    version = (yield from ask(lambda c: c.info())).version
+    if is_older(version, _OLDEST_SUBSTRING_SERVER):
+        msg = (
+            f"Collection {name!r}: '%text%' of $like needs a Qdrant server of 1.20 or later, found "
+            f"{version}. '%' at the end alone ('text%') is taken there, and $text finds whole "
+            "words."
+        )
+        raise ConfigurationError(msg, found=version, expected="1.20")
+
+
+def _fields(value: Any, within: str = "", *, kind: type = MatchText) -> Iterator[str]:
     if isinstance(value, models.FieldCondition):
-        if type(value.match) is MatchText:
+        if type(value.match) is kind:
             yield within + value.key
     elif isinstance(value, models.NestedCondition):
-        yield from _fields(value.nested.filter, f"{within}{value.nested.key}[].")
+        yield from _fields(value.nested.filter, f"{within}{value.nested.key}[].", kind=kind)
     elif isinstance(value, BaseModel):
         for part in value.__dict__.values():
-            yield from _fields(part, within)
+            yield from _fields(part, within, kind=kind)
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from _fields(part, within)
+            yield from _fields(part, within, kind=kind)
 
 
 def _lacking(name: str, field: str, kind: str | None) -> CollectionMismatchError:
