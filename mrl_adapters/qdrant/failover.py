@@ -110,10 +110,12 @@ class Failover(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 for step, limit in given.items()
             }
             url = self._urls[place]
+            headers = request.headers.copy()
+            headers["Host"] = url.netloc.decode("ascii")
             sent = httpx.Request(
                 request.method,
                 request.url.copy_with(scheme=url.scheme, host=url.host, port=url.port),
-                headers=[(key, value) for key, value in request.headers.raw if key != b"Host"],
+                headers=headers,
                 stream=request.stream,
                 extensions={**request.extensions, "timeout": timeout},
             )
