@@ -349,7 +349,9 @@ class MatryoshkaCollection:
     def _is_replaced(self, used: CollectionLayout, *, writes: bool) -> Flow[bool]:
         """Return whether an open collection has become another one; if so, forget it."""
         watch = self._watch
-        if watch is None or not watch.is_due(writes=writes) or (yield from watch.holds(self.name)):
+        if watch is None or not watch.is_due(writes=writes):
+            return False
+        if (yield from watch.holds(self.name, writes=writes)):
             return False
         return (yield from self._is_outdated(used))
 

@@ -37,9 +37,9 @@ class Watch:
         """Return whether the collection must be asked before it is used."""
         return writes or time.monotonic() - self._asked_s > _TRUSTED_S
 
-    def holds(self, name: str) -> Flow[bool]:
-        """Ask whether the collection is what it was."""
-        info = yield from ask(lambda c: c.get_collection(name))
+    def holds(self, name: str, *, writes: bool) -> Flow[bool]:
+        """Ask whether the collection is what it was; what writes waits for an absent server."""
+        info = yield from ask(lambda c: c.get_collection(name), patient=writes)
         if identity_of(info) != self._identity:
             return False
         self._asked_s = time.monotonic()

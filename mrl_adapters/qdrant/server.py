@@ -21,6 +21,7 @@ from functools import partial
 from json import JSONDecodeError
 from typing import Any, TypeVar
 
+import httpx
 from pydantic import ValidationError
 from qdrant_client import AsyncQdrantClient, QdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
@@ -40,6 +41,10 @@ USUAL_LIMIT_S = 60
 
 _LONGEST_WAIT_S = 10.0  # for what was cancelled
 _REMEDY = "Pass more: connect(timeout=...), or timeout_s= in the plan of a search."
+_REMEDY_OF_A_CHANGE = (
+    "The change may have been made all the same, and the same call again does no harm. Is a node "
+    "of the cluster gone or stopped? If not, pass more: connect(timeout=...)."
+)
 _BAD_HEADER = "Retry-After header value is not a valid integer: "
 _FAR_S = 10**9
 
@@ -73,7 +78,7 @@ class Link:
     def carry_out(self, step: Step, client: QdrantClient) -> Any:
         """Carry out a step, blocking, and return what the flow is sent."""
         if isinstance(step, Attempt):
-            with self._readable(), _told_to_transport(step.deadline):
+            with self._readable(step.deadline), _told_to_transport(step.deadline):
                 return _applied(within(step.deadline, partial(step.request, client)))
         if isinstance(step, Pause):
             return time.sleep(step.delay_s)
@@ -82,7 +87,7 @@ class Link:
     async def acarry_out(self, step: Step, client: QdrantClient) -> Any:
         """Carry out a step without blocking the event loop, and return what the flow is sent."""
         if isinstance(step, Attempt):
-            with self._readable(), _told_to_transport(step.deadline):
+            with self._readable(step.deadline), _told_to_transport(step.deadline):
                 answer = step.request(client)
                 if inspect.isawaitable(answer):
                     answer = await awithin(step.deadline, answer)
@@ -96,15 +101,16 @@ class Link:
             if self._limit_s is None:
                 return NO_LIMIT
             more_s = self._limit_s if step.changes else 0.0
-            return Deadline(self._limit_s, more_s=more_s, remedy=_REMEDY).cut(self._whole)
+            remedy = _REMEDY_OF_A_CHANGE if step.changes else _REMEDY
+            return Deadline(self._limit_s, more_s=more_s, remedy=remedy).cut(self._whole)
         if isinstance(step, Bound) and self._limit_s is not None:
             limit_s = self._limit_s if step.limit_s is None else step.limit_s
             self._whole = Deadline(limit_s, since_s=self._began_s, remedy=_REMEDY)
         return None
 
     @contextlib.contextmanager
-    def _readable(self) -> Iterator[None]:
-        """Put into words what the client makes of an answer that is none."""
+    def _readable(self, deadline: Deadline) -> Iterator[None]:
+        """Put into words what the client makes of an answer that is none, or late."""
         try:
             yield
         except (AssertionError, JSONDecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -112,6 +118,8 @@ class Link:
                 raise
             raise _unreadable(error) from error
         except ResponseHandlingException as error:
+            if isinstance(error.source, httpx.TimeoutException) and not deadline.left_s:
+                raise deadline.error() from error  # "timed out" says less
             if not isinstance(error.source, ValueError):
                 raise
             raise _unreadable(error.source) from error
