@@ -55,6 +55,7 @@ from mrl_adapters.qdrant.points import (
 )
 from mrl_adapters.qdrant.query import Search
 from mrl_adapters.qdrant.reading import count_points, every_id, read_by_ids, read_pages
+from mrl_adapters.qdrant.shard_keys import ShardKey, every_shard, refuse_new
 from mrl_adapters.qdrant.tenants import (
     Scope,
     checked_tenant,
@@ -68,7 +69,7 @@ from mrl_adapters.qdrant.text_indexes import (
     with_text_field,
     with_texts,
 )
-from mrl_adapters.qdrant.writing import ShardKey, store_points, warn_of_zeros
+from mrl_adapters.qdrant.writing import store_points, warn_of_zeros
 from mrl_adapters.vectors import FloatArray
 
 T = TypeVar("T")
@@ -123,6 +124,7 @@ class MatryoshkaCollection:
         self._asked = Asked(layout, dict(layout_fields or {}), model, keys)
         self._opened: CollectionLayout | None = None
         self._watch: Watch | None = None
+        self._has_own_shards = False
         self._described = False
         self._indexes = payload_indexes or {}
         self._creation_options = creation_options or {}
@@ -253,6 +255,7 @@ class MatryoshkaCollection:
         self._saved_plan, self._opened = existing.plan, existing.layout
         self._watch = Watch(existing.identity)
         self._described = existing.described
+        self._has_own_shards = existing.has_own_shards
         return existing.layout
 
     def _tell_of_one_stage(self, existing: Existing) -> None:
@@ -277,7 +280,11 @@ class MatryoshkaCollection:
         return replace(layout, payload_indexes={**self._indexes, **layout.payload_indexes})
 
     def ensure(
-        self, dimensions: int, first_load: Sequence[FloatArray] = ()
+        self,
+        dimensions: int,
+        first_load: Sequence[FloatArray] = (),
+        *,
+        shard_key: ShardKey | None = None,
     ) -> Flow[CollectionLayout]:
         """Open the collection, creating it if it does not exist.
 
@@ -285,9 +292,13 @@ class MatryoshkaCollection:
             dimensions: Size of the vectors about to be stored.
             first_load: Those vectors, as batches of shape (n, dimensions): what a layout with
                 ``rotation="auto"`` is fitted on.
+            shard_key: Custom shard that they go to.
 
         Returns:
             Its layout.
+
+        Raises:
+            ConfigurationError: There is a shard key, and no collection yet.
         """
         opened = yield from self.open()
         if opened is not None:
@@ -295,6 +306,7 @@ class MatryoshkaCollection:
                 yield from store_metadata(self.name, opened, KEYS_KEY, self.keys.described())
                 self._keys_to_store = False
             return opened
+        refuse_new(self.name, shard_key)
         layout = self._placed(new_layout(self.name, self._asked, dimensions))
         if self.scope.tenant is not None:
             tenant_path(self.name, layout)  # refuses to make what has no tenants
@@ -360,6 +372,12 @@ class MatryoshkaCollection:
         if made:
             indexes = {**layout.payload_indexes, **dict.fromkeys(made, "text")}
             self._opened = replace(layout, payload_indexes=indexes)
+
+    def _every_shard(self) -> Flow[list[ShardKey] | None]:
+        """List the custom shards, which a change that goes to all of them must name."""
+        if not self._has_own_shards:
+            return None
+        return (yield from every_shard(self.name))
 
     def _is_outdated(self, used: CollectionLayout) -> Flow[bool]:
         """Return whether the collection is not what a request took it for; if so, forget it."""
@@ -440,11 +458,22 @@ class MatryoshkaCollection:
             stamped = self.scope.stamp(self.name, layout, with_texts(layout, payloads), names)
             batch = PointBatch(texts, columns(full, layout, names), stamped)
             return (
-                yield from store_points(self.name, batch, layout, without, shard_key, acknowledged)
+                yield from store_points(
+                    self.name,
+                    batch,
+                    layout,
+                    without,
+                    shard_key,
+                    acknowledged,
+                    (yield from self._every_shard()),
+                )
             )
 
         stored = yield from self._use(
-            store, 0, lambda: self.ensure(full.shape[1], [full]), writes=True
+            store,
+            0,
+            lambda: self.ensure(full.shape[1], [full], shard_key=shard_key),
+            writes=True,
         )
         if zeros is None:
             warn_of_zeros(self.name, without)
@@ -592,8 +621,15 @@ class MatryoshkaCollection:
         def remove(layout: CollectionLayout) -> Flow[None]:
             restricted = self.scope.within(self.name, layout, chosen) or chosen
             selector = models.FilterSelector(filter=restricted)
+            shards = yield from self._every_shard()
             yield from change(
-                lambda c: c.delete(self.name, selector, wait=True, ordering=layout.ordering())
+                lambda c: c.delete(
+                    self.name,
+                    selector,
+                    wait=True,
+                    ordering=layout.ordering(),
+                    shard_key_selector=shards,
+                )
             )
 
         yield from self._use(remove, None, filters=[chosen], writes=True)

@@ -24,7 +24,8 @@ from mrl_adapters.qdrant.ids import DocumentId, derived_id, id_texts, original_i
 from mrl_adapters.qdrant.opening import FIRST_LOAD
 from mrl_adapters.qdrant.payload import plain_payloads
 from mrl_adapters.qdrant.points import checked_vectors
-from mrl_adapters.qdrant.writing import ShardKey, warn_of_zeros
+from mrl_adapters.qdrant.shard_keys import ShardKey
+from mrl_adapters.qdrant.writing import warn_of_zeros
 from mrl_adapters.vectors import FloatArray
 
 _NUMBERS = 10  # how often the same list is told apart by what is stored; then by a random salt
@@ -241,7 +242,9 @@ class Load:
         waiting, self._waiting = self._waiting, []
         if waiting:
             first_load = [vectors for _, vectors, _ in waiting]
-            yield from self.collection.ensure(first_load[0].shape[1], first_load)
+            yield from self.collection.ensure(
+                first_load[0].shape[1], first_load, shard_key=self._shard_key
+            )
         stored = 0
         for ids, vectors, payloads in waiting:
             stored += yield from self._store(ids, vectors, payloads)

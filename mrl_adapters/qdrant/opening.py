@@ -26,6 +26,7 @@ from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.reading import count_lacking
 from mrl_adapters.qdrant.requirements import check_engine_has
 from mrl_adapters.qdrant.rotation import rotated_layout, store_rotation
+from mrl_adapters.qdrant.shard_keys import has_own_shards
 from mrl_adapters.qdrant.strict_mode import note_limits
 from mrl_adapters.vectors import FloatArray, Rotation
 
@@ -54,6 +55,7 @@ class Existing(NamedTuple):
     points: int
     """About how many there are."""
     identity: Identity
+    has_own_shards: bool
 
 
 class Asked(NamedTuple):
@@ -113,7 +115,8 @@ def read_existing(name: str, asked: Asked) -> Flow[Existing | None]:
     keys = stored_keys(info)
     if keys is not None and asked.keys is not None:
         check_keys(name, asked.keys, keys)
-    return Existing(layout, plan, keys, bool(stored), info.points_count or 0, identity_of(info))
+    points, shards = info.points_count or 0, has_own_shards(info)
+    return Existing(layout, plan, keys, bool(stored), points, identity_of(info), shards)
 
 
 def missing_error(name: str) -> CollectionMismatchError:

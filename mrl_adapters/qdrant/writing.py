@@ -4,7 +4,7 @@ import itertools
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from qdrant_client import models
@@ -15,6 +15,7 @@ from mrl_adapters.qdrant.ids import original_id
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import PointBatch
 from mrl_adapters.qdrant.reading import places_of
+from mrl_adapters.qdrant.shard_keys import ShardKey
 from mrl_adapters.qdrant.strict_mode import limits_of
 from mrl_adapters.vectors import FloatArray
 
@@ -57,9 +58,6 @@ def warn_of_zeros(collection_name: str, ids: Sequence[str]) -> None:
     warnings.warn(msg, ZeroVectorsWarning, stacklevel=2)
 
 
-ShardKey: TypeAlias = str | int
-
-
 def store_points(
     name: str,
     batch: PointBatch,
@@ -67,6 +65,7 @@ def store_points(
     zeros: list[str],
     shard_key: ShardKey | None = None,
     acknowledged: set[str] | None = None,
+    every_shard: list[ShardKey] | None = None,
 ) -> Flow[int]:
     """Write documents where they lie already, or anew.
 
@@ -83,7 +82,11 @@ def store_points(
         if acknowledged is not None:
             acknowledged.update(original_id(each.id, each.payload) for each in points)
     if surplus:
-        yield from change(lambda c: c.delete(name, surplus, ordering=layout.ordering()))
+        yield from change(
+            lambda c: c.delete(
+                name, surplus, ordering=layout.ordering(), shard_key_selector=every_shard
+            )
+        )
     if acknowledged is not None:
         acknowledged.update(batch.ids)  # also those that a later one in the batch replaces
     zeros += [placed.ids[row] for row in bare]

@@ -12,14 +12,15 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import psutil
 import pytest
-from qdrant_client import QdrantClient
+from qdrant_client import QdrantClient, models
 
-from mrl_adapters.errors import DeadlineError
+from mrl_adapters.errors import ConfigurationError, DeadlineError
 from mrl_adapters.qdrant import (
     CollectionLayout,
     Driver,
@@ -132,6 +133,38 @@ def test_maintenance_over_several_shards(
         assert audit(client, name).ok
         params = client.get_collection(companion_name(name)).config.params
         assert (params.shard_number, params.replication_factor) == (1, 2)
+
+
+def test_custom_shards_are_written_to_searched_and_deleted_from(
+    urls: list[str], name: str, vectors: np.ndarray
+) -> None:
+    layout = CollectionLayout(DIMENSIONS, (32,))
+    with cluster(urls) as driver:
+        client: Any = driver.client
+        docs = MatryoshkaCollection(name, layout=layout)
+        with pytest.raises(ConfigurationError, match="create_shard_key"):
+            driver.run(docs.add(["a"], vectors[:1], [{}], shard_key="eu"))
+        assert not client.collection_exists(name)
+        client.create_collection(
+            name,
+            vectors_config=layout.vectors_config(),
+            metadata=layout.metadata(),
+            sharding_method=models.ShardingMethod.CUSTOM,
+            shard_number=1,
+        )
+        for key in ("eu", 7):
+            client.create_shard_key(name, key)
+            rows = [f"{key}{row}" for row in range(50)]
+            payloads = [{"n": row} for row in range(50)]
+            driver.run(docs.add(rows, vectors[:50], payloads, shard_key=key))
+        [hits] = driver.run(docs.search([Search(vectors[3], 2)], SearchPlan(shard_key="eu")))
+        assert hits[0].shard_key == "eu"
+        driver.run(docs.delete(["eu3", "73"]))
+        few = models.FieldCondition(key="n", range=models.Range(lt=10))
+        driver.run(docs.delete(None, models.Filter(must=[few])))
+        assert driver.run(docs.count()) == 80
+        driver.run(docs.delete())
+        assert driver.run(docs.count()) == 0
 
 
 def test_tenants_over_several_shards(urls: list[str], name: str, vectors: np.ndarray) -> None:

@@ -14,6 +14,7 @@ from qdrant_client import models
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant import CollectionLayout, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.query import Search
+from mrl_adapters.qdrant.rotation import store_rotation
 from mrl_adapters.vectors import Rotation
 
 Drive = Callable[[Any], Any]
@@ -81,6 +82,9 @@ def test_writing_waits_and_passes_on_ordering_and_shard_key(
     over_rest: Drive, stand_in: Any, documents: Callable[..., np.ndarray]
 ) -> None:
     ordered = MatryoshkaCollection("docs", layout=replace(LAYOUT, write_ordering="medium"))
+    with pytest.raises(ConfigurationError, match="create_shard_key"):
+        over_rest(ordered.add(["a"], documents(1), [{}], shard_key="europe"))
+    over_rest(ordered.ensure(32))  # as if it had been made with shards of its own
     over_rest(ordered.add(["a"], documents(1), [{}], shard_key="europe"))
     request = stand_in.requests[-1]
     assert dict(request.url.params) == {"wait": "true", "ordering": "medium"}
@@ -238,6 +242,6 @@ def test_the_companion_has_as_many_copies_as_its_collection(
 ) -> None:
     rotation = Rotation.fit(documents(100), 8)
     layout = CollectionLayout(32, (8,), rotation=rotation, replication_factor=3, shard_number=6)
-    over_rest(MatryoshkaCollection("docs", layout=layout).ensure(32))
+    over_rest(store_rotation("docs", layout))
     [made] = stand_in.bodies("PUT", "/docs__rotation")
     assert (made["replication_factor"], made["shard_number"]) == (3, 1)
