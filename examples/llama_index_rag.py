@@ -20,7 +20,7 @@ from mrl_adapters.qdrant import connect
 LLM = MockLLM()
 
 place = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / ".github" / "docs")
-question = " ".join(sys.argv[2:]) or "How do I migrate an existing collection?"
+question = " ".join(sys.argv[2:]) or "How do I filter by metadata?"
 files = sorted(place.rglob("*.md")) if place.is_dir() else [place]
 documents = [
     Document(text=file.read_text(encoding="utf-8"), metadata={"file": file.name}) for file in files

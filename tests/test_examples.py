@@ -20,7 +20,7 @@ EXPECTED = {
     "funnel": r"by default \(128\) +0\.99\d.*64, then 128, then full +0\.98\d",
     "langchain_rag": r"shutil\.copytree",
     "langchain_rerank": r"two stages:\n  shutil\.copytree.*re-ranked:\n  os\.makedirs",
-    "llama_index_rag": r"Found:(?s:.{,200})0\.\d+ migrate\.md: # Migrate an existing collection",
+    "llama_index_rag": r"Found:\s+0\.\d+ filters\.md: ## By example",
     "migrate_existing": r"2000 of 2000 points.*repaired: 1 points",
     "parent_documents": r"^pathlib\.md: .*\n  found by: .*\n  found by: .*\nshutil\.md: ",
     "rotate_existing": r"64 dimensions: plain 0\.\d+, rotated (0\.9\d+|1\.0)",

@@ -128,6 +128,7 @@ def _kept_node(payload: dict[str, Any], contents: Contents, point: PointId) -> B
         if not (fields.get("text") or fields.get("text_resource")):
             fields["text"] = _text_beside(payload, fields["metadata"], contents)
             fields.pop("text_resource", None)  # beside a text, None is no resource to LlamaIndex
+        fields["id_"] = fields.get("id_") or original_id(point, payload)
         return _kind(payload, fields).from_dict(fields)
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         reason = str(error).partition("\n")[0]

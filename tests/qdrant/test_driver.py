@@ -274,13 +274,22 @@ def test_what_writes_is_asked_for_as_a_change() -> None:
     # A cancelled operation is carried through from its first change on.
     flows = "\n".join(path.read_text(encoding="utf-8") for path in CORE.glob("*.py"))
     reads = {"collection_exists", "count", "get_aliases", "get_collection", "retrieve", "scroll"}
+    reads |= {"info", "list_shard_keys"}  # servers only
     asked = set(re.findall(r"ask\(\s*lambda c: c\.([a-z_]+)\(", flows))
     changed = set(re.findall(r"change\(\s*lambda c: c\.([a-z_]+)\(", flows))
     assert asked <= {*reads, "query_batch_points", "query_points"}
     assert {"upsert", "delete", "create_collection", "create_payload_index"} <= changed
 
 
-@pytest.mark.parametrize("method", methods_used())
-@pytest.mark.parametrize("other", [AsyncQdrantClient, EdgeClient], ids=["async", "edge"])
+OF_A_CLUSTER = {"create_shard_key", "list_shard_keys"}
+
+
+@pytest.mark.parametrize(
+    ("other", "method"),
+    [
+        *((AsyncQdrantClient, method) for method in methods_used()),
+        *((EdgeClient, method) for method in methods_used() if method not in OF_A_CLUSTER),
+    ],
+)
 def test_every_client_takes_what_the_blocking_one_takes(other: type, method: str) -> None:
     assert parameters(other, method) == parameters(QdrantClient, method)
