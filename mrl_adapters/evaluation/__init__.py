@@ -1,5 +1,6 @@
 """Measure what truncation costs; choose dimensions and search plans by numbers."""
 
+from mrl_adapters.evaluation.applying import apply_recommendation
 from mrl_adapters.evaluation.curve import curve
 from mrl_adapters.evaluation.datasets import (
     Dataset,
@@ -11,7 +12,7 @@ from mrl_adapters.evaluation.datasets import (
 from mrl_adapters.evaluation.docstrings import docstring_dataset
 from mrl_adapters.evaluation.metrics import mrr, ndcg_at_k, overlap_at_k, recall_at_k
 from mrl_adapters.evaluation.plots import plot_curve, plot_tuning
-from mrl_adapters.evaluation.recommend import apply_recommendation, recommend
+from mrl_adapters.evaluation.recommend import recommend
 from mrl_adapters.evaluation.recommendation import LayoutOption, Recommendation
 from mrl_adapters.evaluation.recommendation_report import plot_recommendation, recommendation_table
 from mrl_adapters.evaluation.results import CurveResult, TuningResult

@@ -1,0 +1,188 @@
+"""Build layouts from a sample, and find the cheapest plan that reaches the target in each."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mrl_adapters.evaluation.footprint import Files, Footprint, estimated_footprint
+from mrl_adapters.evaluation.layout_grid import Candidate, worthwhile
+from mrl_adapters.evaluation.layout_sample import LayoutSample
+from mrl_adapters.evaluation.plan_grid import Chain, plan_chains
+from mrl_adapters.evaluation.recommendation import LayoutOption
+from mrl_adapters.evaluation.results import Trial
+from mrl_adapters.evaluation.searcher import OpenCollection, Searchable, Searcher, Truth
+from mrl_adapters.evaluation.trials import QueryShare, Trials
+from mrl_adapters.progress import Meter, ProgressCallback
+from mrl_adapters.qdrant import (
+    CollectionLayout,
+    Driver,
+    EdgeClient,
+    MatryoshkaCollection,
+    SearchPlan,
+)
+
+ROUNDS = 20  # timed searches of every option, a turn
+
+_BATCH = 2_000
+_OTHER_GRAPHS = ((16, 100), (32, 200))
+
+
+class Measured(NamedTuple):
+    """An option, and where it can be measured again."""
+
+    option: LayoutOption
+    run: Trials
+    searcher: Searcher
+    chains: Sequence[Chain]
+    trials: Sequence[Sequence[Trial]]
+    stretch: float
+    """How many times as long one search takes with the number of points asked for."""
+    exponent: float
+    """With so many times the points it needs that to this power times the candidates."""
+    growth: float
+    """How many times that is."""
+
+
+class LayoutBench:
+    """The measurements of one recommendation."""
+
+    def __init__(
+        self,
+        sample: LayoutSample,
+        share: QueryShare,
+        target: float,
+        k: int,
+        points: int,
+        progress: ProgressCallback | None,
+    ) -> None:
+        self.sample = sample
+        self.share = share
+        self.target = target
+        self._k = k
+        self.points = points
+        self._built = len(sample.documents)
+        self.progress = progress
+        self._truth: Truth | None = None
+
+    def measure(
+        self, client: EdgeClient, folder: Path, layouts: Sequence[CollectionLayout] | None
+    ) -> list[Measured]:
+        """Build and search each layout; the best once more with another graph."""
+        sample = self.sample
+        grid = (
+            list(
+                worthwhile(
+                    sample.base, sample.documents, sample.queries, self.target, self._k, self.points
+                )
+            )
+            if layouts is None
+            else [Candidate(layout, 0.0) for layout in layouts]
+        )
+        meter = Meter("building layouts", len(grid) + 1, self.progress)
+        tried: list[Measured] = []
+        for number, candidate in enumerate(grid):
+            meter.reach(number)
+            tried += self._one(client, folder, f"layout_{number}", candidate, first=not number)
+        reaching = [one for one in tried if not one.option.plan.exact]
+        if layouts is None and reaching:
+            best = min(reaching, key=lambda one: one.option.latency_s)
+            graphs = [g for g in _OTHER_GRAPHS if g[0] != best.option.layout.hnsw_m]
+            other = replace(best.option.layout, hnsw_m=graphs[0][0], hnsw_ef_construct=graphs[0][1])
+            tried += self._one(client, folder, "other_graph", Candidate(other, best.exponent))
+        meter.reach(len(grid) + 1)
+        return tried
+
+    def _one(
+        self,
+        client: EdgeClient,
+        folder: Path,
+        name: str,
+        candidate: Candidate,
+        *,
+        first: bool = False,
+    ) -> list[Measured]:
+        layout, sample = candidate.layout, self.sample
+        driver, collection = Driver(client), MatryoshkaCollection(name, layout=layout)
+        for start in range(0, self._built, _BATCH):
+            part = sample.documents[start : start + _BATCH]
+            ids = list(range(start, start + len(part)))
+            driver.run(collection.add(ids, part, [{}] * len(part)))
+        began_s = time.perf_counter()
+        client.optimize(name)
+        build_s = time.perf_counter() - began_s
+        searcher = Searcher(OpenCollection(collection, driver), self._k)
+        run = self._trials(searcher)
+        coded = layout.quantization is not None
+        files = Files.of(folder / "collections" / name, layout)
+        footprint = files.at(self.points, self._built, coded=coded)
+        more = self.points / self._built
+        stretch = math.log2(max(self.points, 2)) / math.log2(max(self._built, 2))
+        measured = self._explored(
+            run, searcher, footprint, build_s * more * stretch, candidate.exponent
+        )
+        return [*([self._exact(run, searcher, footprint)] if first else []), *measured]
+
+    def present(self, store: Searchable) -> list[Measured]:
+        """Measure a collection as it is, all of it, with the plans that its layout has."""
+        searcher = Searcher(store, self._k)
+        run = Trials(searcher, self.sample.asked, self.share, self.progress)
+        footprint = estimated_footprint(searcher.layout, self.points)
+        found = self._explored(run, searcher, footprint, 0.0, 0.0)
+        return [one._replace(option=replace(one.option, built=True)) for one in found]
+
+    def _trials(self, searcher: Searcher) -> Trials:
+        run = Trials(searcher, self.sample.queries, self.share, self.progress, self._truth)
+        self._truth = run.truth
+        return run
+
+    def _explored(
+        self,
+        run: Trials,
+        searcher: Searcher,
+        footprint: Footprint,
+        build_s: float,
+        exponent: float,
+    ) -> list[Measured]:
+        chains = plan_chains(searcher.layout, SearchPlan(), self._k, searcher.points)
+        trials = run.explore(chains, self.target)
+        reaching = [t for chain in trials for t in chain if t.overlap >= self.target]
+        if not reaching:
+            return []
+        trial = min(reaching, key=lambda each: each.p50_s)
+        option = LayoutOption(
+            layout=searcher.layout,
+            trial=trial,
+            plan=trial.plan,
+            memory_bytes=footprint.memory_bytes,
+            disk_bytes=footprint.disk_bytes,
+            latency_s=trial.p50_s,
+            build_s=build_s,
+        )
+        more = max(1.0, self.points / searcher.points)
+        stretch = math.log2(max(self.points, 2)) / math.log2(max(searcher.points, 2))
+        growth = more**exponent
+        return [Measured(option, run, searcher, chains, trials, stretch, exponent, growth)]
+
+    def _exact(self, run: Trials, searcher: Searcher, footprint: Footprint) -> Measured:
+        """Describe the exact search: it reads every full vector, and so wants them in memory."""
+        [seconds] = searcher.latencies(self.sample.queries, [searcher.exact], ROUNDS)
+        median, high = np.quantile(seconds, [0.5, 0.95]).tolist()
+        whole = estimated_footprint(replace(searcher.layout, stages=()), self.points)
+        trial = Trial(searcher.exact, None, 1.0, 1.0, self.share.total, median, high)
+        full = self.points * searcher.layout.dimensions * 2
+        option = LayoutOption(
+            layout=searcher.layout,
+            trial=trial,
+            plan=SearchPlan(exact=True),
+            memory_bytes=full,
+            disk_bytes=min(whole.disk_bytes, footprint.disk_bytes),
+            latency_s=median,
+            build_s=0.0,
+        )
+        more = self.points / self._built
+        return Measured(option, run, searcher, (), (), more, 0.0, 1.0)
