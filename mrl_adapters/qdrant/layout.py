@@ -1,14 +1,16 @@
 """How a collection is laid out: one full vector a point, and the short ones derived from it."""
 
+import copy
 import re
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field, fields
-from functools import wraps
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
 
 from qdrant_client import models
+from typing_extensions import Self
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError
+from mrl_adapters.qdrant.given import knowing_given
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.quantization import (
     FEWEST_BINARY,
@@ -19,7 +21,6 @@ from mrl_adapters.qdrant.quantization import (
 )
 from mrl_adapters.vectors import Reduction, Rotation
 
-T = TypeVar("T")
 Distance: TypeAlias = Literal["Cosine", "Dot", "Euclid", "Manhattan"]
 NEARER_IS_LESS = frozenset({"Euclid", "Manhattan"})
 IndexSchema: TypeAlias = (
@@ -38,28 +39,7 @@ _SCANNED_POINTS = 4_000
 _FEWEST_DIMENSIONS = 2
 
 
-def _knowing_given(kind: type[T]) -> type[T]:
-    """Let each object of a dataclass know which of its fields its caller chose.
-
-    What was left open takes what an existing collection has. A call that passes every field is
-    one of ``dataclasses.replace``: there what differs from its default was chosen.
-    """
-    made = kind.__init__
-    every = fields(kind)  # type: ignore[arg-type] # a dataclass, which no bound of T can say
-
-    @wraps(made)
-    def init(self: object, *args: object, **options: object) -> None:
-        passed = {each.name for each in every[: len(args)]} | set(options)
-        made(self, *args, **options)
-        if len(passed) == len(every):
-            passed = {each.name for each in every if getattr(self, each.name) != each.default}
-        object.__setattr__(self, "_given", frozenset(passed))
-
-    setattr(kind, "__init__", init)  # noqa: B010 - to mypy a method is not assigned to
-    return kind
-
-
-@_knowing_given
+@knowing_given
 @dataclass(frozen=True)
 class CollectionLayout:
     """A collection's layout: what it holds.
@@ -236,6 +216,17 @@ class CollectionLayout:
         """Name the fields that the caller chose: the others are open to what a collection has."""
         given: frozenset[str] = vars(self).get("_given", frozenset())
         return given
+
+    def placed(self, **changed: object) -> Self:
+        """Copy it with other values, of which its caller chose none: what he did choose stays so.
+
+        Args:
+            changed: Fields and their checked values.
+        """
+        placed = copy.copy(self)
+        for name, value in changed.items():
+            object.__setattr__(placed, name, value)
+        return placed
 
     def stage_name(self, stage: int) -> str:
         """Name the short vector of a stage.

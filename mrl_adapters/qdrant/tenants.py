@@ -6,9 +6,8 @@ filter a caller gives, ids reach the tenant's own documents alone, and what is w
 tenant's name.
 """
 
-import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qdrant_client import models
@@ -19,6 +18,8 @@ from mrl_adapters.qdrant.filters.keys import written
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.ids import original_id
 from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.plan import SearchPlan
+from mrl_adapters.qdrant.query import Search
 from mrl_adapters.qdrant.reading import every_id
 
 
@@ -63,6 +64,18 @@ class Scope:
             )
             raise ConfigurationError(msg, expected=layout.tenant_field)
         return checked
+
+    def restricted(
+        self, name: str, layout: CollectionLayout, searches: Sequence[Search], plan: SearchPlan
+    ) -> tuple[Sequence[Search], SearchPlan]:
+        """Restrict searches to the tenant; through those of all no graph leads."""
+        if layout.tenant_field is None and self.tenant is None:
+            return searches, plan
+        filters = [self.search_filter(name, layout, search.query_filter) for search in searches]
+        if not all(names_tenant(layout, each) for each in filters):
+            plan = plan.merge({"exact": True})
+        pairs = zip(searches, filters, strict=True)
+        return [replace(search, query_filter=each) for search, each in pairs], plan
 
     def stamp(
         self,
@@ -166,9 +179,7 @@ def with_tenant_path(layout: CollectionLayout, metadata_key: str | None) -> Coll
     field = layout.tenant_field
     if field is None or metadata_key is None or field.startswith(f"{written(metadata_key)}."):
         return layout
-    placed = copy.copy(layout)  # what its caller chose stays known
-    object.__setattr__(placed, "tenant_field", f"{written(metadata_key)}.{field}")
-    return placed
+    return layout.placed(tenant_field=f"{written(metadata_key)}.{field}")
 
 
 def names_tenant(layout: CollectionLayout, given: models.Filter | None) -> bool:

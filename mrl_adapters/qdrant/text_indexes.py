@@ -8,7 +8,6 @@ is made, in others it is asked for. Filters that callers build of Qdrant's model
 says.
 """
 
-import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -81,9 +80,7 @@ def with_text_field(layout: CollectionLayout, field: str) -> CollectionLayout:
     index = layout.text_index
     if index is None or index.field is not None:
         return layout
-    placed = copy.copy(layout)  # what its caller chose stays known
-    object.__setattr__(placed, "text_index", index.on(field))
-    return placed
+    return layout.placed(text_index=index.on(field))
 
 
 def with_texts(

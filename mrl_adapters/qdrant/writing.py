@@ -82,11 +82,7 @@ def store_points(
         if acknowledged is not None:
             acknowledged.update(original_id(each.id, each.payload) for each in points)
     if surplus:
-        yield from change(
-            lambda c: c.delete(
-                name, surplus, ordering=layout.ordering(), shard_key_selector=every_shard
-            )
-        )
+        yield from delete_points(name, surplus, layout, every_shard)
     if acknowledged is not None:
         acknowledged.update(batch.ids)  # also those that a later one in the batch replaces
     zeros += [placed.ids[row] for row in bare]
@@ -106,6 +102,24 @@ def _upsert(
             wait=True,
             ordering=layout.ordering(),
             shard_key_selector=shard_key,
+        )
+    )
+
+
+def delete_points(
+    name: str,
+    selector: models.FilterSelector | list[models.ExtendedPointId],
+    layout: CollectionLayout,
+    every_shard: list[ShardKey] | None,
+) -> Flow[None]:
+    """Delete points by their ids or by a filter; of custom shards from all that there are."""
+    yield from change(
+        lambda c: c.delete(
+            name,
+            selector,
+            wait=True,
+            ordering=layout.ordering(),
+            shard_key_selector=every_shard,
         )
     )
 
