@@ -10,8 +10,11 @@ import asyncio
 import os
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
 
 import httpx
 
@@ -57,18 +60,13 @@ class Failover(httpx.BaseTransport, httpx.AsyncBaseTransport):
         if process not in self._sync:
             self._sync[process] = httpx.HTTPTransport()
         transport = self._sync[process]
-        for place, sent, is_last in self._tries(request):
-            try:
-                answer = transport.handle_request(sent)
+        for attempt in self._tries(request):
+            with attempt:
+                answer = transport.handle_request(attempt.request)
                 answer.read()
-            except httpx.TransportError:
-                self._note_failure(place)
-                if is_last:
-                    raise
-            else:
-                if is_last or not self._is_absent(place, answer):
+                if attempt.accepts(answer):
                     return answer
-        raise AssertionError  # the last try returns or raises
+        raise AssertionError  # the last attempt returns or raises
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Make a request without blocking the event loop."""
@@ -76,18 +74,13 @@ class Failover(httpx.BaseTransport, httpx.AsyncBaseTransport):
         if loop not in self._async:
             self._async[loop] = httpx.AsyncHTTPTransport()
         transport = self._async[loop]
-        for place, sent, is_last in self._tries(request):
-            try:
-                answer = await transport.handle_async_request(sent)
+        for attempt in self._tries(request):
+            with attempt:
+                answer = await transport.handle_async_request(attempt.request)
                 await answer.aread()
-            except httpx.TransportError:
-                self._note_failure(place)
-                if is_last:
-                    raise
-            else:
-                if is_last or not self._is_absent(place, answer):
+                if attempt.accepts(answer):
                     return answer
-        raise AssertionError  # the last try returns or raises
+        raise AssertionError  # the last attempt returns or raises
 
     def close(self) -> None:
         """Close this process's connections."""
@@ -99,8 +92,8 @@ class Failover(httpx.BaseTransport, httpx.AsyncBaseTransport):
         if transport := self._async.pop(asyncio.get_running_loop(), None):
             await transport.aclose()
 
-    def _tries(self, request: httpx.Request) -> Iterator[tuple[int, httpx.Request, bool]]:
-        """List the nodes to ask, each with the request for it, and whether it is the last one."""
+    def _tries(self, request: httpx.Request) -> Iterator["_Attempt"]:
+        """Ask one node after the other, those that failed lately last."""
         order = sorted(self._failed_s, key=lambda place: (self._was_absent(place), place))
         given: dict[str, float | None] = request.extensions.get("timeout", {})
         for tried, place in enumerate(order):
@@ -119,7 +112,7 @@ class Failover(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 stream=request.stream,
                 extensions={**request.extensions, "timeout": timeout},
             )
-            yield place, sent, tried == len(order) - 1
+            yield _Attempt(sent, partial(self._note_failure, place), tried == len(order) - 1)
 
     def _was_absent(self, place: int) -> bool:
         return time.monotonic() - self._failed_s[place] < _AVOIDED_S
@@ -127,8 +120,28 @@ class Failover(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def _note_failure(self, place: int) -> None:
         self._failed_s[place] = time.monotonic()
 
-    def _is_absent(self, place: int, answer: httpx.Response) -> bool:
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A request as one node gets it: entered while it is made, for a failure is another's turn."""
+
+    request: httpx.Request
+    note_failure: Callable[[], None]
+    is_last: bool
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, httpx.TransportError):
+            return False
+        self.note_failure()
+        return not self.is_last
+
+    def accepts(self, answer: httpx.Response) -> bool:
+        """Return whether an answer is the caller's: the last node's, or one of a node that runs."""
         absent = answer.status_code in _ABSENT_STATUS
         if absent:
-            self._note_failure(place)
-        return absent
+            self.note_failure()
+        return self.is_last or not absent
