@@ -1,5 +1,6 @@
 """``mrl-adapters recommend``: which layout to take, for the memory that there is."""
 
+import math
 import re
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +27,8 @@ from mrl_adapters.cli.terminal import errors, progress_bars
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from mrl_adapters.evaluation import LayoutOption
 
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _AMOUNT = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([KMGT]?)B?", re.IGNORECASE | re.ASCII)
@@ -106,6 +109,7 @@ def recommend(  # noqa: PLR0913 - one argument an option
         bool,
         typer.Option("--apply", help="Migrate the collection to it, and save its plan there."),
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --apply: do not ask.")] = False,
     seed: SeedOption = 0,
     path: PathOption = None,
     url: UrlOption = None,
@@ -116,7 +120,8 @@ def recommend(  # noqa: PLR0913 - one argument an option
     """Measure which layout to take: cut, codes, graph and plan, for the memory there is.
 
     A sample is built once a layout, in a temporary folder, and searched; memory, disk and latency
-    are predicted for the number of points that there will be.
+    are predicted for the number of points that there will be. With --apply it asks before it
+    builds anything in the collection.
     """
     check_plot(plot)
     file = Path(source)
@@ -170,8 +175,21 @@ def recommend(  # noqa: PLR0913 - one argument an option
             )
         show_result(result, recommendation_table, plot_recommendation, plot, as_json=as_json)
         if apply and client is not None:
+            if result.chosen is not None and not yes:
+                typer.confirm(_question(source, result.chosen), abort=True, err=True)
             apply_recommendation(client, source, result)
             errors.print(Text(f"{source} has that layout now, and its plan is saved with it."))
+
+
+def _question(name: str, chosen: "LayoutOption") -> str:
+    """Ask for what applying a choice does to a collection."""
+    if chosen.built or chosen.plan.exact:
+        return f"Save that plan with {name!r}, so that searches use it?"
+    seconds = math.ceil(chosen.build_s)
+    return (
+        f"Migrate {name!r} in place to {chosen.label}, about {seconds:,} s of building graphs, "
+        "and save its plan?"
+    )
 
 
 def _read(file: Path, model: str | None) -> "tuple[np.ndarray, str | None]":

@@ -20,10 +20,11 @@ def apply_recommendation(client: Client, collection_name: str, result: Recommend
         result: What :func:`recommend` found.
 
     Raises:
-        ConfigurationError: Nothing was chosen.
+        ConfigurationError: Nothing was chosen: nothing fits, or nothing that fits was proved.
     """
     if result.chosen is None:
-        msg = "No layout fits the memory: nothing to apply. Allow more, or a lower target."
+        why = "that fits was proved to reach the target" if result.failed else "fits the memory"
+        msg = f"No layout {why}: nothing to apply. Allow more memory, or a lower target."
         raise ConfigurationError(msg)
     layout = result.chosen.layout
     if not result.chosen.built and not result.chosen.plan.exact:

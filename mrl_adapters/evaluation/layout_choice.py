@@ -64,31 +64,37 @@ def prove(
     """Prove the fastest option that fits, or the next; the exact search needs no proof.
 
     Returns:
-        All options, with what proving found out of them, and the one to take.
+        All options, with what proving found out of them, and the one to take; None if nothing
+        fits, or if nothing that fits stood the proof.
     """
     options = [one.option for one in measured]
     limit = math.inf if memory_bytes is None else memory_bytes
     fitting = [row for row, one in enumerate(options) if one.memory_bytes <= limit]
     for row in _preferred(options, fitting)[:TESTED]:
-        one = measured[row]
-        if one.option.plan.exact:
-            return options, one.option
-        ways = [
-            (chain, trials)
-            for chain, trials in zip(one.chains, one.trials, strict=True)
-            if any(trial.plan == one.option.trial.plan for trial in trials)
-        ]
-        chains, trials = [way[0] for way in ways], [way[1] for way in ways]
-        proved = one.run.prove(chains, trials, bench.target, confidence)
-        held = [trial for trial in proved if not trial.plan.exact]
-        if held:
-            final = one.run.final(held[0], confidence)
-            shown = one._replace(option=replace(one.option, trial=final, plan=final.plan))
-            [seconds] = one.searcher.latencies(bench.sample.queries, [final.plan], _FINAL_ROUNDS)
-            options[row] = _predicted(shown, seconds.tolist())
+        options[row] = _proved(bench, measured[row], confidence)
+        if options[row].proof == "held":
             return options, options[row]
     exact = (options[row] for row in fitting if options[row].plan.exact)
     return options, next(exact, None)
+
+
+def _proved(bench: LayoutBench, one: Measured, confidence: float) -> LayoutOption:
+    """Prove an option's plan, or a longer shortlist, and measure it where it had no part."""
+    if one.option.plan.exact:
+        return one.option
+    ways = [
+        (chain, trials)
+        for chain, trials in zip(one.chains, one.trials, strict=True)
+        if any(trial.plan == one.option.trial.plan for trial in trials)
+    ]
+    chains, trials = [way[0] for way in ways], [way[1] for way in ways]
+    proved = one.run.prove(chains, trials, bench.target, confidence)
+    held = next((trial for trial in proved if not trial.plan.exact), None)
+    final = one.run.final(held or one.option.trial, confidence)
+    stands = held is not None and final.overlap >= bench.target
+    [seconds] = one.searcher.latencies(bench.sample.queries, [final.plan], _FINAL_ROUNDS)
+    shown = replace(one.option, trial=final, plan=final.plan, proof="held" if stands else "failed")
+    return _predicted(one._replace(option=shown), seconds.tolist())
 
 
 def _preferred(options: Sequence[LayoutOption], fitting: Sequence[int]) -> list[int]:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from mrl_adapters.evaluation.results import Trial
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan
@@ -11,6 +11,8 @@ from mrl_adapters.vectors import Rotation
 _PRINTED = ("distance", "model", "full_name", "full_datatype", "quantization")
 _KNOBS = ("oversampling", "min_candidates", "hnsw_ef", "exact", "stages", "rescore")
 
+Proof: TypeAlias = Literal["held", "failed"] | None
+
 
 @dataclass(frozen=True)
 class LayoutOption:
@@ -18,13 +20,17 @@ class LayoutOption:
 
     Args:
         layout: The layout.
-        trial: That plan on the sample; its bound is None unless it was proved.
+        trial: That plan on the sample, on the few queries that every plan was tried on; once it
+            was put to the proof, on queries that had no part in choosing it, with its bound.
         plan: The same plan with as many candidates as the number of points asked for needs.
         memory_bytes: RAM that searches need: codes (without codes vectors), graphs, ids.
         disk_bytes: Everything that is stored of vectors, without payload and log.
         latency_s: Median of one search on this machine, with that memory, seconds.
         build_s: Time to build the graphs on this machine, seconds.
         built: Whether it is what the collection is today, measured on all of it.
+        proof: ``held`` if a plan was proved to reach the target; ``failed`` if none was, or the
+            proved one missed it on queries that had no part in choosing it; None if it was not
+            put to the proof. The exact search needs none, and counts as held.
     """
 
     layout: CollectionLayout
@@ -35,6 +41,7 @@ class LayoutOption:
     latency_s: float
     build_s: float
     built: bool = False
+    proof: Proof = None
 
     @property
     def label(self) -> str:
@@ -80,9 +87,11 @@ class Recommendation:
         confidence: Probability with which the chosen plan does, on the sample.
         memory_limit_bytes: RAM that it may take; None for any.
         queries_from: ``stored points``, ``held-out vectors`` or ``given``.
-        options: The layouts in which some plan reaches the target, and the exact search.
-        chosen: The fastest that fits; None if nothing does. Its overlap and its bound come from
-            queries that had no part in choosing it.
+        options: The layouts in which some plan reached the target on the few queries that every
+            plan was tried on, and the exact search. Those that then failed the proof are among
+            them, marked.
+        chosen: The fastest that fits and whose proof held; None if there is none. Its overlap and
+            its bound come from queries that had no part in choosing it.
     """
 
     points: int
@@ -102,18 +111,29 @@ class Recommendation:
         return limit is None or option.memory_bytes <= limit
 
     @property
+    def failed(self) -> tuple[LayoutOption, ...]:
+        """Options that were put to the proof and failed, in the order of the table."""
+        failed = (option for option in self.options if option.proof == "failed")
+        return tuple(sorted(failed, key=_size))
+
+    @property
     def frontier(self) -> tuple[LayoutOption, ...]:
-        """Options that no other beats in both memory and latency, smallest first."""
+        """Options that no other beats in both memory and latency, smallest first.
+
+        One that failed the proof does not reach the target, and beats nothing.
+        """
         front: list[LayoutOption] = []
-        for option in sorted(self.options, key=lambda each: (each.memory_bytes, each.latency_s)):
+        for option in sorted(self.options, key=_size):
+            if option.proof == "failed":
+                continue
             if not front or option.latency_s < front[-1].latency_s:
                 front.append(option)
         return tuple(front)
 
     @property
     def cheapest(self) -> LayoutOption:
-        """The option that needs least memory."""
-        return min(self.options, key=lambda option: (option.memory_bytes, option.latency_s))
+        """The option that needs least memory, of those that did not fail the proof."""
+        return min((each for each in self.options if each.proof != "failed"), key=_size)
 
     @property
     def further(self) -> LayoutOption | None:
@@ -140,6 +160,10 @@ class Recommendation:
 _NESTED = ("options", "chosen")
 
 
+def _size(option: LayoutOption) -> tuple[int, float]:
+    return (option.memory_bytes, option.latency_s)
+
+
 def _plain(option: LayoutOption) -> dict[str, Any]:
     layout = {field.name: getattr(option.layout, field.name) for field in fields(option.layout)}
     rotation = option.layout.rotation
@@ -155,5 +179,6 @@ def _plain(option: LayoutOption) -> dict[str, Any]:
         "latency_s": option.latency_s,
         "build_s": option.build_s,
         "built": option.built,
+        "proof": option.proof,
         "code": option.code,
     }

@@ -26,16 +26,19 @@ def recommendation_table(result: Recommendation) -> str:
     for option in sorted(result.options, key=lambda each: each.memory_bytes):
         remarks = ["chosen"] if option is result.chosen else []
         remarks += ["frontier"] if option in front and not remarks else []
+        remarks += ["failed the proof"] if option.proof == "failed" else []
         remarks += [] if result.fits(option) else ["too large"]
         cells = [
             option.label,
             f"{option.memory_bytes / _MB:,.1f} MB",
             f"{option.disk_bytes / _MB:,.1f} MB",
             f"{option.latency_s * _MS:.2f} ms",
-            f"{option.trial.overlap:.3f}",
+            f"{'' if option.proof else '~'}{option.trial.overlap:.3f}",
             ", ".join(remarks),
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    if any(option.proof is None for option in result.options):
+        lines += ["", "~: not put to the proof; of the few queries that every plan was tried on."]
     if result.chosen is not None:
         lines += ["", "```python", result.chosen.code, "```"]
     return "\n".join(lines) + "\n"
@@ -47,6 +50,11 @@ def recommendation_summary(result: Recommendation) -> str:
     limit = result.memory_limit_bytes
     within = "" if limit is None else f" in {limit / _MB:,.1f} MB"
     chosen, cheapest = result.chosen, result.cheapest
+    failed = [_failure(result, option) for option in result.failed]
+    if chosen is None and failed:
+        said = [f"{count}{within}: nothing that fits was proved, and so nothing is recommended."]
+        said += [*failed, "Pass more questions, allow more memory, or a lower target."]
+        return " ".join(said)
     if chosen is None:
         return (
             f"{count}{within}: nothing fits. The smallest, {_costs(cheapest)}. Allow more memory, "
@@ -67,6 +75,7 @@ def recommendation_summary(result: Recommendation) -> str:
         )
         if not chosen.layout.stages:
             said.append("One stage is best here: no cut.")
+    said += failed
     if cheapest is not chosen:
         said.append(f"The smallest is {_costs(cheapest)}.")
     if (further := result.further) is not None:
@@ -80,6 +89,15 @@ def recommendation_summary(result: Recommendation) -> str:
     if result.sample < _SCANNED:
         said.append(f"Below {_SCANNED:,} points the engine scans: no graph was measured.")
     return " ".join(said)
+
+
+def _failure(result: Recommendation, option: LayoutOption) -> str:
+    trial = option.trial
+    return (
+        f"Not proved: {option.label} (overlap {trial.overlap:.4f}, at least "
+        f"{trial.lower or 0:.4f}, on {trial.queries:,} queries, where {result.target_overlap:g} "
+        "was asked for)."
+    )
 
 
 def _costs(option: LayoutOption) -> str:
@@ -107,9 +125,15 @@ def plot_recommendation(result: Recommendation, path: str | Path) -> Path:
     for option in result.options:
         kind = 2 if option.plan.exact else 1 if option.layout.stages else 0
         place = (option.memory_bytes / _MB, option.latency_s * _MS)
-        axes.plot(*place, "o", color=PALETTE[kind], markersize=5, alpha=0.7)
+        failed = option.proof == "failed"
+        axes.plot(*place, "X" if failed else "o", color=PALETTE[kind], markersize=5, alpha=0.7)
         axes.annotate(
-            option.label, place, fontsize=6, color=INK, xytext=(4, 3), textcoords="offset points"
+            f"{option.label}: failed the proof" if failed else option.label,
+            place,
+            fontsize=6,
+            color=INK,
+            xytext=(4, 3),
+            textcoords="offset points",
         )
     front = result.frontier
     axes.step(
@@ -143,8 +167,11 @@ def plot_recommendation(result: Recommendation, path: str | Path) -> Path:
         f"Overlap@{result.k} of {result.target_overlap:g} with the exact search", fontsize=10
     )
     tidy(axes)
+    star = "Star: chosen" if result.chosen is not None else "Nothing was proved that fits"
+    if result.failed:
+        star += "; crosses: failed the proof"
     note = (
         f"{result.points:,} points of {result.dimensions} dimensions, predicted from "
-        f"{result.sample:,}. Star: chosen; line: the frontier; dotted: the memory there is."
+        f"{result.sample:,}. {star}; line: the frontier; dotted: the memory there is."
     )
     return save_figure(figure, path, note)

@@ -72,10 +72,15 @@ def test_a_collection_is_migrated_to_what_it_gets(tmp_path: Path) -> None:
         docs = MatryoshkaCollection("docs", layout=CollectionLayout(32, ()))
         rows = vectors(200)
         Driver(client).run(docs.add(list(range(len(rows))), rows, [{}] * len(rows)))
-    done = RUN.invoke(
-        app,
-        ["recommend", "docs", "--path", str(tmp_path), "--target-overlap", "0.5", "--apply"],
-    )
+    asked = ["recommend", "docs", "--path", str(tmp_path), "--target-overlap", "0.5", "--apply"]
+    declined = RUN.invoke(app, asked, input="n\n")
+    assert declined.exit_code == 1
+    assert "'docs'" in declined.stderr
+    with connect(path=tmp_path) as client:
+        before = MatryoshkaCollection("docs")
+        assert Driver(client).run(before.open(must_exist=True)) is not None
+        assert before.plan.min_candidates == 100
+    done = RUN.invoke(app, [*asked, "--yes"])
     assert done.exit_code == 0, done.output
     assert "200 points of 32 dimensions" in done.output
     with connect(path=tmp_path) as client:

@@ -23,9 +23,14 @@ from mrl_adapters.evaluation import (
     recommendation_table,
 )
 from mrl_adapters.evaluation.footprint import Files, estimated_footprint
+from mrl_adapters.evaluation.layout_bench import LayoutBench
+from mrl_adapters.evaluation.layout_choice import prove
 from mrl_adapters.evaluation.layout_grid import worthwhile
+from mrl_adapters.evaluation.layout_sample import draw_sample
+from mrl_adapters.evaluation.recommendation import Proof
 from mrl_adapters.evaluation.results import Trial
 from mrl_adapters.evaluation.searcher import Queries, Searcher
+from mrl_adapters.evaluation.trials import QueryShare
 from mrl_adapters.qdrant import (
     CollectionLayout,
     Driver,
@@ -130,10 +135,13 @@ def test_a_recommendation_is_told_in_eighty_columns_of_json_and_a_picture(
     assert plot_recommendation(result, tmp_path / "frontier.png").stat().st_size > 10_000
 
 
-def option(memory: int, latency_s: float, **plan: Any) -> LayoutOption:
+def option(
+    memory: int, latency_s: float, *, proof: Proof = None, overlap: float = 0.99, **plan: Any
+) -> LayoutOption:
     chosen = SearchPlan(**plan)
-    trial = Trial(chosen, None, 0.99, 0.98, 100, latency_s, latency_s)
-    return LayoutOption(CollectionLayout(64, ()), trial, chosen, memory, memory, latency_s, 0.0)
+    trial = Trial(chosen, None, overlap, overlap - 0.01, 100, latency_s, latency_s)
+    layout = CollectionLayout(64, ())
+    return LayoutOption(layout, trial, chosen, memory, memory, latency_s, build_s=0.0, proof=proof)
 
 
 def said(*options: LayoutOption, chosen: LayoutOption | None, limit: int | None) -> Recommendation:
@@ -161,6 +169,58 @@ def test_the_exact_search_is_recommended_in_so_many_words() -> None:
     assert "nothing is faster by half: compare with every vector" in recommendation_table(
         said(exact, chosen=exact, limit=None)
     )
+
+
+def test_what_failed_the_proof_is_marked_and_beats_nothing(tmp_path: Path) -> None:
+    small, large = option(100, 0.003, proof="failed", overlap=0.97), option(300, 0.004)
+    result = said(small, large, chosen=replace(large, proof="held"), limit=None)
+    assert (result.failed, result.frontier, result.cheapest) == ((small,), (large,), large)
+    table = recommendation_table(result)
+    assert "Not proved: no cut, int8, m 16 (overlap 0.9700, at least 0.9600, on 100" in table
+    marked = next(line for line in table.splitlines() if "failed the proof" in line)
+    assert marked.startswith("| no cut")
+    assert json.loads(result.to_json())["options"][0]["proof"] == "failed"
+    pytest.importorskip("matplotlib")
+    assert plot_recommendation(result, tmp_path / "frontier.png").stat().st_size > 10_000
+
+
+def test_where_all_failed_nothing_is_recommended_and_nothing_applied(client: EdgeClient) -> None:
+    failed, exact = option(100, 0.003, proof="failed"), option(900, 0.1, exact=True)
+    result = said(failed, exact, chosen=None, limit=200)
+    table = recommendation_table(result)
+    assert "nothing that fits was proved, and so nothing is recommended" in table
+    assert "CollectionLayout(" not in table
+    with pytest.raises(ConfigurationError, match="No layout that fits was proved"):
+        apply_recommendation(client, "docs", result)
+
+
+def test_plans_that_miss_the_target_on_other_queries_are_failed(
+    client: EdgeClient, tmp_path: Path
+) -> None:
+    """Measured for a low target, put to the proof of one that no shortlist of theirs reaches."""
+    low, high = 0.3, 0.98
+    needed = QueryShare.least(high, 0.95)
+    rng = np.random.default_rng(0)
+    layouts = [CollectionLayout(DIMENSIONS, (2,)), CollectionLayout(DIMENSIONS, (32,))]
+    sample = draw_sample(drawn(2_000 + needed), None, needed, 2_000, None, "Cosine", rng)
+    share = QueryShare.of(len(sample.queries.vectors), high, 0.95)
+    bench = LayoutBench(sample, share, low, 10, 2_000, None)
+    measured = bench.measure(client, tmp_path / "store", layouts)
+    bench.target = high
+    exact = [one for one in measured if one.option.plan.exact]
+    poor, good = (
+        [one for one in measured if one.option.layout.stages == stages and one not in exact]
+        for stages in ((2,), (32,))
+    )
+    [failed], chosen = prove(bench, poor, None, 0.95)
+    assert (failed.proof, chosen) == ("failed", None)
+    assert failed.trial.overlap < high
+    _, chosen = prove(bench, good, None, 0.95)
+    assert chosen is not None
+    assert (chosen.proof, chosen.trial.overlap >= high) == ("held", True)
+    _, chosen = prove(bench, [*poor, *exact], None, 0.95)
+    assert chosen is not None
+    assert chosen.plan.exact
 
 
 def test_nothing_that_is_too_large_is_chosen() -> None:
