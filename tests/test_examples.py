@@ -26,6 +26,7 @@ EXPECTED = {
     "rotate_existing": r"64 dimensions: plain 0\.\d+, rotated (0\.9\d+|1\.0)",
     "rotation": r"plain +0\.\d+\n +rotated 0\.9",
     "quickstart": r"shutil\.copytree",
+    "several_processes": r"one process: [\d,]+ searches/s; two: [\d,]+ \(\d\.\d\d times\)",
     "stock_store_on_edge": r"bake bread\?.*Sourdough",
     "tenants": r"engine weaves.*ada reads bob/1: \[\]\n *bob still has: \['bob/1', 'bob/2'\]",
     "without_framework": r"0\.\d+ .*shutil\.copytree",

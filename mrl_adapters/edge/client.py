@@ -71,8 +71,9 @@ class EdgeClient:
     """Qdrant's engine in this process, over a folder, with QdrantClient's methods.
 
     Persistent and crash-safe: what a call has written survives the death of the process. HNSW and
-    quantization are the server's own. One client at a time holds a path; inside a process, share
-    it between threads. It does not survive a fork: open it in the child.
+    quantization are the server's own. One client at a time holds a path, or several that only
+    read: threads take turns in the engine, processes do not. Inside a process, share it between
+    threads. It does not survive a fork: open it in the child.
 
     Parameters are those of QdrantClient. There is one shard, one copy and no network: `wait`,
     `ordering`, `consistency`, `timeout` and the like mean nothing, every call returns when its
@@ -89,6 +90,10 @@ class EdgeClient:
     Args:
         path: The folder; made absolute, ``~`` being the home folder, and created if absent.
         must_exist: Create nothing.
+        read_only: Only search a store that exists, beside other readers: until all of them have
+            closed it nobody can write. Each has a copy of what the engine insists on writing to,
+            in the system's temporary folder; full vectors, codes and graphs of what is indexed
+            are shared (except on Windows, where there is one reader at a time).
 
     Raises:
         ConfigurationError: The path is empty, or the address of a server.
@@ -96,9 +101,11 @@ class EdgeClient:
             something that is not ours; or nothing is there and something must be.
     """
 
-    def __init__(self, path: AnyPath, *, must_exist: bool = False) -> None:
+    def __init__(self, path: AnyPath, *, must_exist: bool = False, read_only: bool = False) -> None:
         self._path = absolute_path(path)
-        self._storage: Storage | None = Storage(self._path, must_exist=must_exist)
+        self._storage: Storage | None = Storage(
+            self._path, must_exist=must_exist, read_only=read_only
+        )
         self._aliases = Aliases(self._path, self._storage.exists)
         self._collections: dict[str, Collection] = {}
         self._lock = threading.RLock()
@@ -226,7 +233,8 @@ class EdgeClient:
                     self._collections[name] = Collection(name, storage.folder(name))
                 else:
                     with storage.reading():
-                        copied = ReadOnlyCollection(name, storage.folder(name))
+                        kept = storage.is_kept_unwritten
+                        copied = ReadOnlyCollection(name, storage.folder(name), kept=kept)
                     self._collections[name] = copied
             return self._collections[name]
 
@@ -544,7 +552,7 @@ class EdgeClient:
         Raises:
             ValueError: One of them cannot be; none is done.
         """
-        self._opened(kwargs)
+        self._opened(kwargs).require_writable()
         with self._lock:
             self._aliases.change(change_aliases_operations)
         return True
@@ -599,6 +607,7 @@ class EdgeClient:
         self, collection_name: str, snapshot_name: str, wait: bool = True, **kwargs: Any
     ) -> bool:
         """Delete a snapshot; return whether there was one of that name."""
+        self._opened().require_writable()
         return snapshots.remove(self._snapshots(collection_name, kwargs), snapshot_name)
 
     def recover_snapshot(

@@ -76,13 +76,29 @@ def unwritten(path: Path) -> Iterator[None]:
 
 
 def _held(path: Path, file: IO[str]) -> EngineError:
+    if _is_free_to_read(file):
+        message = (
+            f"{path} is open for reading in another EdgeClient (read_only=True): nobody can write "
+            "until all that read have closed it."
+        )
+        return EngineError(message, path=path)
     file.seek(0)
     holder = file.read().strip() or "unknown"
     message = (
-        f"{path} is open in another EdgeClient (process {holder}). Close that one first, "
-        "share one client, or use a Qdrant server for several processes."
+        f"{path} is open in another EdgeClient (process {holder}). Close that one first, share one "
+        "client, open it with read_only=True wherever it is only searched, or use a Qdrant server "
+        "for several processes."
     )
     return EngineError(message, found=holder, path=path)
+
+
+def _is_free_to_read(file: IO[str]) -> bool:
+    """Return whether those who hold the lock read only; it is taken beside them if so."""
+    try:
+        _lock_file(file, shared=True)
+    except OSError:
+        return False
+    return True
 
 
 if sys.platform == "win32":  # pragma: no cover  # coverage is measured on Linux

@@ -171,13 +171,24 @@ def may_change(folder: Path) -> bool:
     return may_write(folder) and all(may_write(path) for path, _ in collection_entries(folder))
 
 
-def refusal(path: Path, collection: str | None = None) -> EngineError:
-    """Compose the error about something that can only be searched."""
+def refusal(path: Path, collection: str | None = None, *, chosen: bool = False) -> EngineError:
+    """Compose the error about something that can only be searched.
+
+    Args:
+        path: The store, or the collection's folder.
+        collection: Its name, if it is one's.
+        chosen: Whether it was opened so, and not found so.
+    """
     what = f"Collection {collection!r}: " if collection else ""
+    state = "was opened with read_only=True" if chosen else "is read-only"
+    remedy = (
+        "open it without, which takes that no reader has it open."
+        if chosen
+        else "make the folder and everything in it writable for this user, or copy it to a place "
+        "of yours and open that."
+    )
     message = (
-        f"{what}{path} is read-only: it can be searched, and nothing was written. To write, make "
-        "the folder and everything in it writable for this user, or copy it to a place of yours "
-        "and open that."
+        f"{what}{path} {state}: it can be searched, and nothing was written. To write, {remedy}"
     )
     return EngineError(message, collection=collection, path=path)
 

@@ -1,5 +1,7 @@
 """A collection that may not be written to: searched in a copy, and changed by nobody.
 
+That is so where the system allows no more, and where a client chose it, beside others that read.
+
 The engine opens its log and most of its files for writing, even to read. So it is given a private
 copy, which lasts as long as the client. The files that it only ever reads, the largest of an
 indexed collection, are links in that copy; of the others only what holds data takes room.
@@ -29,18 +31,26 @@ _SPARE_BYTES = 64 << 20
 
 
 class ReadingCopy:
-    """A copy of a collection where the engine may write."""
+    """A copy of a collection where the engine may write.
 
-    def __init__(self, original: Path) -> None:
+    Args:
+        original: The collection's folder.
+        kept: Whether nobody writes there as long as the copy lasts.
+    """
+
+    def __init__(self, original: Path, *, kept: bool) -> None:
         self.original = original
         place = Path(tempfile.gettempdir())
-        files = list(collection_entries(original))
-        _check_room(original, place, files)
+        files = [
+            (source, target, _is_linked(source, kept=kept))
+            for source, target in collection_entries(original)
+        ]
+        _check_room(original, place, [source for source, _, linked in files if not linked])
         self.folder: Path = Path(tempfile.mkdtemp(prefix="mrl-adapters-"))
         self._end = weakref.finalize(self, _remove_copy, self.folder, os.getpid())
         try:
-            for source, target in files:
-                _put(source, self.folder / target)
+            for source, target, linked in files:
+                _put(source, self.folder / target, linked=linked)
         except BaseException:
             self.remove()
             raise
@@ -50,13 +60,14 @@ class ReadingCopy:
         self._end()
 
 
-def _is_linked(source: Path) -> bool:
+def _is_linked(source: Path, *, kept: bool) -> bool:
     # Windows lets hardly anybody make links.
-    return sys.platform != "win32" and source.name in _NEVER_WRITTEN and not may_write(source)
+    lasts = kept or not may_write(source)
+    return sys.platform != "win32" and source.name in _NEVER_WRITTEN and lasts
 
 
-def _check_room(original: Path, place: Path, files: list[tuple[Path, str]]) -> None:
-    states = (source.stat() for source, _ in files if not _is_linked(source))
+def _check_room(original: Path, place: Path, copied: list[Path]) -> None:
+    states = (source.stat() for source in copied)
     # Of a file with holes only what holds data is copied.
     needed = sum(min(state.st_size, allocated_bytes(state)) for state in states)
     free = shutil.disk_usage(place).free
@@ -69,10 +80,10 @@ def _check_room(original: Path, place: Path, files: list[tuple[Path, str]]) -> N
         raise EngineError(message, found=free, expected=needed + _SPARE_BYTES, path=original)
 
 
-def _put(source: Path, target: Path) -> None:
+def _put(source: Path, target: Path, *, linked: bool) -> None:
     if source.is_dir():
         target.mkdir()
-    elif _is_linked(source):
+    elif linked:
         target.symlink_to(source)
     else:
         _copy(source, target)
@@ -96,10 +107,17 @@ def _remove_copy(folder: Path, process: int) -> None:
 
 
 class ReadOnlyCollection(Collection):
-    """A collection that can only be searched; nobody may be writing into its folder now."""
+    """A collection that can only be searched; nobody may be writing into its folder now.
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self._copy = ReadingCopy(folder)
+    Args:
+        name: Its name.
+        folder: Its folder.
+        kept: Whether nobody will as long as this is open, the client having chosen to read alone.
+    """
+
+    def __init__(self, name: str, folder: Path, *, kept: bool) -> None:
+        self._copy = ReadingCopy(folder, kept=kept)
+        self._kept = kept
         self._settling = False
         super().__init__(name, self._copy.folder)
 
@@ -137,4 +155,4 @@ class ReadOnlyCollection(Collection):
     def _check_writable(self) -> None:
         """Refuse changes, which would be lost with the copy."""
         if not self._settling:
-            raise refusal(self._copy.original, self.name)
+            raise refusal(self._copy.original, self.name, chosen=self._kept)

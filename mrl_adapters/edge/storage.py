@@ -45,13 +45,28 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Storage:
-    """A folder of collections, owned by one client."""
+    """A folder of collections, owned by one client, or read by several.
 
-    def __init__(self, path: Path, *, must_exist: bool = False) -> None:
+    Args:
+        path: The folder.
+        must_exist: Create nothing.
+        read_only: Keep everybody from writing until it is closed, and write nothing; others may
+            read at the same time.
+    """
+
+    def __init__(self, path: Path, *, must_exist: bool = False, read_only: bool = False) -> None:
         self.path = path
         self._root = path / COLLECTIONS_FOLDER
         self._lock: PathLock | None = None  # stays so if the path can only be read
+        self._reading = contextlib.ExitStack()
+        self.is_kept_unwritten: bool = read_only
+        """Whether nobody writes there as long as this is open."""
         with unusable(path):
+            if read_only:
+                if not examine(path):
+                    raise _missing(path)
+                self._reading.enter_context(unwritten(path))
+                return
             if not examine(path):
                 if must_exist:
                     raise _missing(path)
@@ -67,11 +82,13 @@ class Storage:
 
     def close(self) -> None:
         """Let others open the path."""
+        self._reading.close()
         if self._lock is not None:
             self._lock.release()
 
     def leave_to_parent(self) -> None:
         """Let go of the path in a forked child."""
+        self._reading.close()
         if self._lock is not None:
             self._lock.forget()
 
@@ -82,7 +99,8 @@ class Storage:
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
         """Keep everybody from writing while a collection is copied."""
-        with unusable(self.path), unwritten(self.path) if self._lock is None else nullcontext():
+        kept = self._lock is not None or self.is_kept_unwritten
+        with unusable(self.path), nullcontext() if kept else unwritten(self.path):
             yield
 
     def folder(self, name: str) -> Path:
@@ -93,10 +111,10 @@ class Storage:
         """Return the folder of a collection's snapshots, whether it exists or not."""
         return self.path / SNAPSHOTS_FOLDER / folder_name(name)
 
-    def require_writable(self, name: str) -> None:
+    def require_writable(self, name: str | None = None) -> None:
         """Refuse where nothing can be written."""
         if self._lock is None:
-            raise refusal(self.path, name)
+            raise refusal(self.path, name, chosen=self.is_kept_unwritten)
 
     def exists(self, name: str) -> bool:
         """Return whether a collection is there."""
@@ -136,7 +154,7 @@ class Storage:
         """Delete a collection that nobody holds open; what others put into its folder stays."""
         folder = self.folder(name)
         if self._lock is None or not (folder.is_symlink() or may_change(folder)):
-            raise refusal(folder, name)
+            raise refusal(folder, name, chosen=self.is_kept_unwritten)
         if folder.is_symlink():
             logger.warning("Collection %r: %s stays, only the link to it goes", name, folder)
             folder.unlink()

@@ -166,6 +166,7 @@ class OpenOptions(StoreOptions, AddressOptions, ServerOptions, total=False):
     prefer_grpc: bool
     timeout: int | None
     must_exist: bool
+    read_only: bool
 
 
 class FromTextsOptions(OpenOptions, AddOptions, total=False):

@@ -55,7 +55,7 @@ class ServerOptions(TypedDict, total=False):
 
 
 @overload
-def connect(*, path: AnyPath, must_exist: bool = False) -> EdgeClient: ...
+def connect(*, path: AnyPath, must_exist: bool = False, read_only: bool = False) -> EdgeClient: ...
 
 
 @overload
@@ -74,6 +74,7 @@ def connect(
     prefer_grpc: bool = False,
     timeout: int | None = None,
     must_exist: bool = False,
+    read_only: bool = False,
     **options: Unpack[ServerOptions],
 ) -> EdgeClient | QdrantClient: ...
 
@@ -93,6 +94,7 @@ def connect(  # noqa: PLR0913 - the places and addresses that QdrantClient takes
     prefer_grpc: bool = False,
     timeout: int | None = None,
     must_exist: bool = False,
+    read_only: bool = False,
     **options: Unpack[ServerOptions],
 ) -> EdgeClient | QdrantClient:
     """Connect to one of the engines.
@@ -118,6 +120,8 @@ def connect(  # noqa: PLR0913 - the places and addresses that QdrantClient takes
             between them are included; a request that writes waits as long again where the server
             says when to come back. For searches the plan's ``timeout_s`` goes first.
         must_exist: Make no folder: an error if there is none. Nothing else has a use for it.
+        read_only: Only search ``path``, beside other processes that do so: the embedded engine
+            uses one core a process. Nobody can write there until all have closed it.
         **options: What else QdrantClient takes: see :class:`ServerOptions`.
 
     Returns:
@@ -140,6 +144,12 @@ def connect(  # noqa: PLR0913 - the places and addresses that QdrantClient takes
             "path= (embedded), url= or host= (server) or location= (qdrant-client's local mode)."
         )
         raise ConfigurationError(msg)
+    if read_only and path is None:
+        msg = (
+            f"connect() got {given[0]} and read_only=True, which is for path=. At a server an API "
+            "key that may only read keeps from writing; leave read_only out."
+        )
+        raise ConfigurationError(msg)
     if isinstance(location, str) and is_address(location):
         url = location
     parts = {
@@ -160,7 +170,7 @@ def connect(  # noqa: PLR0913 - the places and addresses that QdrantClient takes
         )
         raise ConfigurationError(msg)
     if path is not None:
-        return _embedded(path, must_exist=must_exist)
+        return _embedded(path, must_exist=must_exist, read_only=read_only)
     if location is None or location == ":memory:":
         return QdrantClient(":memory:")
     return QdrantClient(path=str(_local_folder(location, must_exist=must_exist)))
@@ -207,10 +217,10 @@ CONNECT_OPTIONS = (
 )
 
 
-def _embedded(path: AnyPath, *, must_exist: bool) -> EdgeClient:
+def _embedded(path: AnyPath, *, must_exist: bool, read_only: bool) -> EdgeClient:
     """Open the embedded engine; what local mode has written is refused with the way over."""
     try:
-        return EdgeClient(path, must_exist=must_exist)
+        return EdgeClient(path, must_exist=must_exist, read_only=read_only)
     except EngineError as error:
         if is_local_folder(folder := absolute_path(path)):
             raise not_embedded(folder) from error

@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from llama_index.core.vector_stores import VectorStoreQuery
 from qdrant_client import QdrantClient, models
 
 from mrl_adapters.edge import EdgeClient, read_only
 from mrl_adapters.edge.files import read_sealed, write_sealed
-from mrl_adapters.errors import EngineError
+from mrl_adapters.errors import ConfigurationError, EngineError
+from mrl_adapters.langchain import MatryoshkaVectorStore
+from mrl_adapters.llama_index import MatryoshkaVectorStore as LlamaIndexStore
 from mrl_adapters.qdrant import connect
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="folders have no permissions")
@@ -269,6 +273,96 @@ def test_a_process_that_ends_without_closing_leaves_no_copy_and_its_child_takes_
     assert list(copies.iterdir()) == []
 
 
+def test_readers_by_choice_share_a_store_and_its_largest_files(store: Path, copies: Path) -> None:
+    with EdgeClient(store) as client:
+        before = answers(client)
+    files = state(store)
+    with EdgeClient(store, read_only=True) as one, connect(path=store, read_only=True) as other:
+        assert answers(one) == answers(other) == before
+        linked = [each.name for each in copies.rglob("*") if each.is_symlink()]
+        assert {"matrix.dat", "quantized.data", "links_compressed.bin"} <= set(linked)
+    assert list(copies.iterdir()) == []
+    assert state(store) == files
+
+
+ALSO_REFUSED: dict[str, Callable[[EdgeClient], object]] = {
+    "aliases": lambda c: c.update_collection_aliases([]),
+    "create_snapshot": lambda c: c.create_snapshot("docs"),
+    "delete_snapshot": lambda c: c.delete_snapshot("docs", "x.snapshot"),
+}
+
+
+@pytest.mark.parametrize("name", [*WRITES, *ALSO_REFUSED])
+def test_a_reader_by_choice_is_told_how_to_write(name: str, store: Path, copies: Path) -> None:
+    files = state(store)
+    with EdgeClient(store, read_only=True) as client:
+        with pytest.raises(EngineError, match=r"with read_only=True: it can be .*open it without"):
+            (WRITES | ALSO_REFUSED)[name](client)
+        assert client.count("docs").count == 448
+    assert state(store) == files
+
+
+def test_nobody_writes_before_all_readers_have_closed(store: Path, copies: Path) -> None:
+    one, other = EdgeClient(store, read_only=True), EdgeClient(store, read_only=True)
+    assert one.count("docs").count == 448  # the other has loaded nothing yet
+    one.close()
+    with pytest.raises(EngineError, match="open for reading in another EdgeClient"):
+        EdgeClient(store)
+    assert other.count("docs").count == 448
+    other.close()
+    with EdgeClient(store) as writer:
+        with pytest.raises(EngineError, match=rf"process {os.getpid()}.*read_only=True"):
+            EdgeClient(store, read_only=True)
+        WRITES["delete"](writer)
+    with EdgeClient(store, read_only=True) as reader:
+        assert reader.count("docs").count == 447
+
+
+def test_a_forked_child_does_not_keep_writers_out(store: Path, copies: Path) -> None:
+    reader = EdgeClient(store, read_only=True)
+    ready, go = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(ready[1], b".")
+        os.read(go[0], 1)
+        os._exit(0)
+    os.read(ready[0], 1)
+    with pytest.raises(EngineError, match="open for reading"):  # the child let go of nothing else
+        EdgeClient(store)
+    reader.close()
+    EdgeClient(store).close()
+    os.write(go[1], b".")
+    os.waitpid(child, 0)
+
+
+def test_reading_makes_no_store_and_is_for_paths_alone(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="no such folder"):
+        connect(path=tmp_path / "none", read_only=True)
+    assert list(tmp_path.iterdir()) == []
+    for place in ({"url": "http://localhost:6333"}, {"location": ":memory:"}):
+        with pytest.raises(ConfigurationError, match="read_only=True, which is for path="):
+            connect(**place, read_only=True)
+
+
+def test_both_adapters_search_a_store_beside_each_other(tmp_path: Path, copies: Path) -> None:
+    embedding = DeterministicFakeEmbedding(size=32)
+    options: dict[str, Any] = {"embedding": embedding, "collection_name": "docs"}
+    path = str(tmp_path / "store")
+    made = MatryoshkaVectorStore.from_texts(["a", "b"], **options, path=path)
+    made.client.close()
+    one = MatryoshkaVectorStore.from_existing_collection(**options, path=path, read_only=True)
+    with connect(path=path, read_only=True) as client:
+        other = LlamaIndexStore("docs", client)
+        query = VectorStoreQuery(embedding.embed_query("a"), similarity_top_k=1)
+        assert one.similarity_search("a", 1)[0].page_content == "a"
+        found = other.query(query).nodes
+        assert found is not None
+        assert found[0].get_content() == "a"
+        with pytest.raises(EngineError, match="with read_only=True"):
+            one.add_texts(["c"])
+    one.client.close()
+
+
 @pytest.fixture
 def local_mode(tmp_path: Path) -> Path:
     client = QdrantClient(path=str(tmp_path / "local"))
@@ -291,7 +385,7 @@ def test_a_copy_holds_what_its_original_does(tmp_path: Path, copies: Path) -> No
         content = rows.bytes(size // 2).ljust(size, b"\0") if number % 2 else bytes(size)
         (shard / f"{number}").write_bytes(content)
     (tmp_path / "docs" / "notes.txt").write_text("not ours")
-    copy = read_only.ReadingCopy(tmp_path / "docs")
+    copy = read_only.ReadingCopy(tmp_path / "docs", kept=False)
     made = {each.name: each.read_bytes() for each in copy.folder.rglob("*") if each.is_file()}
     assert made == {each.name: each.read_bytes() for each in shard.iterdir()}
     copy.remove()

@@ -1,5 +1,8 @@
 """What EdgeClient costs on top of the bare engine."""
 
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -143,3 +146,14 @@ def test_a_search_is_not_handed_to_the_engines_pool_of_threads(
                 )
                 ratios.append(own_s / pooled_s)
     assert np.median(ratios) < 0.9
+
+
+@pytest.mark.benchmark_target
+def test_two_processes_answer_nearly_twice_the_searches_of_one() -> None:
+    script = Path(__file__).parents[2] / "examples" / "several_processes.py"
+    done = subprocess.run(  # noqa: S603  # our own script
+        [sys.executable, "-W", "ignore", script], capture_output=True, text=True, check=True
+    )
+    times = re.search(r"\(([\d.]+) times\)", done.stdout)
+    assert times is not None, done.stdout
+    assert float(times[1]) >= 1.7, done.stdout
