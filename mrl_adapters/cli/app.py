@@ -21,6 +21,7 @@ from mrl_adapters.cli import (
     models,
     quickstart,
     recommend,
+    rotate,
     search,
 )
 from mrl_adapters.cli.terminal import output, tell
@@ -91,7 +92,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         collections.info,
         collections.delete,
         migrate.migrate,
-        migrate.rotate,
+        rotate.rotate,
         health.audit,
         health.repair,
         backup.backup,

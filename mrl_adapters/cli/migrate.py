@@ -1,6 +1,5 @@
-"""``mrl-adapters migrate`` and ``rotate``: short vectors for collections that exist."""
+"""``mrl-adapters migrate``: short vectors, codes and text indexes for collections that exist."""
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
@@ -16,7 +15,6 @@ from mrl_adapters.cli.options import (
     LanguageOption,
     PathOption,
     QuantizationOption,
-    StagesOption,
     TextIndexOption,
     UrlOption,
     key,
@@ -25,7 +23,8 @@ from mrl_adapters.cli.options import (
     some,
     some_path,
 )
-from mrl_adapters.cli.terminal import output, progress_bars, wrapped
+from mrl_adapters.cli.rewritten import AGAIN, listed, print_outcome, told_with, tuning_anew
+from mrl_adapters.cli.terminal import progress_bars, wrapped
 
 if TYPE_CHECKING:
     from mrl_adapters.maintenance import CopyTarget, MigrationPlan, MigrationResult
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 # Beyond these an engine spends memory and time for nothing; the embedded one fails.
 _MOST_LINKS, _WIDEST_BEAM = 1_024, 65_536
-_AGAIN = "Others wrote meanwhile: run it again when they are done."
 _UNSETTLED_COPY = (
     "No alias was switched and nothing was deleted: the copy did not come to equal its source."
 )
@@ -43,11 +41,6 @@ _RENAMED = (
     "The unnamed vector is called 'full' in the copy, since this server keeps none beside named "
     "ones: stock stores read it with vector_name='full' (LlamaIndex: dense_vector_name='full')."
 )
-_PLAN = (
-    "The search plan that tune had saved is gone: it was measured on other short vectors. "
-    "Make a new one with: {}"
-)
-_RESUMED = "An earlier run had begun with stages {}, and was finished. For others, run it again."
 
 
 def migrate(  # noqa: PLR0913 - one argument an option
@@ -202,76 +195,8 @@ def migrate(  # noqa: PLR0913 - one argument an option
             with progress_bars() as progress:
                 done = run(client, collection, **what, progress=progress)
             plain, told, settled = done.to_dict(), _migrated(done, other or client), done.settled
-    _print(plain, told, as_json=as_json)
+    print_outcome(plain, told, as_json=as_json)
     if not settled:
-        raise typer.Exit(1)
-
-
-def rotate(  # noqa: PLR0913 - one argument an option
-    *,
-    collection: CollectionArgument,
-    stages: StagesOption = None,
-    full_name: FullNameOption = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    path: PathOption = None,
-    url: UrlOption = None,
-    api_key: ApiKeyOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Learn a rotation from a collection, and derive its short vectors anew with it.
-
-    It asks before it drops stages that are not named, or a plan that tune had saved. Searches go
-    on meanwhile. It may be interrupted at any moment: run it again. Exit with 1 if others wrote
-    meanwhile, so that it has to be run again.
-    """
-    sizes = None if stages is None else parse_sizes(stages)
-    from mrl_adapters.cli.engines import open_client
-    from mrl_adapters.maintenance import describe
-    from mrl_adapters.qdrant import rotate
-
-    with open_client(path, url, api_key) as client:
-        found = describe(client, collection)
-        dropped = [stage for stage in found.stages if sizes is not None and stage not in sizes]
-        losses = [f"stages {_listed(tuple(dropped))}"] if dropped else []
-        losses += ["the plan that tune had saved"] if found.plan else []
-        lost = " and ".join(losses)
-        if dry_run:
-            kept = sizes or found.stages
-            plain = {
-                "collection_name": found.name,
-                "points": found.points,
-                "stages": kept,
-                "dropped_stages": dropped,
-                "dropped_plan": bool(found.plan),
-            }
-            told = (
-                f"{found.name}: {found.points:,} points would get short vectors "
-                f"({_listed(kept) or 'choose some by --stages'}) by a rotation learnt from them, "
-                "in place of those they have. "
-                f"Dropped: {lost or 'nothing else'}. Nothing was written."
-            )
-            _print(plain, Text(wrapped(told)), as_json=as_json)
-            return
-        if lost and not yes:
-            typer.confirm(f"Rotating {collection!r} drops {lost}. Go on?", abort=True, err=True)
-        with progress_bars() as progress:
-            done = rotate(client, collection, stages=sizes, full_name=full_name, progress=progress)
-    told = (
-        f"{done.collection_name}: {done.written:,} of {done.points:,} points have new short "
-        f"vectors ({_listed(done.stages)}), made with rotation {done.rotation}, "
-        f"in {done.elapsed_s:.1f} s."
-    )
-    other = done.resumed and sizes is not None and set(sizes) != set(done.stages)
-    notes = [_RESUMED.format(_listed(done.stages))] if other else []
-    if done.dropped_plan:
-        notes.append(_tuning(done.collection_name, client))
-    if not done.settled:
-        notes.append(_AGAIN)
-    _print(done.to_dict(), _told(told, notes), as_json=as_json)
-    if not done.settled:
         raise typer.Exit(1)
 
 
@@ -302,7 +227,7 @@ def _planned(plan: "MigrationPlan") -> Text:
 
 
 def _migrated(done: "MigrationResult", client: "Client") -> Text:
-    have = f"short vectors ({_listed(done.stages)}), {done.written:,} of them from this run"
+    have = f"short vectors ({listed(done.stages)}), {done.written:,} of them from this run"
     told = (
         f"{done.target_name}: {done.points:,} points have "
         f"{have if done.stages else 'full vectors alone'}, in {done.elapsed_s:.1f} s."
@@ -315,32 +240,9 @@ def _migrated(done: "MigrationResult", client: "Client") -> Text:
         told += f" {done.corrected:,} changed meanwhile, and were mended."
     if done.unusable:
         told += f" {done.unusable:,} have no usable full vector, and so no short ones."
-    notes = [_tuning(done.target_name, client)] if done.dropped_plan else []
+    notes = [tuning_anew(done.target_name, client)] if done.dropped_plan else []
     if done.renamed_full:
         notes.append(_RENAMED)
     if not done.settled:
-        notes += [_UNSETTLED_COPY, _AGAIN] if done.mode == "copy" else [_AGAIN]
-    return _told(told, notes)
-
-
-def _told(what: str, notes: list[str]) -> Text:
-    return Text("\n").join(
-        [Text(wrapped(what)), *(Text(wrapped(each), "yellow") for each in notes)]
-    )
-
-
-def _tuning(name: str, client: "Client") -> str:
-    from mrl_adapters.qdrant.commands import command
-
-    return _PLAN.format(command("tune", name, "--save", client=client))
-
-
-def _listed(stages: tuple[int, ...]) -> str:
-    return ", ".join(map(str, stages))
-
-
-def _print(plain: dict[str, Any], text: Text, *, as_json: bool) -> None:
-    if as_json:
-        output.print_json(json.dumps(plain))
-    else:
-        output.print(text, soft_wrap=True)
+        notes += [_UNSETTLED_COPY, AGAIN] if done.mode == "copy" else [AGAIN]
+    return told_with(told, notes)
