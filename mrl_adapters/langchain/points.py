@@ -59,18 +59,20 @@ def to_document(
     return construct(Document, {**_EMPTY, **content})
 
 
-def relevance(score: float, layout: CollectionLayout | None) -> float:
+def relevance(score: float, layout: CollectionLayout | None, *, by_words: bool = False) -> float:
     """Map a score into [0, 1], where 1 is most similar, keeping the order of the hits.
 
     Args:
         score: Qdrant's score: a similarity under Cosine and Dot, a distance otherwise.
         layout: The collection's layout; None is taken for Cosine.
+        by_words: Whether it is the score of words, or fused with such: larger is better then,
+            whatever the distance, and nothing bounds it.
 
     Returns:
-        Cosine: (1 + score) / 2. Dot, which has no bounds: (1 + score / (1 + abs(score))) / 2.
+        Cosine: (1 + score) / 2. Dot and words: (1 + score / (1 + abs(score))) / 2.
         Euclid and Manhattan: 1 / (1 + distance).
     """
-    distance = layout.distance if layout else "Cosine"
+    distance = "Dot" if by_words else layout.distance if layout else "Cosine"
     if distance == "Cosine":
         # float16 vectors can score a hair above 1.
         return min(1.0, max(0.0, (1.0 + score) / 2.0))

@@ -256,7 +256,26 @@ class SearchingStore(VectorStore):
     @override
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         # Read when a score is there: only then is the collection open and its distance known.
-        return lambda score: relevance(score, self._collection.layout)
+        return lambda score: self._relevance(score, {})
+
+    @override
+    def _similarity_search_with_relevance_scores(
+        self, query: str, k: int = 4, **options: Any
+    ) -> list[tuple[Document, float]]:
+        found = self.similarity_search_with_score(query, k, **options)
+        return [(document, self._relevance(score, options)) for document, score in found]
+
+    @override
+    async def _asimilarity_search_with_relevance_scores(
+        self, query: str, k: int = 4, **options: Any
+    ) -> list[tuple[Document, float]]:
+        found = await self.asimilarity_search_with_score(query, k, **options)
+        return [(document, self._relevance(score, options)) for document, score in found]
+
+    def _relevance(self, score: float, options: Mapping[str, Any]) -> float:
+        plan = self.plan.merge(search_plan(options))
+        by_words = plan.searches not in {None, "rescore"}  # those give the vectors' own scores
+        return relevance(score, self._collection.layout, by_words=by_words)
 
     @override
     def as_retriever(  # type: ignore[override] # see above

@@ -146,3 +146,34 @@ def test_sparse_models_but_bm25_are_refused(client, embeddings):
         make(SimpleNamespace(model_name="prithivida/Splade_PP_en_v1"))
     with pytest.raises(ConfigurationError, match="retrieval_mode='best', expected one of"):
         MatryoshkaVectorStore(client, "docs", embeddings, retrieval_mode="best")
+
+
+MODES_BY_DISTANCE = [
+    (mode, distance)
+    for distance in ("Cosine", "Dot", "Euclid", "Manhattan")
+    for mode in ("dense", "lexical", "rrf", "dbsf", "rescore")
+    if (mode, distance) not in {("dbsf", "Euclid"), ("dbsf", "Manhattan")}  # refused
+]
+
+
+@pytest.mark.parametrize(("mode", "distance"), MODES_BY_DISTANCE)
+async def test_relevance_falls_with_rank_whatever_the_words_add(client, embeddings, distance, mode):
+    layout = CollectionLayout(256, (64,), distance=distance, text_index=TextIndex())
+    store = MatryoshkaVectorStore(client, "docs", embeddings, layout=layout)
+    store.add_texts(TEXTS, ids=[*"abcdef"])
+    asked, given = "gzip of a compressed directory", {"retrieval_mode": mode}
+    ranked = [document.id for document in store.similarity_search(asked, **given)]
+    found = store.similarity_search_with_relevance_scores(asked, **given)
+    assert [document.id for document, _ in found] == ranked
+    scores = [score for _, score in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+    assert scored(await store.asimilarity_search_with_relevance_scores(asked, **given)) == scored(
+        found
+    )
+    by_store = MatryoshkaVectorStore(client, "docs", embeddings, **given)
+    assert scored(by_store.similarity_search_with_relevance_scores(asked)) == scored(found)
+    best = by_store.as_retriever(
+        search_type="similarity_score_threshold", search_kwargs={"score_threshold": scores[0]}
+    )
+    assert best.invoke(asked)[0].id == ranked[0]
