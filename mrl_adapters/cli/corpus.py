@@ -3,6 +3,7 @@
 import sys
 import sysconfig
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.evaluation.docstrings import Docstring, docstrings
 from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.progress import ProgressCallback
-from mrl_adapters.qdrant import CollectionLayout, EdgeClient
+from mrl_adapters.qdrant import CollectionLayout, EdgeClient, TextIndex
 
 STAGES = (64, 128)
 
@@ -21,7 +22,7 @@ NAME = "mrl-adapters-quickstart"
 
 _MARK = "mrl_adapters_quickstart"
 _WORDS = 5  # of a sentence that says enough to search with
-_FORMAT = 1  # raise it when what is stored of a docstring changes
+_FORMAT = 2  # raise it when what is stored of a docstring changes
 
 
 class Corpus:
@@ -38,7 +39,7 @@ class Corpus:
     def __init__(self, client: EdgeClient, sources: Path | None = None) -> None:
         self.embedder: WordLlamaEmbedder = WordLlamaEmbedder()
         self.layout: CollectionLayout = CollectionLayout(
-            self.embedder.dimensions, STAGES, model=self.embedder.model
+            self.embedder.dimensions, STAGES, model=self.embedder.model, text_index=TextIndex()
         )
         self._client = client
         self._sources = sources
@@ -72,9 +73,11 @@ class Corpus:
         """Index docstrings in place of what is there."""
         if self._mark() is not None:
             self._client.delete_collection(NAME)
-        # Made here, and not by the store: it bears the mark from its first moment.
+        # Made here, and not by the store: it bears the mark from its first moment. The text index
+        # is made by the store as it opens.
+        without = replace(self.layout, text_index=None)
         self._client.create_collection(
-            NAME, self.layout.vectors_config(), metadata={**self.layout.metadata(), _MARK: {}}
+            NAME, without.vectors_config(), metadata={**without.metadata(), _MARK: {}}
         )
         self.store = self._new_store()  # the old one knows a collection that is gone
         self.store.add_texts(

@@ -94,7 +94,7 @@ def demo(  # noqa: PLR0913 - one argument an option
         msg = "of use with files or --collection only"
         raise typer.BadParameter(msg, param_hint="--model")
     from mrl_adapters.cli.measure import read_questions
-    from mrl_adapters.demo.serve import address_of, bind, is_loopback, serve
+    from mrl_adapters.demo.serve import address_of, bind, is_loopback, prepare, serve
 
     real = None if questions is None else read_questions(questions)
     bound = bind(host, port)
@@ -112,12 +112,13 @@ def demo(  # noqa: PLR0913 - one argument an option
                 corpus = read_corpus(
                     store, store.embeddings, questions=real or asked, seed=seed, progress=report
                 )
+                workbench = prepare(corpus, report)
             address = address_of(bound)
 
             def ready() -> None:
                 output.print(Text(f"{corpus.name}: {address}  (Ctrl-C ends it)"))
 
-            serve(corpus, bound, host=host, browser=browser, ready=ready)
+            serve(workbench, bound, host=host, browser=browser, ready=ready)
     finally:
         bound.close()
 
@@ -160,9 +161,10 @@ def _indexed(client: "Client", paths: list[Path], model: str | None) -> "Matryos
     from mrl_adapters.cli.indexing import PAYLOAD_INDEXES, FileIndex
     from mrl_adapters.cli.stores import open_or_prepare
     from mrl_adapters.cli.walking import find_files
+    from mrl_adapters.qdrant import TextIndex
 
     found = find_files(paths)
-    store = open_or_prepare(client, _FILES, model, None, PAYLOAD_INDEXES)
+    store = open_or_prepare(client, _FILES, model, None, PAYLOAD_INDEXES, TextIndex())
     with progress_bars() as report:
         outcome = FileIndex(store).update(found.files, report)
     for skipped in [*outcome.skipped, *found.skipped]:

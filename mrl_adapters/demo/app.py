@@ -17,9 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mrl_adapters.demo.charts import plotly_script, style_ids
 from mrl_adapters.demo.codes import BITS, NAMES
-from mrl_adapters.demo.settings import Setting
+from mrl_adapters.demo.settings import CANDIDATES, K, Setting
 from mrl_adapters.demo.views import View
-from mrl_adapters.demo.workbench import CANDIDATES, K
 from mrl_adapters.errors import MRLError
 
 _POLICY = (
@@ -50,6 +49,7 @@ def make_app(view: View, *, hosts: Collection[str] = ()) -> Starlette:
             Route("/", lambda _: HTMLResponse(_page(view))),
             Route("/answer", _asks(view.answer)),
             Route("/collection", _asks(view.collection)),
+            Route("/hybrid", _hybrid(view)),
             Route("/setting", _sets(view.setting)),
             Route("/curve", _plain(view.curve)),
             Route("/frontier", _sets(view.frontier)),
@@ -119,25 +119,34 @@ def _page(view: View) -> str:
         rotatable=bench.space.rotation is not None,
         question=bench.corpus.questions.texts[0],
         style_ids=style_ids(),
+        hybrids=bench.engine.hybrids,
         k=K,
     )
 
 
 def _asks(show: Callable[[str, int | None, Setting], Any]) -> Callable[[Request], Response]:
     """Serve what depends on a question and on the sliders."""
+    return lambda request: JSONResponse(show(*_question(request), _setting(request)))
+
+
+def _hybrid(view: View) -> Callable[[Request], Response]:
+    """Serve what depends on a question, on the sliders and on how its words join."""
 
     def serve(request: Request) -> Response:
-        question = request.query_params.get("question", "")
-        if not question.strip():
-            raise HTTPException(400, "The question is empty. Type what to look for.")
-        if len(question) > _LONGEST:
-            raise HTTPException(400, f"The question has more than {_LONGEST:,} characters.")
-        sample = request.query_params.get("sample")
-        return JSONResponse(
-            show(question, None if sample is None else _whole(request, "sample"), _setting(request))
-        )
+        how = request.query_params.get("how", "")
+        return JSONResponse(view.hybrid(*_question(request), _setting(request), how))
 
     return serve
+
+
+def _question(request: Request) -> tuple[str, int | None]:
+    question = request.query_params.get("question", "")
+    if not question.strip():
+        raise HTTPException(400, "The question is empty. Type what to look for.")
+    if len(question) > _LONGEST:
+        raise HTTPException(400, f"The question has more than {_LONGEST:,} characters.")
+    sample = request.query_params.get("sample")
+    return question, None if sample is None else _whole(request, "sample")
 
 
 def _sets(show: Callable[[Setting], Any]) -> Callable[[Request], Response]:

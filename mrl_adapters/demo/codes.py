@@ -6,6 +6,7 @@ kind: a random rotation, then the best levels for what is normally distributed. 
 rotation: single scores differ from its own, their errors are as large.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
@@ -71,13 +72,17 @@ def encode(vectors: FloatArray, bits: int) -> Coded:
     if bits == _INT8:
         low = float(vectors.min())
         step = (float(vectors.max()) - low) / _STEPS or 1.0
-        return Coded(_rounded(vectors, low, step), low, step)
+        return Coded(_by_blocks(vectors, lambda block: _rounded(block, low, step)), low, step)
     turn = _rotation(vectors.shape[1])
-    documents = np.empty_like(vectors)
-    for start in range(0, len(vectors), _BLOCK):  # small enough to stay in the processor's cache
-        block = vectors[start : start + _BLOCK]
-        documents[start : start + _BLOCK] = _at_levels(block @ turn.T, bits)
-    return Coded(documents, turn=turn)
+    return Coded(_by_blocks(vectors, lambda block: _at_levels(block @ turn.T, bits)), turn=turn)
+
+
+def _by_blocks(vectors: FloatArray, change: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """Change vectors in blocks that stay in the processor's cache."""
+    changed = np.empty(vectors.shape, dtype=np.float32)
+    for start in range(0, len(vectors), _BLOCK):
+        changed[start : start + _BLOCK] = change(vectors[start : start + _BLOCK])
+    return changed
 
 
 def _at_levels(vectors: FloatArray, bits: int) -> FloatArray:

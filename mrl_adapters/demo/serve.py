@@ -4,6 +4,7 @@ import importlib.util
 import ipaddress
 import socket
 import threading
+import time
 import webbrowser
 from collections.abc import Callable
 
@@ -11,8 +12,10 @@ from mrl_adapters.demo.corpus import Corpus
 from mrl_adapters.demo.views import View
 from mrl_adapters.demo.workbench import Workbench
 from mrl_adapters.errors import ConfigurationError, MissingExtraError
+from mrl_adapters.progress import Meter, ProgressCallback
 
 _BACKLOG = 128
+_PREPARING_S = 10.0  # what is not ready by then gets so while the page is served
 _PACKAGES = ("jinja2", "plotly", "starlette", "uvicorn")
 
 
@@ -73,13 +76,34 @@ def address_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+def prepare(corpus: Corpus, progress: ProgressCallback | None = None) -> Workbench:
+    """Compute what the sliders show, the settings that are nearest to the first ones first.
+
+    Args:
+        corpus: What the page shows.
+        progress: Called with a Progress after each setting.
+    """
+    workbench = Workbench(corpus)
+    meter = Meter("asking the collection", 1, progress)  # whose graphs may be still to build
+    workbench.engine.prepare()
+    meter.step()
+    deadline = time.monotonic() + _PREPARING_S
+    workbench.warm(lambda: time.monotonic() > deadline, progress=progress)
+    return workbench
+
+
 def serve(
-    corpus: Corpus, bound: socket.socket, *, host: str, browser: bool, ready: Callable[[], None]
+    workbench: Workbench,
+    bound: socket.socket,
+    *,
+    host: str,
+    browser: bool,
+    ready: Callable[[], None],
 ) -> None:
     """Serve the page until it is interrupted.
 
     Args:
-        corpus: What it shows.
+        workbench: What it shows.
         bound: Where.
         host: The name that the socket was bound by.
         browser: Whether to open it in a browser.
@@ -89,13 +113,12 @@ def serve(
 
     from mrl_adapters.demo.app import make_app
 
-    workbench = Workbench(corpus)
     app = make_app(View(workbench), hosts=[host])
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, lifespan="off"
     )
     stopped = threading.Event()
-    warming = threading.Thread(target=workbench.warm, args=(stopped,), daemon=True)
+    warming = threading.Thread(target=workbench.warm, args=(stopped.is_set,), daemon=True)
     warming.start()
     # The socket listens already: who comes before the server waits for it.
     ready()

@@ -6,6 +6,12 @@ from typing import Any
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan
 from mrl_adapters.qdrant.quantization import Quantization
 
+K = 10
+"""Results of a search that count."""
+
+CANDIDATES = (10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000)
+"""Lengths of the shortlist to choose from."""
+
 _QUANTIZATIONS: dict[int, Quantization | None] = {
     32: None,
     8: "int8",

@@ -1,7 +1,5 @@
 """The vectors of a corpus, cut and encoded as a setting asks, to be searched by products."""
 
-import threading
-from collections import OrderedDict
 from dataclasses import replace
 from functools import cached_property
 
@@ -9,6 +7,7 @@ import numpy as np
 
 from mrl_adapters import registry
 from mrl_adapters.demo.codes import Coded, encode
+from mrl_adapters.demo.kept import Kept
 from mrl_adapters.demo.settings import Setting
 from mrl_adapters.qdrant import CollectionLayout
 from mrl_adapters.qdrant.points import derive
@@ -31,9 +30,9 @@ class Space:
     def __init__(self, full: FloatArray, layout: CollectionLayout) -> None:
         self._layout = layout
         self._stored = full
-        self._lock = threading.RLock()
-        self._held: OrderedDict[tuple[int, int, bool], Coded] = OrderedDict()
-        self.full: FloatArray = self._searchable(normalize(full) if self._unit else full)
+        self._compared = normalize(full) if self._unit else full
+        self._coded = Kept[Coded](lambda coded: coded.documents.nbytes, _HELD_BYTES)
+        self.full: FloatArray = self._searchable(self._compared)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -72,11 +71,19 @@ class Space:
 
     def _cut(self, vectors: FloatArray, setting: Setting) -> FloatArray:
         """Derive short vectors, as a collection of the setting's layout would hold them."""
-        layout = self._layout
-        if setting.dimensions == layout.dimensions:
+        if setting.dimensions == self._layout.dimensions:
             return normalize(vectors) if self._unit else vectors
         laid = self._laid(setting)
         return derive(vectors, laid)[laid.stage_name(setting.dimensions)]
+
+    def codes(self, setting: Setting) -> tuple[int, int, bool]:
+        """Name the codes of a setting: the length of the shortlist does not change them.
+
+        Args:
+            setting: Size, bits and rotation, which full vectors have none of.
+        """
+        rotated = setting.rotated and setting.dimensions < self._layout.dimensions
+        return setting.dimensions, setting.bits, rotated
 
     def coded(self, setting: Setting) -> Coded:
         """Return the codes of a setting, computed where they are not held.
@@ -84,15 +91,13 @@ class Space:
         Args:
             setting: Size, bits and rotation.
         """
-        key = setting.codes
-        with self._lock:
-            if key not in self._held:
-                coded = encode(self._cut(self._stored, setting), setting.bits)
-                self._held[key] = replace(coded, documents=self._searchable(coded.documents))
-            self._held.move_to_end(key)
-            while len(self._held) > 1 and self._bytes > _HELD_BYTES:
-                self._held.popitem(last=False)
-            return self._held[key]
+        return self._coded.get(self.codes(setting), lambda: self._encoded(setting))
+
+    def _encoded(self, setting: Setting) -> Coded:
+        whole = setting.dimensions == self._layout.dimensions
+        cut = self._compared if whole else self._cut(self._stored, setting)
+        coded = encode(cut, setting.bits)
+        return replace(coded, documents=self._searchable(coded.documents))
 
     def coded_questions(self, vectors: FloatArray, setting: Setting) -> FloatArray:
         """Bring full vectors of questions to what a setting's codes are compared with.
@@ -127,7 +132,3 @@ class Space:
     @property
     def _unit(self) -> bool:
         return self._layout.distance == "Cosine"
-
-    @property
-    def _bytes(self) -> int:
-        return sum(each.documents.nbytes for each in self._held.values())

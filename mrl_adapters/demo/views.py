@@ -1,19 +1,20 @@
 """What the page is told: searches and measurements in plain values."""
 
-import threading
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from mrl_adapters.demo.charts import Chart, curve_chart, frontier_chart, questions_chart
-from mrl_adapters.demo.codes import NAMES
+from mrl_adapters.demo.codes import NAMES, bytes_per_vector
+from mrl_adapters.demo.kept import Kept
 from mrl_adapters.demo.results import Found
-from mrl_adapters.demo.settings import Setting, as_code
-from mrl_adapters.demo.workbench import CANDIDATES, K, Workbench
+from mrl_adapters.demo.settings import CANDIDATES, K, Setting, as_code
+from mrl_adapters.demo.workbench import Workbench
 from mrl_adapters.embeddings.embedder import as_embedder
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.evaluation import CurveResult, Dataset, curve
+from mrl_adapters.qdrant.plan import Hybrid
 from mrl_adapters.vectors import FloatArray
 
 _HARMED = 8  # questions that are listed
@@ -28,9 +29,8 @@ class View:
 
     def __init__(self, workbench: Workbench) -> None:
         self.workbench = workbench
-        self._measuring = threading.Lock()
-        self._curve: CurveResult | None = None
-        self._frontiers: dict[bool, Chart] = {}
+        self._curve = Kept[CurveResult]()
+        self._frontiers = Kept[Chart]()
 
     def answer(self, question: str, sample: int | None, setting: Setting) -> dict[str, Any]:
         """Search with one question.
@@ -42,7 +42,7 @@ class View:
         """
         self._check(setting)
         vector, own = self._asked(question, sample)
-        answer = self.workbench.answer(vector, setting, own)
+        answer = self.workbench.scans.answer(vector, setting, own)
         return {
             "overlap_short": answer.overlap_short,
             "overlap_two_stage": answer.overlap_two_stage,
@@ -52,15 +52,41 @@ class View:
         }
 
     def collection(self, question: str, sample: int | None, setting: Setting) -> dict[str, Any]:
-        """Search the collection's own engine with one question."""
+        """Search the collection's own engine with one question, by vectors alone."""
+        return self._engine(question, sample, setting, None)
+
+    def hybrid(
+        self, question: str, sample: int | None, setting: Setting, how: str
+    ) -> dict[str, Any]:
+        """Search the collection's own engine with one question and its words.
+
+        Args:
+            question: What is asked.
+            sample: Which of the sample questions it is; None if it was typed.
+            setting: The sliders.
+            how: The hybrid plan.
+        """
+        offered = self.workbench.engine.hybrids
+        for each in offered:
+            if each == how:
+                return self._engine(question, sample, setting, each)
+        msg = f"The plan is {how[:40]!r}, expected one of {', '.join(offered)}."
+        if not offered:
+            msg = "This collection finds no words: it has no text index. Ask without a plan."
+        raise ConfigurationError(msg, found=how, expected=offered)
+
+    def _engine(
+        self, question: str, sample: int | None, setting: Setting, how: Hybrid | None
+    ) -> dict[str, Any]:
         self._check(setting)
         vector, own = self._asked(question, sample)
-        found, plan = self.workbench.ask_collection(vector, setting, own)
+        engine = self.workbench.engine
+        found, plan = engine.ask(vector, setting, own, text=question, hybrid=how)
         at = setting.dimensions in self.workbench.corpus.layout.stages
         stages = plan.stages or self.workbench.corpus.layout.stages[-1:]
-        how = f"stage {', '.join(map(str, stages))}" if stages else "its own graph"
+        by = f"stage {', '.join(map(str, stages))}" if stages else "its own graph"
         return {
-            "how": f"{how}, {plan.candidates(K)} candidates",
+            "how": f"{by}, {plan.candidates(K)} candidates",
             "at_setting": at,
             **self._column(found),
         }
@@ -69,9 +95,9 @@ class View:
         """Judge a setting by all sample questions."""
         self._check(setting)
         bench = self.workbench
-        judged = bench.judge(setting)
+        judged = bench.sample.judge(setting)
         corpus = bench.corpus
-        each = bench.bytes_in_memory(setting)
+        each = bytes_per_vector(setting.dimensions, setting.bits)
         worst = np.lexsort((judged.short, judged.two_stage))[:_HARMED]
         return {
             "overlap_short": float(judged.short.mean()),
@@ -97,13 +123,11 @@ class View:
 
     def curve(self) -> dict[str, Any]:
         """Measure retention along the sizes, once."""
-        with self._measuring:
-            if self._curve is None:
-                self._curve = self.measured_curve()
+        measured = self._curve.get("curve", self.measured_curve)
         return {
-            "chart": curve_chart(self._curve),
-            "title": self._curve.title,
-            "oversampling": self._curve.oversampling,
+            "chart": curve_chart(measured),
+            "title": measured.title,
+            "oversampling": measured.oversampling,
         }
 
     def measured_curve(self, oversampling: float = 8.0) -> CurveResult:
@@ -137,12 +161,11 @@ class View:
     def frontier(self, setting: Setting) -> dict[str, Any]:
         """Weigh memory against latency, once with a rotation and once without."""
         self._check(setting)
-        with self._measuring:
-            if setting.rotated not in self._frontiers:
-                trade_offs = self.workbench.trade_off(setting.rotated)
-                points = len(self.workbench.corpus.ids)
-                self._frontiers[setting.rotated] = frontier_chart(trade_offs, points)
-        return {"chart": self._frontiers[setting.rotated]}
+        return {"chart": self._frontiers.get(setting.rotated, lambda: self._weighed(setting))}
+
+    def _weighed(self, setting: Setting) -> Chart:
+        trade_offs = self.workbench.trade_off(rotated=setting.rotated)
+        return frontier_chart(trade_offs, len(self.workbench.corpus.ids))
 
     def _asked(self, question: str, sample: int | None) -> tuple[FloatArray, int]:
         if sample is None:

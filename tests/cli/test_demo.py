@@ -10,12 +10,12 @@ import pytest
 
 import mrl_adapters.demo.serve as serving
 from mrl_adapters.cli import quickstart
-from mrl_adapters.demo.corpus import Corpus
+from mrl_adapters.demo.workbench import Workbench
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.qdrant import CollectionLayout, connect
 
-Shown = list[tuple[Corpus, dict[str, Any]]]
+Shown = list[tuple[Workbench, dict[str, Any]]]
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
     """What would be served; nothing is."""
     served: Shown = []
 
-    def record(corpus: Corpus, bound: socket.socket, **options: Any) -> None:
+    def record(workbench: Workbench, bound: socket.socket, **options: Any) -> None:
         options["ready"]()
-        served.append((corpus, {**options, "address": serving.address_of(bound)}))
+        served.append((workbench, {**options, "address": serving.address_of(bound)}))
 
     monkeypatch.setattr(serving, "serve", record)
     return served
@@ -43,7 +43,8 @@ def store(tmp_path: Path) -> Path:
 def test_a_collection_is_shown(run: Any, store: Path, shown: Shown) -> None:
     result = run("demo", "-c", "docs", "--path", store, "--port", "0", "--no-browser")
     assert result.exit_code == 0, result.output
-    (corpus, options), *_ = shown
+    (workbench, options), *_ = shown
+    corpus = workbench.corpus
     assert {passage.snippet for passage in corpus.passages} == {
         "Bees make honey.",
         "Cows give milk.",
@@ -59,7 +60,7 @@ def test_files_are_shown(run: Any, notes: Path, shown: Shown, tmp_path: Path) ->
     (notes / "broken.txt").write_bytes(b"\xff\xfe\xff")
     result = run("demo", notes, "--port", "0")
     assert result.exit_code == 0, result.output
-    titles = {passage.title for passage in shown[0][0].passages}
+    titles = {passage.title for passage in shown[0][0].corpus.passages}
     assert {"animals.txt:1", "Trains · trains.md:1", "moon · records.jsonl"} <= titles
     assert "broken.txt" in result.stderr
     assert shown[0][1]["browser"]
@@ -73,9 +74,10 @@ def test_the_docstrings_are_shown_by_default(
     monkeypatch.setattr(quickstart, "open_corpus", lambda: opened(tmp_path / "quick", library))
     result = run("demo", "--port", "0", "--no-browser")
     assert result.exit_code == 0, result.output
-    corpus = shown[0][0]
+    corpus = shown[0][0].corpus
     assert corpus.questions.given
     assert corpus.questions.texts[:4] == quickstart.QUESTIONS
+    assert "rrf" in shown[0][0].engine.hybrids
     assert "shutil.copytree" in {passage.title for passage in corpus.passages}
 
 
@@ -84,7 +86,7 @@ def test_real_questions_judge(run: Any, store: Path, shown: Shown, tmp_path: Pat
     asked.write_text("who makes honey?\nwhat runs on rails?\n")
     line = ("demo", "-c", "docs", "--path", store, "--port", "0", "--questions", asked)
     assert run(*line).exit_code == 0
-    assert shown[0][0].questions.texts == ("who makes honey?", "what runs on rails?")
+    assert shown[0][0].corpus.questions.texts == ("who makes honey?", "what runs on rails?")
 
 
 def test_another_host_is_warned_of(run: Any, store: Path, shown: Shown) -> None:

@@ -1,25 +1,19 @@
 """A small collection of real texts, its workbench, and the page that shows it."""
 
-import socket
 import sysconfig
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
+from page_server import served
 
-from mrl_adapters.demo.app import make_app
 from mrl_adapters.demo.corpus import Corpus, read_corpus
-from mrl_adapters.demo.serve import bind
-from mrl_adapters.demo.views import View
 from mrl_adapters.demo.workbench import Workbench
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.evaluation import OpenCollection
 from mrl_adapters.evaluation.docstrings import docstrings
 from mrl_adapters.langchain import MatryoshkaVectorStore
-from mrl_adapters.qdrant import CollectionLayout, EdgeClient
+from mrl_adapters.qdrant import CollectionLayout, EdgeClient, TextIndex
 
 _MODULES = ("argparse", "ast", "csv", "glob", "inspect", "pathlib", "shutil", "tarfile", "tempfile")
 HOSTILE = "<script>window.hostile = true</script><img src=x onerror='window.hostile = true'>"
@@ -48,7 +42,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeClient]:
 
 @pytest.fixture(scope="session")
 def corpus(client: EdgeClient, embedder: WordLlamaEmbedder, texts: list[tuple[str, str]]) -> Corpus:
-    layout = CollectionLayout(256, (64,), model=embedder.model)
+    layout = CollectionLayout(256, (64,), model=embedder.model, text_index=TextIndex())
     store = MatryoshkaVectorStore(client, "docs", embedder, layout=layout)
     store.add_texts([text for _, text in texts], [{"title": title} for title, _ in texts])
     opened = OpenCollection(store.collection, store.driver)
@@ -63,14 +57,5 @@ def workbench(corpus: Corpus) -> Workbench:
 @pytest.fixture(scope="session")
 def address(workbench: Workbench) -> Iterator[str]:
     """The page's address while it is served."""
-    bound: socket.socket = bind("127.0.0.1", 0)
-    config = uvicorn.Config(make_app(View(workbench)), log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{bound.getsockname()[1]}/"
-    server.should_exit = True
-    thread.join()
-    bound.close()
+    with served(workbench) as address:
+        yield address

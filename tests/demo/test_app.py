@@ -7,8 +7,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from mrl_adapters.demo.app import make_app
+from mrl_adapters.demo.corpus import read_corpus
 from mrl_adapters.demo.views import View
 from mrl_adapters.demo.workbench import Workbench
+from mrl_adapters.edge import EdgeClient
+from mrl_adapters.embeddings import WordLlamaEmbedder
+from mrl_adapters.evaluation import OpenCollection
+from mrl_adapters.langchain import MatryoshkaVectorStore
+from mrl_adapters.qdrant import CollectionLayout
+from mrl_adapters.qdrant.query import Search
 
 _SETTING = {"dimensions": "64", "bits": "8", "candidates": "100", "rotated": "false"}
 _QUESTION = {"question": "make a temporary file", **_SETTING}
@@ -34,6 +41,42 @@ def test_an_answer_has_all_columns(served: TestClient) -> None:
     assert [hit["row"] for hit in asked["hits"]] == [
         hit["row"] for hit in told["two_stage"]["hits"]
     ]
+
+
+@pytest.mark.parametrize("how", ["rrf", "dbsf", "rescore", "lexical"])
+def test_words_join_where_the_collection_finds_them(
+    served: TestClient, workbench: Workbench, how: str
+) -> None:
+    asked = {**_QUESTION, "question": "mkdtemp"}
+    told = served.get("/hybrid", params={**asked, "how": how}).json()
+    store = workbench.corpus.store
+    search = Search(workbench.vector("mkdtemp"), 10, text="mkdtemp")
+    plan = {"hybrid": how, "stages": (64,), "oversampling": 1.0, "min_candidates": 100}
+    [hits] = store.driver.run(store.collection.search([search], plan))
+    assert [hit["score"] for hit in told["hits"]] == [hit.score for hit in hits]
+    assert told["how"] == "stage 64, 100 candidates"
+    full = served.get("/answer", params=asked).json()["full"]["hits"]
+    places = {hit["row"]: hit["place"] for hit in full}
+    assert all(hit["place"] == places.get(hit["row"], hit["place"]) for hit in told["hits"])
+
+
+def test_a_plan_that_is_none_is_told(served: TestClient) -> None:
+    told = served.get("/hybrid", params={**_QUESTION, "how": "words"})
+    assert told.status_code == 400
+    assert "expected one of rrf, dbsf, rescore, lexical" in told.json()["error"]
+
+
+def test_without_a_text_index_there_is_no_hybrid_column(
+    client: EdgeClient, embedder: WordLlamaEmbedder
+) -> None:
+    layout = CollectionLayout(256, (64,), model=embedder.model)
+    store = MatryoshkaVectorStore(client, "no words", embedder, layout=layout)
+    store.add_texts(["Bees make honey.", "Cows give milk."])
+    bench = Workbench(read_corpus(OpenCollection(store.collection, store.driver), embedder))
+    asked: Any = TestClient(make_app(View(bench)), base_url="http://127.0.0.1:8422")
+    assert 'id="hybrid"' not in asked.get("/").text
+    told = asked.get("/hybrid", params={**_QUESTION, "how": "rrf"})
+    assert "it has no text index" in told.json()["error"]
 
 
 def test_a_setting_is_judged(served: TestClient) -> None:
@@ -75,11 +118,12 @@ def test_every_answer_has_a_strict_policy(served: TestClient, path: str) -> None
         ({"sample": "first"}, "Expected a whole number as sample"),
     ],
 )
-@pytest.mark.parametrize("path", ["/answer", "/collection"])
+@pytest.mark.parametrize("path", ["/answer", "/collection", "/hybrid?how=rrf"])
 def test_what_cannot_be_asked_is_told(
     served: TestClient, path: str, changed: dict[str, str], told: str
 ) -> None:
-    answer = served.get(path, params={**_QUESTION, **changed})
+    route, _, how = path.partition("?how=")
+    answer = served.get(route, params={**_QUESTION, "how": how, **changed})
     assert answer.status_code == 400
     assert told in answer.json()["error"]
 

@@ -74,7 +74,7 @@ def _ask(page: Page, question: str) -> None:
 
 def test_a_question_fills_every_column(page: Page) -> None:
     _ask(page, "create a temporary directory")
-    for column in ("short", "two_stage", "full", "collection"):
+    for column in ("short", "two_stage", "full", "collection", "hybrid"):
         expect(page.locator(f"#{column} li")).to_have_count(10)
         expect(page.locator(f"#{column} .latency")).to_contain_text("ms")
     assert "tempfile.mkdtemp" in _titles(page, "full")
@@ -82,6 +82,18 @@ def test_a_question_fills_every_column(page: Page) -> None:
     _ask(page, "read rows of comma separated values")
     expect(page.locator("#full li strong").first).to_contain_text("csv")
     assert _titles(page, "full") != before
+
+
+def test_words_find_what_vectors_do_not(page: Page) -> None:
+    _reset(page)
+    page.get_by_label("How words join").select_option("lexical")
+    _ask(page, "mkdtemp")
+    expect(page.locator("#hybrid li strong").first).to_contain_text("tempfile")
+    lexical = _titles(page, "hybrid")
+    with page.expect_response("**/hybrid?*how=rrf"):
+        page.get_by_label("How words join").select_option("rrf")
+    expect(page.locator("#hybrid li")).to_have_count(10)
+    assert _titles(page, "hybrid") != lexical
 
 
 @pytest.mark.parametrize(

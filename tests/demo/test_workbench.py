@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mrl_adapters.demo.corpus import Corpus, read_corpus
-from mrl_adapters.demo.settings import Setting, as_code
+from mrl_adapters.demo.settings import CANDIDATES, K, Setting, as_code
 from mrl_adapters.demo.views import View
-from mrl_adapters.demo.workbench import CANDIDATES, K, Workbench
+from mrl_adapters.demo.workbench import Workbench
 from mrl_adapters.edge import EdgeClient
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
@@ -29,7 +29,7 @@ def test_the_start_is_the_collections_own_setting(workbench: Workbench) -> None:
 def test_the_overlap_is_that_of_the_curve(workbench: Workbench, *, rotated: bool) -> None:
     measured = View(workbench).measured_curve(oversampling=10.0)
     for size in workbench.space.sizes[:-1]:
-        judged = workbench.judge(Setting(size, 32, 10 * K, rotated=rotated))
+        judged = workbench.sample.judge(Setting(size, 32, 10 * K, rotated=rotated))
         rows = {
             row.search: row.overlap
             for row in measured.rows
@@ -54,9 +54,9 @@ def test_a_typed_question_and_a_sample_question_agree(
         )
     )
     setting = Setting(64, bits, 20, rotated=False)
-    judged = bench.judge(setting)
+    judged = bench.sample.judge(setting)
     for number, row in enumerate(own[:10].tolist()):
-        answer = bench.answer(full[row], setting, row)
+        answer = bench.scans.answer(full[row], setting, row)
         assert answer.overlap_short == pytest.approx(judged.short[number])
         assert answer.overlap_two_stage == pytest.approx(judged.two_stage[number])
         assert row not in {*answer.short.rows, *answer.two_stage.rows, *answer.full.rows}
@@ -69,7 +69,7 @@ def test_euclid_finds_the_nearest(corpus: Corpus) -> None:
     full = corpus.full * np.linspace(1, 3, len(corpus.full), dtype=np.float32)[:, np.newaxis]
     bench = Workbench(replace(corpus, layout=CollectionLayout(256, (64,), "Euclid"), full=full))
     question = corpus.questions.vectors[0] * 2
-    answer = bench.answer(question, _START)
+    answer = bench.scans.answer(question, _START)
     distances = np.linalg.norm(full - question, axis=1)
     assert answer.full.rows == np.argsort(distances)[:K].tolist()
     np.testing.assert_allclose(answer.full.scores, np.sort(distances)[:K], rtol=1e-3)
@@ -77,7 +77,7 @@ def test_euclid_finds_the_nearest(corpus: Corpus) -> None:
 
 def test_more_candidates_find_no_less(workbench: Workbench) -> None:
     means = [
-        workbench.judge(replace(_START, candidates=length)).two_stage.mean()
+        workbench.sample.judge(replace(_START, candidates=length)).two_stage.mean()
         for length in CANDIDATES
     ]
     assert all(less <= more for less, more in pairwise(means))
@@ -86,22 +86,22 @@ def test_more_candidates_find_no_less(workbench: Workbench) -> None:
 
 def test_the_full_vectors_lose_nothing(workbench: Workbench) -> None:
     vector = workbench.vector("make a temporary file")
-    answer = workbench.answer(vector, Setting(256, 32, 10, rotated=False))
+    answer = workbench.scans.answer(vector, Setting(256, 32, 10, rotated=False))
     assert answer.overlap_short == answer.overlap_two_stage == 1
     assert answer.short.rows == answer.two_stage.rows == answer.full.rows
 
 
 def test_the_collection_is_asked_at_the_sliders_stage(workbench: Workbench, corpus: Corpus) -> None:
     vector = workbench.vector("make a temporary file")
-    found, plan = workbench.ask_collection(vector, _START)
+    found, plan = workbench.engine.ask(vector, _START)
     assert (plan.stages, plan.candidates(K)) == ((64,), 100)
-    simulated = workbench.answer(vector, _START).two_stage
+    simulated = workbench.scans.answer(vector, _START).two_stage
     assert found.rows == simulated.rows
     np.testing.assert_allclose(found.scores, simulated.scores, atol=1e-3)  # float16
-    _, own = workbench.ask_collection(vector, replace(_START, dimensions=128))
+    _, own = workbench.engine.ask(vector, replace(_START, dimensions=128))
     assert own == corpus.store.collection.plan
     row = int(corpus.questions.own[0])
-    asked, _ = workbench.ask_collection(corpus.questions.vectors[0], _START, row)
+    asked, _ = workbench.engine.ask(corpus.questions.vectors[0], _START, row)
     assert row not in asked.rows
 
 
@@ -115,7 +115,7 @@ def test_a_trade_off_reaches_the_target_with_as_few_candidates_as_do(workbench: 
         shorter = [length for length in CANDIDATES if length < each.setting.candidates]
         if shorter:
             fewer = replace(each.setting, candidates=shorter[-1])
-            assert workbench.judge(fewer).two_stage.mean() < 0.99
+            assert workbench.sample.judge(fewer).two_stage.mean() < 0.99
 
 
 @pytest.mark.parametrize("bits", [32, 8, 4, 2, 1])
@@ -159,9 +159,9 @@ def test_texts_of_another_framework_are_shown(
     assert "Sentence 3 of bees." in {passage.snippet for passage in shown.passages}
     bench = Workbench(shown)
     assert bench.space.rotation is None  # too few to learn one from
-    answer = bench.answer(bench.vector("bees"), _START)
+    answer = bench.scans.answer(bench.vector("bees"), _START)
     assert sorted(answer.two_stage.rows) == [0, 1, 2, 3, 4]
-    assert bench.judge(_START).two_stage.mean() == 1
+    assert bench.sample.judge(_START).two_stage.mean() == 1
     with pytest.raises(ConfigurationError, match="A rotation is learnt from at least 256"):
         View(bench).setting(replace(_START, rotated=True))
 
@@ -185,8 +185,10 @@ def test_given_questions_judge_in_place_of_passages(
     asked = read_corpus(corpus.store, embedder, questions=["make a temporary file", "read a csv"])
     assert asked.questions.given
     bench = Workbench(asked)
-    judged = bench.judge(_START)
+    judged = bench.sample.judge(_START)
     vector = bench.vector("read a csv")
-    assert judged.two_stage[1] == pytest.approx(bench.answer(vector, _START).overlap_two_stage)
+    assert judged.two_stage[1] == pytest.approx(
+        bench.scans.answer(vector, _START).overlap_two_stage
+    )
     found = exact_search(corpus.full, vector[np.newaxis], K)
-    assert bench.answer(vector, _START).full.rows == found.indices[0].tolist()
+    assert bench.scans.answer(vector, _START).full.rows == found.indices[0].tolist()

@@ -64,9 +64,9 @@ function size(bytes) {
 function movement(hit, here) {
   if (hit.place === here) return make("span", "same", "= full");
   const moved = hit.place - here;
-  const span = make("span", "moved", moved > 0 ? `▲${moved}` : `▼${-moved}`);
+  const span = make("span", "moved", moved > 0 ? `▲${moved.toLocaleString("en")}` : `▼${-moved}`);
   span.title = `place ${hit.place} in the full search`;
-  span.append(` from ${hit.place}`);
+  span.append(` from ${hit.place.toLocaleString("en")}`);
   return span;
 }
 
@@ -88,22 +88,31 @@ function column(id, shown) {
   section.querySelector("ol").replaceChildren(...items);
 }
 
-async function answer() {
+// The columns, each as soon as it is there.
+
+async function scans(parameters) {
+  const found = await ask("answer", parameters);
+  if (!found) return;
+  find("overlap").textContent = found.overlap_two_stage.toFixed(2);
+  find("overlap-short").textContent = found.overlap_short.toFixed(2);
+  for (const id of ["short", "two_stage", "full"]) column(id, found[id]);
+  latest.latency_ms = found.two_stage.latency_ms;
+  mark();
+}
+
+async function engine(id, parameters) {
+  const found = await ask(id, parameters);
+  if (!found) return;
+  find(id).querySelector(".how").textContent = found.how + (found.at_setting ? "" : " (it has no stage of this size)");
+  column(id, found);
+}
+
+function answer() {
   const parameters = { question: find("question").value, ...setting() };
   if (sample !== null) parameters.sample = sample;
-  const [found, engine] = await Promise.all([ask("answer", parameters), ask("collection", parameters)]);
-  if (found) {
-    find("overlap").textContent = found.overlap_two_stage.toFixed(2);
-    find("overlap-short").textContent = found.overlap_short.toFixed(2);
-    for (const id of ["short", "two_stage", "full"]) column(id, found[id]);
-    latest.latency_ms = found.two_stage.latency_ms;
-  }
-  if (engine) {
-    find("collection").querySelector(".how").textContent =
-      engine.how + (engine.at_setting ? "" : " (it has no stage of this size)");
-    column("collection", engine);
-  }
-  mark();
+  const columns = [scans(parameters), engine("collection", parameters)];
+  if (find("hybrid")) columns.push(engine("hybrid", { ...parameters, how: find("plan").value }));
+  return Promise.all(columns);
 }
 
 async function judge() {
@@ -157,9 +166,21 @@ function harmed(questions) {
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
+const due = new Set(); // charts to draw when the numbers have been shown
+
 function draw(id, chart, extra) {
   if (chart) charts[id] = { ...charts[id], chart };
   if (extra !== undefined) charts[id] = { ...charts[id], extra };
+  if (!due.size) requestAnimationFrame(() => setTimeout(drawn));
+  due.add(id);
+}
+
+function drawn() {
+  for (const id of due) paint(id);
+  due.clear();
+}
+
+function paint(id) {
   const kept = charts[id];
   if (!kept?.chart || !window.Plotly) return;
   const axis = { gridcolor: colour("grid"), linecolor: colour("line"), zeroline: false };
@@ -213,10 +234,11 @@ function move() {
 }
 
 for (const id of ["dimensions", "bits", "candidates"]) find(id).addEventListener("input", move);
-find("rotated").addEventListener("input", () => {
-  move();
-  frontier();
+find("rotated").addEventListener("input", async () => {
+  await move();
+  await frontier();
 });
+find("plan")?.addEventListener("input", answer);
 find("points").addEventListener("input", scale);
 find("question").addEventListener("input", () => {
   sample = null;
