@@ -13,10 +13,11 @@ from mrl_adapters.evaluation.footprint import Files, Footprint, estimated_footpr
 from mrl_adapters.evaluation.layout_grid import Candidate, worthwhile
 from mrl_adapters.evaluation.layout_sample import LayoutSample
 from mrl_adapters.evaluation.plan_grid import Chain, plan_chains
+from mrl_adapters.evaluation.query_share import QueryShare
 from mrl_adapters.evaluation.recommendation import LayoutOption
 from mrl_adapters.evaluation.results import Trial
 from mrl_adapters.evaluation.searcher import OpenCollection, Searchable, Searcher, Truth
-from mrl_adapters.evaluation.trials import QueryShare, Trials
+from mrl_adapters.evaluation.trials import Trials
 from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant import (
     CollectionLayout,
@@ -29,6 +30,7 @@ from mrl_adapters.qdrant import (
 ROUNDS = 20  # timed searches of every option, a turn
 
 _BATCH = 2_000
+_SETTLED = 2  # ways to search a layout that are looked at more closely
 _OTHER_GRAPHS = ((16, 100), (32, 200))
 
 
@@ -38,14 +40,18 @@ class Measured(NamedTuple):
     option: LayoutOption
     run: Trials
     searcher: Searcher
-    chains: Sequence[Chain]
-    trials: Sequence[Sequence[Trial]]
+    chain: Chain
+    """Plans like the option's, by rising shortlist; none of the exact search."""
+    step: int
+    """The option's place among them."""
     stretch: float
     """How many times as long one search takes with the number of points asked for."""
     exponent: float
     """With so many times the points it needs that to this power times the candidates."""
     growth: float
     """How many times that is."""
+    dearer: float
+    """How many times as long a search with so many times the candidates takes."""
 
 
 class LayoutBench:
@@ -149,24 +155,54 @@ class LayoutBench:
         exponent: float,
     ) -> list[Measured]:
         chains = plan_chains(searcher.layout, SearchPlan(), self._k, searcher.points)
-        trials = run.explore(chains, self.target)
-        reaching = [t for chain in trials for t in chain if t.overlap >= self.target]
-        if not reaching:
+        meter = Meter("trying plans", len(chains), self.progress)
+        crossings = []
+        for number, chain in enumerate(chains):
+            meter.reach(number)
+            if (step := run.crossing(chain, self.target)) is not None:
+                crossings.append((chain, step))
+        medians = self._medians(run, crossings)
+        settled = []
+        for row in sorted(range(len(crossings)), key=medians.__getitem__)[:_SETTLED]:
+            chain, step = crossings[row]
+            if (found := run.settle(chain, step, self.target)) is not None:
+                settled.append((chain, *found))
+        meter.reach(len(chains))
+        if not settled:
             return []
-        trial = min(reaching, key=lambda each: each.p50_s)
+        medians = self._medians(run, [(chain, step) for chain, step, _ in settled])
+        chain, step, overlaps = settled[min(range(len(settled)), key=medians.__getitem__)]
+        plan = chain.plans[step]
+        [seconds] = run.times([plan])
         option = LayoutOption(
             layout=searcher.layout,
-            trial=trial,
-            plan=trial.plan,
+            trial=run.trial(plan, overlaps, None, seconds),
+            plan=plan,
             memory_bytes=footprint.memory_bytes,
             disk_bytes=footprint.disk_bytes,
-            latency_s=trial.p50_s,
+            latency_s=float(np.median(seconds)),
             build_s=build_s,
         )
         more = max(1.0, self.points / searcher.points)
         stretch = math.log2(max(self.points, 2)) / math.log2(max(searcher.points, 2))
         growth = more**exponent
-        return [Measured(option, run, searcher, chains, trials, stretch, exponent, growth)]
+        dearer = self._dearer(run, chain, step, growth) if growth > 1 else 1.0
+        return [Measured(option, run, searcher, chain, step, stretch, exponent, growth, dearer)]
+
+    def _medians(self, run: Trials, places: Sequence[tuple[Chain, int]]) -> list[float]:
+        times = run.times([chain.plans[step] for chain, step in places])
+        return [float(np.median(seconds)) for seconds in times]
+
+    def _dearer(self, run: Trials, chain: Chain, step: int, growth: float) -> float:
+        """Predict how many times as long a plan takes with so many times the candidates."""
+        steps = sorted({step, *range(0, len(chain.plans), 3), len(chain.plans) - 1})
+        if len(steps) == 1:
+            return growth
+        lengths = [chain.plans[each].candidates(self._k) for each in steps]
+        slope, start = np.polyfit(lengths, self._medians(run, [(chain, s) for s in steps]), 1)
+        now = start + slope * chain.plans[step].candidates(self._k)
+        then = now + slope * chain.plans[step].candidates(self._k) * (growth - 1)
+        return float(max(1.0, then / now)) if now > 0 else growth
 
     def _exact(self, run: Trials, searcher: Searcher, footprint: Footprint) -> Measured:
         """Describe the exact search: it reads every full vector, and so wants them in memory."""
@@ -186,4 +222,4 @@ class LayoutBench:
             proof="held",
         )
         more = self.points / self._built
-        return Measured(option, run, searcher, (), (), more, 0.0, 1.0)
+        return Measured(option, run, searcher, Chain(()), 0, more, 0.0, 1.0, 1.0)

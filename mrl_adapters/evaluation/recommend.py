@@ -1,6 +1,5 @@
 """Choose a layout by measurement: cut, codes, rotation, graph and plan, for the memory there is."""
 
-import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,17 +8,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mrl_adapters.evaluation.layout_bench import LayoutBench
-from mrl_adapters.evaluation.layout_choice import TESTED, prove, timed
+from mrl_adapters.evaluation.layout_choice import prove
 from mrl_adapters.evaluation.layout_sample import draw_sample
+from mrl_adapters.evaluation.query_share import QueryShare
 from mrl_adapters.evaluation.recommendation import Recommendation
 from mrl_adapters.evaluation.searcher import Searchable
-from mrl_adapters.evaluation.trials import QueryShare
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import CollectionLayout, connect
 from mrl_adapters.qdrant.layout import Distance
 
 _SAMPLE = 20_000  # points that are built
-_AMPLE = 1.2  # times the least number of queries
 
 
 def recommend(  # noqa: PLR0913 - what is known of the collection that is wanted, by keyword
@@ -49,7 +47,8 @@ def recommend(  # noqa: PLR0913 - what is known of the collection that is wanted
     ``tune`` once it is built.
 
     The fastest option that fits is proved on queries that had no part in choosing it, by the bound
-    of ``tune``; if its plans fail, the next one is.
+    of ``tune``. If its plans fail, or only a longer shortlist holds and others may be faster, the
+    next one is: at most three are put to the proof, which share its error.
 
     Args:
         source: Full vectors, shape (n, d); or a store of either adapter or an OpenCollection,
@@ -74,10 +73,10 @@ def recommend(  # noqa: PLR0913 - what is known of the collection that is wanted
         ConfigurationError: There are too few vectors to prove the target with.
     """
     rng = np.random.default_rng(seed)
-    shared = 1 - (1 - confidence) / TESTED
-    needed = math.ceil(_AMPLE * QueryShare.least(target_overlap, shared))
-    drawn = draw_sample(source, queries, needed, sample, model, distance, rng)
-    share = QueryShare.of(len(drawn.queries.vectors), target_overlap, shared)
+    least = QueryShare.least(target_overlap, confidence)
+    drawn = draw_sample(source, queries, least, sample, model, distance, rng)
+    asked = len(drawn.queries.vectors)
+    share = QueryShare.of_layouts(asked, target_overlap, confidence)
     points = points or drawn.points
     bench = LayoutBench(drawn, share, target_overlap, k, points, progress)
     with (
@@ -86,8 +85,7 @@ def recommend(  # noqa: PLR0913 - what is known of the collection that is wanted
     ):
         present = [] if drawn.store is None else bench.present(drawn.store)
         tried = bench.measure(client, Path(folder), layouts)
-        measured = timed(bench, [*present, *tried])
-        options, chosen = prove(bench, measured, memory_bytes, shared)
+        options, chosen = prove(bench, [*present, *tried], memory_bytes, confidence)
     return Recommendation(
         points=points,
         sample=len(drawn.documents),

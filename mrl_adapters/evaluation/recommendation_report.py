@@ -19,26 +19,27 @@ def recommendation_table(result: Recommendation) -> str:
     lines = [
         recommendation_summary(result),
         "",
-        "| layout | memory | disk | median | overlap | |",
+        "| layout | RAM, MB | disk, MB | ms | overlap | |",
         "|---|---:|---:|---:|---:|---|",
     ]
     front = result.frontier
     for option in sorted(result.options, key=lambda each: each.memory_bytes):
         remarks = ["chosen"] if option is result.chosen else []
         remarks += ["frontier"] if option in front and not remarks else []
-        remarks += ["failed the proof"] if option.proof == "failed" else []
+        remarks += ["failed"] if option.proof == "failed" else []
         remarks += [] if result.fits(option) else ["too large"]
         cells = [
             option.label,
-            f"{option.memory_bytes / _MB:,.1f} MB",
-            f"{option.disk_bytes / _MB:,.1f} MB",
-            f"{option.latency_s * _MS:.2f} ms",
+            f"{option.memory_bytes / _MB:,.1f}",
+            f"{option.disk_bytes / _MB:,.1f}",
+            f"{option.latency_s * _MS:.2f}",
             f"{'' if option.proof else '~'}{option.trial.overlap:.3f}",
             ", ".join(remarks),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     if any(option.proof is None for option in result.options):
-        lines += ["", "~: not put to the proof; of the few queries that every plan was tried on."]
+        note = "ms: median of one search. ~: not put to the proof; of the queries it was tried on."
+        lines += ["", note]
     if result.chosen is not None:
         lines += ["", "```python", result.chosen.code, "```"]
     return "\n".join(lines) + "\n"
@@ -80,7 +81,8 @@ def recommendation_summary(result: Recommendation) -> str:
         said.append(f"The smallest is {_costs(cheapest)}.")
     if (further := result.further) is not None:
         more = (further.memory_bytes - chosen.memory_bytes) / _MB
-        said.append(f"Faster: {_costs(further)}, {more:,.1f} MB more.")
+        unproved = "" if further.proof == "held" else " (not put to the proof)"
+        said.append(f"Faster: {_costs(further)}, {more:,.1f} MB more{unproved}.")
     if result.points > result.sample:
         said.append(
             f"Predicted from {result.sample:,} points; what graphs lose at this size a sample "
@@ -122,11 +124,14 @@ def plot_recommendation(result: Recommendation, path: str | Path) -> Path:
     """
     figure = new_figure(7.2, 4.4)
     axes = figure.subplots()
+    front = result.frontier
     for option in result.options:
         kind = 2 if option.plan.exact else 1 if option.layout.stages else 0
         place = (option.memory_bytes / _MB, option.latency_s * _MS)
         failed = option.proof == "failed"
         axes.plot(*place, "X" if failed else "o", color=PALETTE[kind], markersize=5, alpha=0.7)
+        if option not in front and not failed and option is not result.chosen:
+            continue
         axes.annotate(
             f"{option.label}: failed the proof" if failed else option.label,
             place,
@@ -135,7 +140,6 @@ def plot_recommendation(result: Recommendation, path: str | Path) -> Path:
             xytext=(4, 3),
             textcoords="offset points",
         )
-    front = result.frontier
     axes.step(
         [option.memory_bytes / _MB for option in front],
         [option.latency_s * _MS for option in front],

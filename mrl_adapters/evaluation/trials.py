@@ -1,14 +1,15 @@
 """The measurements of one tuning: who tries, who tests, who reports."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
-from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.evaluation.bound import lower_bound, queries_needed
+from mrl_adapters.evaluation.bound import lower_bound
 from mrl_adapters.evaluation.metrics import PerQuery
 from mrl_adapters.evaluation.plan_grid import Chain
+from mrl_adapters.evaluation.query_share import WAYS, QueryShare, shared
 from mrl_adapters.evaluation.results import Trial
 from mrl_adapters.evaluation.searcher import Queries, Searcher, Truth
 from mrl_adapters.progress import Meter, ProgressCallback
@@ -17,47 +18,14 @@ from mrl_adapters.qdrant import SearchPlan
 AS_FAST = 1.1
 """A clock cannot tell plans apart whose times differ by less than this factor."""
 
-_PILOT = 150  # queries on which every plan is tried
-_PILOT_SHARE = 8  # of few queries, one in so many
-_FINALISTS = 3  # chains that are tested
 _TRIED_AHEAD = 3  # steps of a chain beyond the pilot's answer that are tried
 _TESTED_AHEAD = (6, 4, 3, 2, 1, 0)  # and those that are tested, after the longest shortlist
 _PILOT_ROUNDS = 30  # timed searches of every plan, to find the finalists
 _FINAL_ROUNDS = 200  # timed searches of each plan that is shown or may be chosen
 
 
-@dataclass(frozen=True)
-class QueryShare:
-    """Which queries serve which purpose: [0, pilot), [pilot, half), [half, total)."""
-
-    pilot: int
-    half: int
-    total: int
-
-    @classmethod
-    def of(cls, total: int, target: float, confidence: float) -> "QueryShare":
-        """Share the queries out; refuse a number that could prove nothing."""
-        if total < (needed := cls.least(target, confidence)):
-            msg = (
-                f"Proving a mean overlap of {target:g} with {confidence:.0%} confidence takes at "
-                f"least {needed:,} queries, found {total:,}. Pass more queries, or a lower "
-                "target_overlap or confidence; for a small collection use exact=True."
-            )
-            raise ConfigurationError(msg)
-        return cls._split(total)
-
-    @classmethod
-    def least(cls, target: float, confidence: float) -> int:
-        """Count the queries that prove the target if a plan makes no mistake on them."""
-        tested = queries_needed(target, _shared(confidence))
-        total = 2 * tested
-        while (share := cls._split(total)).half - share.pilot < tested:
-            total += 1
-        return total
-
-    @classmethod
-    def _split(cls, total: int) -> "QueryShare":
-        return cls(min(_PILOT, total // _PILOT_SHARE), (total + 1) // 2, total)
+Proved: TypeAlias = tuple[SearchPlan, PerQuery, float]
+"""A plan that held, its overlaps, and the bound of their mean."""
 
 
 class Trials:
@@ -102,15 +70,15 @@ class Trials:
             tried.append([])
             for step, plan in enumerate(chain.plans):
                 meter.reach(done + step)
-                overlaps = self._overlaps(plan, 0, self._share.pilot)
+                overlaps = self._overlaps(plan, 0, self._share.tried)
                 tried[-1].append((plan, overlaps))
                 beyond += bool(beyond or overlaps.mean() >= target)
                 if beyond > _TRIED_AHEAD:
                     break
             done += len(chain.plans)
-        times = iter(self._times([plan for trial in tried for plan, _ in trial]))
+        times = iter(self.times([plan for trial in tried for plan, _ in trial]))
         meter.reach(total)
-        return [[self._trial(*pair, None, next(times)) for pair in trial] for trial in tried]
+        return [[self.trial(*pair, None, next(times)) for pair in trial] for trial in tried]
 
     def prove(
         self,
@@ -124,29 +92,84 @@ class Trials:
         for chain, trials in zip(chains, explored, strict=True):
             first = next((i for i, trial in enumerate(trials) if trial.overlap >= target), None)
             if first is not None:
-                promising.append((trials[first], _downwards(chain, first)))
-        finalists = sorted(_distinct(promising), key=lambda pair: pair[0].p50_s)[:_FINALISTS]
-        held = []
+                promising.append((trials[first], downwards(chain, first)))
+        finalists = sorted(_distinct(promising), key=lambda pair: pair[0].p50_s)[:WAYS]
+        held: list[Proved] = []
         done, total = 0, sum(len(plans) for _, plans in finalists)
         meter = self._meter("proving plans", total)
         for _, plans in finalists:
-            best = None
-            for step, plan in enumerate(plans):
-                meter.reach(done + step)
-                overlaps = self._overlaps(plan, self._share.pilot, self._share.half)
-                bound = lower_bound(overlaps, _shared(confidence))
-                if bound < target:
-                    break
-                best = (plan, overlaps, bound)
+            best = self.test(
+                plans, target, confidence, lambda step, at=done: meter.reach(at + step)
+            )
             if best is not None:
                 held.append(best)
             done += len(plans)
         meter.reach(total)
-        held.append((self._searcher.exact, np.ones(self._share.half - self._share.pilot), 1.0))
-        times = self._times([plan for plan, _, _ in held])
+        held.append((self._searcher.exact, np.ones(self._share.tested - self._share.pilot), 1.0))
+        times = self.times([plan for plan, _, _ in held])
         return tuple(
-            self._trial(*parts, seconds) for parts, seconds in zip(held, times, strict=True)
+            self.trial(*parts, seconds) for parts, seconds in zip(held, times, strict=True)
         )
+
+    def test(
+        self,
+        plans: Sequence[SearchPlan],
+        target: float,
+        confidence: float,
+        report: Callable[[int], object] = lambda _: None,
+    ) -> "Proved | None":
+        """Test plans from the longest shortlist down, until one's bound misses the target.
+
+        Args:
+            plans: In that order.
+            target: Mean overlap to reach.
+            confidence: Probability with which up to three ways, so tested, are right together.
+            report: Called with the number of plans that are done.
+
+        Returns:
+            The last that held, with its overlaps and their bound; None if the first failed.
+        """
+        best = None
+        for step, plan in enumerate(plans):
+            report(step)
+            overlaps = self._overlaps(plan, self._share.pilot, self._share.tested)
+            bound = lower_bound(overlaps, shared(confidence))
+            if bound < target:
+                break
+            best = (plan, overlaps, bound)
+        return best
+
+    def crossing(self, chain: Chain, target: float) -> int | None:
+        """Find a chain's first plan that reaches the target on the few queries, by halving.
+
+        Returns:
+            Its place; None if even the longest shortlist misses.
+        """
+        low, high = 0, len(chain.plans)
+        while low < high:
+            middle = (low + high) // 2
+            if self._overlaps(chain.plans[middle], 0, self._share.tried).mean() >= target:
+                high = middle
+            else:
+                low = middle + 1
+        return low if low < len(chain.plans) else None
+
+    def settle(self, chain: Chain, step: int, target: float) -> tuple[int, PerQuery] | None:
+        """Go up or down a chain from a place, to its first plan that all pilot queries say reaches.
+
+        Returns:
+            Its place, and its overlaps; None if even the longest shortlist misses.
+        """
+        settled = None
+        while 0 <= step < len(chain.plans):
+            overlaps = self._overlaps(chain.plans[step], 0, self._share.pilot)
+            reaches = overlaps.mean() >= target
+            if settled is not None and (step > settled[0] or not reaches):
+                break
+            if reaches:
+                settled = (step, overlaps)
+            step += -1 if reaches else 1
+        return settled
 
     def timed(self, trials: Sequence[Trial]) -> tuple[Trial, ...]:
         """Time trials anew, side by side, on the reporting half.
@@ -155,7 +178,7 @@ class Trials:
         together.
         """
         plans = list(dict.fromkeys(trial.plan for trial in trials))
-        part = self._queries.part(self._share.half, self._share.total)
+        part = self._queries.part(self._share.tested, self._share.total)
         times = self._searcher.latencies(
             part, plans, _FINAL_ROUNDS, self._meter("timing", _FINAL_ROUNDS).reach
         )
@@ -172,7 +195,7 @@ class Trials:
     def final(self, chosen: Trial, confidence: float) -> Trial:
         """Measure the chosen plan's overlap on the reporting half."""
         meter = self._meter("reporting", 1)
-        overlaps = self._overlaps(chosen.plan, self._share.half, self._share.total)
+        overlaps = self._overlaps(chosen.plan, self._share.tested, self._share.total)
         meter.step()
         return replace(
             chosen,
@@ -188,13 +211,15 @@ class Trials:
         truth = Truth(self.truth.ids[start:stop], self.truth.scores[start:stop])
         return self._searcher.overlaps(self._queries.part(start, stop), truth, plan)
 
-    def _times(self, plans: Sequence[SearchPlan]) -> list[PerQuery]:
-        part = self._queries.part(0, self._share.half)
+    def times(self, plans: Sequence[SearchPlan]) -> list[PerQuery]:
+        """Time single searches of plans, side by side."""
+        part = self._queries.part(0, self._share.tested)
         return self._searcher.latencies(part, plans, _PILOT_ROUNDS)
 
-    def _trial(
+    def trial(
         self, plan: SearchPlan, overlaps: PerQuery, bound: float | None, seconds: PerQuery
     ) -> Trial:
+        """Put together what was measured of a plan."""
         return Trial(
             plan=plan,
             candidates=None if plan.exact else plan.candidates(self._searcher.k),
@@ -226,7 +251,7 @@ def _distinct(
             yield trial, plans
 
 
-def _downwards(chain: Chain, first: int) -> list[SearchPlan]:
+def downwards(chain: Chain, first: int) -> list[SearchPlan]:
     """List the plans to test from the longest shortlist down, closely around the pilot's answer.
 
     The pilot's queries take no part in the test, so they may decide what is tested.
@@ -236,10 +261,9 @@ def _downwards(chain: Chain, first: int) -> list[SearchPlan]:
     return [chain.plans[step] for step in sorted(steps, reverse=True)]
 
 
+def _reach(meter: Meter, before: int, step: int) -> None:
+    meter.reach(before + step)
+
+
 def _quantile(seconds: PerQuery, share: float) -> float:
     return float(np.quantile(seconds, share))
-
-
-def _shared(confidence: float) -> float:
-    """Share the error among the finalists, so that all of them are right together."""
-    return 1 - (1 - confidence) / _FINALISTS

@@ -8,10 +8,11 @@ from numpy.typing import ArrayLike
 from qdrant_client import models
 
 from mrl_adapters.evaluation.plan_grid import plan_chains
+from mrl_adapters.evaluation.query_share import QueryShare
 from mrl_adapters.evaluation.results import Trial, TuningResult
 from mrl_adapters.evaluation.searcher import Queries, Searchable, Searcher, draw
 from mrl_adapters.evaluation.stage_estimates import estimate_stages
-from mrl_adapters.evaluation.trials import AS_FAST, QueryShare, Trials
+from mrl_adapters.evaluation.trials import AS_FAST, Trials
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import SearchPlan
 from mrl_adapters.qdrant.points import checked_queries

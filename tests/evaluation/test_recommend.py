@@ -27,10 +27,10 @@ from mrl_adapters.evaluation.layout_bench import LayoutBench
 from mrl_adapters.evaluation.layout_choice import prove
 from mrl_adapters.evaluation.layout_grid import worthwhile
 from mrl_adapters.evaluation.layout_sample import draw_sample
+from mrl_adapters.evaluation.query_share import QueryShare
 from mrl_adapters.evaluation.recommendation import Proof
 from mrl_adapters.evaluation.results import Trial
 from mrl_adapters.evaluation.searcher import Queries, Searcher
-from mrl_adapters.evaluation.trials import QueryShare
 from mrl_adapters.qdrant import (
     CollectionLayout,
     Driver,
@@ -177,7 +177,7 @@ def test_what_failed_the_proof_is_marked_and_beats_nothing(tmp_path: Path) -> No
     assert (result.failed, result.frontier, result.cheapest) == ((small,), (large,), large)
     table = recommendation_table(result)
     assert "Not proved: no cut, int8, m 16 (overlap 0.9700, at least 0.9600, on 100" in table
-    marked = next(line for line in table.splitlines() if "failed the proof" in line)
+    marked = next(line for line in table.splitlines() if "| failed |" in line)
     assert marked.startswith("| no cut")
     assert json.loads(result.to_json())["options"][0]["proof"] == "failed"
     pytest.importorskip("matplotlib")

@@ -23,10 +23,11 @@ from mrl_adapters.evaluation import (
 )
 from mrl_adapters.evaluation.exact import exact_search
 from mrl_adapters.evaluation.plan_grid import Chain, plan_chains
+from mrl_adapters.evaluation.query_share import QueryShare
 from mrl_adapters.evaluation.results import Trial, pareto_front
 from mrl_adapters.evaluation.searcher import Queries, Searcher, Truth, draw
 from mrl_adapters.evaluation.stage_estimates import estimate_stages
-from mrl_adapters.evaluation.trials import QueryShare, Trials
+from mrl_adapters.evaluation.trials import Trials
 from mrl_adapters.evaluation.tuning import _fastest
 from mrl_adapters.progress import Progress
 from mrl_adapters.qdrant import (
