@@ -88,6 +88,10 @@ def recommend(  # noqa: PLR0913 - one argument an option
     sample: Annotated[
         int, typer.Option(min=1, max=10_000_000, help="Most points that are built to measure.")
     ] = 20_000,
+    every_graph: Annotated[
+        bool,
+        typer.Option("--every-graph", help="Try each layout with two graphs, not the best alone."),
+    ] = False,
     questions: Annotated[
         Path | None,
         typer.Option(
@@ -170,6 +174,7 @@ def recommend(  # noqa: PLR0913 - one argument an option
                 queries=asked,
                 model=name,
                 sample=sample,
+                every_graph=every_graph,
                 seed=seed,
                 progress=report,
             )

@@ -31,7 +31,6 @@ ROUNDS = 20  # timed searches of every option, a turn
 
 _BATCH = 2_000
 _SETTLED = 2  # ways to search a layout that are looked at more closely
-_OTHER_GRAPHS = ((16, 100), (32, 200))
 
 
 class Measured(NamedTuple):
@@ -76,9 +75,14 @@ class LayoutBench:
         self._truth: Truth | None = None
 
     def measure(
-        self, client: EdgeClient, folder: Path, layouts: Sequence[CollectionLayout] | None
+        self,
+        client: EdgeClient,
+        folder: Path,
+        layouts: Sequence[CollectionLayout] | None,
+        *,
+        every_graph: bool = False,
     ) -> list[Measured]:
-        """Build and search each layout; the best once more with another graph."""
+        """Build and search each layout; the best, or each, once more with another graph."""
         sample = self.sample
         grid = (
             list(
@@ -89,17 +93,18 @@ class LayoutBench:
             if layouts is None
             else [Candidate(layout, 0.0) for layout in layouts]
         )
+        if every_graph:
+            grid = [each for one in grid for each in (one, one.with_other_graph())]
         meter = Meter("building layouts", len(grid) + 1, self.progress)
         tried: list[Measured] = []
         for number, candidate in enumerate(grid):
             meter.reach(number)
             tried += self._one(client, folder, f"layout_{number}", candidate, first=not number)
         reaching = [one for one in tried if not one.option.plan.exact]
-        if layouts is None and reaching:
+        if layouts is None and not every_graph and reaching:
             best = min(reaching, key=lambda one: one.option.latency_s)
-            graphs = [g for g in _OTHER_GRAPHS if g[0] != best.option.layout.hnsw_m]
-            other = replace(best.option.layout, hnsw_m=graphs[0][0], hnsw_ef_construct=graphs[0][1])
-            tried += self._one(client, folder, "other_graph", Candidate(other, best.exponent))
+            other = Candidate(best.option.layout, best.exponent).with_other_graph()
+            tried += self._one(client, folder, "other_graph", other)
         meter.reach(len(grid) + 1)
         return tried
 

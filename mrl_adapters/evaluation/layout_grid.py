@@ -23,6 +23,7 @@ _ROTATION_GAIN = 0.8  # a rotation must shorten the list so far to be worth keep
 _QUARTER = 4  # of the sample, to see how lists grow with the collection
 _FEWEST_ONE_BIT = 256  # dimensions
 _CUT_CODES: tuple[Quantization, ...] = ("int8", "turbo4", "turbo2")
+_GRAPHS = ((16, 100), (32, 200))
 _FULL_CODES: tuple[Quantization, ...] = ("int8", "turbo4", "turbo2", "turbo1")
 
 
@@ -32,6 +33,12 @@ class Candidate(NamedTuple):
     layout: CollectionLayout
     exponent: float
     """A collection of twice the size needs 2 ** exponent times the candidates."""
+
+    def with_other_graph(self) -> "Candidate":
+        """Return the same layout with the other graph: links a node, and beam of the build."""
+        m, ef_construct = next(graph for graph in _GRAPHS if graph[0] != self.layout.hnsw_m)
+        layout = replace(self.layout, hnsw_m=m, hnsw_ef_construct=ef_construct)
+        return self._replace(layout=layout)
 
 
 class _Cut(NamedTuple):

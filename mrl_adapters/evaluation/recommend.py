@@ -32,6 +32,7 @@ def recommend(  # noqa: PLR0913 - what is known of the collection that is wanted
     model: str | None = None,
     distance: Distance = "Cosine",
     layouts: Sequence[CollectionLayout] | None = None,
+    every_graph: bool = False,
     sample: int = _SAMPLE,
     seed: int = 0,
     progress: ProgressCallback | None = None,
@@ -62,6 +63,8 @@ def recommend(  # noqa: PLR0913 - what is known of the collection that is wanted
         model: Name of the embedding model: its recipe for short vectors is used.
         distance: How vectors are compared, where ``source`` is an array.
         layouts: The layouts to try; None chooses.
+        every_graph: Try each of them with another graph, too, not the best alone: it takes twice
+            as long.
         sample: Most points that are built.
         seed: Draws the sample and halves the queries.
         progress: Called with a Progress after each step.
@@ -84,7 +87,7 @@ def recommend(  # noqa: PLR0913 - what is known of the collection that is wanted
         connect(path=folder) as client,
     ):
         present = [] if drawn.store is None else bench.present(drawn.store)
-        tried = bench.measure(client, Path(folder), layouts)
+        tried = bench.measure(client, Path(folder), layouts, every_graph=every_graph)
         options, chosen = prove(bench, [*present, *tried], memory_bytes, confidence)
     return Recommendation(
         points=points,

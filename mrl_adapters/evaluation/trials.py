@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -98,10 +99,8 @@ class Trials:
         done, total = 0, sum(len(plans) for _, plans in finalists)
         meter = self._meter("proving plans", total)
         for _, plans in finalists:
-            best = self.test(
-                plans, target, confidence, lambda step, at=done: meter.reach(at + step)
-            )
-            if best is not None:
+            report = partial(_reach, meter, done)
+            if (best := self.test(plans, target, confidence, report)) is not None:
                 held.append(best)
             done += len(plans)
         meter.reach(total)
