@@ -236,6 +236,7 @@ class StandIn(Recorder):
         super().__init__(contract)
         self.created: dict[str, Any] | None = None
         self.lacking = 0
+        self.shard_keys: list[Any] = []
 
     def _result(self, request: httpx.Request) -> Any:
         resource = "/".join(raw_path(request).split("/")[3:])
@@ -247,6 +248,8 @@ class StandIn(Recorder):
         answers: dict[str, Callable[[], Any]] = {
             "GET exists": lambda: {"exists": self.created is not None},
             "GET ": self._description,
+            "GET shards": lambda: {"shard_keys": [{"key": key} for key in self.shard_keys]},
+            "PUT shards": lambda: self._make_shard(json.loads(request.content)["shard_key"]),
             "PUT index": lambda: written,
             "PUT points": lambda: written,
             "POST points/delete": lambda: written,
@@ -260,6 +263,10 @@ class StandIn(Recorder):
         }
         return answers[call]()
 
+    def _make_shard(self, key: Any) -> bool:
+        self.shard_keys.append(key)
+        return True
+
     def _description(self) -> dict[str, Any]:
         assert self.created is not None
         return {
@@ -271,6 +278,7 @@ class StandIn(Recorder):
                 "params": {
                     "vectors": self.created["vectors"],
                     "shard_number": self.created.get("shard_number", 1),
+                    "sharding_method": self.created.get("sharding_method"),
                     "replication_factor": self.created.get("replication_factor", 1),
                     "write_consistency_factor": self.created.get("write_consistency_factor", 1),
                 },

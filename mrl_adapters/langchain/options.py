@@ -22,6 +22,7 @@ from mrl_adapters.qdrant import CollectionLayout, GroupBy, MatryoshkaCollection,
 from mrl_adapters.qdrant.connect import CONNECT_OPTIONS, AddressOptions, ServerOptions
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.groups import group_by_key
+from mrl_adapters.qdrant.layout import WriteOrdering
 from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.query import Search, diversity
 from mrl_adapters.qdrant.stock import named
@@ -103,14 +104,15 @@ class AddOptions(TypedDict, total=False):
         progress: True shows a bar; a function is called with a Progress after each
             batch.
         shard_key, shard_key_selector: Custom shard to write to.
-        ordering: Refused: it is the collection's, ``CollectionLayout(write_ordering=...)``.
+        ordering: Qdrant's ordering of concurrent writes (weak, medium, strong); None takes the
+            layout's.
         wait: Of no use: the store always waits until documents are stored.
     """
 
     progress: bool | ProgressCallback
     shard_key: str | int | None
     shard_key_selector: str | int | None
-    ordering: Any
+    ordering: WriteOrdering | None
     wait: bool
 
 
@@ -119,10 +121,12 @@ class DeleteOptions(TypedDict, total=False):
 
     Args:
         filter: Deletes only documents that pass it as well.
+        ordering: As in adding.
         wait: Of no use: the store always waits until documents are gone.
     """
 
     filter: MetadataFilter | None
+    ordering: WriteOrdering | None
     wait: bool
 
 

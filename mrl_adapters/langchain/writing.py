@@ -24,7 +24,6 @@ from mrl_adapters.qdrant import Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.loading import Load
-from mrl_adapters.qdrant.stock import refuse_given
 
 
 class WritingStore(VectorStore):
@@ -107,10 +106,8 @@ class WritingStore(VectorStore):
 
     def _load(self, options: AddOptions) -> Load:
         refuse_unknown("add_texts()", options, ADD_OPTIONS)
-        way = "Say it for the collection: CollectionLayout(write_ordering=...)."
-        refuse_given("add_texts()", options, ("ordering",), way)
         shard_key = options.get("shard_key", options.get("shard_key_selector"))
-        return Load(self._collection, shard_key=shard_key)
+        return Load(self._collection, shard_key=shard_key, ordering=options.get("ordering"))
 
     @override
     def add_documents(self, documents: Iterable[Document], **options: Any) -> list[str]:
@@ -164,4 +161,5 @@ class WritingStore(VectorStore):
     def _delete(self, ids: Sequence[DocumentId] | None, options: DeleteOptions) -> Flow[None]:
         refuse_unknown("delete()", options, DELETE_OPTIONS)
         yield from self._collection.open()
-        yield from self._collection.delete(ids, filter_for(self._collection, options.get("filter")))
+        condition = filter_for(self._collection, options.get("filter"))
+        yield from self._collection.delete(ids, condition, ordering=options.get("ordering"))

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 from mrl_adapters.llama_index.filters import paths_for
 from mrl_adapters.qdrant import GroupBy, MatryoshkaCollection
 from mrl_adapters.qdrant.groups import group_by_key
+from mrl_adapters.qdrant.layout import WriteOrdering
 from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.stock import plan_changes
 
@@ -85,9 +86,12 @@ class AddOptions(TypedDict, total=False):
 
     Args:
         shard_key: Custom shard to write to.
+        ordering: Qdrant's ordering of concurrent writes (weak, medium, strong); None takes the
+            layout's.
     """
 
     shard_key: str | int | None
+    ordering: WriteOrdering | None
 
 
 QUERY_OPTIONS = ("plan", *SearchOptions.__annotations__)

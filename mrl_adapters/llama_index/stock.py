@@ -55,8 +55,8 @@ class StoreOptions(TypedDict, total=False):
         dense_config, quantization_config: Settings of the vectors, as far as a layout has them.
         index_doc_id: Whether the id of a node's document is indexed.
         payload_indexes: Dicts of ``field_name`` and ``field_schema``; as in a layout.
-        shard_number, replication_factor, write_consistency_factor: As in a layout; ``shard_keys``
-            and ``sharding_method="custom"`` are refused: such a collection is made before.
+        shard_number, shard_keys, replication_factor, write_consistency_factor: As in a layout;
+            ``sharding_method`` says no more than ``shard_keys`` does.
         all_tenants: Whether searches may go through the nodes of all tenants, where the layout has
             a ``tenant_field``; else each is made by ``store.for_tenant(...)``.
         shard_key_selector_fn: Makes a shard key of the ``shard_identifier`` of a call.
@@ -109,8 +109,6 @@ def layout_fields(
     if (sparse := options.get("fastembed_sparse_model")) is not None:
         check_sparse_model(whose, "fastembed_sparse_model", sparse)
     creation = {name: options[name] for name in _CREATION if name in options}
-    if creation.get("sharding_method") == models.ShardingMethod.AUTO:
-        del creation["sharding_method"]
     fields = {
         **creation_fields(whose, creation),
         **vector_fields("dense_config", options.get("dense_config")),
@@ -181,9 +179,9 @@ def with_shard(query: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[
     return {**rest, "shard_key": shard_key_of(identifier, options)}
 
 
-def refuse_shard(whose: str, identifier: Any, options: Mapping[str, Any]) -> None:
-    """Refuse a shard, and any other option, for what is done in all of them."""
-    refuse_unknown(whose, options, ())
+def refuse_shard(whose: str, identifier: Any, options: Mapping[str, Any], *known: str) -> None:
+    """Refuse a shard, and every option that is not known, for what is done in all of them."""
+    refuse_unknown(whose, options, known)
     given = {"shard_identifier": identifier}
     way = "Leave it out: this is done wherever the nodes are."
     refuse_given(whose, given, tuple(given), way)

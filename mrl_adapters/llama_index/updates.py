@@ -9,6 +9,7 @@ from qdrant_client import models
 from mrl_adapters.llama_index.filters import of_documents
 from mrl_adapters.qdrant import MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
+from mrl_adapters.qdrant.layout import WriteOrdering
 from mrl_adapters.qdrant.writing import put_back
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -28,11 +29,11 @@ class ReplacedDocuments:
         self._collection = collection
         self._points: dict[str, list[models.Record]] = {}
 
-    def delete(self, document_id: str) -> Flow[None]:
+    def delete(self, document_id: str, ordering: WriteOrdering | None = None) -> Flow[None]:
         """Delete a document's nodes, and keep them in memory."""
         nodes = of_documents([document_id])
         found = yield from self._collection.scroll(nodes, limit=_MOST_POINTS + 1, with_vectors=True)
-        yield from self._collection.delete(query_filter=nodes)
+        yield from self._collection.delete(query_filter=nodes, ordering=ordering)
         if found:
             self._points[document_id] = found
             while sum(map(len, self._points.values())) > _MOST_POINTS:

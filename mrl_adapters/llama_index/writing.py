@@ -21,6 +21,7 @@ from mrl_adapters.llama_index.updates import ReplacedDocuments
 from mrl_adapters.qdrant import Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
+from mrl_adapters.qdrant.layout import WriteOrdering
 from mrl_adapters.qdrant.loading import Load
 from mrl_adapters.qdrant.payload import PlainPayloads
 from mrl_adapters.qdrant.points import checked_vectors
@@ -59,7 +60,7 @@ class WritingStore(BasePydanticVectorStore):
         Args:
             nodes: Nodes with embeddings of full size.
             shard_identifier: What ``shard_key_selector_fn`` makes a shard key of.
-            **options: ``shard_key``, the custom shard to write to.
+            **options: ``shard_key``, the custom shard to write to; ``ordering``.
 
         Returns:
             The nodes' ids.
@@ -94,11 +95,11 @@ class WritingStore(BasePydanticVectorStore):
             return await self._driver.arun(flow)
 
     def _load(self, shard_identifier: Any, options: AddOptions) -> Load:
-        refuse_unknown("add()", options, ("shard_key", "shard_identifier"))
+        refuse_unknown("add()", options, ("shard_key", "shard_identifier", "ordering"))
         shard_key = options.get("shard_key")
         if shard_identifier is not None:
             shard_key = shard_key_of(shard_identifier, self._stock)
-        return Load(self._collection, shard_key=shard_key)
+        return Load(self._collection, shard_key=shard_key, ordering=options.get("ordering"))
 
     @override
     def delete(self, ref_doc_id: str, shard_identifier: Any = None, **options: Any) -> None:
@@ -110,16 +111,16 @@ class WritingStore(BasePydanticVectorStore):
         Args:
             ref_doc_id: The document's id; for a node that came from none, the node's own.
             shard_identifier: Refused, as in all that is done wherever the nodes are.
-            **options: None are known.
+            **options: ``ordering``, of concurrent writes: weak, medium or strong.
         """
-        refuse_shard("delete()", shard_identifier, options)
-        self._driver.run(self._replaced.delete(ref_doc_id))
+        refuse_shard("delete()", shard_identifier, options, "ordering")
+        self._driver.run(self._replaced.delete(ref_doc_id, options.get("ordering")))
 
     @override
     async def adelete(self, ref_doc_id: str, shard_identifier: Any = None, **options: Any) -> None:
         """Delete the nodes of one document, as :meth:`delete` does."""
-        refuse_shard("delete()", shard_identifier, options)
-        await self._driver.arun(self._replaced.delete(ref_doc_id))
+        refuse_shard("delete()", shard_identifier, options, "ordering")
+        await self._driver.arun(self._replaced.delete(ref_doc_id, options.get("ordering")))
 
     @override
     def delete_nodes(
@@ -135,13 +136,13 @@ class WritingStore(BasePydanticVectorStore):
             node_ids: Which; an empty list deletes none.
             filters: Metadata filters.
             shard_identifier: Refused.
-            **options: None are known.
+            **options: ``ordering``, of concurrent writes: weak, medium or strong.
 
         Raises:
             ConfigurationError: Neither ids nor filters are given.
         """
-        refuse_shard("delete_nodes()", shard_identifier, options)
-        self._driver.run(delete_nodes(self._collection, node_ids, filters))
+        refuse_shard("delete_nodes()", shard_identifier, options, "ordering")
+        self._driver.run(delete_nodes(self._collection, node_ids, filters, options.get("ordering")))
 
     @override
     async def adelete_nodes(
@@ -152,8 +153,10 @@ class WritingStore(BasePydanticVectorStore):
         **options: Any,
     ) -> None:
         """Delete nodes, as :meth:`delete_nodes` does."""
-        refuse_shard("delete_nodes()", shard_identifier, options)
-        await self._driver.arun(delete_nodes(self._collection, node_ids, filters))
+        refuse_shard("delete_nodes()", shard_identifier, options, "ordering")
+        await self._driver.arun(
+            delete_nodes(self._collection, node_ids, filters, options.get("ordering"))
+        )
 
     @override
     def clear(self) -> None:
@@ -280,6 +283,7 @@ def delete_nodes(
     collection: MatryoshkaCollection,
     node_ids: Sequence[DocumentId] | None,
     filters: MetadataFilters | None,
+    ordering: WriteOrdering | None = None,
 ) -> Flow[None]:
     """Delete the nodes that have one of some ids and pass filters.
 
@@ -296,4 +300,4 @@ def delete_nodes(
     if (hiding := unseen(filters)) is not None:
         records = yield from collection.scroll(join(condition, of_nodes(ids), hiding))
         refuse_unseen(filters, records)
-    yield from collection.delete(ids, condition)
+    yield from collection.delete(ids, condition, ordering=ordering)

@@ -22,7 +22,7 @@ from mrl_adapters.qdrant.flow import (
 from mrl_adapters.qdrant.groups import Group, GroupBy, grouped
 from mrl_adapters.qdrant.handle import CollectionHandle
 from mrl_adapters.qdrant.ids import DocumentId, id_texts
-from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.layout import CollectionLayout, WriteOrdering, check_ordering
 from mrl_adapters.qdrant.paging import answers
 from mrl_adapters.qdrant.payload import plain_payloads
 from mrl_adapters.qdrant.plan import Plan, SearchPlan
@@ -119,6 +119,7 @@ class MatryoshkaCollection(CollectionHandle):
         payloads: Sequence[dict[str, Any]],
         *,
         shard_key: ShardKey | None = None,
+        ordering: WriteOrdering | None = None,
         acknowledged: set[str] | None = None,
         zeros: list[str] | None = None,
     ) -> Flow[int]:
@@ -131,6 +132,8 @@ class MatryoshkaCollection(CollectionHandle):
             payloads: One a point, converted as :mod:`mrl_adapters.qdrant.payload` says. Nothing
                 is done for an empty batch.
             shard_key: Custom shard to write to.
+            ordering: Qdrant's ordering of concurrent writes: weak, medium or strong; None takes
+                the layout's.
             acknowledged: Gets the ids of each request as soon as the engine has confirmed it.
             zeros: Gets the ids of what no search will find, which is warned of otherwise.
 
@@ -147,6 +150,7 @@ class MatryoshkaCollection(CollectionHandle):
         Warns:
             ZeroVectorsWarning: Vectors are all zeros, so that no search will find their points.
         """
+        check_ordering(ordering)
         texts = id_texts(ids)
         if not len(vectors):  # type: ignore[arg-type] # ArrayLike admits a number, which is no batch
             return 0
@@ -166,7 +170,7 @@ class MatryoshkaCollection(CollectionHandle):
                 yield from store_points(
                     self.name,
                     batch,
-                    layout,
+                    layout.ordered(ordering),
                     without,
                     shard_key,
                     acknowledged,
@@ -286,7 +290,11 @@ class MatryoshkaCollection(CollectionHandle):
         return (yield from self._use(read, none))
 
     def delete(
-        self, ids: Sequence[DocumentId] | None = None, query_filter: models.Filter | None = None
+        self,
+        ids: Sequence[DocumentId] | None = None,
+        query_filter: models.Filter | None = None,
+        *,
+        ordering: WriteOrdering | None = None,
     ) -> Flow[None]:
         """Delete points by id, by filter, or by both (points that satisfy both).
 
@@ -294,12 +302,14 @@ class MatryoshkaCollection(CollectionHandle):
             ids: The callers' ids, in any spelling; those that are not there are passed over. Empty
                 deletes none.
             query_filter: Qdrant filter. With neither ids nor filter every point is deleted.
+            ordering: As in :meth:`add`.
 
         Raises:
             ConfigurationError: An id is no string, integer or UUID; or there are no ids, and the
                 filter restricts nothing; or one of its bounds is NaN or infinite, or it is nested
                 too deep.
         """
+        check_ordering(ordering)
         texts = None if ids is None else id_texts(ids)
         checked = for_deletion(query_filter) if ids is None else admitted(query_filter)
         if texts == []:
@@ -312,7 +322,8 @@ class MatryoshkaCollection(CollectionHandle):
         def remove(layout: CollectionLayout) -> Flow[None]:
             restricted = self.scope.within(self.name, layout, chosen) or chosen
             selector = models.FilterSelector(filter=restricted)
-            yield from delete_points(self.name, selector, layout, (yield from self._every_shard()))
+            shards = yield from self._every_shard()
+            yield from delete_points(self.name, selector, layout.ordered(ordering), shards)
 
         yield from self._use(remove, None, filters=[chosen], writes=True)
 

@@ -28,7 +28,7 @@ from mrl_adapters.qdrant.opening import (
 )
 from mrl_adapters.qdrant.payload_keys import KEYS_KEY, AskedKeys, Found, PayloadKeys, find_keys
 from mrl_adapters.qdrant.plan import Plan, SearchPlan
-from mrl_adapters.qdrant.shard_keys import ShardKey, every_shard, refuse_new
+from mrl_adapters.qdrant.shard_keys import ShardKey, complete_shards, every_shard, refuse_new
 from mrl_adapters.qdrant.tenants import Scope, tenant_path, with_tenant_path
 from mrl_adapters.qdrant.text_indexes import check_ranking, ensure_text_indexes, with_text_field
 from mrl_adapters.vectors import FloatArray
@@ -173,15 +173,8 @@ class CollectionHandle:
         if wanted is None and existing.described and existing.layout.text_index is not None:
             yield from complete_indexes(self.name, existing.layout, existing.layout)  # lost ones
         if not ours and wanted is not None:
-            wanted = self._placed(wanted, existing.layout.text_index)
-            if wanted.text_index is not None and existing.layout.text_index is None:
-                yield from check_ranking(self.name)
-            # An adapter's own indexes alone are no reason to change a collection.
-            if wanted.index_schemas() and (
-                yield from complete_indexes(self.name, self._indexed(wanted), existing.layout)
-            ):
-                existing = (yield from self._read()) or existing
-            warn_of_unmet(self.name, wanted, existing.layout, current_engine())
+            existing = yield from self._completed(existing, wanted)
+        yield from complete_shards(self.name, wanted, own=existing.has_own_shards)
         yield from warn_of_missing(self.name, existing.layout)
         if not (existing.layout.stages or existing.described or self._asked.one_stage):
             self._tell_of_one_stage(existing)
@@ -190,6 +183,19 @@ class CollectionHandle:
         self._described = existing.described
         self._has_own_shards = existing.has_own_shards
         return existing.layout
+
+    def _completed(self, existing: Existing, wanted: CollectionLayout) -> Flow[Existing]:
+        """Make the indexes that are asked for and missing; tell of what differs."""
+        wanted = self._placed(wanted, existing.layout.text_index)
+        if wanted.text_index is not None and existing.layout.text_index is None:
+            yield from check_ranking(self.name)
+        # An adapter's own indexes alone are no reason to change a collection.
+        if wanted.index_schemas() and (
+            yield from complete_indexes(self.name, self._indexed(wanted), existing.layout)
+        ):
+            existing = (yield from self._read()) or existing
+        warn_of_unmet(self.name, wanted, existing.layout, current_engine())
+        return existing
 
     def _tell_of_one_stage(self, existing: Existing) -> None:
         """Warn, once, of what a collection without short vectors could save."""
@@ -239,8 +245,8 @@ class CollectionHandle:
                 yield from store_metadata(self.name, opened, KEYS_KEY, self.keys.described())
                 self._keys_to_store = False
             return opened
-        refuse_new(self.name, shard_key)
         layout = self._placed(new_layout(self.name, self._asked, dimensions))
+        refuse_new(self.name, shard_key, layout)
         if self.scope.tenant is not None:
             tenant_path(self.name, layout)  # refuses to make what has no tenants
         if layout.text_index is not None:

@@ -22,6 +22,7 @@ from mrl_adapters.qdrant.quantization import (
 from mrl_adapters.vectors import Reduction, Rotation
 
 Distance: TypeAlias = Literal["Cosine", "Dot", "Euclid", "Manhattan"]
+WriteOrdering: TypeAlias = Literal["weak", "medium", "strong"]
 NEARER_IS_LESS = frozenset({"Euclid", "Manhattan"})
 IndexSchema: TypeAlias = (
     models.PayloadSchemaType | models.KeywordIndexParams | models.TextIndexParams
@@ -81,7 +82,10 @@ class CollectionLayout:
             :class:`mrl_adapters.qdrant.TextIndex`); None has none.
         tenant_field: Metadata key that tells whose a document is; graphs are then built per
             tenant, and stores are asked for one tenant's documents by ``store.for_tenant(...)``.
-        shard_number: Shards on a cluster (the server's default if None).
+        shard_number: Shards on a cluster (the server's default if None); of each custom shard key
+            where there are ``shard_keys``.
+        shard_keys: Keys of custom shards, made with the collection; documents are then written
+            with ``shard_key=``. None lets the server choose shards by ids.
         replication_factor: Copies of each shard on a cluster (the server's default if None).
         write_consistency_factor: Copies that must confirm a write (the server's default if None).
         write_ordering: Ordering of concurrent writes on a cluster: weak, medium or strong.
@@ -112,9 +116,10 @@ class CollectionLayout:
     text_index: TextIndex | None = None
     tenant_field: str | None = None
     shard_number: int | None = None
+    shard_keys: tuple[str | int, ...] | None = None
     replication_factor: int | None = None
     write_consistency_factor: int | None = None
-    write_ordering: Literal["weak", "medium", "strong"] | None = None
+    write_ordering: WriteOrdering | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be created; sort the stages."""
@@ -126,6 +131,8 @@ class CollectionLayout:
             )
             raise ConfigurationError(msg)
         object.__setattr__(self, "stages", tuple(sorted(set(self.stages))))
+        if self.shard_keys is not None:
+            self._check_shard_keys()
         if not self.stages:
             object.__setattr__(self, "full_has_graph", True)
         elif self.dimensions < _FEWEST_DIMENSIONS:
@@ -154,7 +161,7 @@ class CollectionLayout:
         _choice("full_datatype", self.full_datatype, get_args(FullDatatype))
         _choice("quantization", self.quantization, (*get_args(Quantization), None))
         self._check_codes()
-        _choice("write_ordering", self.write_ordering, ("weak", "medium", "strong", None))
+        _choice("write_ordering", self.write_ordering, (*get_args(WriteOrdering), None))
         for kind in self.payload_indexes.values():
             _choice("payload_indexes", kind, tuple(each.value for each in models.PayloadSchemaType))
         least = {"hnsw_m": 1, "hnsw_ef_construct": 4, **dict.fromkeys(CLUSTER_OPTIONS, 1)}
@@ -171,6 +178,17 @@ class CollectionLayout:
                 "searches the full vectors alone."
             )
             raise ConfigurationError(msg)
+
+    def _check_shard_keys(self) -> None:
+        keys: object = self.shard_keys  # whatever the caller passed
+        listed = keys if isinstance(keys, list | tuple) else ()
+        if not listed or not all(isinstance(key, str | int) for key in listed):
+            msg = (
+                f"CollectionLayout(shard_keys={keys!r}): expected one or more texts or numbers, "
+                "such as ('europe', 'asia')."
+            )
+            raise ConfigurationError(msg, found=keys)
+        object.__setattr__(self, "shard_keys", tuple(dict.fromkeys(listed)))
 
     def _check_codes(self) -> None:
         shortest = min((*self.stages, self.dimensions))
@@ -310,6 +328,10 @@ class CollectionLayout:
         """Build Qdrant's ordering of concurrent writes; None leaves it to the server."""
         return models.WriteOrdering(self.write_ordering) if self.write_ordering else None
 
+    def ordered(self, ordering: WriteOrdering | None) -> Self:
+        """Order one call's writes otherwise; None leaves them as they are."""
+        return self if ordering is None else self.placed(write_ordering=ordering)
+
     def metadata(self) -> dict[str, Any]:
         """Describe the nesting, to be stored with the collection."""
         described: dict[str, Any] = {
@@ -337,6 +359,13 @@ def short_name(stage: int, rotation_id: str | None) -> str:
         rotation_id: Which rotation made it; None for a plain slice.
     """
     return f"short_{stage}" if rotation_id is None else f"short_{stage}_{rotation_id}"
+
+
+def check_ordering(ordering: object) -> None:
+    """Refuse an ordering of one call's writes that Qdrant does not have."""
+    if ordering not in (allowed := (*get_args(WriteOrdering), None)):
+        msg = f"ordering={ordering!r}: expected one of {allowed}."
+        raise ConfigurationError(msg, found=ordering, expected=allowed)
 
 
 def _choice(name: str, found: object, allowed: tuple[object, ...]) -> None:

@@ -21,6 +21,7 @@ from mrl_adapters.qdrant.collection import MatryoshkaCollection
 from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId, derived_id, id_texts, original_id
+from mrl_adapters.qdrant.layout import WriteOrdering, check_ordering
 from mrl_adapters.qdrant.opening import FIRST_LOAD
 from mrl_adapters.qdrant.payload import plain_payloads
 from mrl_adapters.qdrant.points import checked_vectors
@@ -127,13 +128,23 @@ class Load:
     Args:
         collection: Where to write.
         shard_key: Custom shard to write to.
+        ordering: Qdrant's ordering of concurrent writes; None takes the layout's.
+
+    Raises:
+        ConfigurationError: There is no such ordering.
     """
 
     def __init__(
-        self, collection: MatryoshkaCollection, *, shard_key: ShardKey | None = None
+        self,
+        collection: MatryoshkaCollection,
+        *,
+        shard_key: ShardKey | None = None,
+        ordering: WriteOrdering | None = None,
     ) -> None:
+        check_ordering(ordering)  # before anything is embedded
         self.collection = collection
         self._shard_key = shard_key
+        self._ordering = ordering
         self._waiting: list[_Batch] = []
         self._generated = GeneratedIds(collection)
         self._acknowledged: set[str] = set()
@@ -258,6 +269,7 @@ class Load:
             vectors,
             payloads,
             shard_key=self._shard_key,
+            ordering=self._ordering,
             acknowledged=self._acknowledged,
             zeros=self._zeros,
         )

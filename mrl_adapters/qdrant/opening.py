@@ -26,7 +26,7 @@ from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.reading import count_lacking
 from mrl_adapters.qdrant.requirements import check_engine_has
 from mrl_adapters.qdrant.rotation import rotated_layout, store_rotation
-from mrl_adapters.qdrant.shard_keys import has_own_shards
+from mrl_adapters.qdrant.shard_keys import creation_options, has_own_shards
 from mrl_adapters.qdrant.strict_mode import note_limits
 from mrl_adapters.vectors import FloatArray, Rotation
 
@@ -161,6 +161,7 @@ def create(
         Whether it was created here, not by another writer in the meantime.
     """
     yield from check_engine_has(name, layout)
+    sharding = creation_options(layout)
     yield from store_rotation(name, layout)
     described = with_keys(layout.metadata(), keys)
     ours = True
@@ -173,6 +174,7 @@ def create(
                 shard_number=layout.shard_number,
                 replication_factor=layout.replication_factor,
                 write_consistency_factor=layout.write_consistency_factor,
+                **sharding,
                 **options,
             )
         )

@@ -12,6 +12,7 @@ from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.layout import CLUSTER_OPTIONS, CollectionLayout
 from mrl_adapters.qdrant.quantization import FullDatatype, Quantization, codes_of
 
+_SHARDING = ("sharding_method", "shard_keys")
 _DATATYPES = {models.Datatype(name): name for name in get_args(FullDatatype)}
 
 
@@ -152,7 +153,7 @@ def creation_fields(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigurationError: One has no counterpart.
     """
-    known = {*CLUSTER_OPTIONS, "hnsw_config", "quantization_config"}
+    known = {*CLUSTER_OPTIONS, *_SHARDING, "hnsw_config", "quantization_config"}
     refuse_given(
         name,
         options,
@@ -161,8 +162,16 @@ def creation_fields(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         "create_collection(name, vectors_config=layout.vectors_config(), "
         "metadata=layout.metadata(), ...).",
     )
+    custom = models.ShardingMethod.CUSTOM
+    if options.get("sharding_method") == custom and not options.get("shard_keys"):
+        msg = (
+            f"{name} got sharding_method='custom' and no keys. Custom shards are made with the "
+            "collection: name their keys, CollectionLayout(..., shard_keys=('europe', 'asia'))."
+        )
+        raise ConfigurationError(msg, found=custom, expected="shard_keys")
     return {
         **{field: options[field] for field in CLUSTER_OPTIONS if options.get(field) is not None},
+        **({"shard_keys": tuple(keys)} if (keys := options.get("shard_keys")) else {}),
         **graph_fields(f"{name}.hnsw_config", options.get("hnsw_config")),
         **quantization_fields(f"{name}.quantization_config", options.get("quantization_config")),
     }

@@ -281,7 +281,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"collection_create_options": {"sharding_method": "custom"}},
-        r"collection_create_options got sharding_method='custom'\. .* make the collection first",
+        r"collection_create_options got sharding_method='custom' and no keys\. .*shard_keys=",
     ),
     (
         {"vector_name": "other", "layout": CollectionLayout(256, (64,))},
@@ -437,8 +437,28 @@ def test_shards_have_the_clients_name_too(store, monkeypatch) -> None:
     store.add_texts(["eight"], shard_key_selector=None)
     assert shards == ["here", None]
     assert store.plan.merge(stock.search_plan({"shard_key_selector": ["a"]})).shard_key == ["a"]
-    with pytest.raises(ConfigurationError, match="write_ordering="):
-        store.add_texts(["nine"], ordering="weak")
+
+
+@pytest.mark.parametrize("ordering", ["weak", models.WriteOrdering.STRONG, None])
+async def test_an_ordering_reaches_every_write_of_its_call(store, monkeypatch, ordering) -> None:
+    seen: list[object] = []
+    kind = type(store.collection)
+    for name in ("add", "delete"):
+        real = getattr(kind, name)
+
+        def recording(self, *given, real=real, **options):
+            seen.append(options.get("ordering"))
+            return real(self, *given, **options)
+
+        monkeypatch.setattr(kind, name, recording)
+    store.add_texts(["nine"], ids=["9"], ordering=ordering)
+    await store.aadd_texts(["ten"], ids=["10"], ordering=ordering)
+    store.delete(["9"], ordering=ordering)
+    await store.adelete(["10"], ordering=ordering)
+    assert seen == [ordering] * 4
+    for call in (store.add_texts, store.delete):
+        with pytest.raises(ConfigurationError, match="ordering='fast': expected one of"):
+            call(["nine"], ordering="fast")
 
 
 @pytest.mark.parametrize("method", SEARCHES)

@@ -95,8 +95,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "sparse_doc_fn": (len, SPARSE),
     "sparse_query_fn": (len, SPARSE),
     "hybrid_fusion_fn": (len, SPARSE),
-    "sharding_method": (models.ShardingMethod.CUSTOM, "make the collection first"),
-    "shard_keys": (["a"], "make the collection first"),
+    "sharding_method": (models.ShardingMethod.CUSTOM, r"no keys\. .*shard_keys=\('europe'"),
     "dense_config": (models.VectorParams(size=8, distance="Cosine", on_disk=False), "Leave it out"),
     "quantization_config": (
         models.ProductQuantization(
@@ -114,6 +113,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
 def test_each_parameter_of_the_constructor_is_known() -> None:
     named = {"collection_name", "client", "aclient", "url", "api_key", "client_kwargs"}
     assert {*positional(QdrantVectorStore, "__init__")} <= named | {
+        "shard_keys",  # tried below, and on a cluster
         *HONOURED,
         *WITHOUT_EFFECT,
         *REFUSED,
@@ -146,6 +146,16 @@ def test_what_has_no_counterpart_is_refused_with_the_way_here(
     with pytest.raises(ConfigurationError, match=message):
         MatryoshkaVectorStore("docs", memory, **{name: value})
     assert memory.get_collections().collections == []
+
+
+def test_custom_shards_are_the_layouts_and_need_a_cluster(memory: QdrantClient) -> None:
+    options = {"sharding_method": models.ShardingMethod.CUSTOM, "shard_keys": ["eu", 7]}
+    store = MatryoshkaVectorStore("docs", memory, **options)
+    with pytest.raises(ConfigurationError, match=r"\('eu', 7\)\) needs a cluster of Qdrant"):
+        store.add([node("a")])
+    assert memory.get_collections().collections == []
+    with pytest.raises(ConfigurationError, match="beside a layout with shard_keys=None"):
+        MatryoshkaVectorStore("docs", memory, layout=CollectionLayout(8, (4,)), **options)
 
 
 def test_a_place_is_passed_on_by_name_and_by_position(memory, monkeypatch) -> None:

@@ -274,8 +274,8 @@ class TestContract:
     ("method", "arguments", "message"),
     [
         ("add", {"shard_kye": 1}, "shard_kye"),
-        ("delete", {"ref_doc_id": "x", "shard": 1}, "has no option 'shard'. It has none"),
-        ("delete_nodes", {"node_ids": ["x"], "shard": 1}, "has no option 'shard'. It has none"),
+        ("delete", {"ref_doc_id": "x", "shard": 1}, "has no option 'shard'. It has: ordering"),
+        ("delete_nodes", {"node_ids": ["x"], "shard": 1}, "has no option 'shard'. It has: ordering"),
     ],
 )
 def test_a_misspelt_option_is_an_error(store, nodes, call, method, arguments, message):
@@ -405,6 +405,30 @@ def test_shard_keys_reach_the_requests(client, new_store, nodes, embed_model, ca
     assert found.ids == ["f"]
     assert written == ["europe"]
     assert asked == [["europe", "asia"], "asia"]
+
+
+@pytest.mark.parametrize("client", ["edge", "local"], indirect=True)
+def test_an_ordering_reaches_every_write_of_its_call(client, new_store, nodes, call, monkeypatch):
+    seen: list[object] = []
+
+    def noted(real: Any) -> Any:
+        def request(*args: Any, **options: Any) -> Any:
+            seen.append(options.get("ordering"))
+            return real(*args, **options)
+
+        return request
+
+    store = new_store()
+    call(store, "get_nodes")
+    for name in ("upsert", "delete"):
+        monkeypatch.setattr(client, name, noted(getattr(client, name)))
+    call(store, "add", nodes, ordering="strong")
+    call(store, "delete_nodes", ["a"], ordering="strong")
+    call(store, "delete", "b", ordering="strong")
+    assert seen == ["strong"] * 3
+    for name, given in (("add", nodes), ("delete_nodes", ["a"]), ("delete", "b")):
+        with pytest.raises(ConfigurationError, match="ordering='fast': expected one of"):
+            call(store, name, given, ordering="fast")
 
 
 def test_no_client_is_an_error():

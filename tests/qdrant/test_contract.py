@@ -13,6 +13,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant import CollectionLayout, MatryoshkaCollection, SearchPlan
+from mrl_adapters.qdrant.mismatches import UnmetLayoutWarning
 from mrl_adapters.qdrant.query import Search
 from mrl_adapters.qdrant.rotation import store_rotation
 from mrl_adapters.vectors import Rotation
@@ -82,13 +83,60 @@ def test_writing_waits_and_passes_on_ordering_and_shard_key(
     over_rest: Drive, stand_in: Any, documents: Callable[..., np.ndarray]
 ) -> None:
     ordered = MatryoshkaCollection("docs", layout=replace(LAYOUT, write_ordering="medium"))
-    with pytest.raises(ConfigurationError, match="create_shard_key"):
+    with pytest.raises(ConfigurationError, match=r"shard_keys=\('europe',\)"):
         over_rest(ordered.add(["a"], documents(1), [{}], shard_key="europe"))
+    assert stand_in.created is None
     over_rest(ordered.ensure(32))  # as if it had been made with shards of its own
     over_rest(ordered.add(["a"], documents(1), [{}], shard_key="europe"))
     request = stand_in.requests[-1]
     assert dict(request.url.params) == {"wait": "true", "ordering": "medium"}
     assert json.loads(request.content)["shard_key"] == "europe"
+
+
+def test_an_ordering_of_one_call_goes_before_the_layouts(
+    over_rest: Drive, stand_in: Any, documents: Callable[..., np.ndarray]
+) -> None:
+    usual = MatryoshkaCollection("docs", layout=replace(LAYOUT, write_ordering="medium"))
+    over_rest(usual.add(["a"], documents(1), [{}], ordering="strong"))
+    assert stand_in.requests[-1].url.params["ordering"] == "strong"
+    over_rest(usual.delete(["a"], ordering="weak"))
+    assert stand_in.requests[-1].url.params["ordering"] == "weak"
+    over_rest(usual.delete(["a"]))
+    assert stand_in.requests[-1].url.params["ordering"] == "medium"
+    for wrong in (
+        usual.add(["a"], documents(1), [{}], ordering="fast"),
+        usual.delete(["a"], ordering="fast"),
+    ):
+        before = len(stand_in.requests)
+        with pytest.raises(ConfigurationError, match=r"ordering='fast'.*'weak', 'medium'"):
+            over_rest(wrong)
+        assert len(stand_in.requests) == before
+
+
+def test_custom_shards_are_made_with_the_collection_and_completed_at_opening(
+    over_rest: Drive, stand_in: Any, documents: Callable[..., np.ndarray]
+) -> None:
+    layout = replace(LAYOUT, shard_keys=("europe", 7), shard_number=2, replication_factor=1)
+    docs = MatryoshkaCollection("docs", layout=layout)
+    over_rest(docs.add(["a"], documents(1), [{}], shard_key=7))
+    assert stand_in.created["sharding_method"] == "custom"
+    assert stand_in.shard_keys == ["europe", 7]
+    assert stand_in.bodies("PUT", "/docs/shards") == [
+        {"shard_key": key, "shards_number": 2, "replication_factor": 1} for key in ("europe", 7)
+    ]
+    stand_in.shard_keys.remove("europe")  # the process that made it was killed between the two
+    over_rest(MatryoshkaCollection("docs", layout=layout).open())
+    assert stand_in.shard_keys == [7, "europe"]
+    over_rest(MatryoshkaCollection("docs", layout=replace(layout, shard_keys=None)).open())
+    assert len(stand_in.bodies("PUT", "/docs/shards")) == 3
+
+
+def test_shards_chosen_by_ids_stay_so_and_that_is_said(over_rest: Drive, stand_in: Any) -> None:
+    over_rest(MatryoshkaCollection("docs", layout=LAYOUT).ensure(32))
+    keyed = MatryoshkaCollection("docs", layout=replace(LAYOUT, shard_keys=("europe",)))
+    with pytest.warns(UnmetLayoutWarning, match=r"chosen by ids, .*\('europe',\)"):
+        over_rest(keyed.open())
+    assert stand_in.shard_keys == []
 
 
 @pytest.mark.parametrize(
