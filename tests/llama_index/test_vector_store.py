@@ -274,8 +274,8 @@ class TestContract:
     ("method", "arguments", "message"),
     [
         ("add", {"shard_kye": 1}, "shard_kye"),
-        ("delete", {"ref_doc_id": "x", "shard": 1}, "has no option 'shard'. It has: ordering"),
-        ("delete_nodes", {"node_ids": ["x"], "shard": 1}, "has no option 'shard'. It has: ordering"),
+        ("delete", {"ref_doc_id": "x", "shard": 1}, "no option 'shard'. It has: ordering"),
+        ("delete_nodes", {"node_ids": ["x"], "shard": 1}, "no option 'shard'. It has: ordering"),
     ],
 )
 def test_a_misspelt_option_is_an_error(store, nodes, call, method, arguments, message):
