@@ -96,10 +96,7 @@ def curve(  # noqa: PLR0913 - one argument an option
     words = parse_text_index(language, wanted=hybrid, option="--hybrid")
     sizes = None if dimensions is None else parse_sizes(dimensions, "--dimensions")
     check_plot(plot)
-    if html is not None:
-        from mrl_adapters.demo.offline import check_page
-
-        check_page(html)
+    check_html(html)
     from mrl_adapters.cli.engines import make_embedder
     from mrl_adapters.evaluation import curve as run
     from mrl_adapters.evaluation import curve_table, plot_curve
@@ -237,6 +234,18 @@ def check_plot(plot: Path | None) -> None:
         from mrl_adapters.evaluation.figures import check_picture
 
         check_picture(plot)
+
+
+def check_html(html: Path | None) -> None:
+    """Refuse a page that could not be written, before anything is measured.
+
+    Args:
+        html: Where to write; None writes nothing.
+    """
+    if html is not None:
+        from mrl_adapters.demo.offline import check_page
+
+        check_page(html)
 
 
 def show_result(

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from mrl_adapters.cli.measure import check_plot, show_result
+from mrl_adapters.cli.measure import check_html, check_plot, show_result
 from mrl_adapters.cli.options import (
     ApiKeyOption,
     CountedOption,
+    HtmlOption,
     JsonOption,
     ModelOption,
     PathOption,
@@ -119,6 +120,7 @@ def recommend(  # noqa: PLR0913 - one argument an option
     url: UrlOption = None,
     api_key: ApiKeyOption = None,
     plot: PlotOption = None,
+    html: HtmlOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure which layout to take: cut, codes, graph and plan, for the memory there is.
@@ -128,6 +130,7 @@ def recommend(  # noqa: PLR0913 - one argument an option
     builds anything in the collection.
     """
     check_plot(plot)
+    check_html(html)
     file = Path(source)
     is_file = file.suffix.lower() in {_TEXTS, *_VECTORS}
     if is_file and (apply or path or url):
@@ -179,6 +182,10 @@ def recommend(  # noqa: PLR0913 - one argument an option
                 progress=report,
             )
         show_result(result, recommendation_table, plot_recommendation, plot, as_json=as_json)
+        if html is not None:
+            from mrl_adapters.demo.offline import write_recommendation
+
+            errors.print(Text(f"Written into {write_recommendation(result, html)}"))
         if apply and client is not None:
             if result.chosen is not None and not yes:
                 typer.confirm(_question(source, result.chosen), abort=True, err=True)

@@ -15,8 +15,8 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mrl_adapters.demo.charts import plotly_script, style_ids
 from mrl_adapters.demo.codes import BITS, NAMES
+from mrl_adapters.demo.plotly_figures import plotly_script, style_ids
 from mrl_adapters.demo.settings import CANDIDATES, K, Setting
 from mrl_adapters.demo.views import View
 from mrl_adapters.errors import MRLError

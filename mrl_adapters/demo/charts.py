@@ -1,41 +1,29 @@
-"""Charts of the page and of the offline file: Plotly figures, without colours of their own ground.
+"""Charts of the page and of the offline files."""
 
-The browser draws them with the ``plotly.min.js`` that comes in plotly's wheel: nothing is loaded
-from the net.
-"""
-
-import json
-import re
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mrl_adapters.demo.codes import NAMES
+from mrl_adapters.demo.plotly_figures import Chart, as_json, log_axis, new_figure
 from mrl_adapters.demo.results import Judged, TradeOff
 from mrl_adapters.demo.sample import TARGET
-from mrl_adapters.errors import MissingExtraError
 from mrl_adapters.evaluation.metrics import PerQuery
 from mrl_adapters.evaluation.results import CurveResult
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-Chart = dict[str, Any]
-"""A figure as Plotly's JSON."""
-
 # At least 3:1 against white and against the dark ground.
 TWO_STAGE = "#2b7bd6"
 ONE_STAGE = "#c9660a"
-_FRONT = "#7a7f87"
+FRONT = "#7a7f87"
 _ALL = 100  # percent
 _BINS = 11  # shares of ten results
 _MARKS = {32: "circle", 8: "square", 4: "diamond", 2: "triangle-up", 1: "x"}
-# The bundle's map library adds its styles to a page unless it finds an element of this id.
-_MAP_STYLES = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
 
 
 def curve_chart(result: CurveResult, quality: str = "overlap") -> Chart:
@@ -45,7 +33,7 @@ def curve_chart(result: CurveResult, quality: str = "overlap") -> Chart:
         result: What was measured.
         quality: ``overlap``, or ``retained`` where there are judgements.
     """
-    figure = _figure()
+    figure = new_figure()
     full = result.rows[0]
     for search, colour in (("two-stage", TWO_STAGE), ("one-stage", ONE_STAGE)):
         for rotated in (False, True):
@@ -68,7 +56,7 @@ def curve_chart(result: CurveResult, quality: str = "overlap") -> Chart:
     )
     names = {"overlap": f"overlap@{result.k}, %", "retained": f"nDCG@{result.k} kept, %"}
     figure.update_yaxes(title=names[quality])
-    return _json(figure)
+    return as_json(figure)
 
 
 def questions_chart(judged: Judged) -> Chart:
@@ -84,7 +72,7 @@ def questions_chart(judged: Judged) -> Chart:
 @cache
 def _questions_chart() -> Chart:
     """Draw the distributions without their counts."""
-    figure = _figure()
+    figure = new_figure()
     shares = np.arange(_BINS) / (_BINS - 1)
     for name, colour in (("short only", ONE_STAGE), ("two-stage", TWO_STAGE)):
         figure.add_bar(
@@ -96,7 +84,7 @@ def _questions_chart() -> Chart:
         )
     figure.update_xaxes(title="overlap@10 with the full search", type="category")
     figure.update_yaxes(title="sample questions")
-    return _json(figure)
+    return as_json(figure)
 
 
 def _bins(overlaps: PerQuery) -> NDArray[np.int64]:
@@ -110,7 +98,7 @@ def frontier_chart(trade_offs: Sequence[TradeOff], points: int) -> Chart:
         trade_offs: What was weighed.
         points: How many points are in memory.
     """
-    figure = _figure()
+    figure = new_figure()
     for bits, symbol in _MARKS.items():
         rows = [each for each in trade_offs if each.setting and each.setting.bits == bits]
         if rows:
@@ -124,12 +112,12 @@ def frontier_chart(trade_offs: Sequence[TradeOff], points: int) -> Chart:
         y=[1000 * each.latency_s for each in front],
         name=f"best that reach {TARGET:.0%}",
         mode="lines",
-        line={"color": _FRONT, "shape": "hv", "dash": "dot"},
+        line={"color": FRONT, "shape": "hv", "dash": "dot"},
         hoverinfo="skip",
     )
-    figure.update_xaxes(type="log", title="codes in memory, MB")
-    figure.update_yaxes(type="log", title="latency of a scan, ms")
-    return _json(figure)
+    figure.update_xaxes(**log_axis("codes in memory, MB"))
+    figure.update_yaxes(**log_axis("latency of a scan, ms"))
+    return as_json(figure)
 
 
 def pareto(trade_offs: Sequence[TradeOff]) -> list[TradeOff]:
@@ -139,24 +127,6 @@ def pareto(trade_offs: Sequence[TradeOff]) -> list[TradeOff]:
         if not front or each.latency_s < front[-1].latency_s:
             front.append(each)
     return front
-
-
-@cache
-def plotly_script() -> str:
-    """Read Plotly's script from its wheel.
-
-    Raises:
-        MissingExtraError: plotly is not installed.
-    """
-    return (
-        Path(_plotly().__file__, "..", "package_data", "plotly.min.js").resolve().read_text("utf-8")
-    )
-
-
-@cache
-def style_ids() -> tuple[str, ...]:
-    """List ids of elements that keep Plotly's script from adding styles, which the page forbids."""
-    return tuple(dict.fromkeys(_MAP_STYLES.findall(plotly_script())))
 
 
 def _add_points(
@@ -193,36 +163,3 @@ def _megabytes(row: TradeOff, points: int) -> float:
 
 def _percent(share: float | None) -> float | None:
     return None if share is None else _ALL * share
-
-
-def _figure() -> "Figure":
-    _plotly()
-    from plotly.graph_objects import Figure
-
-    figure = Figure()
-    figure.update_layout(
-        template="none",
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        margin={"l": 52, "r": 12, "t": 8, "b": 44},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        bargap=0.15,
-        hovermode="closest",
-    )
-    figure.update_xaxes(fixedrange=True, automargin=True)
-    figure.update_yaxes(fixedrange=True, automargin=True, rangemode="tozero")
-    return figure
-
-
-def _plotly() -> Any:
-    try:
-        import plotly
-    except ModuleNotFoundError as error:
-        package, extra = "plotly", "demo"
-        raise MissingExtraError(package, extra) from error
-    return plotly
-
-
-def _json(figure: "Figure") -> Chart:
-    made: Chart = json.loads(figure.to_json())
-    return made

@@ -4,9 +4,13 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from mrl_adapters.demo.charts import curve_chart, plotly_script
+from mrl_adapters.demo.charts import curve_chart
+from mrl_adapters.demo.plotly_figures import plotly_script
+from mrl_adapters.demo.recommended import recommendation_chart
 from mrl_adapters.errors import MissingExtraError
+from mrl_adapters.evaluation import Recommendation
 from mrl_adapters.evaluation.figures import check_drawing
+from mrl_adapters.evaluation.recommendation_report import recommendation_summary, remarks
 from mrl_adapters.evaluation.results import CurveResult
 
 _FORMATS = (".html", ".htm")
@@ -41,6 +45,28 @@ def write_curve(result: CurveResult, path: Path) -> Path:
         )
         charts.append({"title": title, "chart": curve_chart(result, "retained")})
     return _write(path, "curve.html", result=result, charts=charts)
+
+
+def write_recommendation(result: Recommendation, path: Path) -> Path:
+    """Write a recommendation as a page of its own: the frontier, a table of it, and the code.
+
+    Args:
+        result: What was measured.
+        path: The file; an existing one is replaced.
+
+    Returns:
+        The path.
+    """
+    title = f"Memory and latency at overlap@{result.k} of {result.target_overlap:g}"
+    options = sorted(result.options, key=lambda each: each.memory_bytes)
+    return _write(
+        path,
+        "recommendation.html",
+        result=result,
+        summary=recommendation_summary(result),
+        rows=[(each, remarks(result, each)) for each in options],
+        charts=[{"title": title, "chart": recommendation_chart(result)}],
+    )
 
 
 def _write(path: Path, template: str, **values: Any) -> Path:

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from mrl_adapters.demo.charts import Chart, curve_chart, frontier_chart, questions_chart
+from mrl_adapters.demo.charts import curve_chart, frontier_chart, questions_chart
 from mrl_adapters.demo.codes import NAMES, bytes_per_vector
 from mrl_adapters.demo.kept import Kept
+from mrl_adapters.demo.plotly_figures import Chart
 from mrl_adapters.demo.results import Found
 from mrl_adapters.demo.settings import CANDIDATES, K, Setting, as_code
 from mrl_adapters.demo.workbench import Workbench

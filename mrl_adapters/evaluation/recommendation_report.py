@@ -22,19 +22,14 @@ def recommendation_table(result: Recommendation) -> str:
         "| layout | RAM, MB | disk, MB | ms | overlap | |",
         "|---|---:|---:|---:|---:|---|",
     ]
-    front = result.frontier
     for option in sorted(result.options, key=lambda each: each.memory_bytes):
-        remarks = ["chosen"] if option is result.chosen else []
-        remarks += ["frontier"] if option in front and not remarks else []
-        remarks += ["failed"] if option.proof == "failed" else []
-        remarks += [] if result.fits(option) else ["too large"]
         cells = [
             option.label,
             f"{option.memory_bytes / _MB:,.1f}",
             f"{option.disk_bytes / _MB:,.1f}",
             f"{option.latency_s * _MS:.2f}",
             f"{'' if option.proof else '~'}{option.trial.overlap:.3f}",
-            ", ".join(remarks),
+            remarks(result, option),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     if any(option.proof is None for option in result.options):
@@ -43,6 +38,20 @@ def recommendation_table(result: Recommendation) -> str:
     if result.chosen is not None:
         lines += ["", "```python", result.chosen.code, "```"]
     return "\n".join(lines) + "\n"
+
+
+def remarks(result: Recommendation, option: LayoutOption) -> str:
+    """Say in a few words what became of an option: chosen, failed, too large.
+
+    Args:
+        result: What was found.
+        option: One of its options.
+    """
+    said = ["chosen"] if option is result.chosen else []
+    said += ["frontier"] if option in result.frontier and not said else []
+    said += ["failed"] if option.proof == "failed" else []
+    said += [] if result.fits(option) else ["too large"]
+    return ", ".join(said)
 
 
 def recommendation_summary(result: Recommendation) -> str:

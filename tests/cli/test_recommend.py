@@ -63,6 +63,10 @@ def test_vectors_of_a_file_get_a_layout(tmp_path: Path) -> None:
     told = json.loads(done.stdout)
     assert (told["points"], told["memory_limit_bytes"]) == (1_000, 50_000_000)
     assert "CollectionLayout(32, stages=" in told["chosen"]["code"]
+    page = tmp_path / "frontier.html"
+    done = RUN.invoke(app, [*options, "--points", "1000", "--json", "--html", str(page)])
+    assert f"Written into {page}" in done.stderr
+    assert "Which layout to take" in page.read_text("utf-8")
     refused = RUN.invoke(app, [*options, "--apply"])
     assert refused.exit_code == 2
 
