@@ -44,7 +44,10 @@ def recommendation_chart(result: Recommendation) -> Chart:
         hoverinfo="skip",
     )
     if result.memory_limit_bytes is not None:
-        figure.add_vline(result.memory_limit_bytes / _MB, line={"color": FRONT, "width": 1})
+        limit = result.memory_limit_bytes / _MB
+        line = {"color": FRONT, "width": 1}
+        ends = {"x0": limit, "x1": limit, "y0": 0, "y1": 1, "yref": "paper"}
+        figure.update_layout(shapes=[{"type": "line", "line": line, **ends}])
     figure.update_xaxes(**log_axis("RAM that searches need, MB"))
     figure.update_yaxes(**log_axis("median latency of one search, ms"))
     return as_json(figure)
