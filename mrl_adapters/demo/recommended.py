@@ -23,14 +23,12 @@ def recommendation_chart(result: Recommendation) -> Chart:
         result: What :func:`mrl_adapters.evaluation.recommend` found.
     """
     figure = new_figure()
-    kinds = (
-        ("two stages", TWO_STAGE, "circle", lambda each: bool(each.layout.stages)),
-        ("full graph", ONE_STAGE, "diamond", lambda each: not each.layout.stages),
-    )
     stood = [each for each in result.options if each.proof != "failed"]
-    for name, colour, symbol, belongs in kinds:
-        rows = [each for each in stood if belongs(each) and not each.plan.exact]
-        _mark(figure, rows, name, colour, symbol)
+    graphs = [each for each in stood if not each.plan.exact]
+    cut = [each for each in graphs if each.layout.stages]
+    whole = [each for each in graphs if not each.layout.stages]
+    _mark(figure, cut, "two stages", TWO_STAGE, "circle")
+    _mark(figure, whole, "full graph", ONE_STAGE, "diamond")
     _mark(figure, [each for each in stood if each.plan.exact], "exact search", _FULL, "square")
     _mark(figure, result.failed, "failed the proof", FRONT, "x")
     if result.chosen is not None:
