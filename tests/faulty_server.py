@@ -1,23 +1,30 @@
-"""The gateway on a loopback socket: a server that is late, drips or answers with what is none."""
+"""A proxy on a loopback socket that is late, drips, breaks off or answers with what is none.
 
+Behind it is the gateway, and in the ``server`` tests a real server.
+"""
+
+import contextlib
 import http.server
 import json
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
+from real_server import server_transport
 
 DRIP_S = 0.05
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """The gateway on a socket, with faults for requests whose path ends in given words."""
+    """What answers on a socket, with faults for requests whose path ends in given words."""
 
     daemon_threads = True
 
-    def __init__(self, gateway: httpx.MockTransport) -> None:
+    def __init__(self, gateway: httpx.BaseTransport) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.gateway = gateway
         self.faults: list[tuple[str, Fault]] = []
@@ -107,6 +114,21 @@ def drip_the_headers(handler: Handler, _: bytes) -> None:
     handler.drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 10_000)
 
 
+def lose_the_answer(handler: Handler, _: bytes) -> None:
+    handler.close_connection = True
+
+
+def reset_in_the_body(handler: Handler, content: bytes) -> None:
+    handler.close_connection = True
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(content)))
+    handler.end_headers()
+    handler.wfile.write(content[: len(content) // 2])
+    linger = struct.pack("ii", 1, 0)  # a reset, not an end
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    handler.connection.close()
+
+
 def gives(content: bytes, status: int = 200, **headers: str) -> Fault:
     named = {key.replace("_", "-"): value for key, value in headers.items()}
     return lambda handler, _: handler.send(status, content, named)
@@ -124,14 +146,19 @@ def changes(change: Callable[[Any], Any]) -> Fault:
     return fault
 
 
-AFTERWARDS: list[Fault] = [drip_the_body]
+AFTERWARDS: list[Fault] = [drip_the_body, lose_the_answer, reset_in_the_body]
 
 
-@pytest.fixture
-def faulty_server(gateway: Any) -> Iterator[Server]:
-    gateway._contract = None  # other tests compare what is said with it; it takes its time
-    made = Server(gateway)
-    yield made
-    made.closing.set()
-    made.shutdown()
-    made.server_close()
+@pytest.fixture(params=["gateway", pytest.param("server", marks=pytest.mark.server)])
+def faulty_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    with contextlib.ExitStack() as opened:
+        if request.param == "server":
+            behind = opened.enter_context(server_transport())
+        else:
+            behind = request.getfixturevalue("gateway")
+            behind._contract = None  # other tests compare what is said with it; it takes its time
+        made = Server(behind)
+        yield made
+        made.closing.set()
+        made.shutdown()
+        made.server_close()

@@ -39,14 +39,54 @@ def server_client() -> Iterator[QdrantClient]:
     address = server_address()
     if address["api_key"] and address["url"].startswith("http://"):
         address["headers"] = {"api-key": address.pop("api_key")}  # the client warns of http
-    space = f"mrl_test_{uuid.uuid4().hex[:12]}_"
-    client = QdrantClient(**address, timeout=60, transport=Namespace(space))
+    client = QdrantClient(**address, timeout=60, transport=Namespace(new_space()))
     try:
         yield client
         for each in client.get_collections().collections:
             client.delete_collection(each.name)
     finally:
         client.close()
+
+
+class Forwarding(httpx.BaseTransport):
+    """Carries requests, wherever they were sent, to a namespace of the server."""
+
+    def __init__(self, base_url: str, namespace: "Namespace", headers: dict[str, str]) -> None:
+        self._base = httpx.URL(base_url)
+        self._namespace = namespace
+        self._headers = headers
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url.copy_with(
+            scheme=self._base.scheme, host=self._base.host, port=self._base.port
+        )
+        headers = {**request.headers, **self._headers, "host": self._base.netloc.decode()}
+        return self._namespace.handle_request(
+            httpx.Request(request.method, url, headers=headers, content=request.read())
+        )
+
+
+@contextmanager
+def server_transport() -> Iterator[Forwarding]:
+    """Open a way to a new namespace for a proxy; at the end all that is in there is deleted."""
+    address = server_address()
+    key = address["api_key"]
+    headers = {"api-key": key} if key else {}
+    namespace = Namespace(new_space())
+    try:
+        yield Forwarding(address["url"], namespace, headers)
+        client = QdrantClient(
+            url=address["url"], headers=headers, transport=namespace, check_compatibility=False
+        )
+        for each in client.get_collections().collections:
+            client.delete_collection(each.name)
+    finally:
+        namespace.close()
+
+
+def new_space() -> str:
+    """Return a prefix that nobody else has."""
+    return f"mrl_test_{uuid.uuid4().hex[:12]}_"
 
 
 class Namespace(httpx.BaseTransport, httpx.AsyncBaseTransport):
