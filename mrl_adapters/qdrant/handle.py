@@ -43,20 +43,7 @@ _DEFAULT_PLAN = SearchPlan()
 class CollectionHandle:
     """Opens a collection once, checks it, creates it, and notices when it has become another one.
 
-    Args:
-        name: The collection's name.
-        layout: What to create, or what to expect; None reads an existing collection and derives
-            a new one's layout from its first vectors and the registry.
-        plan: How it is searched unless a call says otherwise; None takes the plan saved with the
-            collection, or the defaults, and a dict changes the knobs of these that it names.
-        model: Name of the embedding model, to be stored with a new collection and compared with
-            an existing one's.
-        payload_indexes: Payload field to index type, as in the layout: indexes that a new
-            collection gets beside the layout's own.
-        keys: What the caller says of the payload keys, if it reads or writes payloads by them.
-        layout_fields: Instead of a whole layout some of its fields, by name: a new collection gets
-            them, and one that exists has to have them.
-        creation_options: Further arguments of ``create_collection``, for a new collection.
+    Its arguments are those of :class:`~mrl_adapters.qdrant.MatryoshkaCollection`.
     """
 
     def __init__(
