@@ -164,7 +164,7 @@ def _indexed(client: "Client", paths: list[Path], model: str | None) -> "Matryos
     from mrl_adapters.qdrant import TextIndex
 
     found = find_files(paths)
-    store = open_or_prepare(client, _FILES, model, None, PAYLOAD_INDEXES, TextIndex())
+    store = open_or_prepare(client, _FILES, model, None, PAYLOAD_INDEXES, (TextIndex(), None))
     with progress_bars() as report:
         outcome = FileIndex(store).update(found.files, report)
     for skipped in [*outcome.skipped, *found.skipped]:

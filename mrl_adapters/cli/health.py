@@ -76,10 +76,12 @@ def _show_repair(done: "RepairResult") -> None:
     if done.log and done.log.mended:
         _show_log(done.log)
     told = f"{done.collection_name}: nothing to mend"
-    if done.filled or done.corrected:
+    if done.filled or done.corrected or done.sparse_filled:
         told = (
             f"{done.collection_name}: {done.filled:,} points filled, {done.corrected:,} corrected"
         )
+    if done.sparse_filled:
+        told += f", {done.sparse_filled:,} given their sparse vector"
     if done.unusable:
         told += f"; {done.unusable:,} have no usable full vector"
     output.print(Text(f"{told}."))
@@ -126,6 +128,7 @@ def _show(report: "AuditReport", mending: str) -> None:
     table.add_column()
     rows = [
         (report.missing, "lack a short vector: two-stage search cannot find them", "red"),
+        (report.without_sparse, "lack the sparse vector: words cannot find them", "red"),
         (report.stale, "have a short vector that is not their full one's", "red"),
         (report.not_finite, "hold NaN or infinity", "red"),
         (report.without_full, "have no full vector", "yellow"),
@@ -141,7 +144,7 @@ def _show(report: "AuditReport", mending: str) -> None:
         tell("Problem", "bold red", problem, output)
     for better in report.recommendations:
         tell("Recommendation", "bold yellow", f"{better.message} {better.fix}", output)
-    if report.missing or report.stale:
+    if report.missing or report.stale or report.without_sparse:
         tell("Mend it with", "bold", mending, output)
     elif report.ok:
         whole = report.checked >= report.points

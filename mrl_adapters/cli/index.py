@@ -13,11 +13,12 @@ from mrl_adapters.cli.options import (
     LanguageOption,
     ModelOption,
     PathOption,
+    SparseOption,
     StagesOption,
     TextIndexOption,
     UrlOption,
     parse_sizes,
-    parse_text_index,
+    parse_words,
     some,
     some_path,
 )
@@ -56,6 +57,7 @@ def index(  # noqa: PLR0913 - one argument an option
     model: ModelOption = None,
     stages: StagesOption = None,
     text_index: TextIndexOption = False,
+    sparse: SparseOption = False,
     language: LanguageOption = None,
     remove_missing: Annotated[
         bool,
@@ -88,7 +90,7 @@ def index(  # noqa: PLR0913 - one argument an option
     cut in another way (--size, --overlap, --least) are cut and embedded anew.
     """
     sizes = parse_sizes(stages) if stages is not None else None
-    words = parse_text_index(language, wanted=text_index)
+    words = parse_words(language, text_index=text_index, sparse=sparse)
     # Imported here, so that the other commands need no framework.
     from mrl_adapters.cli.engines import open_client
     from mrl_adapters.cli.indexing import PAYLOAD_INDEXES, FileIndex

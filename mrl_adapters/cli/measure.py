@@ -21,7 +21,7 @@ from mrl_adapters.cli.options import (
     UrlOption,
     number,
     parse_sizes,
-    parse_text_index,
+    parse_words,
     share,
     some,
     some_path,
@@ -86,6 +86,9 @@ def curve(  # noqa: PLR0913 - one argument an option
         bool,
         typer.Option("--hybrid", help="Measure what words add, too; needs judged questions."),
     ] = False,
+    sparse: Annotated[
+        bool, typer.Option("--sparse", help="As --hybrid, but words are found by sparse vectors.")
+    ] = False,
     language: LanguageOption = None,
     seed: SeedOption = 0,
     plot: PlotOption = None,
@@ -93,7 +96,9 @@ def curve(  # noqa: PLR0913 - one argument an option
     as_json: JsonOption = False,
 ) -> None:
     """Measure what search loses at each size, with one stage and with two."""
-    words = parse_text_index(language, wanted=hybrid, option="--hybrid")
+    index, weights = parse_words(
+        language, text_index=hybrid and not sparse, sparse=sparse, option="--hybrid"
+    )
     sizes = None if dimensions is None else parse_sizes(dimensions, "--dimensions")
     check_plot(plot)
     check_html(html)
@@ -112,7 +117,7 @@ def curve(  # noqa: PLR0913 - one argument an option
             k=k,
             oversampling=oversampling,
             rotation="fit" if rotated else None,
-            hybrid=words,
+            hybrid=weights or index,
             seed=seed,
             progress=report,
         )

@@ -15,11 +15,12 @@ from mrl_adapters.cli.options import (
     LanguageOption,
     PathOption,
     QuantizationOption,
+    SparseOption,
     TextIndexOption,
     UrlOption,
     key,
     parse_sizes,
-    parse_text_index,
+    parse_words,
     some,
     some_path,
 )
@@ -29,7 +30,7 @@ from mrl_adapters.cli.terminal import progress_bars, wrapped
 if TYPE_CHECKING:
     from mrl_adapters.maintenance import CopyTarget, MigrationPlan, MigrationResult
     from mrl_adapters.maintenance.checkpoint import Mode
-    from mrl_adapters.qdrant import TextIndex
+    from mrl_adapters.qdrant import SparseVectors, TextIndex
     from mrl_adapters.qdrant.driver import Client
 
 # Beyond these an engine spends memory and time for nothing; the embedded one fails.
@@ -129,6 +130,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
         typer.Option(min=4, max=_WIDEST_BEAM, help="Beam while those graphs are built."),
     ] = None,
     text_index: TextIndexOption = False,
+    sparse: SparseOption = False,
     language: LanguageOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")
@@ -138,7 +140,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
     api_key: ApiKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a collection short vectors, derived from its full ones, or a text index.
+    """Give a collection short vectors, derived from its full ones, or what finds words.
 
     Nothing is embedded again.
 
@@ -146,7 +148,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
     if others wrote meanwhile, so that it has to be run again.
     """
     sizes = None if stages is None else parse_sizes(stages)
-    words = parse_text_index(language, wanted=text_index)
+    index, weights = parse_words(language, text_index=text_index, sparse=sparse)
     settings: dict[str, Any] = {
         "full_datatype": full_datatype,
         "hnsw_m": hnsw_m,
@@ -185,7 +187,8 @@ def migrate(  # noqa: PLR0913 - one argument an option
             model=model,
             full_name=full_name,
             settings=settings,
-            text_index=words,
+            text_index=index,
+            sparse=weights,
         )
         settled = True
         if dry_run:
@@ -210,6 +213,7 @@ class _Options(TypedDict):
     model: str | None
     full_name: str | None
     text_index: "TextIndex | None"
+    sparse: "SparseVectors | None"
     settings: dict[str, Any]
 
 
@@ -232,8 +236,10 @@ def _migrated(done: "MigrationResult", client: "Client") -> Text:
         f"{done.target_name}: {done.points:,} points have "
         f"{have if done.stages else 'full vectors alone'}, in {done.elapsed_s:.1f} s."
     )
-    if done.text_index is not None:
-        ranked = f"BM25 ranks the texts under {done.text_index!r}: search --hybrid rrf."
+    ranking = [f"the texts under {done.text_index!r}"] if done.text_index is not None else []
+    ranking += [f"by the sparse vectors {done.sparse!r}"] if done.sparse is not None else []
+    if ranking:
+        ranked = f"BM25 ranks {' and '.join(ranking)}: search --hybrid rrf."
         alone = done.mode == "in_place" and not done.passes and done.stages
         told = f"{done.target_name}: {ranked}" if alone else f"{told} {ranked}"
     if done.corrected:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 if TYPE_CHECKING:
-    from mrl_adapters.qdrant import TextIndex
+    from mrl_adapters.qdrant import SparseVectors, TextIndex
 
 _MOST = 1_000_000  # results of one search
 _SHOWN = 80  # characters of a wrong value
@@ -203,6 +203,13 @@ TextIndexOption: TypeAlias = Annotated[
     bool,
     typer.Option("--text-index", help="Index the texts' words, for search --hybrid."),
 ]
+SparseOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--sparse",
+        help="Weigh the texts' words by BM25 as sparse vectors, for search --hybrid on any engine.",
+    ),
+]
 LanguageOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -234,19 +241,25 @@ def parse_sizes(text: str, option: str = "--stages") -> tuple[int, ...]:
     return sizes
 
 
-def parse_text_index(
-    language: str | None, *, wanted: bool, option: str = "--text-index"
-) -> "TextIndex | None":
-    """Read what an option that indexes words, and ``--language``, say together."""
-    if not wanted:
-        if language is not None:
-            msg = f"it says how words are indexed: pass {option} with it"
-            raise typer.BadParameter(msg, param_hint="--language")
-        return None
-    from mrl_adapters.errors import ConfigurationError
-    from mrl_adapters.qdrant import TextIndex
+def parse_words(
+    language: str | None, *, text_index: bool, sparse: bool, option: str = "--text-index"
+) -> "tuple[TextIndex | None, SparseVectors | None]":
+    """Read what options that find words, and ``--language``, say together.
 
+    Returns:
+        The text index and the sparse vectors; None for what is not asked for.
+    """
+    if not (text_index or sparse):
+        if language is not None:
+            msg = f"it says how words are cut: pass {option} with it"
+            raise typer.BadParameter(msg, param_hint="--language")
+        return None, None
+    from mrl_adapters.errors import ConfigurationError
+    from mrl_adapters.qdrant import SparseVectors, TextIndex
+
+    chosen = None if language == "none" else (language or "english")
     try:
-        return TextIndex(language=None if language == "none" else (language or "english"))
+        rules = TextIndex(chosen) if text_index else None
+        return rules, SparseVectors(chosen) if sparse else None
     except ConfigurationError as error:
         raise typer.BadParameter(str(error), param_hint="--language") from None

@@ -8,7 +8,7 @@ from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, read_collection
 from mrl_adapters.embeddings import Embedder
 from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.langchain import MatryoshkaVectorStore
-from mrl_adapters.qdrant import CollectionLayout, TextIndex
+from mrl_adapters.qdrant import CollectionLayout, SparseVectors, TextIndex
 from mrl_adapters.qdrant.driver import Client
 
 _STAGE = 256  # of models that the registry does not hold
@@ -39,7 +39,7 @@ def open_or_prepare(
     model: str | None,
     stages: tuple[int, ...] | None,
     payload_indexes: Mapping[str, str],
-    text_index: TextIndex | None = None,
+    words: tuple[TextIndex | None, SparseVectors | None] = (None, None),
 ) -> MatryoshkaVectorStore:
     """Open a collection, or prepare the one that the first documents will create.
 
@@ -49,7 +49,8 @@ def open_or_prepare(
         model: Who embeds; None takes the model that wrote it, wordllama for a new one.
         stages: Sizes of its short vectors; None takes those it has, the model's own for a new one.
         payload_indexes: Payload field to index type, for a new one.
-        text_index: A text index that ranks; None takes what it has, and none for a new one.
+        words: A text index that ranks, and sparse vectors; None takes what it has, and none for a
+            new one.
     """
     found = read_collection(client, name)
     embedder = make_embedder(model or (found.model if found else None) or WORDLLAMA)
@@ -57,8 +58,11 @@ def open_or_prepare(
         layout = _new_layout(embedder, stages, payload_indexes)
     else:
         layout = replace(found, stages=found.stages if stages is None else stages)
+    text_index, sparse = words
     if text_index is not None:
         layout = replace(layout, text_index=text_index)
+    if sparse is not None:
+        layout = replace(layout, sparse=sparse)
     store = MatryoshkaVectorStore(client, name, embedder, layout=layout, all_tenants=True)
     store.driver.run(store.collection.open())
     return store

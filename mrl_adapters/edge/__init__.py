@@ -7,6 +7,7 @@ from mrl_adapters.edge.log_repair import LogRepair
 from mrl_adapters.edge.names import is_text
 from mrl_adapters.edge.ownership import store_at
 from mrl_adapters.edge.paths import AnyPath, absolute_path, is_address, may_write
+from mrl_adapters.edge.words import WordWeights
 
 __all__ = [
     "MAX_PAYLOAD_BYTES",
@@ -14,6 +15,7 @@ __all__ = [
     "AnyPath",
     "EdgeClient",
     "LogRepair",
+    "WordWeights",
     "absolute_path",
     "construct",
     "is_address",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import qdrant_edge as edge
+from pydantic import BaseModel
 from qdrant_client import models
 
 from mrl_adapters.edge.client_models import set_fields
@@ -77,13 +78,17 @@ def edge_index_params(given: Any) -> Any:
     """Convert the settings of a payload index."""
     if given is None or isinstance(given, str):
         return _same_type(models.PayloadSchemaType(given))
-    fields = set_fields(given)
+    fields = edge_parts(given)
     fields.pop("type")
-    converted = {
+    return getattr(edge, type(given).__name__)(**fields)
+
+
+def edge_parts(given: BaseModel) -> dict[str, Any]:
+    """Convert the fields that were set of what says how texts are cut into words."""
+    return {
         name: _INDEX_PARTS[name](value) if name in _INDEX_PARTS else value
-        for name, value in fields.items()
+        for name, value in set_fields(given).items()
     }
-    return getattr(edge, type(given).__name__)(**converted)
 
 
 def _stopwords(given: models.Language | models.StopwordsSet) -> Any:

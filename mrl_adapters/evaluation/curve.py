@@ -17,7 +17,7 @@ from mrl_adapters.evaluation.metrics import ndcg_at_k, overlap_at_k, recall_at_k
 from mrl_adapters.evaluation.plans import check_judged, measure_plans
 from mrl_adapters.evaluation.results import CurveResult, CurveRow, PlanRow, SearchKind
 from mrl_adapters.progress import Meter, ProgressCallback
-from mrl_adapters.qdrant import TextIndex
+from mrl_adapters.qdrant import SparseVectors, TextIndex
 from mrl_adapters.vectors import (
     FloatArray,
     Reduction,
@@ -41,7 +41,7 @@ def curve(  # noqa: PLR0913 - what may be said of a measurement
     k: int = 10,
     oversampling: float = 8.0,
     rotation: Rotation | Literal["fit"] | None = None,
-    hybrid: TextIndex | None = None,
+    hybrid: TextIndex | SparseVectors | None = None,
     seed: int = 0,
     progress: ProgressCallback | None = None,
 ) -> CurveResult:
@@ -62,7 +62,8 @@ def curve(  # noqa: PLR0913 - what may be said of a measurement
         rotation: Measure each size with this rotation before the cut as well; "fit" learns one
             from the documents.
         hybrid: Measure what words add, too: hybrid plans beside two-stage search, in a store of the
-            embedded engine that is made for it, with such a text index. Needs judgements.
+            embedded engine that is made for it, with such a text index or such sparse vectors.
+            Needs judgements.
         seed: Draws the documents that serve as queries or teach the rotation.
         progress: Called with a Progress after each step.
 
@@ -108,7 +109,7 @@ def curve(  # noqa: PLR0913 - what may be said of a measurement
             if row >= 0
         }
         plans = measure_plans(
-            dataset, documents, queries, own, model=name, k=k, text_index=hybrid, progress=progress
+            dataset, documents, queries, own, model=name, k=k, words=hybrid, progress=progress
         )
     return CurveResult(
         dataset=dataset.name,

@@ -19,6 +19,7 @@ from mrl_adapters.qdrant import (
     MatryoshkaCollection,
     Search,
     SearchPlan,
+    SparseVectors,
     TextIndex,
 )
 from mrl_adapters.vectors import FloatArray
@@ -56,7 +57,7 @@ def measure_plans(
     *,
     model: str | None,
     k: int,
-    text_index: TextIndex,
+    words: TextIndex | SparseVectors,
     progress: ProgressCallback | None = None,
 ) -> tuple[PlanRow, ...]:
     """Ask every query by every plan, one plan after the other, and judge what they find.
@@ -68,12 +69,12 @@ def measure_plans(
         own: The document that a query was taken from, which it does not find.
         model: Name of the embedding model, whose usual stage is taken.
         k: Results a query.
-        text_index: How texts are cut into words.
+        words: How texts are cut into words, and what finds these.
         progress: Called with a Progress after each step.
     """
     with tempfile.TemporaryDirectory() as folder, EdgeClient(folder) as client:
         driver = Driver(client)
-        collection = _filled(driver, dataset, documents, model, text_index, progress)
+        collection = _filled(driver, dataset, documents, model, words, progress)
         client.optimize(collection.name)
         return _asked(driver, collection, dataset, queries, own, k, progress)
 
@@ -83,13 +84,15 @@ def _filled(
     dataset: Dataset,
     documents: FloatArray,
     model: str | None,
-    text_index: TextIndex,
+    words: TextIndex | SparseVectors,
     progress: ProgressCallback | None,
 ) -> MatryoshkaCollection:
     size = documents.shape[1]
     spec = registry.find(model) if model else None
     stage = min(spec.default_stage if spec else _USUAL_STAGE, max(1, size // 2))
-    layout = CollectionLayout(size, (stage,), model=model, text_index=text_index)
+    sparse = words if isinstance(words, SparseVectors) else None
+    index = None if isinstance(words, SparseVectors) else words
+    layout = CollectionLayout(size, (stage,), model=model, text_index=index, sparse=sparse)
     collection = MatryoshkaCollection("measured", layout=layout)
     ids = [*dataset.documents]
     kept = np.flatnonzero(documents.any(axis=1)).tolist()

@@ -9,9 +9,9 @@ from qdrant_client import QdrantClient, models
 from typing_extensions import TypedDict
 
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.qdrant import CollectionLayout, TextIndex
+from mrl_adapters.qdrant import CollectionLayout, SparseVectors, TextIndex
 from mrl_adapters.qdrant.connect import CONNECT_OPTIONS
-from mrl_adapters.qdrant.modes import check_sparse_model, fusion_changes
+from mrl_adapters.qdrant.modes import fusion_changes, sparse_of
 from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.stock import (
     creation_fields,
@@ -64,10 +64,13 @@ class StockOptions(TypedDict, total=False):
             has them; ``on_disk_payload``, ``optimizers_config``, ``wal_config``,
             ``strict_mode_config`` and ``timeout`` are passed on.
         retrieval_mode: One of :class:`RetrievalMode` or of langchain-qdrant's; all but ``dense``
-            give the collection a text index, ``CollectionLayout(text_index=...)``.
-        sparse_embedding: FastEmbedSparse with ``Qdrant/bm25``, which the text index stands for;
-            others are refused where the mode is not ``dense``.
-        sparse_vector_name, sparse_vector_params: Of no use: words are found by a text index.
+            give a collection that finds no words a text index (``CollectionLayout(text_index=)``),
+            or, where the engine has none, a new one BM25's sparse vectors (``sparse=``).
+        sparse_embedding: What computes sparse vectors, where the mode is not ``dense``;
+            ``SparseVectors(encoder=...)``.
+        sparse_vector_name: Their name; without ``sparse_embedding`` they are BM25's.
+        sparse_vector_params: Of these ``modifier``: whether rareness counts,
+            ``SparseVectors(idf=...)``.
         validate_embeddings, validate_collection_config: Of no use: nothing is asked when a store
             is made, and the collection is always checked when it is first used.
     """
@@ -84,6 +87,7 @@ class StockOptions(TypedDict, total=False):
     validate_collection_config: bool
 
 
+SPARSE_VECTOR_NAME = "langchain-sparse"
 # The order of langchain-qdrant's positional arguments, behind those that methods name themselves.
 _CONNECT = (
     *("location", "url", "port", "grpc_port", "prefer_grpc", "https", "api_key", "prefix"),
@@ -137,12 +141,32 @@ def layout_fields(
         fields["distance"] = distance_field(whose, distance)
     if (name := options.get("vector_name")) is not None:
         fields["full_name"] = name
-    if retrieval_mode(whose, options) is not RetrievalMode.DENSE:
-        if (sparse := options.get("sparse_embedding")) is not None:
-            check_sparse_model(whose, "sparse_embedding", sparse)
-        if layout is None:
-            fields["text_index"] = TextIndex()
-    return fields_beside(whose, fields, layout)
+    fields = fields_beside(whose, fields, layout)
+    if layout is None and (sparse := sparse_vectors(whose, options)) is not None:
+        fields["sparse"] = sparse
+    return fields
+
+
+def sparse_vectors(whose: str, options: Mapping[str, Any]) -> SparseVectors | None:
+    """Take what stock options say of sparse vectors; None where vectors alone are searched.
+
+    Raises:
+        ConfigurationError: They ask for what this store does not have.
+    """
+    if retrieval_mode(whose, options) is RetrievalMode.DENSE:
+        return None
+    return sparse_of(
+        options.get("sparse_vector_name"),
+        SPARSE_VECTOR_NAME,
+        options.get("sparse_embedding"),
+        "sparse_vector_params",
+        options.get("sparse_vector_params"),
+    )
+
+
+def words_of(whose: str, options: Mapping[str, Any]) -> TextIndex | None:
+    """Return the text index that a store is to have if nothing else finds words; None for none."""
+    return None if retrieval_mode(whose, options) is RetrievalMode.DENSE else TextIndex()
 
 
 def creation_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,19 +27,22 @@ from mrl_adapters.langchain.similar_documents import SimilarSearchingStore
 from mrl_adapters.langchain.stock import (
     CONSTRUCT_ORDER,
     FROM_TEXTS_ORDER,
+    SPARSE_VECTOR_NAME,
     STORE_ORDER,
     RetrievalMode,
     creation_options,
     layout_fields,
     mode_changes,
     retrieval_mode,
+    sparse_vectors,
+    words_of,
 )
 from mrl_adapters.langchain.writing import WritingStore
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection
 from mrl_adapters.qdrant.closing import ClosingStore
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.ids import DocumentId
-from mrl_adapters.qdrant.modes import with_ranking
+from mrl_adapters.qdrant.modes import with_sparse
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys
 from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.stock import named
@@ -102,7 +105,7 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore, SimilarSearchingStore):
     CONTENT_KEY = PayloadKeys.content
     METADATA_KEY = PayloadKeys.metadata
     VECTOR_NAME = CollectionLayout.full_name
-    SPARSE_VECTOR_NAME = "langchain-sparse"
+    SPARSE_VECTOR_NAME = SPARSE_VECTOR_NAME
 
     def __init__(
         self,
@@ -122,8 +125,8 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore, SimilarSearchingStore):
         self.retrieval_mode: RetrievalMode = retrieval_mode(whose, given)
         """What finds documents unless a call says otherwise."""
         self._fields = layout_fields(whose, given, layout)
-        if layout is not None and self.retrieval_mode is not RetrievalMode.DENSE:
-            layout = with_ranking(layout)
+        self._sparse = sparse_vectors(whose, given)
+        layout = with_sparse(whose, layout, self._sparse)
         content, metadata = map(given.get, ("content_payload_key", "metadata_payload_key"))
         self._asked = AskedKeys(content, metadata, kept=True)
         self._embedder = as_embedder(embedding)
@@ -136,6 +139,7 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore, SimilarSearchingStore):
             keys=self._asked,
             layout_fields=self._fields,
             creation_options=creation_options(given),
+            words=words_of(whose, given),
         ).for_all_tenants(said=given.get("all_tenants", False))
 
     def for_tenant(self, tenant: str) -> Self:
@@ -178,8 +182,15 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore, SimilarSearchingStore):
 
     @property
     def sparse_vector_name(self) -> str:
-        """Name of the stock store's sparse vector, which this one has no use for."""
-        return self.SPARSE_VECTOR_NAME
+        """Name of the sparse vectors, as the collection has it once it has been opened."""
+        layout = self._collection.layout
+        sparse = (layout.sparse if layout else None) or self._sparse
+        return sparse.name if sparse else self.SPARSE_VECTOR_NAME
+
+    @property
+    def sparse_embeddings(self) -> Any:
+        """What computes the sparse vectors; None for BM25 in this process, and without any."""
+        return self._sparse.encoder if self._sparse else None
 
     @property
     def distance(self) -> models.Distance:

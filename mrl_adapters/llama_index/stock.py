@@ -9,10 +9,11 @@ from typing_extensions import TypedDict
 from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.llama_index.reserved import DOCUMENT_KEY
-from mrl_adapters.qdrant import CollectionLayout, TextIndex
+from mrl_adapters.llama_index.sparse import SparseFunctions
+from mrl_adapters.qdrant import CollectionLayout, SparseVectors, TextIndex
 from mrl_adapters.qdrant.filters.keys import written
 from mrl_adapters.qdrant.layout import CLUSTER_OPTIONS
-from mrl_adapters.qdrant.modes import check_sparse_model, with_ranking
+from mrl_adapters.qdrant.modes import check_sparse_model, sparse_of, with_sparse
 from mrl_adapters.qdrant.stock import (
     creation_fields,
     fields_beside,
@@ -21,11 +22,11 @@ from mrl_adapters.qdrant.stock import (
     vector_fields,
 )
 
-BY_WORDS = (
-    "Words are ranked by BM25 over the collection's text index: for sparse vectors keep a "
-    "QdrantVectorStore of llama-index-vector-stores-qdrant beside it, and leave this out."
+IN_THE_ENGINE = (
+    "Results are fused in the engine: leave it out and say how by plan=SearchPlan(hybrid=...)."
 )
-OF_SPARSE_VECTORS = ("sparse_config", "sparse_doc_fn", "sparse_query_fn", "hybrid_fusion_fn")
+AT_ONCE = "Pass sparse_doc_fn= and sparse_query_fn= with enable_hybrid=True when the store is made."
+SPARSE_VECTOR_NAME = "text-sparse-new"
 TEXT_KEY = "text"
 _PLACE = ("url", "api_key")
 _EXACT_INDEXES = {"keyword", "integer", "float", "bool", "datetime", "uuid"}
@@ -60,12 +61,16 @@ class StoreOptions(TypedDict, total=False):
         all_tenants: Whether searches may go through the nodes of all tenants, where the layout has
             a ``tenant_field``; else each is made by ``store.for_tenant(...)``.
         shard_key_selector_fn: Makes a shard key of the ``shard_identifier`` of a call.
-        enable_hybrid: Whether the collection is to have a text index, which the modes HYBRID,
-            SPARSE, TEXT_SEARCH and SEMANTIC_HYBRID search; nodes are then stored with their text
-            beside them, under ``text_key``, or "text".
-        fastembed_sparse_model: ``Qdrant/bm25``, which the text index stands for; no other.
-        sparse_config, sparse_doc_fn, sparse_query_fn, hybrid_fusion_fn: Refused.
-            ``sparse_vector_name`` is of no use.
+        enable_hybrid: Whether the collection is to find words, in the modes HYBRID, SPARSE,
+            TEXT_SEARCH and SEMANTIC_HYBRID: by a text index (nodes are then stored with their text
+            beside them, under ``text_key``, or "text"), or by sparse vectors where the engine has
+            none, or one of the next options is given. Without it these have no effect.
+        sparse_doc_fn, sparse_query_fn: What computes sparse vectors of nodes and of questions:
+            texts to lists of indices and of values.
+        sparse_vector_name: Their name; without functions they are BM25's.
+        sparse_config: Of these ``modifier``: whether rareness counts.
+        fastembed_sparse_model: ``Qdrant/bm25``, which is computed here; no other.
+        hybrid_fusion_fn: Refused.
     """
 
     text_key: str | None
@@ -105,7 +110,7 @@ def layout_fields(
         ConfigurationError: An option does not exist, or asks for what this store does not have.
     """
     refuse_unknown(whose, options, tuple(StoreOptions.__annotations__))
-    refuse_given(whose, options, OF_SPARSE_VECTORS, BY_WORDS)
+    refuse_given(whose, options, ("hybrid_fusion_fn",), IN_THE_ENGINE)
     if (sparse := options.get("fastembed_sparse_model")) is not None:
         check_sparse_model(whose, "fastembed_sparse_model", sparse)
     creation = {name: options[name] for name in _CREATION if name in options}
@@ -118,9 +123,10 @@ def layout_fields(
         fields["full_name"] = full_name
     if indexes := options.get("payload_indexes"):
         fields["payload_indexes"] = dict(map(_index, indexes))
-    if layout is None and options.get("enable_hybrid"):
-        fields["text_index"] = TextIndex(field=written(options.get("text_key") or TEXT_KEY))
-    return fields_beside(whose, fields, layout)
+    fields = fields_beside(whose, fields, layout)
+    if layout is None and (sparse := sparse_vectors(whose, options)) is not None:
+        fields["sparse"] = sparse
+    return fields
 
 
 def _index(given: Mapping[str, Any]) -> tuple[str, str]:
@@ -135,13 +141,45 @@ def _index(given: Mapping[str, Any]) -> tuple[str, str]:
         raise ConfigurationError(msg, found=given) from error
 
 
-def with_text(
-    layout: CollectionLayout | None, options: Mapping[str, Any]
+def sparse_vectors(whose: str, options: Mapping[str, Any]) -> SparseVectors | None:
+    """Take what stock options say of sparse vectors; None if nothing, or without hybrid search.
+
+    Raises:
+        ConfigurationError: There is one function alone, or they ask for what has no counterpart.
+    """
+    if not options.get("enable_hybrid"):
+        return None
+    documents, questions = options.get("sparse_doc_fn"), options.get("sparse_query_fn")
+    functions = documents and questions and SparseFunctions(documents, questions)
+    if (documents or questions) and functions is None:
+        lacking = "sparse_query_fn" if documents else "sparse_doc_fn"
+        msg = f"{whose} got no {lacking} beside the other: documents and questions need one each."
+        raise ConfigurationError(msg, found=None, expected=lacking)
+    return sparse_of(
+        options.get("sparse_vector_name"),
+        SPARSE_VECTOR_NAME,
+        functions,
+        "sparse_config",
+        options.get("sparse_config"),
+    )
+
+
+def words_of(options: Mapping[str, Any]) -> TextIndex | None:
+    """Return the text index that a store is to have if nothing else finds words; None for none."""
+    return TextIndex(field=_text_field(options)) if options.get("enable_hybrid") else None
+
+
+def with_words(
+    whose: str, layout: CollectionLayout | None, options: Mapping[str, Any]
 ) -> CollectionLayout | None:
-    """Place a layout's text index where this store keeps texts, if it has or is to have one."""
-    if layout is None or not (options.get("enable_hybrid") or layout.text_index):
-        return layout
-    return with_ranking(layout, written(options.get("text_key") or TEXT_KEY))
+    """Place a layout's text index where this store keeps texts, and let it have sparse vectors."""
+    if layout is not None and layout.text_index is not None:
+        layout = layout.placed(text_index=layout.text_index.on(_text_field(options)))
+    return with_sparse(whose, layout, sparse_vectors(whose, options))
+
+
+def _text_field(options: Mapping[str, Any]) -> str:
+    return written(options.get("text_key") or TEXT_KEY)
 
 
 def own_indexes(

@@ -16,14 +16,15 @@ from mrl_adapters.llama_index.events import span
 from mrl_adapters.llama_index.options import QueryOptions
 from mrl_adapters.llama_index.searching import answer, answer_like, to_result
 from mrl_adapters.llama_index.stock import (
-    BY_WORDS,
+    AT_ONCE,
     ORDER,
     StoreOptions,
     layout_fields,
     own_indexes,
     place_of,
     with_shard,
-    with_text,
+    with_words,
+    words_of,
 )
 from mrl_adapters.llama_index.updates import ReplacedDocuments
 from mrl_adapters.llama_index.writing import WritingStore
@@ -87,7 +88,7 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
         whose = type(self).__name__
         stock = named(whose, rest, ORDER, options)
         fields = layout_fields(whose, stock, layout)
-        layout = with_text(layout, stock)
+        layout = with_words(whose, layout, stock)
         whole("batch_size", stock.get("batch_size", 1))
         keys = AskedKeys(stock.get("text_key"))
         shown = {n: v for n, v in stock.items() if n in type(self).model_fields and v is not None}
@@ -105,6 +106,7 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
             payload_indexes=own_indexes(layout, fields, self._stock),
             keys=keys,
             layout_fields=fields,
+            words=words_of(stock),
         ).for_all_tenants(said=self._stock.get("all_tenants", False))
         self._replaced = ReplacedDocuments(self._collection)
 
@@ -265,8 +267,8 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore):
         return to_result(response, contents, distance, self.dense_vector_name)
 
     def set_query_functions(self, **functions: Any) -> None:
-        """Refuse what sparse and hybrid search would be made of."""
-        refuse_given("set_query_functions()", functions, tuple(functions), BY_WORDS)
+        """Refuse what sparse and hybrid search would be made of later: a store has it at once."""
+        refuse_given("set_query_functions()", functions, tuple(functions), AT_ONCE)
 
     def _answer(
         self, queries: Sequence[VectorStoreQuery], options: Mapping[str, Any]

@@ -27,7 +27,10 @@ from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys, find_keys, 
 from mrl_adapters.qdrant.reading import vector_of
 
 _EXAMPLES = 10
-_COUNTED = ("missing", "stale", "without_full", "not_finite", "zero", "padded", "unreadable")
+_COUNTED = (
+    *("missing", "without_sparse", "stale", "without_full"),
+    *("not_finite", "zero", "padded", "unreadable"),
+)
 _PADDED_SHARE = 0.25  # of a vector's numbers, at its end, all exactly zero
 
 
@@ -42,6 +45,8 @@ class AuditReport:
         checked: Points whose vectors were read: all, or the sample.
         missing: Points, of all, that have a full vector and lack a short one: two-stage search
             cannot find them.
+        without_sparse: Points, of those checked, that have a full vector and lack the sparse one:
+            searches by words cannot find them.
         stale: Points, of those checked, with a short vector that does not belong to their full
             one: two-stage search finds them for the wrong questions.
         without_full: Points, of those checked, that have no full vector.
@@ -63,6 +68,7 @@ class AuditReport:
     points: int
     checked: int
     missing: int
+    without_sparse: int
     stale: int
     without_full: int
     not_finite: int
@@ -77,7 +83,8 @@ class AuditReport:
     @property
     def ok(self) -> bool:
         """Whether every point can be found, as far as was checked; recommendations do not count."""
-        return not (self.missing or self.stale or self.not_finite or self.problems)
+        lost = self.missing or self.without_sparse or self.stale
+        return not (lost or self.not_finite or self.problems)
 
     def to_dict(self) -> dict[str, Any]:
         """Describe it in plain values."""
@@ -119,11 +126,13 @@ def audit(
     shorts = ShortVectors(retrying, source.name, layout) if layout and has_stages else None
     found = retrying.run(find_keys(source.name, AskedKeys(), stored_keys(source.info)))
     keys = found.keys
-    findings = _Findings(source, shorts, keys)
+    sparse = layout.sparse.name if layout and layout.sparse else None
+    findings = _Findings(source, shorts, keys, sparse)
     points = retrying.count_points(source.name)
     total = points if sample is None else min(sample, points)
     meter = Meter("auditing points", total, progress)
-    for records in _pages(retrying, source, shorts, keys, sample):
+    vectors = [source.full_name, *(shorts.names if shorts else []), *filter(None, [sparse])]
+    for records in _pages(retrying, source, vectors, keys, sample):
         findings.add(records)
         meter.step(len(records))
     counts = findings.counts
@@ -178,13 +187,12 @@ def _damages(engine: EdgeClient, name: str) -> list[str]:
 def _pages(
     client: RetryingClient,
     source: Source,
-    shorts: ShortVectors | None,
+    vectors: list[str],
     keys: PayloadKeys,
     sample: int | None,
 ) -> Iterator[Records]:
     """Read all points, or some that are drawn at random, with what is checked of them."""
     name, size, payload = source.name, points_per_page(source.full.size), needed(keys)
-    vectors = [source.full_name, *(shorts.names if shorts else [])]
     if sample is None:
         for records, _ in client.pages(name, size, vectors=vectors, payload=payload):
             yield records
@@ -198,8 +206,15 @@ def _pages(
 class _Findings:
     """Count what is wrong with points, page by page."""
 
-    def __init__(self, source: Source, shorts: ShortVectors | None, keys: PayloadKeys) -> None:
+    def __init__(
+        self,
+        source: Source,
+        shorts: ShortVectors | None,
+        keys: PayloadKeys,
+        sparse: str | None,
+    ) -> None:
         self._source = source
+        self._sparse = sparse
         self._keys = keys
         self._shorts = shorts
         self.checked = 0
@@ -221,6 +236,9 @@ class _Findings:
         unread = np.array([unreadable(each, self._keys) is not None for each in payloads])
         self._note("unreadable", unread, records)
         self._note("padded", np.asarray(~full[:, -tail:].any(axis=1) & ~empty), records)
+        if self._sparse is not None:
+            bare = [vector_of(record, self._sparse) is None for record in records]
+            self._note("without_sparse", np.array(bare) & ~absent, records)
         if self._shorts is not None:
             verdict = self._shorts.judge_latest(records)
             self._note("missing", verdict.missing, records)

@@ -127,7 +127,7 @@ def _create(source: Source, destination: Destination, checkpoint: Checkpoint) ->
     destination.client.create_collection(
         name,
         vectors_config=described.get("", described),
-        sparse_vectors_config=dict(source.sparse) or None,
+        sparse_vectors_config={**source.sparse, **(layout.sparse_config() or {})} or None,
         on_disk_payload=params.on_disk_payload,
         shard_number=layout.shard_number,
         replication_factor=layout.replication_factor,

@@ -25,6 +25,7 @@ from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.requirements import check_engine_has
 from mrl_adapters.qdrant.rotation import load_rotation
+from mrl_adapters.qdrant.sparse import SparseVectors
 from mrl_adapters.vectors import Rotation
 
 WantedRotation: TypeAlias = Rotation | Literal["auto"] | None
@@ -70,6 +71,13 @@ class Job:
     destination: Destination | None
     earlier: Checkpoint | None
     resettled: bool
+
+    def with_sparse(self, sparse: SparseVectors) -> "Job":
+        """Let a copy be made with a sparse vector that its source lacks: old servers add none."""
+        place = self.destination
+        if place is None or sparse.name in self.source.sparse:
+            return self
+        return replace(self, destination=replace(place, layout=place.layout.placed(sparse=sparse)))
 
     @property
     def target(self) -> RetryingClient:

@@ -1,7 +1,8 @@
 """Bring an existing collection to two stages without embedding anything again.
 
 ``job`` finds out what is to be done and ``dry_run`` tells of it; ``in_place`` or ``copy`` does it:
-a further step goes there. A copy ends with ``switch``. ``text_index`` comes last, or alone.
+a further step goes there. A copy ends with ``switch``. ``text_index`` and
+``sparse_vectors`` come last, or alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,12 @@ from mrl_adapters.maintenance.in_place import migrate_in_place
 from mrl_adapters.maintenance.job import Job, Request, prepare
 from mrl_adapters.maintenance.result import CopyTarget, MigrationPlan, MigrationResult
 from mrl_adapters.maintenance.source import read_source
+from mrl_adapters.maintenance.sparse_vectors import (
+    add_sparse_vectors,
+    placed_sparse,
+    plan_sparse_vectors,
+)
+from mrl_adapters.maintenance.sparse_vectors import steps_of as weighing_steps
 from mrl_adapters.maintenance.switch import UnfinishedSwitch
 from mrl_adapters.maintenance.text_index import (
     add_text_index,
@@ -28,6 +35,7 @@ from mrl_adapters.maintenance.text_index import (
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.lexical import TextIndex
+from mrl_adapters.qdrant.sparse import SparseVectors
 from mrl_adapters.qdrant.text_indexes import check_ranking
 from mrl_adapters.vectors import Rotation
 
@@ -47,6 +55,7 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
     full_name: str | None = None,
     settings: Mapping[str, Any] | None = None,
     text_index: TextIndex | None = None,
+    sparse: SparseVectors | None = None,
     progress: ProgressCallback | None = None,
 ) -> MigrationResult:
     """Give an existing collection short vectors, derived from the full ones that it stores.
@@ -71,7 +80,7 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
         collection_name: The collection, or an alias of it.
         stages: Sizes of the short vectors; those that the collection has already are kept. None at
             all, ``()``, drops them: the full vectors get a graph and codes in their place. None
-            takes (256,), and beside a ``text_index`` in place those that there are.
+            takes (256,), and beside ``text_index`` or ``sparse`` in place those that there are.
         mode: In place, or into a copy.
         target: Name of the copy, or a CopyTarget with another client, an alias to switch, and
             whether to delete the old collection. None calls it ``<name>_two_stage``.
@@ -84,6 +93,8 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
             first, those of the stages that are kept, too; ``full_datatype`` in a copy alone.
         text_index: A text index that ranks by BM25, for hybrid search; one that is there is
             replaced where it differs. Texts of LlamaIndex's nodes are put where it finds them.
+        sparse: Sparse vectors for hybrid search, computed from the stored texts; those that the
+            collection says it has are replaced where they differ.
         progress: Called with a Progress after each page of points.
 
     Raises:
@@ -95,18 +106,38 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
     """
     patient = RetryingClient(client)
     request = _request(stages, mode, target, rotation, model, full_name, settings)
-    if text_index is not None and _is_alone(stages, request):
-        source = read_source(patient, collection_name, full_name)
-        return add_text_index(patient, source, text_index, progress)
+    if (text_index or sparse) and _is_alone(stages, request):
+        return _add_words(patient, collection_name, full_name, text_index, sparse, progress)
     job = prepare(patient, collection_name, request, progress)
     if text_index is not None:  # refused before anything is written
         job.target.run(check_ranking(collection_name))
+    if sparse is not None and isinstance(job, Job):
+        job = job.with_sparse(placed_sparse(job.source, sparse))
     done = _carried_out(job, progress)
-    if text_index is None:
+    if text_index is None and sparse is None:
         return done
-    migrated = read_source(job.target, done.target_name)
-    indexed = add_text_index(job.target, migrated, text_index, progress)
-    return replace(done, text_index=indexed.text_index)
+    added = _add_words(job.target, done.target_name, None, text_index, sparse, progress)
+    return replace(done, text_index=added.text_index, sparse=added.sparse)
+
+
+def _add_words(
+    client: RetryingClient,
+    name: str,
+    full_name: str | None,
+    text_index: TextIndex | None,
+    sparse: SparseVectors | None,
+    progress: ProgressCallback | None,
+) -> MigrationResult:
+    """Add what finds words, one after the other; the last result tells of both."""
+    indexed = None
+    if text_index is not None:
+        source = read_source(client, name, full_name)
+        indexed = add_text_index(client, source, text_index, progress)
+    if sparse is None and indexed is not None:
+        return indexed
+    source = read_source(client, name, full_name)
+    done = add_sparse_vectors(client, source, sparse or SparseVectors(), progress)
+    return replace(done, text_index=indexed.text_index) if indexed is not None else done
 
 
 def _carried_out(job: Job | UnfinishedSwitch, progress: ProgressCallback | None) -> MigrationResult:
@@ -131,6 +162,7 @@ def plan_migration(  # noqa: PLR0913 - as migrate
     full_name: str | None = None,
     settings: Mapping[str, Any] | None = None,
     text_index: TextIndex | None = None,
+    sparse: SparseVectors | None = None,
 ) -> MigrationPlan:
     """Describe what :func:`migrate` would do, without writing anything.
 
@@ -147,21 +179,27 @@ def plan_migration(  # noqa: PLR0913 - as migrate
         full_name: Which vector is the full one.
         settings: Fields of a CollectionLayout that are to change.
         text_index: A text index that ranks by BM25.
+        sparse: Sparse vectors, computed from the stored texts.
     """
     patient = RetryingClient(client)
     request = _request(stages, mode, target, rotation, model, full_name, settings)
-    if text_index is not None and _is_alone(stages, request):
-        return plan_text_index(
-            patient, read_source(patient, collection_name, full_name), text_index
-        )
+    if (text_index or sparse) and _is_alone(stages, request):
+        source = read_source(patient, collection_name, full_name)
+        plan = None if sparse is None else plan_sparse_vectors(patient, source, sparse)
+        if text_index is None and plan is not None:
+            return plan
+        indexing = plan_text_index(patient, source, text_index or TextIndex())
+        return replace(plan, steps=(*indexing.steps, *plan.steps)) if plan else indexing
     job = prepare(patient, collection_name, request)
     if isinstance(job, UnfinishedSwitch):
         return job.plan()
     plan = describe(job)
-    if text_index is None:
-        return plan
-    index = placed_index(patient, job.source, text_index)
-    return replace(plan, steps=(*plan.steps, *steps_of(job.source, index, 0)))
+    steps = plan.steps
+    if text_index is not None:
+        steps += steps_of(job.source, placed_index(patient, job.source, text_index), 0)
+    if sparse is not None:
+        steps += weighing_steps(placed_sparse(job.source, sparse), plan.points)
+    return replace(plan, steps=steps)
 
 
 def _is_alone(stages: Sequence[int] | None, request: Request) -> bool:

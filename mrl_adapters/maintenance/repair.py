@@ -11,6 +11,7 @@ from mrl_adapters.maintenance.client import RetryingClient
 from mrl_adapters.maintenance.layout import own_layout
 from mrl_adapters.maintenance.short_vectors import Mended, ShortVectors
 from mrl_adapters.maintenance.source import read_source
+from mrl_adapters.maintenance.sparse_vectors import SparseFilling
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.description import stored_metadata
 from mrl_adapters.qdrant.driver import Client
@@ -32,6 +33,8 @@ class RepairResult:
         elapsed_s: Seconds it took.
         log: What was mended in the embedded engine's log and payloads, and what was wrong with
             its files; None on other engines.
+        sparse_filled: Points that lacked the sparse vector and got it. A model's is added by
+            ``migrate(client, name, sparse=SparseVectors(encoder=...))``.
     """
 
     collection_name: str
@@ -42,6 +45,7 @@ class RepairResult:
     settled: bool
     elapsed_s: float
     log: LogRepair | None = None
+    sparse_filled: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Describe it in plain values."""
@@ -56,6 +60,8 @@ def repair(
     progress: ProgressCallback | None = None,
 ) -> RepairResult:
     """Derive again every short vector that is missing or does not belong to its full one.
+
+    BM25's sparse vectors that are missing are computed from the stored texts.
 
     On the embedded engine, files that are not what they were are taken as they are, if the engine
     can load them: what is missing or wrong in them stays so. What earlier versions let in is
@@ -91,6 +97,9 @@ def repair(
             msg, collection=collection_name, found=checkpoint.state, expected="done"
         )
     layout = own_layout(retrying, source)
+    weighed = 0
+    if layout.sparse is not None and layout.sparse.can_be_computed:
+        weighed = SparseFilling(retrying, source, layout).fill(progress)
     mended = Mended()
     if layout.stages:
         with retrying.bulk_writes(source.name):
@@ -106,4 +115,5 @@ def repair(
         settled=not mended.unsettled,
         elapsed_s=time.monotonic() - began_s,
         log=log,
+        sparse_filled=weighed,
     )

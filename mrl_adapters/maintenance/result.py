@@ -108,6 +108,8 @@ class MigrationResult:
             servers before 1.18 keep no unnamed vector beside named ones.
         text_index: The payload field whose texts were indexed to be ranked by BM25, if that was
             asked for; where nothing else was, ``written`` counts the texts that were put there.
+        sparse: The sparse vector that was added or filled, if that was asked for; where nothing
+            else was, ``written`` counts the points that got it.
     """
 
     mode: Mode
@@ -125,6 +127,7 @@ class MigrationResult:
     elapsed_s: float
     renamed_full: bool = False
     text_index: str | None = None
+    sparse: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Describe it in plain values."""

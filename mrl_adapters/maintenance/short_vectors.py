@@ -1,16 +1,15 @@
 """The short vectors of stored points: judge them, derive them again, write them, read them back."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qdrant_client import models
 
-from mrl_adapters.errors import MigrationError
 from mrl_adapters.maintenance.client import Records, RetryingClient, points_per_page
+from mrl_adapters.maintenance.updates import by_shard_key, write_vectors
 from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.points import derive
@@ -242,12 +241,9 @@ class ShortVectors:
             for place, row in enumerate(rows)
         ]
         keys = [verdict.records[row].shard_key for row in rows]
-        most = self._client.limits(self._name).points or len(points)
-        for key, group in _by_shard_key(points, keys):
-            for start in range(0, len(group), most):
-                self._update(group[start : start + most], key, update_filter)
+        write_vectors(self._client, self._name, points, keys, update_filter)
         bare = [verdict.records[row] for row in _rows(chosen & verdict.unusable)]
-        for key, records in _by_shard_key(bare, [record.shard_key for record in bare]):
+        for key, records in by_shard_key(bare, [record.shard_key for record in bare]):
             self._client.delete_vectors(
                 self._name,
                 vectors=self.names,
@@ -255,38 +251,6 @@ class ShortVectors:
                 wait=True,
                 shard_key_selector=key,
             )
-
-    def _update(
-        self,
-        points: list[models.PointVectors],
-        shard_key: models.ShardKey | None,
-        update_filter: models.Filter | None,
-    ) -> None:
-        # Engines refuse a request that names a point which has just been deleted, each with an
-        # error of its own; the points that are still there tell whether that was it.
-        for _ in range(_ROUNDS):
-            try:
-                self._client.update_vectors(
-                    self._name,
-                    points=points,
-                    wait=True,
-                    shard_key_selector=shard_key,
-                    update_filter=update_filter,
-                )
-            except Exception:
-                present = self._client.present(self._name, [point.id for point in points])
-                if len(present) == len(points):
-                    raise
-                points = [point for point in points if str(point.id) in present]
-                if not points:
-                    return
-            else:
-                return
-        msg = (
-            f"Collection {self._name!r}: points are deleted faster than their short vectors can "
-            "be written. Run this again when fewer writers are active; it goes on where it stopped."
-        )
-        raise MigrationError(msg, collection=self._name)
 
 
 def column(
@@ -302,13 +266,3 @@ def column(
 def _rows(mask: Mask) -> list[int]:
     rows: list[int] = np.flatnonzero(mask).tolist()
     return rows
-
-
-def _by_shard_key(
-    items: Iterable[Any], keys: Iterable[models.ShardKey | None]
-) -> Iterator[tuple[models.ShardKey | None, list[Any]]]:
-    """Sort by custom shard: a request goes to one of them (or, without any, to the collection)."""
-    pairs = sorted(zip(keys, items, strict=True), key=lambda pair: str(pair[0]))
-    for _, group in groupby(pairs, key=lambda pair: str(pair[0])):
-        members = list(group)
-        yield members[0][0], [item for _, item in members]

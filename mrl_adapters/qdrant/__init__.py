@@ -14,6 +14,7 @@ from mrl_adapters.qdrant.mismatches import OneStageWarning, UnmetLayoutWarning
 from mrl_adapters.qdrant.opening import MissingShortVectorsWarning, UnrotatedWarning
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.query import Search
+from mrl_adapters.qdrant.sparse import SparseEncoder, SparseVectors
 from mrl_adapters.qdrant.writing import ZeroVectorsWarning
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ __all__ = [
     "OneStageWarning",
     "Search",
     "SearchPlan",
+    "SparseEncoder",
+    "SparseVectors",
     "TextIndex",
     "UnmetLayoutWarning",
     "UnreadableContentWarning",

@@ -42,6 +42,7 @@ from mrl_adapters.qdrant.tenants import (
 from mrl_adapters.qdrant.text_indexes import (
     with_texts,
 )
+from mrl_adapters.qdrant.weights import document_weights, with_question_weights
 from mrl_adapters.qdrant.writing import delete_points, store_points, warn_of_zeros
 
 T = TypeVar("T")
@@ -68,6 +69,8 @@ class MatryoshkaCollection(CollectionHandle):
         layout_fields: Instead of a whole layout some of its fields, by name: a new collection gets
             them, and one that exists has to have them.
         creation_options: Further arguments of ``create_collection``, for a new collection.
+        words: A text index for a collection that is to be searched by words, and whose layout says
+            nothing of it; where the engine has none, a new collection gets sparse vectors.
     """
 
     def for_tenant(self, tenant: str) -> "MatryoshkaCollection":
@@ -165,7 +168,8 @@ class MatryoshkaCollection(CollectionHandle):
                 checked_vectors(full, names, layout.dimensions)
             yield from self.scope.refuse_others(self.name, layout, texts)
             stamped = self.scope.stamp(self.name, layout, with_texts(layout, payloads), names)
-            batch = PointBatch(texts, columns(full, layout, names), stamped)
+            weights = yield from document_weights(self.name, layout, stamped, self.keys, names)
+            batch = PointBatch(texts, columns(full, layout, names), stamped, sparse=weights)
             return (
                 yield from store_points(
                     self.name,
@@ -255,7 +259,8 @@ class MatryoshkaCollection(CollectionHandle):
                     check_query(each.full, layout.dimensions)
             yield from bound(how.timeout_s)  # of a plan saved with the collection
             scoped, how = self.scope.restricted(self.name, layout, searches, how)
-            return (yield from act(scoped, layout, how))
+            weighed = yield from with_question_weights(self.name, scoped, layout, how)
+            return (yield from act(weighed, layout, how))
 
         if not searches:
             return []

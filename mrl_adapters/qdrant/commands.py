@@ -11,6 +11,9 @@ from mrl_adapters.qdrant.flow import CLIENT
 
 Verb: TypeAlias = Literal["audit", "migrate", "repair", "rotate", "tune"]
 
+# Options of a migration that calls have, too.
+_WORDS = {"--sparse": "sparse=mrl_adapters.qdrant.SparseVectors()"}
+
 
 def command(
     verb: Verb,
@@ -37,7 +40,8 @@ def command(
     """
     client = CLIENT.get() if client is None else client
     if client is not None and engine_of(client) is LOCAL:
-        if verb == "migrate" and (folder := _folder(client)) is not None:
+        words = [_WORDS[option] for option in options if option in _WORDS]
+        if verb == "migrate" and not words and (folder := _folder(client)) is not None:
             return moving_command(collection_name, folder, stages=stages, full_name=full_name)
         if verb == "tune":
             collection = f"mrl_adapters.qdrant.MatryoshkaCollection({collection_name!r})"
@@ -45,7 +49,8 @@ def command(
             return f"mrl_adapters.evaluation.tune(mrl_adapters.evaluation.{opened})"
         sizes = f", stages={tuple(stages)}" if stages else ""
         full = f", full_name={full_name!r}" if full_name is not None else ""
-        return f"mrl_adapters.qdrant.{verb}(client, {collection_name!r}{sizes}{full})"
+        given = "".join(f", {each}" for each in words)
+        return f"mrl_adapters.qdrant.{verb}(client, {collection_name!r}{sizes}{full}{given})"
     return _line(verb, collection_name, [*options, *_place(client)], stages, full_name)
 
 

@@ -137,6 +137,11 @@ def _text_and_metadata(payload: Mapping[str, Any], keys: PayloadKeys) -> tuple[s
     return str(payload.get(key, "")), _metadata(payload, key, keys)
 
 
+def text_of(payload: Mapping[str, Any], keys: PayloadKeys) -> str:
+    """Return the text in a payload, empty where there is none that can be read."""
+    return _text_and_metadata(payload, keys)[0]
+
+
 def node_text(payload: Mapping[str, Any]) -> str | None:
     """Return the text of the node that LlamaIndex has kept in a payload; None if there is none."""
     node = node_content(payload)

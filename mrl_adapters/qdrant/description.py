@@ -10,6 +10,7 @@ from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.layout import METADATA_KEY, SCHEMA_VERSION, SHORT_NAME, CollectionLayout
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.quantization import datatype_of, known_codes
+from mrl_adapters.qdrant.sparse import stored_sparse
 from mrl_adapters.vectors import Rotation
 
 Families: TypeAlias = dict[str | None, dict[int, models.VectorParams]]
@@ -102,6 +103,7 @@ def read_layout(
             key: index.data_type.value for key, index in (info.payload_schema or {}).items()
         },
         text_index=_text_index(info),
+        sparse=stored_sparse(stored, sparse_vectors(info)),
         tenant_field=tenant_field(info) if tenants else None,
         shard_number=info.config.params.shard_number,
         replication_factor=info.config.params.replication_factor,
@@ -214,6 +216,11 @@ def dense_vectors(info: models.CollectionInfo) -> dict[str, models.VectorParams]
     if isinstance(params, dict):
         return params
     return {"": params} if params else {}
+
+
+def sparse_vectors(info: models.CollectionInfo) -> dict[str, models.SparseVectorParams]:
+    """List a collection's sparse vectors by name."""
+    return info.config.params.sparse_vectors or {}
 
 
 def stored_metadata(info: models.CollectionInfo) -> dict[str, Any]:

@@ -18,6 +18,7 @@ _OF_VECTORS = (
     "quantization",
     "hnsw_m",
     "hnsw_ef_construct",
+    "sparse",
 )
 
 

@@ -57,6 +57,13 @@ class Rest:
 
 
 @dataclass(frozen=True)
+class Computation:
+    """Compute something in this process, beside an event loop where there is one."""
+
+    act: Callable[[], Any]
+
+
+@dataclass(frozen=True)
 class Limit:
     """Get the deadline of a request that is about to be made.
 
@@ -74,7 +81,7 @@ class Bound:
     limit_s: float | None
 
 
-Step: TypeAlias = Attempt | Pause | Rest | Limit | Bound
+Step: TypeAlias = Attempt | Pause | Rest | Computation | Limit | Bound
 Flow: TypeAlias = Generator[Step, Any, T]
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from qdrant_client import models
 
+from mrl_adapters.qdrant.adoption import with_sparse_of
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.filters.keys import written
 from mrl_adapters.qdrant.flow import Flow, current_engine, is_missing, is_refusal
@@ -30,7 +31,12 @@ from mrl_adapters.qdrant.payload_keys import KEYS_KEY, AskedKeys, Found, Payload
 from mrl_adapters.qdrant.plan import Plan, SearchPlan
 from mrl_adapters.qdrant.shard_keys import ShardKey, complete_shards, every_shard, refuse_new
 from mrl_adapters.qdrant.tenants import Scope, tenant_path, with_tenant_path
-from mrl_adapters.qdrant.text_indexes import check_ranking, ensure_text_indexes, with_text_field
+from mrl_adapters.qdrant.text_indexes import (
+    check_ranking,
+    ensure_text_indexes,
+    with_text_field,
+    with_words,
+)
 from mrl_adapters.vectors import FloatArray
 
 T = TypeVar("T")
@@ -46,7 +52,7 @@ class CollectionHandle:
     Its arguments are those of :class:`~mrl_adapters.qdrant.MatryoshkaCollection`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that may be said of a collection
         self,
         name: str,
         *,
@@ -57,6 +63,7 @@ class CollectionHandle:
         keys: AskedKeys | None = None,
         layout_fields: Mapping[str, Any] | None = None,
         creation_options: Mapping[str, Any] | None = None,
+        words: TextIndex | None = None,
     ) -> None:
         self.name = name
         self.scope: Scope = Scope()
@@ -69,7 +76,7 @@ class CollectionHandle:
         self._plan = plan
         self._saved_plan: SearchPlan | None = None
         self._given_model = model
-        self._asked = Asked(layout, dict(layout_fields or {}), model, keys)
+        self._asked = Asked(layout, dict(layout_fields or {}), model, keys, words)
         self._opened: CollectionLayout | None = None
         self._watch: Watch | None = None
         self._has_own_shards = False
@@ -97,6 +104,8 @@ class CollectionHandle:
         """
         layout = self.layout
         index = layout.text_index if layout else self._asked.fields.get("text_index")
+        if index is None and self._opened is None:
+            index = self._asked.words
         field: str = (index.field or "") if index else ""
         name = field.strip('"')
         return name if name and written(name) == field else None
@@ -156,7 +165,7 @@ class CollectionHandle:
             self._keys_to_store = unusual and asked.kept and existing.described
             keys = self.found.keys
         self.contents.keys = keys or PayloadKeys()
-        wanted = self._asked.over(existing.layout)
+        wanted = yield from self._wanted(existing.layout)
         if wanted is None and existing.described and existing.layout.text_index is not None:
             yield from complete_indexes(self.name, existing.layout, existing.layout)  # lost ones
         if not ours and wanted is not None:
@@ -173,7 +182,7 @@ class CollectionHandle:
 
     def _completed(self, existing: Existing, wanted: CollectionLayout) -> Flow[Existing]:
         """Make the indexes that are asked for and missing; tell of what differs."""
-        wanted = self._placed(wanted, existing.layout.text_index)
+        wanted = self._placed(wanted, existing.layout)
         if wanted.text_index is not None and existing.layout.text_index is None:
             yield from check_ranking(self.name)
         # An adapter's own indexes alone are no reason to change a collection.
@@ -183,6 +192,13 @@ class CollectionHandle:
             existing = (yield from self._read()) or existing
         warn_of_unmet(self.name, wanted, existing.layout, current_engine())
         return existing
+
+    def _wanted(self, found: CollectionLayout) -> Flow[CollectionLayout | None]:
+        """Return the layout that an existing collection should have; None where nobody says."""
+        wanted, words = self._asked.over(found), self._asked.words
+        if words is None:
+            return wanted
+        return (yield from with_words(wanted or found, words, found))
 
     def _tell_of_one_stage(self, existing: Existing) -> None:
         """Warn, once, of what a collection without short vectors could save."""
@@ -194,13 +210,15 @@ class CollectionHandle:
         return read_existing(self.name, self._asked)
 
     def _placed(
-        self, layout: CollectionLayout, present: TextIndex | None = None
+        self, layout: CollectionLayout, present: CollectionLayout | None = None
     ) -> CollectionLayout:
-        """Name the tenants' field and the texts' where this collection's payloads have them."""
+        """Name fields where this collection's payloads have them, and the sparse vectors it has."""
         asked = self._asked.keys
         under = self.keys.metadata if asked is not None and asked.kept else None
-        field = present.field if present and present.field else written(self.keys.content)
-        return with_text_field(with_tenant_path(layout, under), field)
+        index = present.text_index if present else None
+        field = index.field if index and index.field else written(self.keys.content)
+        placed = with_text_field(with_tenant_path(layout, under), field)
+        return with_sparse_of(placed, present) if present else placed
 
     def _indexed(self, layout: CollectionLayout) -> CollectionLayout:
         return replace(layout, payload_indexes={**self._indexes, **layout.payload_indexes})
@@ -232,7 +250,10 @@ class CollectionHandle:
                 yield from store_metadata(self.name, opened, KEYS_KEY, self.keys.described())
                 self._keys_to_store = False
             return opened
-        layout = self._placed(new_layout(self.name, self._asked, dimensions))
+        layout = new_layout(self.name, self._asked, dimensions)
+        if self._asked.words is not None:
+            layout = yield from with_words(layout, self._asked.words)
+        layout = self._placed(layout)
         refuse_new(self.name, shard_key, layout)
         if self.scope.tenant is not None:
             tenant_path(self.name, layout)  # refuses to make what has no tenants

@@ -34,6 +34,7 @@ from mrl_adapters.qdrant.query import (
     rescoring_params,
     search_request,
 )
+from mrl_adapters.qdrant.weights import words_found_by
 
 _USUAL_RRF_K = 2
 _TIED = 8
@@ -127,21 +128,28 @@ def _lexical_leg(
     search: Search, layout: CollectionLayout, plan: SearchPlan, engine: Engine, name: str | None
 ) -> models.Prefetch:
     how = plan.searches
-    if search.text is None:
+    if search.text is None and search.sparse is None:
         msg = (
             f"The plan searches by words (hybrid={how!r}), and the search has no text. Pass the "
             "question's text beside its vector (text=...), or hybrid=None."
         )
         raise ConfigurationError(msg, found=None, expected="text")
-    index = layout.text_index
-    if index is None or not engine.ranks_texts:
+    found_by = words_found_by(layout, engine)
+    query: models.SparseVector | models.TextQuery | None = None
+    using = None
+    if found_by == "sparse" and layout.sparse is not None:
+        query, using = search.sparse, layout.sparse.name
+    elif found_by == "text_index" and layout.text_index is not None:
+        query = models.TextQuery.model_construct(text=search.text)
+        using = layout.text_index.field
+    if query is None:
         raise _no_lexical_leg(plan, engine, name)
     return construct(
         models.Prefetch,
         {
             "prefetch": None,
-            "query": models.TextQuery.model_construct(text=search.text),
-            "using": index.field,
+            "query": query,
+            "using": using,
             "filter": None,
             "params": None,
             "score_threshold": None,
@@ -151,22 +159,20 @@ def _lexical_leg(
     )
 
 
-def _no_lexical_leg(
-    plan: SearchPlan, engine: Engine, name: str | None
-) -> CollectionMismatchError | ConfigurationError:
-    what = f"The plan searches by words (hybrid={plan.searches!r}), and"
-    if not engine.ranks_texts:
-        msg = (
-            f"{what} qdrant-client's local mode ranks no texts. Take the embedded engine, "
-            "connect(path=...), or a Qdrant server of 1.20 or later."
-        )
-        return ConfigurationError(msg, found=engine.name, expected="text_index")
+def _no_lexical_leg(plan: SearchPlan, engine: Engine, name: str | None) -> CollectionMismatchError:
+    lacked, options = "sparse vectors", ["--sparse"]
+    if engine.ranks_texts:
+        lacked, options = "text index and no sparse vectors", ["--text-index", "--sparse"]
     if name is None:
-        msg = f"{what} the collection has no text index. Add it by migrate(text_index=TextIndex())."
+        whose, ways = "the collection", ["migrate(sparse=SparseVectors())"]
     else:
-        line = command("migrate", name, "--text-index")
-        msg = f"{what} collection {name!r} has no text index. Add it with: {line}"
-    return CollectionMismatchError(msg, collection=name, found=None, expected="text_index")
+        whose = f"collection {name!r}"
+        ways = [command("migrate", name, option) for option in options]
+    msg = (
+        f"The plan searches by words (hybrid={plan.searches!r}), and {whose} has no {lacked}. "
+        f"Add them with: {', or: '.join(ways)}"
+    )
+    return CollectionMismatchError(msg, collection=name, found=None, expected="sparse")
 
 
 def _fusion(plan: SearchPlan, how: Hybrid) -> Any:

@@ -19,6 +19,7 @@ from mrl_adapters.qdrant.quantization import (
     Settings,
     quantization_settings,
 )
+from mrl_adapters.qdrant.sparse import SparseVectors
 from mrl_adapters.vectors import Reduction, Rotation
 
 Distance: TypeAlias = Literal["Cosine", "Dot", "Euclid", "Manhattan"]
@@ -80,6 +81,8 @@ class CollectionLayout:
             missing.
         text_index: A text index that ranks by BM25, for hybrid search (see
             :class:`mrl_adapters.qdrant.TextIndex`); None has none.
+        sparse: Sparse vectors for hybrid search, which every engine has: BM25's, or a model's (see
+            :class:`mrl_adapters.qdrant.SparseVectors`); None has none. They go before a text index.
         tenant_field: Metadata key that tells whose a document is; graphs are then built per
             tenant, and stores are asked for one tenant's documents by ``store.for_tenant(...)``.
         shard_number: Shards on a cluster (the server's default if None); of each custom shard key
@@ -114,6 +117,7 @@ class CollectionLayout:
     hnsw_ef_construct: int = 100
     payload_indexes: Mapping[str, str] = field(default_factory=dict)
     text_index: TextIndex | None = None
+    sparse: SparseVectors | None = None
     tenant_field: str | None = None
     shard_number: int | None = None
     shard_keys: tuple[str | int, ...] | None = None
@@ -282,6 +286,10 @@ class CollectionLayout:
         )
         return config
 
+    def sparse_config(self) -> dict[str, models.SparseVectorParams] | None:
+        """Build Qdrant's description of the sparse vectors; None if there are none."""
+        return None if self.sparse is None else {self.sparse.name: self.sparse.params()}
+
     def full_search_config(self) -> dict[str, Any]:
         """Build the settings by which full vectors are searched: their graph and their codes."""
         if self.stages:
@@ -348,6 +356,8 @@ class CollectionLayout:
             described["tenant_field"] = self.tenant_field
         if self.text_index is not None:
             described["text_index"] = self.text_index.described()
+        if self.sparse is not None:
+            described["sparse"] = self.sparse.described()
         return {METADATA_KEY: described}
 
 

@@ -20,7 +20,64 @@ _LANGUAGES = tuple(language.value for language in models.Language)
 
 
 @dataclass(frozen=True)
-class TextIndex:
+class WordRules:
+    """How texts are cut into words.
+
+    Args:
+        language: Whose stop words are left out and whose endings are cut off; None keeps words as
+            they are written, in any case of letters.
+        stemmer: Whether endings are cut off ("indexes", "indexed" and "index" are one word).
+        stopwords: Words to leave out in place of the language's own; () leaves out none.
+        tokenizer: Where words end. "multilingual" parts languages without spaces too; "code" parts
+            names in programs at capitals and underscores.
+        ascii_folding: Whether letters lose their accents.
+
+    Raises:
+        ConfigurationError: An option has a value outside its list.
+    """
+
+    language: str | None = "english"
+    stemmer: bool = True
+    stopwords: tuple[str, ...] | None = None
+    tokenizer: Tokenizer = "word"
+    ascii_folding: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what the engine does not know."""
+        whose = type(self).__name__
+        known = tuple(sorted({*_LANGUAGES, *_STEMMED}))
+        _choice(whose, "language", self.language, (*known, None))
+        _choice(whose, "tokenizer", self.tokenizer, get_args(Tokenizer))
+        for name in ("stemmer", "ascii_folding"):
+            _choice(whose, name, getattr(self, name), (True, False))
+        if self.stopwords is not None:
+            words: Any = self.stopwords
+            if isinstance(words, str) or not all(isinstance(each, str) for each in words):
+                msg = f"{whose}(stopwords={words!r}): expected words in a tuple."
+                raise ConfigurationError(msg, found=words)
+            object.__setattr__(self, "stopwords", tuple(words))
+        # What the language cannot do is as good as not asked for.
+        if self.language not in _STEMMED:
+            object.__setattr__(self, "stemmer", False)
+        if self.stopwords is None and self.language not in _LANGUAGES:
+            object.__setattr__(self, "stopwords", ())
+
+    def left_out(self) -> models.Language | models.StopwordsSet | None:
+        """Build Qdrant's description of the words that are left out; None for none."""
+        if self.stopwords is None:
+            return models.Language(self.language)
+        return models.StopwordsSet(custom=list(self.stopwords)) if self.stopwords else None
+
+    def endings(self) -> models.SnowballParams | None:
+        """Build Qdrant's description of how endings are cut off; None where they are not."""
+        if not self.stemmer:
+            return None
+        language = models.SnowballLanguage(self.language)
+        return models.SnowballParams(type=models.Snowball.SNOWBALL, language=language)
+
+
+@dataclass(frozen=True)
+class TextIndex(WordRules):
     """How the texts of a collection are cut into words and ranked by BM25.
 
     Args:
@@ -39,49 +96,17 @@ class TextIndex:
     Source: https://qdrant.tech/documentation/concepts/indexing/#full-text-index
     """
 
-    language: str | None = "english"
-    stemmer: bool = True
-    stopwords: tuple[str, ...] | None = None
-    tokenizer: Tokenizer = "word"
-    ascii_folding: bool = False
     field: str | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what the engine does not know."""
-        known = tuple(sorted({*_LANGUAGES, *_STEMMED}))
-        _choice("TextIndex", "language", self.language, (*known, None))
-        _choice("TextIndex", "tokenizer", self.tokenizer, get_args(Tokenizer))
-        for name in ("stemmer", "ascii_folding"):
-            _choice("TextIndex", name, getattr(self, name), (True, False))
-        if self.stopwords is not None:
-            words: Any = self.stopwords
-            if isinstance(words, str) or not all(isinstance(each, str) for each in words):
-                msg = f"TextIndex(stopwords={words!r}): expected words in a tuple."
-                raise ConfigurationError(msg, found=words)
-            object.__setattr__(self, "stopwords", tuple(words))
-        # What the language cannot do is as good as not asked for.
-        if self.language not in _STEMMED:
-            object.__setattr__(self, "stemmer", False)
-        if self.stopwords is None and self.language not in _LANGUAGES:
-            object.__setattr__(self, "stopwords", ())
 
     def params(self) -> models.TextIndexParams:
         """Build Qdrant's description of the index."""
-        stopwords: Any = self.language
-        if self.stopwords is not None:
-            own = list(self.stopwords)
-            stopwords = models.StopwordsSet(custom=own) if own else None
-        stemmer = None
-        if self.stemmer:
-            language = models.SnowballLanguage(self.language)
-            stemmer = models.SnowballParams(type=models.Snowball.SNOWBALL, language=language)
         return models.TextIndexParams(
             type=models.TextIndexType.TEXT,
             tokenizer=models.TokenizerType(self.tokenizer),
             lowercase=True,
             ascii_folding=self.ascii_folding or None,
-            stopwords=None if stopwords is None or stopwords == () else stopwords,
-            stemmer=stemmer,
+            stopwords=self.left_out(),
+            stemmer=self.endings(),
             scoring=True,
         )
 

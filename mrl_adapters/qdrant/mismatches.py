@@ -189,7 +189,12 @@ def warn_of_unmet(
         f"{option} is {getattr(found, option)!r}, the layout asks for {getattr(wanted, option)!r}"
         for option in differing
     ]
-    fixes = _fixes(name, wanted, found, differing) if engine.has_indexes else _anew(differing)
+    if engine.has_indexes:
+        fixes = _fixes(name, wanted, found, differing)
+    else:
+        fixes = _anew([option for option in differing if option != "sparse"])
+    if "sparse" in differing and wanted.sparse is not None:
+        fixes.append(f"mrl_adapters.qdrant.migrate(client, {name!r}, sparse={wanted.sparse!r})")
     if engine.has_indexes:
         for field, kind in wanted.payload_indexes.items():
             if (other := found.payload_indexes.get(field, kind)) != kind:

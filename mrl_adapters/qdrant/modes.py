@@ -1,21 +1,16 @@
 """How frameworks' programs say that words join a search: modes, fusions, sparse models."""
 
-import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.plan import SearchPlan
-
-_BM25 = "qdrant/bm25"
-_INSTEAD = (
-    "Words are ranked here by BM25 over the collection's text index, in its own language: leave it "
-    "out and pass layout=CollectionLayout(..., text_index=TextIndex(...)), or take the stock store."
-)
+from mrl_adapters.qdrant.sparse import BM25, SparseEncoder, SparseVectors
+from mrl_adapters.qdrant.stock import given_settings, refuse_given
 
 
 def fusion_changes(whose: str, fusion: Any) -> dict[str, Any]:
@@ -38,39 +33,76 @@ def fusion_changes(whose: str, fusion: Any) -> dict[str, Any]:
     raise ConfigurationError(msg, found=fusion, expected=expected)
 
 
-def with_ranking(layout: CollectionLayout, field: str | None = None) -> CollectionLayout:
-    """Let a layout have a text index that ranks: its own, else the usual one.
+def with_sparse(
+    whose: str, layout: CollectionLayout | None, sparse: SparseVectors | None
+) -> CollectionLayout | None:
+    """Let a layout have the sparse vectors that stock options ask for.
 
     Args:
-        layout: The layout.
-        field: Payload field that it is on, unless it names one.
+        whose: Who was given them.
+        layout: The layout; None where there is no whole one.
+        sparse: The sparse vectors, with what computes them.
+
+    Raises:
+        ConfigurationError: The layout has others, with what computes them.
     """
-    index = layout.text_index or TextIndex()
-    placed = index if field is None else index.on(field)
-    if placed == layout.text_index:
+    if layout is None or sparse is None:
         return layout
-    ranked = copy.copy(layout)  # what its caller chose stays known
-    object.__setattr__(ranked, "text_index", placed)
-    return ranked
+    own = layout.sparse
+    if own is None:
+        return layout.placed(sparse=sparse)
+    if own.encoder is not None and own.encoder is not sparse.encoder:
+        msg = f"{whose} got a sparse encoder beside a layout with {own!r}. Say it in one of both."
+        raise ConfigurationError(msg, found=sparse.encoder, expected=own.encoder)
+    model = own.model if sparse.encoder is None else sparse.model
+    return layout.placed(sparse=replace(own, encoder=sparse.encoder, model=model))
 
 
-def check_sparse_model(whose: str, name: str, model: object) -> None:
-    """Take a sparse model that ranks as the text index does, which stands for it; refuse others.
+def sparse_of(
+    name: str | None,
+    usual_name: str,
+    encoder: SparseEncoder | None,
+    option: str,
+    params: models.SparseVectorParams | Mapping[str, Any] | None,
+) -> SparseVectors | None:
+    """Read what stock options say of sparse vectors; None if nothing.
+
+    Args:
+        name: Name of the vector, if there is one.
+        usual_name: Its name where there is none.
+        encoder: What computes it, if not BM25 in this process.
+        option: Which option says how it is stored.
+        params: How it is stored.
+
+    Raises:
+        ConfigurationError: They say what has no counterpart here.
+    """
+    given = given_settings(option, params, models.SparseVectorParams)
+    index = given_settings(f"{option}.index", given.pop("index", None), models.SparseIndexParams)
+    way = "Leave it out, or set it by client.update_collection once the collection is there."
+    refuse_given(f"{option}.index", index, tuple(index), way)
+    if name is None and encoder is None and not given:
+        return None
+    idf = None if "modifier" not in given else given["modifier"] == models.Modifier.IDF
+    return SparseVectors(name=name or usual_name, encoder=encoder, idf=idf)
+
+
+def check_sparse_model(whose: str, name: str, model: str) -> None:
+    """Take a sparse model that is computed here, which stands for fastembed's; refuse others.
 
     Args:
         whose: Who was given it.
         name: The option.
-        model: The model, or its name.
+        model: The model's name.
 
     Raises:
         ConfigurationError: It is not BM25.
     """
-    inner = getattr(model, "_model", None)
-    called = model if isinstance(model, str) else None
-    for holder in (model, inner, getattr(inner, "model", None)):
-        called = called or getattr(holder, "model_name", None)
-    if called is None or str(called).lower() != _BM25:
-        msg = f"{whose} got {name}={called or type(model).__name__!r}. {_INSTEAD}"
+    if model.lower() != BM25:
+        msg = (
+            f"{whose} got {name}={model!r}. BM25 is computed here, other sparse models where you "
+            "like: pass sparse_doc_fn= and sparse_query_fn=, texts to lists of indices and values."
+        )
         raise ConfigurationError(msg, found=model, expected="Qdrant/bm25")
 
 

@@ -9,11 +9,13 @@ import numpy as np
 
 from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError
+from mrl_adapters.qdrant.adoption import adopted
 from mrl_adapters.qdrant.commands import command
-from mrl_adapters.qdrant.description import stored_metadata
+from mrl_adapters.qdrant.description import sparse_vectors, stored_metadata
 from mrl_adapters.qdrant.flow import Flow, ask, change, current_engine
 from mrl_adapters.qdrant.identity import Identity, identity_of
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout, IndexSchema
+from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.mismatches import (
     UnmetLayoutWarning,
     check_full_name,
@@ -37,7 +39,7 @@ _VECTORS_PER_DIMENSION = 4  # from here on rotations beat plain slices clearly: 
 
 
 class MissingShortVectorsWarning(UserWarning):
-    """Points lack a short vector, so that two-stage search cannot find them."""
+    """Points lack a short vector, or a sparse one, so that searches by it cannot find them."""
 
 
 class UnrotatedWarning(UserWarning):
@@ -66,6 +68,8 @@ class Asked(NamedTuple):
     """Instead of a whole layout some of its fields."""
     model: str | None
     keys: AskedKeys | None
+    words: TextIndex | None
+    """What is to find words, where nothing does."""
 
     @property
     def full_name(self) -> str | None:
@@ -106,6 +110,9 @@ def read_existing(name: str, asked: Asked) -> Flow[Existing | None]:
         if not layout.stages and "stages" not in wanted.given and wanted.rotation in {None, "auto"}:
             expected = replace(expected, stages=(), rotation=None)
         layout = check_layout(name, expected, layout)
+        if wanted.sparse is not None:
+            found = adopted(name, wanted.sparse, layout.sparse, sparse_vectors(info))
+            layout = replace(layout, sparse=found)
     if METADATA_KEY not in (info.config.metadata or {}):
         # A server before 1.16, or somebody else's collection: the caller knows the model.
         layout = replace(layout, model=expected.model, reduction=expected.reduction)
@@ -129,15 +136,21 @@ def missing_error(name: str) -> CollectionMismatchError:
 
 
 def warn_of_missing(name: str, layout: CollectionLayout) -> Flow[None]:
-    """Warn of points that have a full vector and lack a short one."""
-    if not layout.stages:
-        return
+    """Warn of points that have a full vector and lack a short one, or the sparse one."""
     shorts = [layout.stage_name(stage) for stage in layout.stages]
-    count = yield from count_lacking(name, layout.full_name, shorts)
-    if count:
+    if shorts and (count := (yield from count_lacking(name, layout.full_name, shorts))):
         msg = (
             f"Collection {name!r}: {count} points lack a short vector and cannot "
             f"be found by two-stage search. Repair them with: {command('repair', name)}"
+        )
+        warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
+    sparse = layout.sparse
+    if sparse is not None and (
+        count := (yield from count_lacking(name, layout.full_name, [sparse.name]))
+    ):
+        msg = (
+            f"Collection {name!r}: {count} points lack the sparse vector {sparse.name!r} and "
+            f"cannot be found by their words. Add it with: {command('repair', name)}"
         )
         warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
 
@@ -170,6 +183,7 @@ def create(
             lambda c: c.create_collection(
                 name,
                 vectors_config=layout.vectors_config(),
+                sparse_vectors_config=layout.sparse_config(),
                 metadata=described,
                 shard_number=layout.shard_number,
                 replication_factor=layout.replication_factor,

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -183,16 +183,19 @@ class PointBatch:
         vectors: Vector name to float32 array of shape (n, size).
         payloads: One a point.
         places: The points that the ids stand for; None takes the usual ones.
+        sparse: Vector name to sparse vectors, one a point.
     """
 
     ids: Sequence[str]
     vectors: dict[str, FloatArray]
     payloads: Sequence[dict[str, Any]]
     places: Sequence[PointId] | None = None
+    sparse: Mapping[str, Sequence[models.SparseVector]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths."""
-        lengths = {len(self.ids), len(self.payloads), *map(len, self.vectors.values())}
+        vectors = [*self.vectors.values(), *self.sparse.values()]
+        lengths = {len(self.ids), len(self.payloads), *map(len, vectors)}
         if len(lengths) != 1:
             msg = f"A batch needs as many ids as vectors and payloads, found {sorted(lengths)}."
             raise ConfigurationError(msg)
@@ -209,6 +212,7 @@ class PointBatch:
             {name: array[rows] for name, array in self.vectors.items()},
             [self.payloads[row] for row in rows],
             [places[row] for row in rows],
+            {name: [column[row] for row in rows] for name, column in self.sparse.items()},
         )
 
     def requests(
@@ -223,12 +227,14 @@ class PointBatch:
         """
         structs = []
         places = self.places or [point_id(each) for each in self.ids]
+        names = [*self.vectors, *self.sparse]
+        columns = [*map(engine.encode, self.vectors.values()), *self.sparse.values()]
         for identifier, stored, *row, payload in zip(
-            self.ids, places, *map(engine.encode, self.vectors.values()), self.payloads, strict=True
+            self.ids, places, *columns, self.payloads, strict=True
         ):
             told = str(stored) == identifier
             content = payload if told else {**payload, ID_KEY: identifier}
-            vector = dict(zip(self.vectors, row, strict=True))
+            vector = dict(zip(names, row, strict=True))
             structs.append(
                 construct(models.PointStruct, {"id": stored, "vector": vector, "payload": content})
             )
@@ -241,16 +247,22 @@ class PointBatch:
     ) -> list[list[models.PointStruct]]:
         """Cut the points into requests below the limit; one that is above it goes alone."""
         width = sum(int(array.shape[1]) for array in self.vectors.values())
-        names = sum(len(json.dumps(name)) + 5 for name in self.vectors)
+        names = sum(len(json.dumps(name)) + 5 for name in (*self.vectors, *self.sparse))
         portions: list[list[models.PointStruct]] = []
         room = 0
         for struct in structs:
             # ASCII JSON is never shorter than the UTF-8 that is sent.
             payload_bytes = len(json.dumps(struct.payload, default=str))
-            point_bytes = width * _NUMBER_BYTES + names + payload_bytes + _FRAME_BYTES
+            numbers = width + sum(_numbers(struct, name) for name in self.sparse)
+            point_bytes = numbers * _NUMBER_BYTES + names + payload_bytes + _FRAME_BYTES
             if point_bytes > room or len(portions[-1]) == most:
                 portions.append([])
                 room = _REQUEST_BYTES - _FRAME_BYTES
             portions[-1].append(struct)
             room -= point_bytes
         return portions
+
+
+def _numbers(struct: models.PointStruct, name: str) -> int:
+    vector: Any = struct.vector
+    return 2 * len(vector[name].indices) + 2 if name in vector else 0

@@ -39,6 +39,7 @@ class Search:
         with_payload: Whether, or which, payload is returned.
         with_vectors: Whether, or which, vectors are returned.
         text: The question itself, for plans that search by words too.
+        sparse: The question's sparse vector; None has the collection compute it from the text.
 
     Raises:
         ConfigurationError: A number is outside its range.
@@ -54,6 +55,7 @@ class Search:
     with_payload: models.WithPayloadInterface = True
     with_vectors: models.WithVector = False
     text: str | None = None
+    sparse: models.SparseVector | None = None
 
     def __post_init__(self) -> None:
         """Refuse what the engines would each answer in their own way."""

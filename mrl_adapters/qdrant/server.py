@@ -30,7 +30,7 @@ from qdrant_client.http.exceptions import ResponseHandlingException
 from mrl_adapters.errors import AnswerError
 from mrl_adapters.qdrant.engine import engine_of
 from mrl_adapters.qdrant.failover import CURRENT_DEADLINE
-from mrl_adapters.qdrant.flow import Bound, Limit, NotAppliedError, Step
+from mrl_adapters.qdrant.flow import Bound, Computation, Limit, NotAppliedError, Step
 from mrl_adapters.waiting import NO_LIMIT, Attempt, Deadline, Pause, awithin, retry_after_s, within
 
 T = TypeVar("T")
@@ -82,6 +82,8 @@ class Link:
                 return _applied(within(step.deadline, partial(step.request, client)))
         if isinstance(step, Pause):
             return time.sleep(step.delay_s)
+        if isinstance(step, Computation):
+            return step.act()
         return self._deadline(step)
 
     async def acarry_out(self, step: Step, client: QdrantClient) -> Any:
@@ -94,6 +96,8 @@ class Link:
                 return _applied(answer)
         if isinstance(step, Pause):
             return await asyncio.sleep(step.delay_s)
+        if isinstance(step, Computation):
+            return await asyncio.to_thread(step.act)
         return self._deadline(step)
 
     def _deadline(self, step: Step) -> Deadline | None:

@@ -15,12 +15,15 @@ from pydantic import BaseModel
 from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
+from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.contents import node_text
 from mrl_adapters.qdrant.engine import is_older
 from mrl_adapters.qdrant.filters.fields import MatchText
 from mrl_adapters.qdrant.flow import Flow, ask, change, current_engine
 from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.payload_keys import NODE_KEY
+from mrl_adapters.qdrant.sparse import SparseVectors
 
 WORDS = models.TextIndexParams(
     type=models.TextIndexType.TEXT, tokenizer=models.TokenizerType.WORD, lowercase=True
@@ -105,25 +108,49 @@ def _with_text(payload: dict[str, Any], key: str) -> dict[str, Any]:
     return {**payload, key: text}
 
 
+def with_words(
+    layout: CollectionLayout, words: TextIndex, present: CollectionLayout | None = None
+) -> Flow[CollectionLayout]:
+    """Let a layout have what finds words: what there is, a text index, or else sparse vectors.
+
+    Args:
+        layout: What a collection is to be.
+        words: The text index, for engines that rank by one.
+        present: What the collection is, if there is one; sparse vectors are not added to it here.
+    """
+    has = [each.text_index or each.sparse for each in (layout, present) if each is not None]
+    if any(has):
+        return layout
+    if (yield from _lacking_to_rank()) is None:
+        return layout.placed(text_index=words)
+    return layout if present is not None else layout.placed(sparse=SparseVectors.by(words))
+
+
 def check_ranking(name: str) -> Flow[None]:
     """Refuse to make a text index that ranks where the engine has none.
 
     Raises:
         ConfigurationError: The engine is qdrant-client's local mode, or a server before 1.20.
     """
-    engine, found = current_engine(), "qdrant-client's local mode"
-    if engine.is_server:
-        found = (yield from ask(lambda c: c.info())).version
-        if not is_older(found, _OLDEST_RANKING_SERVER):
-            return
-        found = f"a server of {found}"
-    elif engine.ranks_texts:
+    found = yield from _lacking_to_rank()
+    if found is None:
         return
     msg = (
         f"Collection {name!r}: a text index that ranks by BM25 needs the embedded engine "
-        f"(connect(path=...)) or a Qdrant server of 1.20 or later, found {found}."
+        f"(connect(path=...)) or a Qdrant server of 1.20 or later, found {found}. Every engine "
+        "ranks by sparse vectors: CollectionLayout(..., sparse=SparseVectors()), or: "
+        f"{command('migrate', name, '--sparse')}"
     )
     raise ConfigurationError(msg, found=found, expected="1.20")
+
+
+def _lacking_to_rank() -> Flow[str | None]:
+    """Name the engine if it has no text index that ranks; None if it has."""
+    engine = current_engine()
+    if not engine.is_server:
+        return None if engine.ranks_texts else "qdrant-client's local mode"
+    version = (yield from ask(lambda c: c.info())).version
+    return f"a server of {version}" if is_older(version, _OLDEST_RANKING_SERVER) else None
 
 
 def _check_substrings(name: str, given: models.Filter) -> Flow[None]:

@@ -1,7 +1,6 @@
 """What finds documents: vectors, words or both, for a store, a retriever and a call."""
 
 from contextlib import closing
-from types import SimpleNamespace
 
 import pytest
 from langchain_qdrant import RetrievalMode as StockMode
@@ -128,22 +127,16 @@ def test_a_mode_takes_whatever_text_index_there_is(client, embeddings):
     assert opened.collection.layout.text_index.language == "german"
 
 
-def test_an_engine_that_ranks_no_words_says_so(embeddings):
+def test_a_text_index_is_refused_where_the_engine_has_none(embeddings):
+    layout = CollectionLayout(256, (64,), text_index=TextIndex())
     with closing(connect(location=":memory:")) as memory:
-        made = MatryoshkaVectorStore(memory, "docs", embeddings, retrieval_mode="hybrid")
-        with pytest.raises(ConfigurationError, match="found qdrant-client's local mode"):
+        made = MatryoshkaVectorStore(memory, "docs", embeddings, layout=layout)
+        told = r"found qdrant-client's local mode\. Every engine ranks by sparse vectors"
+        with pytest.raises(ConfigurationError, match=told):
             made.add_texts(TEXTS)
 
 
-def test_sparse_models_but_bm25_are_refused(client, embeddings):
-    def make(model):
-        given = {"retrieval_mode": "hybrid", "sparse_embedding": model}
-        return MatryoshkaVectorStore(client, "docs", embeddings, **given)
-
-    nested = SimpleNamespace(_model=SimpleNamespace(model_name="Qdrant/bm25"))  # FastEmbedSparse
-    assert make(nested).retrieval_mode is RetrievalMode.HYBRID
-    with pytest.raises(ConfigurationError, match="sparse_embedding='prithivida/Splade"):
-        make(SimpleNamespace(model_name="prithivida/Splade_PP_en_v1"))
+def test_unknown_modes_are_refused(client, embeddings):
     with pytest.raises(ConfigurationError, match="retrieval_mode='best', expected one of"):
         MatryoshkaVectorStore(client, "docs", embeddings, retrieval_mode="best")
 

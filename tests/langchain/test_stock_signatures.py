@@ -40,7 +40,6 @@ ORDERS = {
         stock.MMR_ORDER,
     ),
 }
-SPARSE = "BM25 over the collection's text index"
 
 
 def positional(owner: type, method: str) -> list[str]:
@@ -69,8 +68,7 @@ def test_positional_arguments_have_the_stock_order(method: str) -> None:
 
 def test_properties_and_constants_that_programs_read_are_there(store) -> None:
     for name in [name for name in dir(QdrantVectorStore) if not name.startswith("_")]:
-        if name != "sparse_embeddings":  # the stock store has none either without a sparse mode
-            assert hasattr(store, name), name
+        assert hasattr(store, name), name
     assert store.client is store.driver.client
     assert (store.collection_name, store.vector_name, store.distance) == ("docs", "full", "Cosine")
     assert (store.content_payload_key, store.metadata_payload_key) == ("page_content", "metadata")
@@ -118,13 +116,13 @@ HONOURED: dict[str, tuple[Any, Callable[[QdrantClient], object]]] = {
         lambda c: c.scroll("docs")[0][0].payload["about"] == {"n": 1},
     ),
     "distance": (models.Distance.DOT, lambda c: vector(c).distance == models.Distance.DOT),
-    "sparse_embedding": (object.__new__(FastEmbedSparse), vector),
-    "sparse_vector_name": ("sparse", vector),
+    "sparse_embedding": (object.__new__(FastEmbedSparse), vector),  # without effect when dense
+    "sparse_vector_name": ("words", vector),
     "validate_embeddings": (False, vector),
     "validate_collection_config": (False, vector),
     "collection_create_options": ({"shard_number": 1}, vector),
     "vector_params": ({"datatype": "float32"}, lambda c: vector(c).datatype == "float32"),
-    "sparse_vector_params": ({"index": {}}, vector),
+    "sparse_vector_params": ({"modifier": "idf"}, vector),
     "batch_size": (1, vector),
     "force_recreate": (True, vector),
     "collection_name": ("docs", vector),
@@ -269,7 +267,11 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"retrieval_mode": "best"}, "retrieval_mode='best', expected one of: dense, sparse, hybrid"),
     (
         {"retrieval_mode": "hybrid", "sparse_embedding": SimpleNamespace(model_name="splade")},
-        rf"sparse_embedding='splade'\. .*{SPARSE}",
+        r"SparseVectors\(encoder=.*splade.*expected an object with embed_documents",
+    ),
+    (
+        {"retrieval_mode": "hybrid", "sparse_vector_params": {"index": {"on_disk": True}}},
+        r"sparse_vector_params.index got on_disk=True\. Leave it out",
     ),
     ({"vector_params": {"datatype": "uint8"}}, "vector_params got datatype='uint8', expected"),
     ({"vector_params": {"on_disk": False}}, "on_disk=False: .* Leave it out"),
@@ -342,7 +344,6 @@ SEARCHES = [name for name in ORDERS if "search" in name]
 # Each is tried below; the others of a search are honoured whatever they are.
 REFUSED_BY_SEARCHES = {"search_params"}
 WITHOUT_EFFECT = {
-    *("sparse_vector_name", "sparse_vector_params"),
     *("validate_embeddings", "validate_collection_config"),
 }
 
@@ -357,6 +358,7 @@ def test_the_readme_says_of_each_argument_what_these_tests_show() -> None:
     expected = dict.fromkeys(theirs, "honoured")
     expected |= dict.fromkeys(refused, "in part")
     expected |= {**dict.fromkeys(WITHOUT_EFFECT, "no effect"), "retrieval_mode": "honoured"}
+    expected |= {"sparse_embedding": "honoured"}  # refused above: what is no encoder
     assert {name: status for name, (status, _) in said.items()} == expected
 
 

@@ -19,7 +19,6 @@ from mrl_adapters.llama_index.options import search_plan
 from mrl_adapters.qdrant import CollectionLayout
 
 _PARAMETER = inspect.Parameter
-SPARSE = "for sparse vectors keep a QdrantVectorStore"
 SCALAR = models.ScalarQuantization(
     scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8)
 )
@@ -83,18 +82,19 @@ HONOURED: dict[str, tuple[Any, Callable[[QdrantClient], object]]] = {
     "payload_indexes": ([{"field_name": "n", "field_schema": "integer"}], vector),
     "enable_hybrid": (False, vector),
     "fastembed_sparse_model": ("Qdrant/bm25", vector),
+    # Without effect but for hybrid search, as there; with it: test_sparse_vectors.py.
+    "sparse_vector_name": ("text-sparse", vector),
+    "sparse_config": (models.SparseVectorParams(), vector),
+    "sparse_doc_fn": (len, vector),
+    "sparse_query_fn": (len, vector),
 }
 WITHOUT_EFFECT: dict[str, Any] = {
     "parallel": 4,
     "max_retries": 9,
-    "sparse_vector_name": "text-sparse",
 }
 REFUSED: dict[str, tuple[Any, str]] = {
-    "sparse_config": (models.SparseVectorParams(), SPARSE),
-    "fastembed_sparse_model": ("splade", "BM25 over the collection's text index"),
-    "sparse_doc_fn": (len, SPARSE),
-    "sparse_query_fn": (len, SPARSE),
-    "hybrid_fusion_fn": (len, SPARSE),
+    "fastembed_sparse_model": ("splade", "BM25 is computed here, other sparse models"),
+    "hybrid_fusion_fn": (len, "fused in the engine: leave it out"),
     "sharding_method": (models.ShardingMethod.CUSTOM, r"no keys\. .*shard_keys=\('europe'"),
     "dense_config": (models.VectorParams(size=8, distance="Cosine", on_disk=False), "Leave it out"),
     "quantization_config": (
@@ -298,10 +298,9 @@ def test_the_readme_says_of_each_argument_what_these_tests_show() -> None:
     expected |= dict.fromkeys(REFUSED, "refused")
     expected |= dict.fromkeys(HONOURED.keys() & REFUSED.keys(), "in part")
     expected |= dict.fromkeys(WITHOUT_EFFECT, "no effect")
-    expected |= dict.fromkeys(["search_params", "shard_identifier"], "in part")  # tried above
+    tried = ["search_params", "shard_identifier", "sparse_config"]  # elsewhere
+    expected |= dict.fromkeys(tried, "in part")
     assert {name: status for name, (status, _) in said.items()} == expected
-    for name in stock.OF_SPARSE_VECTORS:
-        assert SPARSE in said[name][1]
 
 
 def test_each_public_method_of_the_stock_store_is_there_but_those_of_sparse_encoders() -> None:
@@ -331,6 +330,6 @@ def test_points_that_a_client_found_are_read_as_nodes(memory, distance: str) -> 
 
 def test_functions_of_a_hybrid_search_are_refused(memory) -> None:
     store = MatryoshkaVectorStore("docs", memory)
-    with pytest.raises(ConfigurationError, match=SPARSE):
+    with pytest.raises(ConfigurationError, match="when the store is made"):
         store.set_query_functions(sparse_doc_fn=len)
     store.set_query_functions(sparse_doc_fn=None, hybrid_fusion_fn=None)

@@ -5,6 +5,8 @@ What BM25 ranks is taken from the engine, asked for words alone; its ties come i
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qdrant_client import QdrantClient, models
+from real_server import server_client
 from rest_gateway import Gateway
 
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
@@ -23,6 +26,7 @@ from mrl_adapters.qdrant import (
     MatryoshkaCollection,
     Search,
     SearchPlan,
+    SparseVectors,
     TextIndex,
 )
 from mrl_adapters.qdrant.diversity import candidates_of, diversified
@@ -33,11 +37,23 @@ COUNT, SIZE, STAGE = 240, 16, 8
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
 PLAIN = {"full_datatype": "float32", "quantization": None}
 LAYOUTS = {
-    "two": CollectionLayout(SIZE, (STAGE,), text_index=TextIndex(), **PLAIN),
-    "one": CollectionLayout(SIZE, (), text_index=TextIndex(), **PLAIN),
-    "dot": CollectionLayout(SIZE, (STAGE,), "Dot", text_index=TextIndex(), **PLAIN),
-    "euclid": CollectionLayout(SIZE, (STAGE,), "Euclid", text_index=TextIndex(), **PLAIN),
+    "two": CollectionLayout(SIZE, (STAGE,), **PLAIN),
+    "one": CollectionLayout(SIZE, (), **PLAIN),
+    "dot": CollectionLayout(SIZE, (STAGE,), "Dot", **PLAIN),
+    "euclid": CollectionLayout(SIZE, (STAGE,), "Euclid", **PLAIN),
 }
+# What finds words, and the engines that have it.
+SPARSE = SparseVectors(k=1.5, b=0.6, avg_len=6)
+LEGS: dict[str, dict[str, Any]] = {
+    "index": {"text_index": TextIndex()},
+    "sparse": {"sparse": SPARSE},
+}
+STORES = [
+    *("index-edge", "index-rest", "index-rest-async"),
+    *("sparse-edge", "sparse-local", "sparse-local-async", "sparse-rest", "sparse-rest-async"),
+    pytest.param("sparse-server", marks=pytest.mark.server),
+    pytest.param("sparse-server-async", marks=pytest.mark.server),
+]
 FEW = models.Filter(must=[models.FieldCondition(key="n", range=models.Range(lt=150))])
 FILTERS = {"all": None, "few": FEW}
 PASSING = {"all": COUNT, "few": 150}
@@ -59,8 +75,9 @@ def texts() -> list[str]:
 class Store:
     """Every collection, behind one door."""
 
-    def __init__(self, run: Callable[[Any], Any]) -> None:
+    def __init__(self, run: Callable[[Any], Any], engine: str) -> None:
         self.run = run
+        self.scans = engine == "local"  # and leaves stages out
         self._open: dict[str, MatryoshkaCollection] = {}
 
     def search(self, name: str, plan: Any, **search: Any) -> list[models.ScoredPoint]:
@@ -70,26 +87,28 @@ class Store:
         return found
 
 
-@pytest.fixture(scope="module", params=["edge", "rest", "rest-async"])
+@pytest.fixture(scope="module", params=STORES)
 def store(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    client = EdgeClient(str(tmp_path_factory.mktemp("hybrid")))
-    driver = Driver(client)
-    for name, layout in LAYOUTS.items():
-        payloads = [{"page_content": text, "n": n} for n, text in enumerate(texts())]
-        driver.run(
-            MatryoshkaCollection(name, layout=layout).add([*range(COUNT)], vectors(), payloads)
-        )
-    if request.param == "edge":
-        yield Store(driver.run)
-    else:
-        remote = QdrantClient(
-            url="http://gateway", transport=gateway(client), check_compatibility=False
-        )
-        behind = Driver(remote)
-        asynchronous = request.param == "rest-async"
-        yield Store((lambda flow: asyncio.run(behind.arun(flow))) if asynchronous else behind.run)
-        remote.close()
-    client.close()
+    leg, engine, *mode = request.param.split("-")
+    with ExitStack() as opened:
+        if engine == "server":
+            client: Any = opened.enter_context(server_client())
+        elif engine == "local":
+            client = opened.enter_context(closing(QdrantClient(":memory:")))
+        else:
+            client = opened.enter_context(EdgeClient(str(tmp_path_factory.mktemp("hybrid"))))
+        for name, layout in LAYOUTS.items():
+            payloads = [{"page_content": text, "n": n} for n, text in enumerate(texts())]
+            collection = MatryoshkaCollection(name, layout=replace(layout, **LEGS[leg]))
+            Driver(client).run(collection.add([*range(COUNT)], vectors(), payloads))
+        if engine == "rest":
+            remote = QdrantClient(
+                url="http://gateway", transport=gateway(client), check_compatibility=False
+            )
+            client = opened.enter_context(closing(remote))
+        driver = Driver(client)
+        run = (lambda flow: asyncio.run(driver.arun(flow))) if mode else driver.run
+        yield Store(run, engine)
 
 
 def gateway(client: EdgeClient, version: str = "1.20.0") -> Gateway:
@@ -176,6 +195,8 @@ def expected(
     lexical = [(int(hit.id), hit.score) for hit in by_words]
     full = nearness(name, question)
     short = best(full, passing, candidates) if plan.exact else []
+    if store.scans:
+        short = best(full, passing, candidates if plan.searches in FUSED else len(passing))
     short = short or shortlist(name, question, passing, candidates)
     if plan.searches == "lexical":
         return dict(lexical)
@@ -229,6 +250,27 @@ def test_a_plan_ranks_as_brute_force_does(store: Store, data: st.DataObject) -> 
     assert found == pytest.approx(ranked[:k], abs=2e-5)
     assert found == pytest.approx([scores[int(hit.id)] for hit in hits], abs=2e-5)
     assert all(hit.payload and hit.payload["n"] == hit.id for hit in hits)
+
+
+@pytest.mark.parametrize("store", STORES[3:], indirect=True)
+@pytest.mark.parametrize("text", ["alpha", "beta kappa kappa", "theta iota gamma nowhere", "the"])
+@pytest.mark.parametrize("only", [*FILTERS])
+def test_sparse_vectors_rank_as_bm25_does(store: Store, text: str, only: str) -> None:
+    scores = np.zeros(COUNT)
+    for word in {*text.split()}:
+        counts = np.array([each.split().count(word) for each in texts()])
+        lengths = np.array([len(each.split()) for each in texts()]) / SPARSE.avg_len
+        holding = np.count_nonzero(counts)
+        rarity = np.log(1 + (COUNT - holding + 0.5) / (holding + 0.5))
+        damped = counts + SPARSE.k * (1 - SPARSE.b + SPARSE.b * lengths)
+        scores += rarity * counts * (SPARSE.k + 1) / damped
+    wanted = np.sort([each for each in scores[: PASSING[only]] if each > 0])[::-1]
+    search = {"vector": None, "text": text, "k": COUNT, "query_filter": FILTERS[only]}
+    hits = store.search("two", {"hybrid": "lexical"}, **search)
+    assert [hit.score for hit in hits] == pytest.approx(wanted, abs=1e-4)
+    assert [hit.score for hit in hits] == pytest.approx(
+        [scores[int(hit.id)] for hit in hits], abs=1e-4
+    )
 
 
 def test_equal_ranks_come_in_one_order(store: Store) -> None:
@@ -327,16 +369,18 @@ def test_diversity_chooses_among_the_best_of_a_fused_ranking(store: Store, hybri
     assert diverse[0].id == max(ranked, key=lambda row: scores[row])
     assert [hit.score for hit in diverse] == pytest.approx([scores[hit.id] for hit in diverse])
     assert all(
-        isinstance(hit.vector, dict) and {*hit.vector} == {"full", "short_8"} for hit in diverse
+        isinstance(hit.vector, dict) and {"full", "short_8"} == {*hit.vector} - {"sparse"}
+        for hit in diverse
     )
 
 
-def test_one_request_answers_a_hybrid_search(tmp_path: Any) -> None:
+@pytest.mark.parametrize("leg", LEGS)
+def test_one_request_answers_a_hybrid_search(tmp_path: Any, leg: str) -> None:
     with EdgeClient(str(tmp_path / "v")) as client:
         sent = gateway(client)
         remote = QdrantClient(url="http://gateway", transport=sent, check_compatibility=False)
         driver = Driver(remote)
-        docs = MatryoshkaCollection("docs", layout=LAYOUTS["two"])
+        docs = MatryoshkaCollection("docs", layout=replace(LAYOUTS["two"], **LEGS[leg]))
         driver.run(docs.add([1], vectors()[:1], [{"page_content": "alpha"}]))
         for hybrid in EVERY:
             sent.requests.clear()
