@@ -81,8 +81,8 @@ class Files(NamedTuple):
 def estimated_footprint(layout: CollectionLayout, points: int) -> Footprint:
     """Estimate the bytes of a collection whose files cannot be looked at, by its layout alone."""
     searched = sum(layout.stages) or layout.dimensions
-    graphs = len(layout.stages) or 1
-    links = graphs * _LINKS * layout.hnsw_m * math.log2(max(points, 2)) / 8
+    graphs = [layout.graph(size) for size in layout.stages or (layout.dimensions,)]
+    links = _LINKS * sum(graph.m for graph in graphs) * math.log2(max(points, 2)) / 8
     codes = searched * CODE_BITS[layout.quantization] / 8
     stored = sum(layout.stages) * 4 + layout.dimensions * DATATYPE_BITS[layout.full_datatype] / 8
     memory = codes + links + _IDS_BYTES

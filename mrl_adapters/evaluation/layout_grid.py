@@ -36,7 +36,8 @@ class Candidate(NamedTuple):
 
     def with_other_graph(self) -> "Candidate":
         """Return the same layout with the other graph: links a node, and beam of the build."""
-        m, ef_construct = next(graph for graph in _GRAPHS if graph[0] != self.layout.hnsw_m)
+        present = self.layout.graph(self.layout.searched_dimensions)
+        m, ef_construct = next(graph for graph in _GRAPHS if graph[0] != present.m)
         layout = replace(self.layout, hnsw_m=m, hnsw_ef_construct=ef_construct)
         return self._replace(layout=layout)
 

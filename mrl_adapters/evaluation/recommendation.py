@@ -53,7 +53,7 @@ class LayoutOption:
         cut = f"stage {' > '.join(map(str, layout.stages))}" if layout.stages else "no cut"
         codes = layout.quantization or "float32"
         now = "as it is: " if self.built else ""
-        return f"{now}{cut}{rotated}, {codes}, m {layout.hnsw_m}"
+        return f"{now}{cut}{rotated}, {codes}, m {layout.graph(layout.searched_dimensions).m}"
 
     @property
     def code(self) -> str:
@@ -68,7 +68,8 @@ class LayoutOption:
         ]
         if layout.rotation is not None:
             given.append('rotation="auto"')
-        given += [f"hnsw_m={layout.hnsw_m}", f"hnsw_ef_construct={layout.hnsw_ef_construct}"]
+        m, ef_construct = layout.graph(layout.searched_dimensions)
+        given += [f"hnsw_m={m}", f"hnsw_ef_construct={ef_construct}"]
         knobs = {name: getattr(self.plan, name) for name in _KNOBS}
         changed = [f"{name}={value!r}" for name, value in knobs.items() if value != default[name]]
         return f"CollectionLayout({', '.join(given)})\nSearchPlan({', '.join(changed)})"

@@ -20,7 +20,7 @@ AS_FAST = 1.1
 """A clock cannot tell plans apart whose times differ by less than this factor."""
 
 _TRIED_AHEAD = 3  # steps of a chain beyond the pilot's answer that are tried
-_TESTED_AHEAD = (6, 4, 3, 2, 1, 0)  # and those that are tested, after the longest shortlist
+_TESTED_AHEAD = (12, 10, 8, 6, 4, 3, 2, 1, 0)  # and those that are tested, after the longest
 _PILOT_ROUNDS = 30  # timed searches of every plan, to find the finalists
 _FINAL_ROUNDS = 200  # timed searches of each plan that is shown or may be chosen
 

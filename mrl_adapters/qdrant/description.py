@@ -7,6 +7,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
+from mrl_adapters.qdrant.graphs import QDRANT_GRAPH
 from mrl_adapters.qdrant.layout import METADATA_KEY, SCHEMA_VERSION, SHORT_NAME, CollectionLayout
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.quantization import datatype_of, known_codes
@@ -97,8 +98,8 @@ def read_layout(
         full_datatype=datatype_of(full),
         full_has_graph=full_graph.m != 0,
         quantization=known_codes(codes),
-        hnsw_m=graph.m or graph.payload_m or CollectionLayout.hnsw_m,
-        hnsw_ef_construct=graph.ef_construct or CollectionLayout.hnsw_ef_construct,
+        hnsw_m=graph.m or graph.payload_m or QDRANT_GRAPH.m,
+        hnsw_ef_construct=graph.ef_construct or QDRANT_GRAPH.ef_construct,
         payload_indexes={
             key: index.data_type.value for key, index in (info.payload_schema or {}).items()
         },

@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError
 from mrl_adapters.qdrant.given import knowing_given
+from mrl_adapters.qdrant.graphs import Graph, default_graph
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.quantization import (
     FEWEST_BINARY,
@@ -74,8 +75,10 @@ class CollectionLayout:
             the full ones): int8, turbo8, turbo4, turbo2, turbo1.5, turbo1 (bits a number; embedded
             engine, servers from 1.18) or binary (from 512 dimensions on); None keeps these vectors
             themselves in RAM. Fewer bits need more candidates: measure it.
-        hnsw_m: Links a node in those vectors' graphs.
-        hnsw_ef_construct: Beam while those graphs are built; the default is Qdrant's own.
+        hnsw_m: Links a node in those vectors' graphs. None chooses as the collection is made: 32
+            up to 512 dimensions, else 16 (see :mod:`mrl_adapters.qdrant.graphs`, with what was
+            measured); any graph of a collection that exists will do.
+        hnsw_ef_construct: Beam while those graphs are built; None chooses 200 or 100 alike.
         payload_indexes: Payload field to index type (keyword, integer, float, bool, datetime,
             uuid, geo, text), created with the collection, and in an existing one where they are
             missing.
@@ -113,8 +116,8 @@ class CollectionLayout:
     full_datatype: FullDatatype = "float16"
     full_has_graph: bool = False
     quantization: Quantization | None = "int8"
-    hnsw_m: int = 16
-    hnsw_ef_construct: int = 100
+    hnsw_m: int | None = None
+    hnsw_ef_construct: int | None = None
     payload_indexes: Mapping[str, str] = field(default_factory=dict)
     text_index: TextIndex | None = None
     sparse: SparseVectors | None = None
@@ -300,17 +303,27 @@ class CollectionLayout:
             "quantization_config": self.quantization_config(),
         }
 
+    def graph(self, dimensions: int) -> Graph:
+        """Return the graph over vectors of a size: as the caller chose, else by that size."""
+        default = default_graph(dimensions)
+        return Graph(self.hnsw_m or default.m, self.hnsw_ef_construct or default.ef_construct)
+
+    @property
+    def searched_dimensions(self) -> int:
+        """Size of the vectors that are searched first: the longest stage's, else the full ones'."""
+        return self.stages[-1] if self.stages else self.dimensions
+
     def graph_config(self, stage: int) -> models.HnswConfigDiff:
         """Build the graph settings of the vectors that are searched first.
 
         Args:
             stage: Their size.
         """
-        tenants = self.tenant_field is not None
+        tenants, graph = self.tenant_field is not None, self.graph(stage)
         return models.HnswConfigDiff(
-            m=0 if tenants else self.hnsw_m,
-            payload_m=self.hnsw_m if tenants else None,
-            ef_construct=self.hnsw_ef_construct,
+            m=0 if tenants else graph.m,
+            payload_m=graph.m if tenants else None,
+            ef_construct=graph.ef_construct,
             full_scan_threshold=max(10, _SCANNED_POINTS * stage * 4 // 1024),
             on_disk=False,
         )

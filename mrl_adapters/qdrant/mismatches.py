@@ -128,6 +128,7 @@ def check_keys(name: str, asked: AskedKeys, found: PayloadKeys) -> None:
 
 
 _OF_GRAPHS = {"hnsw_m", "hnsw_ef_construct", "tenant_field"}
+_LEFT_OPEN = {"hnsw_m", "hnsw_ef_construct"}  # by None: any graph will do
 
 
 class UnmetLayoutWarning(UserWarning):
@@ -183,7 +184,9 @@ def warn_of_unmet(
     differing = [
         option
         for option in engine.layout_options
-        if option in wanted.given and getattr(wanted, option) != getattr(found, option)
+        if option in wanted.given
+        and getattr(wanted, option) != getattr(found, option)
+        and not (option in _LEFT_OPEN and getattr(wanted, option) is None)
     ]
     told = [
         f"{option} is {getattr(found, option)!r}, the layout asks for {getattr(wanted, option)!r}"

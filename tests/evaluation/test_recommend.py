@@ -176,7 +176,7 @@ def test_what_failed_the_proof_is_marked_and_beats_nothing(tmp_path: Path) -> No
     result = said(small, large, chosen=replace(large, proof="held"), limit=None)
     assert (result.failed, result.frontier, result.cheapest) == ((small,), (large,), large)
     table = recommendation_table(result)
-    assert "Not proved: no cut, int8, m 16 (overlap 0.9700, at least 0.9600, on 100" in table
+    assert "Not proved: no cut, int8, m 32 (overlap 0.9700, at least 0.9600, on 100" in table
     marked = next(line for line in table.splitlines() if "| failed |" in line)
     assert marked.startswith("| no cut")
     assert json.loads(result.to_json())["options"][0]["proof"] == "failed"

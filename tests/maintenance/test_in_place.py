@@ -71,7 +71,7 @@ def test_short_vectors_get_their_graph_and_codes(open_engine, legacy):
     migrate(client, "docs", stages=(8,))
 
     short = client.get_collection("docs").config.params.vectors["short_8"]
-    assert short.hnsw_config.m == 16
+    assert short.hnsw_config.m == 32
     assert short.quantization_config.scalar.always_ram
     assert short.on_disk
 

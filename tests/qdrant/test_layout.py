@@ -122,7 +122,7 @@ def test_a_short_vector_has_a_graph_in_ram_over_int8_codes() -> None:
     assert short.size == 256
     assert short.on_disk is True
     assert short.hnsw_config is not None
-    assert (short.hnsw_config.m, short.hnsw_config.on_disk) == (16, False)
+    assert (short.hnsw_config.m, short.hnsw_config.on_disk) == (32, False)
     assert isinstance(short.quantization_config, models.ScalarQuantization)
     assert short.quantization_config.scalar.type == models.ScalarType.INT8
     assert short.quantization_config.scalar.always_ram is True
@@ -145,7 +145,7 @@ def test_small_collections_are_scanned_below_the_same_count_of_points(stage: int
 def test_tenants_get_graphs_of_their_own_and_a_tenant_index() -> None:
     layout = CollectionLayout(64, (16,), tenant_field="team", payload_indexes={"year": "integer"})
     graph = layout.graph_config(16)
-    assert (graph.m, graph.payload_m) == (0, 16)
+    assert (graph.m, graph.payload_m) == (0, 32)
     schemas = layout.index_schemas()
     assert list(schemas) == ["team", "year"]
     assert schemas["team"] == models.KeywordIndexParams(
@@ -179,7 +179,29 @@ def test_the_tenants_index_is_not_replaced_by_a_plain_one() -> None:
 )
 def test_a_description_of_what_was_built_reads_as_the_layout(layout: CollectionLayout) -> None:
     found = read_layout("docs", described(layout.vectors_config(), layout.metadata()))
-    assert found == replace(layout, **dict.fromkeys(CLUSTER_OPTIONS, 1))
+    graph = layout.graph(layout.searched_dimensions)
+    built = {"hnsw_m": graph.m, "hnsw_ef_construct": graph.ef_construct}
+    assert found == replace(layout, **built, **dict.fromkeys(CLUSTER_OPTIONS, 1))
+
+
+@pytest.mark.parametrize(
+    ("layout", "graph"),
+    [
+        (CollectionLayout(1536), (32, 200)),
+        (CollectionLayout(1536, (512,)), (32, 200)),
+        (CollectionLayout(1536, (768,)), (16, 100)),
+        (CollectionLayout(256, ()), (32, 200)),
+        (CollectionLayout(1536, ()), (16, 100)),
+        (CollectionLayout(1536, hnsw_m=16), (16, 200)),
+        (CollectionLayout(1536, (), hnsw_ef_construct=300), (16, 300)),
+    ],
+)
+def test_a_graph_that_is_left_open_is_chosen_by_what_it_is_built_over(
+    layout: CollectionLayout, graph: tuple[int, int]
+) -> None:
+    size = layout.searched_dimensions
+    config = layout.graph_config(size)
+    assert (config.m, config.ef_construct) == graph == layout.graph(size)
 
 
 def test_without_metadata_the_sizes_say_what_they_can() -> None:
@@ -260,7 +282,8 @@ def test_many_vectors_a_point_are_no_full_vector() -> None:
 
 
 def test_a_layout_without_stages_is_read_back() -> None:
-    layout = CollectionLayout(32, (), hnsw_m=24, **dict.fromkeys(CLUSTER_OPTIONS, 1))
+    graph = {"hnsw_m": 24, "hnsw_ef_construct": 90}
+    layout = CollectionLayout(32, (), **graph, **dict.fromkeys(CLUSTER_OPTIONS, 1))
     found = read_layout("docs", described(layout.vectors_config(), layout.metadata()))
     assert found == layout
 

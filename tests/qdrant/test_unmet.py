@@ -39,8 +39,8 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "full_datatype": ("float16", "float32"),
     "full_has_graph": (False, True),
     "quantization": ("int8", None),
-    "hnsw_m": (16, 24),
-    "hnsw_ef_construct": (100, 64),
+    "hnsw_m": (32, 24),
+    "hnsw_ef_construct": (200, 64),
     "tenant_field": (None, "team"),
 }
 BOTH_WAYS = [(name, *pair) for name, (a, b) in VALUES.items() for pair in ((a, b), (b, a))]
@@ -293,6 +293,15 @@ def test_a_key_that_may_only_read_searches_all_the_same(
             docs.search([Search(documents(1)[0], 9)], SearchPlan())
         )
     assert len(hits) == 2
+
+
+def test_a_graph_that_nobody_asked_for_is_as_good_as_any_other(
+    driver: Driver, name: str, documents: Documents
+) -> None:
+    """Collections made with another default, or by others, open as they are, without a word."""
+    add(driver, name, documents, laid_out(hnsw_m=16, hnsw_ef_construct=100))
+    for layout in (laid_out(), laid_out(hnsw_m=None, hnsw_ef_construct=None)):
+        assert told(driver.run, name, layout) == []
 
 
 # Who chose what
