@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 INK = "#333333"
 # Okabe and Ito's colours: told apart by colour-blind readers and in grey.
 PALETTE = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+UNITS = {"ms": 1e3, "µs": 1e6}
+"""How many of a unit a second has."""
+
 _DPI = 200
+_NARROW = 6  # a range of so many times its start is marked evenly
+_MARKS = 7
 _LETTERS_AN_INCH = 16  # at the size of the note
 FORMATS = (".png", ".svg", ".pdf")
 
@@ -84,6 +89,35 @@ def tidy(axes: "Axes") -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def time_unit(seconds: Sequence[float]) -> str:
+    """Choose the unit in which times are read most easily.
+
+    Returns:
+        A key of ``UNITS``.
+    """
+    return "µs" if max(seconds) * UNITS["ms"] < 1 else "ms"
+
+
+def mark_times(axes: "Axes", unit: str) -> None:
+    """Make the horizontal axis one of times: logarithmic, with round marks, however narrow.
+
+    Args:
+        axes: With everything drawn.
+        unit: Of its numbers.
+    """
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    if high < _NARROW * low:
+        marks = MaxNLocator(_MARKS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        axes.set_xticks([mark for mark in marks if low <= mark <= high])
+    else:
+        axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:,g}" if unit == "ms" else "{x:,.0f}")
+    axes.minorticks_off()
 
 
 def save_figure(figure: "Figure", path: str | Path, note: str) -> Path:

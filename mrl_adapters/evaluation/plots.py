@@ -5,7 +5,16 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mrl_adapters.evaluation.figures import INK, PALETTE, new_figure, save_figure, tidy
+from mrl_adapters.evaluation.figures import (
+    INK,
+    PALETTE,
+    UNITS,
+    mark_times,
+    new_figure,
+    save_figure,
+    tidy,
+    time_unit,
+)
 from mrl_adapters.evaluation.results import CurveResult, CurveRow, Trial, TuningResult
 
 if TYPE_CHECKING:
@@ -15,7 +24,6 @@ _TWO_STAGE = PALETTE[0]
 _ONE_STAGE = "#D55E00"
 _ALL = 100  # percent
 _MARKERS = ("o", "^", "D", "v", "s")
-_NARROW = 8  # a range so many times its start has room for more marks
 _APART = 0.3  # percent: lines so far apart are seen as two
 
 
@@ -65,12 +73,13 @@ def plot_tuning(result: TuningResult, path: str | Path) -> Path:
     """
     figure = new_figure(7.2, 4.4)
     axes = figure.subplots()
+    unit = time_unit([trial.p50_s for trial in (*result.explored, *result.proved)])
     ways = sorted({trial.plan.stages or () for trial in result.explored})
     for way, colour, marker in zip(ways, cycle(PALETTE), cycle(_MARKERS)):
         trials = [trial for trial in result.explored if (trial.plan.stages or ()) == way]
         label = f"stage {' > '.join(map(str, way))}" if way else "one stage"
         axes.plot(
-            *_places(trials),
+            *_places(trials, unit),
             linestyle="",
             marker=marker,
             color=colour,
@@ -80,12 +89,16 @@ def plot_tuning(result: TuningResult, path: str | Path) -> Path:
             label=label,
         )
     axes.step(
-        *_places(result.front), where="post", color=INK, linewidth=1.2, label="best trade-offs"
+        *_places(result.front, unit),
+        where="post",
+        color=INK,
+        linewidth=1.2,
+        label="best trade-offs",
     )
     axes.axhline(100 * result.target_overlap, color=INK, linestyle=":", linewidth=1)
-    axes.plot(*_places([result.exact]), "s", color=INK, markersize=6, label="exact search")
+    axes.plot(*_places([result.exact], unit), "s", color=INK, markersize=6, label="exact search")
     chosen = result.chosen
-    median, overlap = (places[0] for places in _places([chosen]))
+    median, overlap = (places[0] for places in _places([chosen], unit))
     axes.vlines(median, 100 * (chosen.lower or chosen.overlap), overlap, color=_ONE_STAGE)
     axes.plot(
         median,
@@ -96,15 +109,8 @@ def plot_tuning(result: TuningResult, path: str | Path) -> Path:
         markeredgecolor="white",
         label=f"chosen: {chosen.label}",
     )
-    from matplotlib.ticker import LogLocator
-
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    marks = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8) if high < _NARROW * low else (1, 2, 5)
-    axes.xaxis.set_major_locator(LogLocator(10, subs=marks))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.minorticks_off()
-    axes.set_xlabel("median latency of one search, ms")
+    mark_times(axes, unit)
+    axes.set_xlabel(f"median latency of one search, {unit}")
     axes.yaxis.set_major_formatter("{x:g}%")
     lowest = max(0.7, min(result.target_overlap, *(t.overlap for t in result.explored)))
     span = 100 * (1 - lowest)
@@ -124,9 +130,10 @@ def plot_tuning(result: TuningResult, path: str | Path) -> Path:
     return save_figure(figure, path, note)
 
 
-def _places(trials: Sequence[Trial]) -> tuple[list[float], list[float]]:
-    """List latencies in milliseconds and overlaps in percent."""
-    return [1000 * trial.p50_s for trial in trials], [100 * trial.overlap for trial in trials]
+def _places(trials: Sequence[Trial], unit: str) -> tuple[list[float], list[float]]:
+    """List latencies in that unit and overlaps in percent."""
+    times = [trial.p50_s * UNITS[unit] for trial in trials]
+    return times, [100 * trial.overlap for trial in trials]
 
 
 def _draw(axes: "Axes", result: CurveResult, quality: str) -> None:

@@ -141,15 +141,20 @@ class Trial:
     p95_s: float
 
     @property
+    def way(self) -> str:
+        """Which vectors are searched first."""
+        if self.plan.exact:
+            return "exact search"
+        stages = self.plan.stages
+        return f"stage {' > '.join(map(str, stages))}" if stages else "one stage"
+
+    @property
     def label(self) -> str:
         """What tells the plan from the others."""
         plan = self.plan
         if plan.exact:
-            return "exact search"
-        words = [
-            f"stage {' > '.join(map(str, plan.stages))}" if plan.stages else "one stage",
-            f"oversampling {plan.oversampling:g}",
-        ]
+            return self.way
+        words = [self.way, f"oversampling {plan.oversampling:g}"]
         if plan.hnsw_ef is not None:
             words.append(f"hnsw_ef {plan.hnsw_ef}")
         return ", ".join(words)

@@ -11,6 +11,7 @@ from mrl_adapters.evaluation.results import (
 )
 
 _MILLISECONDS = 1000
+_AS_FAST = 1.1  # nobody feels less of a difference
 
 
 def curve_table(result: CurveResult) -> str:
@@ -55,8 +56,8 @@ def tuning_table(result: TuningResult) -> str:
     lines = [
         summary(result),
         "",
-        f"| plan | candidates | overlap@{result.k} | median | 95th percentile | |",
-        "|---|---:|---:|---:|---:|---|",
+        "| search | candidates | hnsw_ef | overlap | at least | ms | 95 % | |",
+        "|---|---:|---:|---:|---:|---:|---:|---|",
         *(_line(trial, _remark(result, trial)) for trial in _shown(result)),
     ]
     if result.estimates:
@@ -80,8 +81,16 @@ def summary(result: TuningResult) -> str:
     chosen = result.chosen
     if not chosen.plan.exact:
         speed = f"The exact search takes {_ms(result.exact.p50_s)}."
+        if result.exact.p50_s <= _AS_FAST * chosen.p50_s:
+            speed += (
+                " At this size it is as fast, and misses nothing: SearchPlan(exact=True) will do, "
+                "until the collection has grown."
+            )
     elif len(result.proved) > 1:
-        speed = "At this size nothing is faster: tune again when the collection has grown."
+        speed = (
+            "At this size compare with every vector: nothing is faster by half. Tune again when "
+            "the collection has grown."
+        )
     else:
         speed = (
             "No other plan was proved to reach it: pass more queries, or try a larger stage "
@@ -115,20 +124,22 @@ def _shown(result: TuningResult) -> Iterator[Trial]:
 
 def _remark(result: TuningResult, trial: Trial) -> str:
     if trial is result.chosen:
-        return f"chosen; at least {trial.lower:.4f}"
-    if trial.plan.exact:
-        return "exact"
-    return "" if trial.lower is None else f"proved; at least {trial.lower:.4f}"
+        return "chosen"
+    return "" if trial.lower is None or trial.plan.exact else "proved"
 
 
 def _line(trial: Trial, remark: str) -> str:
-    candidates = "-" if trial.candidates is None else f"{trial.candidates:,}"
+    """Write a trial: times in milliseconds, median and 95th percentile."""
+    found = trial.candidates
+    beam = "" if found is None or trial.plan.exact else f"{trial.plan.beam(found):,}"
     cells = [
-        trial.label,
-        candidates,
+        trial.way,
+        "" if found is None else f"{found:,}",
+        beam,
         f"{trial.overlap:.4f}",
-        _ms(trial.p50_s),
-        _ms(trial.p95_s),
+        "" if trial.lower is None else f"{trial.lower:.4f}",
+        f"{trial.p50_s * _MILLISECONDS:.2f}",
+        f"{trial.p95_s * _MILLISECONDS:.2f}",
         remark,
     ]
     return f"| {' | '.join(cells)} |"
