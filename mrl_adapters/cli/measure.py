@@ -156,6 +156,16 @@ def tune(  # noqa: PLR0913 - one argument an option
             show_default=False,
         ),
     ] = None,
+    judged: Annotated[
+        Path | None,
+        typer.Option(
+            parser=some_path,
+            metavar="FOLDER",
+            help="Questions whose answers are known, to weigh words against vectors: a folder in "
+            "BEIR's layout, its documents in the collection under the same ids.",
+            show_default=False,
+        ),
+    ] = None,
     model: ModelOption = None,
     save: Annotated[
         bool,
@@ -171,19 +181,24 @@ def tune(  # noqa: PLR0913 - one argument an option
     """Find the fastest way to search a collection that finds what the exact search finds."""
     check_plot(plot)
     real = None if questions is None else read_questions(questions)
+    known = None if judged is None else read_dataset(judged)
     from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, open_client, read_collection
-    from mrl_adapters.evaluation import plot_tuning, save_plan, tuning_table
+    from mrl_adapters.evaluation import JudgedQuestions, plot_tuning, save_plan, tuning_table
     from mrl_adapters.evaluation import tune as run
     from mrl_adapters.evaluation.searcher import OpenCollection
     from mrl_adapters.qdrant import Driver, MatryoshkaCollection
 
     with open_client(path, url, api_key) as client:
         store = OpenCollection(MatryoshkaCollection(collection), Driver(client))
-        asked = None
-        if real is not None:
+        asked = words = None
+        if real is not None or known is not None:
             layout = read_collection(client, collection)
             embedder = make_embedder(model or (layout and layout.model) or WORDLLAMA)
-            asked = [embedder.embed_query(question) for question in real]
+            if real is not None:
+                asked = [embedder.embed_query(question) for question in real]
+            if known is not None:
+                vectors = [embedder.embed_query(text) for text in known.queries.values()]
+                words = JudgedQuestions(known.queries, vectors, known.qrels)
         with progress_bars() as report:
             result = run(
                 store,
@@ -191,6 +206,7 @@ def tune(  # noqa: PLR0913 - one argument an option
                 k=k,
                 confidence=confidence,
                 queries=asked,
+                judged=words,
                 seed=seed,
                 progress=report,
             )

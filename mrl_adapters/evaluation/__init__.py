@@ -19,10 +19,12 @@ from mrl_adapters.evaluation.results import CurveResult, TuningResult
 from mrl_adapters.evaluation.searcher import OpenCollection
 from mrl_adapters.evaluation.tables import curve_table, tuning_table
 from mrl_adapters.evaluation.tuning import save_plan, tune
+from mrl_adapters.evaluation.word_tuning import JudgedQuestions
 
 __all__ = [
     "CurveResult",
     "Dataset",
+    "JudgedQuestions",
     "LayoutOption",
     "OpenCollection",
     "Recommendation",

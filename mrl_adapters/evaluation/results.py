@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
+from mrl_adapters.evaluation.word_tuning import WordsResult
 from mrl_adapters.qdrant import SearchPlan
 
 SearchKind: TypeAlias = Literal["one-stage", "two-stage"]
@@ -177,6 +178,7 @@ class TuningResult:
         explored: Every plan tried, on a few queries. Latencies of ``chosen``, ``proved`` and
             ``explored`` were measured side by side, on the reporting half.
         estimates: What each stage size would need, whether it exists or not.
+        words: How words should join, where questions with known answers were given.
     """
 
     collection: str
@@ -189,11 +191,12 @@ class TuningResult:
     proved: tuple[Trial, ...]
     explored: tuple[Trial, ...]
     estimates: tuple[StageEstimate, ...]
+    words: WordsResult | None = None
 
     @property
     def plan(self) -> SearchPlan:
-        """The plan to search by from now on."""
-        return self.chosen.plan
+        """The plan to search by from now on, with words where they were proved to help."""
+        return self.chosen.plan if self.words is None else self.words.chosen.plan
 
     @property
     def front(self) -> tuple[Trial, ...]:

@@ -9,6 +9,7 @@ from mrl_adapters.evaluation.results import (
     Trial,
     TuningResult,
 )
+from mrl_adapters.evaluation.word_tuning import WordsResult
 
 _MILLISECONDS = 1000
 _AS_FAST = 1.1  # nobody feels less of a difference
@@ -60,6 +61,8 @@ def tuning_table(result: TuningResult) -> str:
         "|---|---:|---:|---:|---:|---:|---:|---|",
         *(_line(trial, _remark(result, trial)) for trial in _shown(result)),
     ]
+    if result.words is not None:
+        lines += ["", *_words_lines(result.words)]
     if result.estimates:
         title = (
             f"Candidates that each stage needs for {result.target_overlap:g}, estimated from a "
@@ -74,6 +77,31 @@ def tuning_table(result: TuningResult) -> str:
             *map(_estimate_line, result.estimates),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _words_lines(words: WordsResult) -> list[str]:
+    best, gain = words.best, words.ndcg - words.vectors_ndcg
+    if words.chosen.plan.hybrid is None:
+        said = (
+            f"Words were not proved to help: the best way, {best.label}, gains {gain:+.3f}, at "
+            f"least {words.lower:+.3f}. Search by vectors alone."
+        )
+    else:
+        said = (
+            f"Words help: {best.label}, nDCG@{words.k} {words.ndcg:.3f} instead of "
+            f"{words.vectors_ndcg:.3f}, a gain of at least {words.lower:.3f} with "
+            f"{words.confidence:.0%} confidence, on questions that had no part in choosing it."
+        )
+    return [
+        f"{said} Of {words.questions:,} judged questions one half chose:",
+        "",
+        f"| search | nDCG@{words.k} | |",
+        "|---|---:|---|",
+        *(
+            f"| {trial.label} | {trial.ndcg:.3f} | {'chosen' if trial is words.chosen else ''} |"
+            for trial in words.trials
+        ),
+    ]
 
 
 def summary(result: TuningResult) -> str:

@@ -13,6 +13,7 @@ from mrl_adapters.evaluation.results import Trial, TuningResult
 from mrl_adapters.evaluation.searcher import Queries, Searchable, Searcher, draw
 from mrl_adapters.evaluation.stage_estimates import estimate_stages
 from mrl_adapters.evaluation.trials import AS_FAST, Trials
+from mrl_adapters.evaluation.word_tuning import JudgedQuestions, check_words, tune_words
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import SearchPlan
 from mrl_adapters.qdrant.points import checked_queries
@@ -22,7 +23,7 @@ _AMPLE = 1.4  # times the least number: plans that miss a little can be proved t
 _FASTER_BY_FAR = 1.5
 
 
-def tune(
+def tune(  # noqa: PLR0913 - what is asked of the plan, by keyword
     store: Searchable,
     *,
     target_overlap: float = 0.99,
@@ -30,6 +31,7 @@ def tune(
     confidence: float = 0.95,
     queries: ArrayLike | None = None,
     query_filter: models.Filter | None = None,
+    judged: JudgedQuestions | None = None,
     seed: int = 0,
     progress: ProgressCallback | None = None,
 ) -> TuningResult:
@@ -42,6 +44,9 @@ def tune(
     confidence asked for. Among them measured latency decides. The exact search is chosen only
     where nothing else was proved or where it is faster by half: it slows down as the collection
     grows.
+    Of quantized codes the shortlist is what oversampling is: the full vectors re-rank all of it.
+    Ranking it by unquantized short vectors before (``rescore``) changes nothing that is found, and
+    is left out.
     The overlap reported of the chosen plan comes from the other half, which had no part in proving
     it. All latencies are measured there in one session.
 
@@ -54,6 +59,8 @@ def tune(
             ones. None draws stored points, 2,000 or more as the target asks, which then do not
             find themselves.
         query_filter: Filter that every search carries.
+        judged: Questions whose answers are known: how much words count beside vectors is then
+            chosen by nDCG@k, and words join only where they are proved to help.
         seed: Draws and halves the queries: the same seed, the same queries, overlaps and bounds.
             Latencies are measured anew each time, so that of plans equally fast another may win.
         progress: Called with a Progress after each step.
@@ -70,6 +77,8 @@ def tune(
     """
     rng = np.random.default_rng(seed)
     searcher = Searcher(store, k, query_filter)
+    if judged is not None:
+        check_words(store, judged, k=k, dimensions=searcher.layout.dimensions)
     asked = _queries(searcher, queries, QueryShare.least(target_overlap, confidence), rng)
     share = QueryShare.of(len(asked.vectors), target_overlap, confidence)
     run = Trials(searcher, asked, share, progress)
@@ -78,6 +87,7 @@ def tune(
     proved = run.prove(chains, explored, target_overlap, confidence)
     shown = run.timed([*proved, *(trial for chain in explored for trial in chain)])
     proved, tried = shown[: len(proved)], shown[len(proved) :]
+    chosen = run.final(_fastest(proved), confidence)
     return TuningResult(
         collection=store.collection.name,
         points=searcher.points,
@@ -85,10 +95,22 @@ def tune(
         target_overlap=target_overlap,
         confidence=confidence,
         queries_from="stored points" if queries is None else "given",
-        chosen=run.final(_fastest(proved), confidence),
+        chosen=chosen,
         proved=proved,
         explored=tried,
         estimates=estimate_stages(searcher, asked, run.truth, target_overlap, rng),
+        words=None
+        if judged is None
+        else tune_words(
+            store,
+            judged,
+            chosen.plan,
+            k=k,
+            confidence=confidence,
+            dimensions=searcher.layout.dimensions,
+            rng=rng,
+            progress=progress,
+        ),
     )
 
 

@@ -121,6 +121,7 @@ _WRONG: dict[str, tuple[str, ...]] = {
     "target_overlap": _SHARES,
     "confidence": _SHARES,
     "questions": _FILES,
+    "judged": (*_FILES, "{}/twice.jsonl"),
     "data": (*_FILES, "{}/broken.npy", "{}/pickled.npy", "{}/broken.parquet", "{}/twice.jsonl"),
     "host": ("", "nobody.invalid", "127.0.0.1:80", "192.0.2.1", "x" * 300, "\udc80"),
     "port": ("", "-1", "65536", "1.5", "many"),
