@@ -9,7 +9,7 @@ from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.evaluation.docstrings import docstrings
 from mrl_adapters.langchain import MatryoshkaVectorStore
 from mrl_adapters.llama_index import MatryoshkaVectorStore as LlamaIndexStore
-from mrl_adapters.qdrant import CollectionLayout, SearchPlan, connect
+from mrl_adapters.qdrant import CollectionLayout, SearchPlan, TextIndex, connect
 
 
 @pytest.fixture
@@ -106,6 +106,32 @@ def test_tuning_takes_real_questions(run: Any, indexed: Path, tmp_path: Path) ->
     result = json.loads(run("tune", "docs", *options).stdout)
     assert result["queries_from"] == "given"
     assert result["chosen"]["queries"] == 150, "half of the questions report"
+
+
+def test_questions_with_known_answers_weigh_words(run: Any, indexed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "judged"
+    (folder / "qrels").mkdir(parents=True)
+    texts = {str(n): f"part number{n} of the machine" for n in range(300)}
+    queries = {f"q{n}": f"number{n}" for n in range(300)}
+    for name, each in {"corpus": texts, "queries": queries}.items():
+        lines = [json.dumps({"_id": key, "text": text}) for key, text in each.items()]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines))
+    judged = [f"q{n}\t{n}\t1" for n in range(300)]
+    (folder / "qrels" / "test.tsv").write_text("\n".join(["query-id\tcorpus-id\tscore", *judged]))
+    options = ("--judged", folder, "--target-overlap", 0.8)
+    refused = run("tune", "docs", *options, "--path", indexed)
+    assert refused.exit_code == 1
+    assert "text index" in refused.stderr
+    layout = CollectionLayout(256, (64,), text_index=TextIndex())
+    with connect(path=str(tmp_path / "store")) as client:
+        store = MatryoshkaVectorStore(client, "docs", WordLlamaEmbedder(), layout=layout)
+        store.add_texts(list(texts.values()), ids=list(texts))
+    told = run("tune", "docs", *options, "--path", tmp_path / "store", "--save")
+    assert "Words help: " in told.stdout
+    with connect(path=str(tmp_path / "store")) as client:
+        metadata = client.get_collection("docs").config.metadata
+        assert metadata is not None
+        assert metadata["mrl_adapters"]["plan"]["hybrid"] is not None
 
 
 @pytest.mark.parametrize(

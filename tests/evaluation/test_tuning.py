@@ -451,7 +451,7 @@ def test_of_plans_equally_fast_the_best_is_chosen() -> None:
 def test_the_summary_says_when_to_tune_again(result: TuningResult) -> None:
     chosen = replace(result.chosen, plan=result.exact.plan)
     summary = tuning_table(replace(result, chosen=chosen, proved=(result.chosen, result.exact)))
-    assert "tune again when the collection has grown" in summary
+    assert "Tune again when the collection has grown" in summary
 
 
 def test_chains_grow_and_repeat_no_plan() -> None:

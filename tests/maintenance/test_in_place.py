@@ -382,7 +382,7 @@ def test_graphs_are_built_for_each_tenant_where_the_collection_has_tenants(open_
     migrate(client, "docs", stages=(8,))
 
     graph = client.get_collection("docs").config.params.vectors["short_8"].hnsw_config
-    assert (graph.m, graph.payload_m) == (0, 16)
+    assert (graph.m, graph.payload_m) == (0, 32)
 
 
 def test_a_further_stage_is_indexed_as_the_first_one_is(open_engine, vectors):
