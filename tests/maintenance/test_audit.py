@@ -290,7 +290,7 @@ def test_graphs_that_were_laid_out_before_the_tenants_index_are_told_of(open_eng
     eval(f"client.update_collection('docs', {call[1]})", {**vars(models), "client": client})  # noqa: S307
 
     graph = client.get_collection("docs").config.params.vectors["short_8"].hnsw_config
-    assert (graph.m, graph.payload_m) == (0, 16)
+    assert (graph.m, graph.payload_m) == (0, 32)
     topics = _topics(audit(client, "docs"))
     assert not topics & {"tenant_graphs", "short_graph"}
     client.optimize("docs")

@@ -373,7 +373,7 @@ def test_graphs_of_a_copy_are_built_for_each_tenant_too(open_engine, legacy):
 
     info = there.get_collection("docs")
     graph = info.config.params.vectors["short_8"].hnsw_config
-    assert (graph.m, graph.payload_m) == (0, 16)
+    assert (graph.m, graph.payload_m) == (0, 32)
     assert info.payload_schema["text"].params.is_tenant
 
 
