@@ -10,13 +10,13 @@ import pytest
 from test_readme import PAGES, ROOT, TEXTS
 
 typer = pytest.importorskip("typer")
-_GUIDES = (
+GUIDES = (
     *TEXTS,
     *sorted((ROOT / "examples").glob("*.md")),
     ROOT / ".github" / "CONTRIBUTING.md",
 )
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-_SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def anchors(text: str) -> set[str]:
@@ -30,15 +30,15 @@ def shell_commands() -> list[object]:
     claims = (PAGES / "claims.md").read_text(encoding="utf-8")
     blocks = [
         pytest.param(line, id=f"{path.stem}: {line[:60]}")
-        for path in _GUIDES
-        for block in _SHELL.findall(path.read_text(encoding="utf-8"))
+        for path in GUIDES
+        for block in SHELL.findall(path.read_text(encoding="utf-8"))
         for line in block.replace("\\\n", " ").splitlines()
         if line.startswith("mrl-adapters ")
     ]
     return [*re.findall(r"`(mrl-adapters [^`]+)`", claims), *blocks]
 
 
-@pytest.mark.parametrize("path", _GUIDES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.stem)
 def test_links_lead_to_files_and_headings(path: Path) -> None:
     text = _FENCED.sub("", path.read_text(encoding="utf-8"))
     links = re.findall(r"\]\(([^)\s]+)\)|(?:src|srcset|href)=\"([^\"]+)\"", text)

@@ -35,24 +35,30 @@ def plot_bench(result: BenchResult, path: str | Path) -> Path:
     panels = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
     for axes, (title, _, _, cost) in zip(panels, costs, strict=True):
         base = cost(measured[0]) or math.nan
-        for place, contender in enumerate(measured):
-            value = cost(contender)
-            ratio = math.nan if value is None else value / base
-            if math.isnan(ratio):
-                axes.text(0.03, place, "not reached", va="center", fontsize=7.5, color=INK)
-                continue
-            colour = _OURS if contender.ours else _OTHERS
-            axes.barh(place, min(ratio, _CLIPPED), color=colour, height=0.66)
+        values = [cost(contender) for contender in measured]
+        ratios = [math.nan if value is None else value / base for value in values]
+        # As wide as the longest bar of the panel, with room for its number.
+        longest = max((min(each, _CLIPPED) for each in ratios if not math.isnan(each)), default=1.0)
+        width = max(longest, 1.0)
+        axes.axvline(1, color=INK, linewidth=0.8, linestyle=":", zorder=1)
+        for place, (contender, ratio) in enumerate(zip(measured, ratios, strict=True)):
+            told, length = "not reached", 0.0
+            if not math.isnan(ratio):
+                told = f"{ratio:.2f}" + (" ▸" if ratio > _CLIPPED else "")
+                length = min(ratio, _CLIPPED)
+                colour = _OURS if contender.ours else _OTHERS
+                axes.barh(place, length, color=colour, height=0.66, zorder=2)
             axes.text(
-                min(ratio, _CLIPPED) + 0.03,
+                length + 0.02 * width,
                 place,
-                f"{ratio:.2f}" + (" ▸" if ratio > _CLIPPED else ""),
+                told,
                 va="center",
                 fontsize=7.5,
                 color=INK,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+                zorder=1.5,  # before the line, behind bars
             )
-        axes.axvline(1, color=INK, linewidth=0.8, linestyle=":")
-        axes.set_xlim(0, _CLIPPED * 1.15)
+        axes.set_xlim(0, 1.22 * width)
         axes.set_title(title, fontsize=9.5)
         axes.set_yticks(
             range(len(measured)), [contender.name for contender in measured], fontsize=8.5

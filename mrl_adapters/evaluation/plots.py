@@ -24,6 +24,7 @@ _TWO_STAGE = PALETTE[0]
 _ONE_STAGE = "#D55E00"
 _ALL = 100  # percent
 _MARKERS = ("o", "^", "D", "v", "s")
+_CROWDED = 6  # percent: no room for a number above a point, below another line
 _APART = 0.3  # percent: lines so far apart are seen as two
 
 
@@ -190,11 +191,18 @@ def _label(
             continue
         # Alone, two-stage search has free space above it, and one-stage search below.
         above = all(value > twin - _APART for twin in twins) if twins else row.search == "two-stage"
+        over = [
+            100 * getattr(other, quality)
+            for other in result.rows
+            if (other.search, other.dimensions) == ("two-stage", row.dimensions)
+        ]
+        crowded = row.search == "one-stage" and min(over, default=_ALL) - value < _CROWDED
+        beside = (-7, -2) if crowded else (-4, 6)  # lower, where two-stage search's lines are near
         axes.annotate(
             f"{value:.1f}",
             (row.dimensions, value),
             textcoords="offset points",
-            xytext=(-4, 6) if above else (5, -12),
+            xytext=beside if above else (5, -12),
             ha="right" if above else "left",
             fontsize=7.5,
             fontstyle="italic" if row.rotated else "normal",
