@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mrl_adapters.maintenance import CollectionOverview
 
 _MB = 1_000_000
+_OF_WORDS = ("weights", "rrf_k")  # knobs that mean nothing where vectors search alone
 
 
 def list_collections(
@@ -120,7 +121,9 @@ def _show(found: "CollectionOverview") -> None:
         table.add_row("full size", f"{found.dimensions}, {found.distance}")
         table.add_row("stages", f"{stages}{', rotated' if found.rotation else ''}")
     if found.plan:
-        changed = ", ".join(f"{knob} {value}" for knob, value in found.plan.items() if value)
+        idle = () if found.plan.get("hybrid") else _OF_WORDS
+        knobs = [(knob, value) for knob, value in found.plan.items() if value and knob not in idle]
+        changed = ", ".join(f"{knob} {value}" for knob, value in knobs)
         table.add_row("saved plan", changed)
     if found.payload_indexes:
         listed = ", ".join(f"{field} ({kind})" for field, kind in found.payload_indexes.items())

@@ -33,6 +33,7 @@ _KEPT = (
 )
 
 _BLANK = "{}: {:,} of its documents hold no text (a letter or digit), so nothing is stored of them."
+_EMPTY = "{}: it holds no text (no letter or digit), so nothing is stored of it."
 
 
 def index(  # noqa: PLR0913 - one argument an option
@@ -117,7 +118,8 @@ def index(  # noqa: PLR0913 - one argument an option
     for skipped in outcome.skipped:
         tell("Skipped", "bold yellow", str(skipped))
     for file, count in outcome.blank.items():
-        tell("Blank", "bold yellow", _BLANK.format(file, count))
+        said = _EMPTY if file in outcome.empty else _BLANK
+        tell("Blank", "bold yellow", said.format(file, count))
     if outcome.unknown:
         kinds = [f"{kind or 'no suffix'} ({count:,})" for kind, count in outcome.unknown.items()]
         tell("Left out", "bold", f"{', '.join(kinds)}: not kinds that are read.")
@@ -133,6 +135,7 @@ def _told(outcome: "Outcome", collection: str) -> str:
         "changed": len(outcome.changed),
         "unchanged": len(outcome.unchanged),
         "removed": len(outcome.removed),
+        "without text": len(outcome.empty),
         "skipped": len(outcome.skipped),
     }
     files = ", ".join(f"[bold]{count}[/] {what}" for what, count in counts.items() if count)

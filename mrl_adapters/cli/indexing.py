@@ -40,6 +40,7 @@ class Outcome:
         removed: Files whose passages were deleted, since they are gone.
         skipped: Files and folders that could not be read; what was stored of them stays.
         kept: Folders that are empty now; what was stored of their files stays.
+        empty: Files that hold no text at all, so that nothing is stored of them.
         blank: How many documents of a file hold no text, so that nothing is stored of them.
         unknown: How many files of each kind that is not read lie in the folders.
         passages: How many passages were embedded and stored.
@@ -51,6 +52,7 @@ class Outcome:
     removed: list[Path] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     kept: list[Path] = field(default_factory=list)
+    empty: list[Path] = field(default_factory=list)
     blank: dict[Path, int] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
     passages: int = 0
@@ -64,6 +66,7 @@ class Outcome:
             "removed": [str(path) for path in self.removed],
             "skipped": [{"path": str(skip.path), "reason": skip.reason} for skip in self.skipped],
             "kept": [str(path) for path in self.kept],
+            "empty": [str(path) for path in self.empty],
             "blank": {str(path): count for path, count in self.blank.items()},
             "unknown": dict(self.unknown),
             "passages": self.passages,
@@ -103,7 +106,7 @@ class FileIndex:
             held = self._count(source=str(path))
             current = self._count(source=str(path), digest=file.digest) if held else 0
             if held == current == len(file.passages):
-                outcome.unchanged.append(path)
+                (outcome.unchanged if held else outcome.empty).append(path)
                 meter.step(sizes[path])
                 continue
             (outcome.changed if held else outcome.added).append(path)

@@ -131,6 +131,11 @@ def test_documents_without_text_are_counted_and_named(skipping: Any, notes: Path
     }
     assert done["passages"] == 4 + 2
     assert "some.jsonl: 3 of its documents hold no text" in told
+    assert "empty.txt: it holds no text" in told
+    for outcome in (done, skipping()[1]):
+        assert {Path(path).name for path in outcome["empty"]} == {"empty.txt", "rules.md"}
+        files = [*outcome["added"], *outcome["unchanged"]]
+        assert not {"empty.txt", "rules.md"} & {Path(path).name for path in files}
     assert skipping()[1]["blank"] == done["blank"], "also where they are unchanged"
 
 
