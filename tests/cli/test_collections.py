@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from mrl_adapters.cli import index as index_command
 from mrl_adapters.cli.app import app
 from mrl_adapters.maintenance import describe, list_collections
-from mrl_adapters.qdrant import connect, rotate
+from mrl_adapters.qdrant import Driver, MatryoshkaCollection, SearchPlan, connect, rotate
 
 
 @pytest.fixture
@@ -120,6 +120,16 @@ def test_delete_does_not_ask_where_it_is_told_to_and_names_whose_it_is(
     assert "which mrl-adapters did not make" in asked.stdout
     assert run("delete", "other", "--yes", "--path", folder).stdout == "other: deleted, 1 points.\n"
     assert run("delete", "other", "--yes", "--path", folder).exit_code == 1
+
+
+@pytest.mark.parametrize("hybrid", [None, "rrf"])
+def test_info_tells_of_a_plan_what_it_goes_by(run: Any, folder: Path, hybrid: Any) -> None:
+    with connect(path=folder) as client:
+        notes = MatryoshkaCollection("notes")
+        Driver(client).run(notes.save_plan(SearchPlan(oversampling=3, hybrid=hybrid)))
+    told = run("info", "notes", "--path", folder).stdout
+    assert "oversampling 3" in told
+    assert ("rrf_k" in told) == ("weights" in told) == (hybrid is not None)
 
 
 def test_delete_refuses_an_alias(run: Any, folder: Path) -> None:
