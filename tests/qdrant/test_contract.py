@@ -71,6 +71,8 @@ def test_creating_and_writing(
         replication_factor=layout.replication_factor or 1,
         write_consistency_factor=layout.write_consistency_factor or 1,
         payload_indexes={},
+        hnsw_m=layout.hnsw_m or 32,
+        hnsw_ef_construct=layout.hnsw_ef_construct or 200,
     )
     assert len(stand_in.bodies("PUT", "/docs/index")) == len(layout.index_schemas())
     (written,) = stand_in.bodies("PUT", "/docs/points")
