@@ -1,5 +1,6 @@
 """Many questions at a time: what each would find, by one request and one call of the embedder."""
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,12 @@ from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.langchain import MatryoshkaRetriever, MatryoshkaVectorStore
 
 QUESTIONS = ["copy files", "parse dates", "sockets"]
+
+
+def rounded(value: Any) -> Any:
+    """Leave out the last digits, in which two calls of the local mode differ."""
+    text = json.dumps(value, default=lambda document: document.model_dump())
+    return json.loads(text, parse_float=lambda digits: round(float(digits), 6))
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -47,9 +54,9 @@ def batches(client, monkeypatch) -> list[int]:
 async def test_a_batch_finds_what_its_questions_find(store, call, options):
     expected = [store.similarity_search_with_score(each, **options) for each in QUESTIONS]
     found = await call(store, "similarity_search_batch_with_score", QUESTIONS, **options)
-    assert found == expected
+    assert rounded(found) == rounded(expected)
     documents = await call(store, "similarity_search_batch", QUESTIONS, **options)
-    assert documents == [[document for document, _ in each] for each in expected]
+    assert rounded(documents) == rounded([[document for document, _ in each] for each in expected])
 
 
 async def test_a_batch_is_one_request_and_one_call_of_the_embedder(
