@@ -94,6 +94,16 @@ def flag(name: str, value: object) -> bool:
     raise _wrong(name, value, "True or False")
 
 
+def refuse_others(
+    name: str, found: object, allowed: tuple[object, ...], *, whose: str | None = None
+) -> None:
+    """Refuse a value that is none of a list, of an argument or of one of somebody's options."""
+    if found not in allowed:
+        said = f"{name}={found!r}"
+        msg = f"{f'{whose}({said})' if whose else said}: expected one of {allowed}."
+        raise ConfigurationError(msg, found=found, expected=allowed)
+
+
 def _wrong(name: str, value: object, expected: str) -> ConfigurationError:
     return ConfigurationError(
         f"{name} is {value!r}, expected {expected}.", found=value, expected=expected

@@ -70,11 +70,11 @@ class MigrationPlan:
     model: str | None
     points: int
     points_to_write: int
-    bytes_to_write: int
-    bytes_to_read: int
-    estimated_s: float
-    resumes: bool
-    steps: tuple[str, ...]
+    bytes_to_write: int = 0
+    bytes_to_read: int = 0
+    estimated_s: float = 0.0
+    resumes: bool = False
+    steps: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Describe it in plain values."""
@@ -118,13 +118,13 @@ class MigrationResult:
     stages: tuple[int, ...]
     points: int
     written: int
-    corrected: int
-    unusable: int
-    dropped_plan: bool
-    passes: int
-    settled: bool
-    resumed: bool
-    elapsed_s: float
+    corrected: int = 0
+    unusable: int = 0
+    dropped_plan: bool = False
+    passes: int = 0
+    settled: bool = True
+    resumed: bool = False
+    elapsed_s: float = 0.0
     renamed_full: bool = False
     text_index: str | None = None
     sparse: str | None = None

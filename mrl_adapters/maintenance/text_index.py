@@ -56,12 +56,6 @@ def add_text_index(
         stages=_stages(source),
         points=client.count_points(name),
         written=moved,
-        corrected=0,
-        unusable=0,
-        dropped_plan=False,
-        passes=0,
-        settled=True,
-        resumed=False,
         elapsed_s=time.monotonic() - began_s,
         text_index=field,
     )
@@ -82,10 +76,6 @@ def plan_text_index(client: RetryingClient, source: Source, wanted: TextIndex) -
         model=stored_metadata(source.info).get("model"),
         points=client.count_points(source.name),
         points_to_write=nodes,
-        bytes_to_write=0,
-        bytes_to_read=0,
-        estimated_s=0.0,
-        resumes=False,
         steps=steps_of(source, index, nodes),
     )
 

@@ -4,11 +4,13 @@ import copy
 import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
 
 from qdrant_client import models
 from typing_extensions import Self
 
+from mrl_adapters.arguments import refuse_others
 from mrl_adapters.errors import ConfigurationError, DimensionsError
 from mrl_adapters.qdrant.given import knowing_given
 from mrl_adapters.qdrant.graphs import Graph, default_graph
@@ -164,13 +166,14 @@ class CollectionLayout:
                 "vector. Choose another, such as 'full'."
             )
             raise ConfigurationError(msg)
-        _choice("distance", self.distance, get_args(Distance))
-        _choice("full_datatype", self.full_datatype, get_args(FullDatatype))
-        _choice("quantization", self.quantization, (*get_args(Quantization), None))
+        choice = partial(refuse_others, whose="CollectionLayout")
+        choice("distance", self.distance, get_args(Distance))
+        choice("full_datatype", self.full_datatype, get_args(FullDatatype))
+        choice("quantization", self.quantization, (*get_args(Quantization), None))
         self._check_codes()
-        _choice("write_ordering", self.write_ordering, (*get_args(WriteOrdering), None))
+        choice("write_ordering", self.write_ordering, (*get_args(WriteOrdering), None))
         for kind in self.payload_indexes.values():
-            _choice("payload_indexes", kind, tuple(each.value for each in models.PayloadSchemaType))
+            choice("payload_indexes", kind, tuple(each.value for each in models.PayloadSchemaType))
         least = {"hnsw_m": 1, "hnsw_ef_construct": 4, **dict.fromkeys(CLUSTER_OPTIONS, 1)}
         for name, limit in least.items():
             if (found := getattr(self, name)) is not None and found < limit:
@@ -223,7 +226,7 @@ class CollectionLayout:
             )
             raise ConfigurationError(msg)
         if not isinstance(self.rotation, Rotation):
-            _choice("rotation", self.rotation, ("auto", None))
+            refuse_others("rotation", self.rotation, ("auto", None), whose="CollectionLayout")
         elif (
             self.rotation.full_dimensions != self.dimensions
             or self.rotation.dimensions < self.stages[-1]
@@ -386,12 +389,4 @@ def short_name(stage: int, rotation_id: str | None) -> str:
 
 def check_ordering(ordering: object) -> None:
     """Refuse an ordering of one call's writes that Qdrant does not have."""
-    if ordering not in (allowed := (*get_args(WriteOrdering), None)):
-        msg = f"ordering={ordering!r}: expected one of {allowed}."
-        raise ConfigurationError(msg, found=ordering, expected=allowed)
-
-
-def _choice(name: str, found: object, allowed: tuple[object, ...]) -> None:
-    if found not in allowed:
-        msg = f"CollectionLayout({name}={found!r}): expected one of {allowed}."
-        raise ConfigurationError(msg)
+    refuse_others("ordering", ordering, (*get_args(WriteOrdering), None))

@@ -7,10 +7,12 @@ ones, by whoever embeds, or made by a server from the text.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
 
 from qdrant_client import models
 
+from mrl_adapters.arguments import refuse_others
 from mrl_adapters.errors import ConfigurationError
 
 Tokenizer: TypeAlias = Literal["word", "whitespace", "prefix", "multilingual", "code"]
@@ -45,11 +47,12 @@ class WordRules:
     def __post_init__(self) -> None:
         """Refuse what the engine does not know."""
         whose = type(self).__name__
+        choice = partial(refuse_others, whose=whose)
         known = tuple(sorted({*_LANGUAGES, *_STEMMED}))
-        _choice(whose, "language", self.language, (*known, None))
-        _choice(whose, "tokenizer", self.tokenizer, get_args(Tokenizer))
+        choice("language", self.language, (*known, None))
+        choice("tokenizer", self.tokenizer, get_args(Tokenizer))
         for name in ("stemmer", "ascii_folding"):
-            _choice(whose, name, getattr(self, name), (True, False))
+            choice(name, getattr(self, name), (True, False))
         if self.stopwords is not None:
             words: Any = self.stopwords
             if isinstance(words, str) or not all(isinstance(each, str) for each in words):
@@ -153,9 +156,3 @@ class TextIndex(WordRules):
     def on(self, field: str) -> "TextIndex":
         """Return this index on a payload field, unless it names one."""
         return self if self.field is not None else replace(self, field=field)
-
-
-def _choice(whose: str, name: str, found: object, allowed: tuple[object, ...]) -> None:
-    if found not in allowed:
-        msg = f"{whose}({name}={found!r}): expected one of {allowed}."
-        raise ConfigurationError(msg, found=found, expected=allowed)

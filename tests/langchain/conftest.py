@@ -1,7 +1,9 @@
 """Stores on both in-process engines, and a real embedding that counts what it is asked."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.embeddings import Embeddings
@@ -10,7 +12,7 @@ from reference import record_requests
 
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.langchain import MatryoshkaVectorStore
-from mrl_adapters.qdrant import CollectionLayout, connect
+from mrl_adapters.qdrant import CollectionLayout, EdgeClient, connect
 from mrl_adapters.qdrant.driver import Client
 
 TEXTS = [
@@ -55,6 +57,22 @@ def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
     )
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def exactly(client: Client) -> Callable[[Any], Any]:
+    """What two calls have alike: all of it, but on local mode without the last digits.
+
+    NumPy's products there depend on where in memory a vector happens to lie.
+    """
+    if isinstance(client, EdgeClient):
+        return lambda found: found
+
+    def rounded(found: Any) -> Any:
+        text = json.dumps(found, default=lambda document: document.model_dump())
+        return json.loads(text, parse_float=lambda digits: round(float(digits), 6))
+
+    return rounded
 
 
 @pytest.fixture

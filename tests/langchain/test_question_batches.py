@@ -1,6 +1,5 @@
 """Many questions at a time: what each would find, by one request and one call of the embedder."""
 
-import json
 from typing import Any
 
 import pytest
@@ -12,12 +11,6 @@ from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.langchain import MatryoshkaRetriever, MatryoshkaVectorStore
 
 QUESTIONS = ["copy files", "parse dates", "sockets"]
-
-
-def rounded(value: Any) -> Any:
-    """Leave out the last digits, in which two calls of the local mode differ."""
-    text = json.dumps(value, default=lambda document: document.model_dump())
-    return json.loads(text, parse_float=lambda digits: round(float(digits), 6))
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -51,12 +44,12 @@ def batches(client, monkeypatch) -> list[int]:
     [{}, {"k": 2, "offset": 1}, {"filter": {"n": [1, 2, 4]}}, {"lambda_mult": 0.3, "fetch_k": 6}],
     ids=["plain", "a page", "a filter", "diverse"],
 )
-async def test_a_batch_finds_what_its_questions_find(store, call, options):
+async def test_a_batch_finds_what_its_questions_find(store, call, exactly, options):
     expected = [store.similarity_search_with_score(each, **options) for each in QUESTIONS]
     found = await call(store, "similarity_search_batch_with_score", QUESTIONS, **options)
-    assert rounded(found) == rounded(expected)
+    assert exactly(found) == exactly(expected)
     documents = await call(store, "similarity_search_batch", QUESTIONS, **options)
-    assert rounded(documents) == rounded([[document for document, _ in each] for each in expected])
+    assert exactly(documents) == exactly([[document for document, _ in each] for each in expected])
 
 
 async def test_a_batch_is_one_request_and_one_call_of_the_embedder(

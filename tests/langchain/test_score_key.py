@@ -1,6 +1,5 @@
 """Scores in the documents' metadata, under the key that is asked for and nowhere else."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -22,12 +21,6 @@ WAYS: dict[str, Make] = {
         search_type=search_type, search_kwargs=given
     ),
 }
-
-
-def rounded(value: Any) -> Any:
-    """Leave out the last digits, in which two calls of the local mode differ."""
-    text = json.dumps(value, default=lambda document: document.model_dump())
-    return json.loads(text, parse_float=lambda digits: round(float(digits), 6))
 
 
 @pytest.fixture(params=WAYS)
@@ -68,12 +61,12 @@ async def test_diverse_documents_have_their_similarity_to_the_question(
         assert scored(found, "near") == pytest.approx(expected, abs=5e-4)
 
 
-async def test_a_threshold_of_relevance_leaves_the_score_as_it_is(store) -> None:
+async def test_a_threshold_of_relevance_leaves_the_score_as_it_is(store, exactly) -> None:
     given = {"score_threshold": 0.1, "score_key": "score", "k": 2}
     retriever = store.as_retriever(search_type="similarity_score_threshold", search_kwargs=given)
     expected = {each.id: score for each, score in store.similarity_search_with_score("files", 2)}
-    assert rounded(scored(retriever.invoke("files"))) == rounded(expected)
-    assert rounded(scored(await retriever.ainvoke("files"))) == rounded(expected)
+    assert exactly(scored(retriever.invoke("files"))) == exactly(expected)
+    assert exactly(scored(await retriever.ainvoke("files"))) == exactly(expected)
 
 
 def test_a_call_can_ask_for_them_or_not(make) -> None:
@@ -93,11 +86,11 @@ SEARCHES = [
 
 
 @pytest.mark.parametrize("method", SEARCHES)
-async def test_every_search_takes_the_key(store, embeddings, method: str) -> None:
+async def test_every_search_takes_the_key(store, embeddings, exactly, method: str) -> None:
     asked = embeddings.embed_query("files") if "by_vector" in method else "files"
     found = getattr(store, method)(asked, 2, score_key="score")
     again = await getattr(store, f"a{method}")(asked, 2, score_key="score")
-    assert rounded(again) == rounded(found)
+    assert exactly(again) == exactly(found)
     for each in found:
         document, score = each if isinstance(each, tuple) else (each, each.metadata["score"])
         assert document.metadata["score"] == score
