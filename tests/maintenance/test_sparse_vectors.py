@@ -1,12 +1,11 @@
 """Sparse vectors for a collection that exists: added, replaced, completed, audited, repaired."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from five_texts import SIZE, TEXTS, documents, nodes, vectors
 from qdrant_client import QdrantClient, models
 from real_server import server_client
 
@@ -28,8 +27,6 @@ from mrl_adapters.qdrant import (
     repair,
 )
 
-SIZE = 16
-TEXTS = ["a running fox", "lazy dogs", "the dog runs", "stones", "foxes and dogs and stones"]
 ENGINES = ["edge", "local", pytest.param("server", marks=pytest.mark.server)]
 
 
@@ -43,18 +40,6 @@ def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     opened: Any = QdrantClient(":memory:") if local else EdgeClient(str(tmp_path / "v"))
     yield opened
     opened.close()
-
-
-def vectors(count: int = len(TEXTS)) -> np.ndarray:
-    return np.random.default_rng(1).normal(size=(count, SIZE)).astype(np.float32)
-
-
-def documents() -> list[dict[str, Any]]:
-    return [{"page_content": text, "metadata": {"n": n}} for n, text in enumerate(TEXTS)]
-
-
-def nodes() -> list[dict[str, Any]]:
-    return [{"_node_content": json.dumps({"text": text, "metadata": {}})} for text in TEXTS]
 
 
 def fill(client: Any, payloads: list[dict[str, Any]], **options: Any) -> None:

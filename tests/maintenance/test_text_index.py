@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from five_texts import SIZE, TEXTS, documents, nodes, vectors
 from hypothesis import given
 from hypothesis import strategies as st
 from qdrant_client import QdrantClient, models
@@ -26,26 +26,11 @@ from mrl_adapters.qdrant import (
     plan_migration,
 )
 
-SIZE = 16
-TEXTS = ["a running fox", "lazy dogs", "the dog runs", "stones", "foxes and dogs and stones"]
-
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[EdgeClient]:
     with EdgeClient(str(tmp_path / "v")) as client:
         yield client
-
-
-def vectors(count: int = len(TEXTS)) -> np.ndarray:
-    return np.random.default_rng(1).normal(size=(count, SIZE)).astype(np.float32)
-
-
-def documents() -> list[dict[str, Any]]:
-    return [{"page_content": text, "metadata": {"n": n}} for n, text in enumerate(TEXTS)]
-
-
-def nodes() -> list[dict[str, Any]]:
-    return [{"_node_content": json.dumps({"text": text, "metadata": {}})} for text in TEXTS]
 
 
 def fill(
