@@ -242,7 +242,7 @@ class CollectionHandle:
             Its layout.
 
         Raises:
-            ConfigurationError: There is a shard key, and no collection yet.
+            ConfigurationError: There is no collection yet, and its layout names no such shard.
         """
         opened = yield from self.open()
         if opened is not None:
