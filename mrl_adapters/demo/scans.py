@@ -5,6 +5,7 @@ The scans are the functions that :mod:`mrl_adapters.evaluation` measures with.
 
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,15 @@ from mrl_adapters.vectors import FloatArray
 _TIE = 1e-6  # what the order of a sum changes
 
 
+class _ByFull(NamedTuple):
+    """A question's search by the full vectors, with every passage's score."""
+
+    found: Neighbours
+    every: FloatArray
+    ranked: FloatArray  # the scores from the least to the greatest
+    took_s: float
+
+
 class Scans:
     """Searches of a corpus with one question.
 
@@ -29,7 +39,7 @@ class Scans:
     def __init__(self, space: Space, *, euclid: bool) -> None:
         self._space = space
         self._euclid = euclid
-        self._last: tuple[tuple[bytes, int], tuple[Neighbours, FloatArray, float]] | None = None
+        self._last: tuple[tuple[bytes, int], _ByFull] | None = None
 
     def answer(self, vector: FloatArray, setting: Setting, own: int = -1) -> Answer:
         """Search three times.
@@ -43,7 +53,7 @@ class Scans:
         short = space.coded(setting)
         exclude = np.array([own], dtype=np.int64)
         asked = space.questions(vector[np.newaxis])
-        exact, every, exact_s = self._by_full(vector, own)
+        full = self._by_full(vector, own)
         began = time.perf_counter()
         coded = space.coded_questions(vector[np.newaxis], setting)
         listed = exact_search(short.documents, coded, max(K, setting.candidates), exclude=exclude)
@@ -52,11 +62,11 @@ class Scans:
         two_stage_s = time.perf_counter() - began
         single = Neighbours(listed.indices[:, :K], listed.scores[:, :K])
         return Answer(
-            short=self._found(single, vector, every, short_s),
-            two_stage=self._found(again, vector, every, two_stage_s),
-            full=self._found(exact, vector, every, exact_s),
-            overlap_short=_overlap(rescore(space.full, asked, single.indices, K), exact),
-            overlap_two_stage=_overlap(again, exact),
+            short=self._found(single, vector, full, short_s),
+            two_stage=self._found(again, vector, full, two_stage_s),
+            full=self._found(full.found, vector, full, full.took_s),
+            overlap_short=_overlap(rescore(space.full, asked, single.indices, K), full.found),
+            overlap_two_stage=_overlap(again, full.found),
         )
 
     def places(self, rows: Sequence[int], vector: FloatArray, own: int = -1) -> list[int]:
@@ -67,9 +77,9 @@ class Scans:
             vector: The question's full vector, shape (d,).
             own: Row of the passage that the question was taken from, or -1.
         """
-        return _places(rows, self._by_full(vector, own)[1])
+        return _places(rows, self._by_full(vector, own))
 
-    def _by_full(self, vector: FloatArray, own: int) -> tuple[Neighbours, FloatArray, float]:
+    def _by_full(self, vector: FloatArray, own: int) -> _ByFull:
         """Search by the full vectors; of the last question it is known, as no slider changes it."""
         key = (vector.tobytes(), own)
         last = self._last
@@ -82,13 +92,11 @@ class Scans:
             every: FloatArray = self._space.full @ asked[0]
             if own >= 0:
                 every[own] = -np.inf
-            last = key, (exact, every, exact_s)
+            last = key, _ByFull(exact, every, np.sort(every), exact_s)
             self._last = last
         return last[1]
 
-    def _found(
-        self, found: Neighbours, vector: FloatArray, every: FloatArray, took_s: float
-    ) -> Found:
+    def _found(self, found: Neighbours, vector: FloatArray, full: _ByFull, took_s: float) -> Found:
         kept = [
             (row, score)
             for row, score in zip(found.indices[0].tolist(), found.scores[0].tolist(), strict=True)
@@ -99,7 +107,7 @@ class Scans:
             square = float(vector @ vector)
             scores = [max(0.0, square - score) ** 0.5 for score in scores]
         rows = [row for row, _ in kept]
-        return Found(rows, scores, _places(rows, every), took_s)
+        return Found(rows, scores, _places(rows, full), took_s)
 
 
 def _overlap(found: Neighbours, exact: Neighbours) -> float:
@@ -110,12 +118,13 @@ def _overlap(found: Neighbours, exact: Neighbours) -> float:
     )
 
 
-def _places(rows: Sequence[int], every: FloatArray) -> list[int]:
+def _places(rows: Sequence[int], full: _ByFull) -> list[int]:
     """Find each row's place among all scores: equal ones share theirs."""
+    every, ranked = full.every, full.ranked
     places = []
     for here, row in enumerate(rows, 1):
         margin = _TIE * max(1.0, abs(float(every[row])))
-        first = int((every > every[row] + margin).sum()) + 1
-        last = int((every >= every[row] - margin).sum())
+        first = len(ranked) - int(np.searchsorted(ranked, every[row] + margin, "right")) + 1
+        last = len(ranked) - int(np.searchsorted(ranked, every[row] - margin, "left"))
         places.append(min(max(here, first), last))
     return places

@@ -1,6 +1,5 @@
 """What the page is told: searches and measurements in plain values."""
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -182,7 +181,13 @@ class View:
         return {
             "latency_ms": 1000 * found.latency_s,
             "hits": [
-                {**asdict(passages[row]), "row": row, "score": score, "place": place}
+                {
+                    "title": passages[row].title,
+                    "snippet": passages[row].snippet,
+                    "row": row,
+                    "score": score,
+                    "place": place,
+                }
                 for row, score, place in zip(found.rows, found.scores, found.places, strict=True)
             ],
         }

@@ -192,6 +192,8 @@ def _codes(
     The same id under another query gets another number, so that whole matrices can be compared
     at once.
     """
+    if isinstance(found, np.ndarray) and isinstance(exact, np.ndarray):
+        return _codes_of_rows(found[:, :k], exact[:, :k], k)
     numbers: dict[tuple[int, Hashable], int] = {}
     both = []
     for rankings in (found, exact):
@@ -205,6 +207,23 @@ def _codes(
                     codes[row, place] = numbers.setdefault((row, key), len(numbers))
         both.append(codes)
     return both[0], both[1]
+
+
+def _codes_of_rows(
+    found: NDArray[np.int64], exact: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number ids that are numbers already, all at once."""
+    ids = np.concatenate([found, exact], axis=1)
+    numbers = np.unique(ids, return_inverse=True)[1].reshape(ids.shape)
+    codes = np.where(ids == _NOTHING, _NOTHING, numbers * len(ids) + np.arange(len(ids))[:, None])
+    width = found.shape[1]
+    return _filled(codes[:, :width], k), _filled(codes[:, width:], k)
+
+
+def _filled(codes: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+    """Fill the columns to a width."""
+    missing = width - codes.shape[1]
+    return np.pad(codes, ((0, 0), (0, missing)), constant_values=_NOTHING)
 
 
 def _first_places(codes: NDArray[np.int64]) -> NDArray[np.bool_]:
