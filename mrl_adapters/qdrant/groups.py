@@ -25,7 +25,7 @@ from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import PointId
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.modes import scores_vectors
-from mrl_adapters.qdrant.paging import MOST_CANDIDATES, answers, filled
+from mrl_adapters.qdrant.paging import MOST_CANDIDATES, filled, settled
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.query import Search
 
@@ -216,7 +216,7 @@ def grouped(
     while unfinished := [each for each in groupings if each.unfinished(size, plan)]:
         how = plan if plan.candidates(size) <= MOST_CANDIDATES else plan.merge({"exact": True})
         blocks = [each.block(size) for each in unfinished]
-        found = yield from answers(name, blocks, layout, how)
+        found = yield from settled(name, blocks, layout, how)
         for each, hits in zip(unfinished, found, strict=True):
             each.extend(hits, size)
         size = min(MOST, 2 * size)
@@ -233,7 +233,7 @@ def _fill(
     pairs = [(each, value) for each in groupings for value in each.lacking()]
     if pairs:
         inside = [each.inside(value) for each, value in pairs]
-        found = yield from answers(name, inside, layout, plan)
+        found = yield from settled(name, inside, layout, plan)
         for (each, value), hits in zip(pairs, found, strict=True):
             each.fill(value, hits)
 

@@ -9,8 +9,9 @@ What a score is depends on the plan, and a threshold applies to it: the full vec
 with ``rescore``, the fused one with ``rrf`` and ``dbsf``, BM25's with ``lexical``; the last three
 grow the better a result is, whatever the distance. Filters hold for both legs.
 
-Engines put equal ranks' sums in an order of chance, another one each time. So a few more results
-are asked for than are wanted, and equal ones are ordered here, by their ids.
+Engines put equal scores in an order of chance, another one each time: equal ranks' sums, and those
+of documents that are twins. They are ordered here, by their ids. Where ranks are fused a few more
+results are asked for than are wanted, so that the last one is not one of chance.
 
 Source: https://qdrant.tech/documentation/concepts/hybrid-queries/
 """
@@ -37,7 +38,7 @@ from mrl_adapters.qdrant.query import (
 from mrl_adapters.qdrant.weights import words_found_by
 
 _USUAL_RRF_K = 2
-_TIED = 8
+TIED = 8
 """About as many sums of two reciprocal ranks are equal at most."""
 FUSED = ("rrf", "dbsf")
 """Plans that fuse two rankings."""
@@ -80,17 +81,19 @@ def request_of(
     dense = _dense_leg(search, layout, plan, engine, name)
     query = _fusion(plan, how)
     request = _request(search, plan, query=query, using=None, prefetch=[dense, lexical])
-    request.limit = min(MOST, search.k + _TIED)
+    request.limit = min(MOST, search.k + TIED)
     return request
 
 
 def in_order(
-    hits: list[models.ScoredPoint], search: Search, plan: SearchPlan
+    hits: list[models.ScoredPoint], search: Search, layout: CollectionLayout, plan: SearchPlan
 ) -> list[models.ScoredPoint]:
     """Put the answer to :func:`request_of` into one order, and cut what was asked for beyond it."""
-    if plan.searches not in FUSED:
+    if search.mmr_lambda is not None:  # it stands in the order of diversity
         return hits
-    return sorted(hits, key=lambda hit: (-hit.score, isinstance(hit.id, str), hit.id))[: search.k]
+    sign = -1 if falls(layout, plan) else 1
+    ordered = sorted(hits, key=lambda hit: (sign * hit.score, isinstance(hit.id, str), hit.id))
+    return ordered[: search.k]
 
 
 def falls(layout: CollectionLayout, plan: SearchPlan) -> bool:

@@ -8,8 +8,8 @@ reaches, each asked for in full whatever page wants it. What the shortlists do n
 by exact search. Diversity orders the first block, its candidates; behind them it goes on by
 similarity.
 
-Results whose scores are exactly equal stand in no order that an engine keeps to: those at the very
-border of a block may come twice, or not.
+Results whose scores are exactly equal are ordered by their ids, but which of them an engine gives
+is chance: those at the very border of a block may come twice, or not. :func:`settled` asks on.
 
 All blocks of a page go out in one request: one for the first page, two for the second, and one
 more whenever the depth doubles.
@@ -26,11 +26,12 @@ from mrl_adapters.qdrant.answers import answers_of
 from mrl_adapters.qdrant.diversity import candidates_of, diversified, is_chosen_here
 from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.flow import Flow, ask, current_engine
-from mrl_adapters.qdrant.hybrid import FUSED, falls, in_order, request_of
+from mrl_adapters.qdrant.hybrid import FUSED, TIED, falls, in_order, request_of
 from mrl_adapters.qdrant.ids import PointId
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.query import Search, chosen_stages
+from mrl_adapters.qdrant.strict_mode import limits_of
 
 MOST_CANDIDATES = 10_000
 """Beyond this many a shortlist is no shorter way than the exact search."""
@@ -60,6 +61,45 @@ def answers(
     return results
 
 
+def settled(
+    name: str, searches: Sequence[Search], layout: CollectionLayout, plan: SearchPlan
+) -> Flow[list[list[models.ScoredPoint]]]:
+    """Answer first pages that end at the same results whenever they are asked for.
+
+    Of several results with the score of the last one, an engine gives now these and now those.
+    So more are asked for than are wanted, until a lower score follows, and ids decide.
+
+    Args:
+        name: The collection.
+        searches: What to look for, without offsets and diversity.
+        layout: What the collection has.
+        plan: How to search.
+
+    Returns:
+        Hits by falling score (rising distance), then by id; one list a search.
+    """
+    engine = current_engine()
+    limits = yield from limits_of(name)
+    requests = [request_of(each, layout, plan, engine, name) for each in searches]
+    for search, request in zip(searches, requests, strict=True):
+        request.limit = max(search.k, limits.page(min(MOST, search.k + TIED)))
+    results: list[list[models.ScoredPoint]] = [[] for _ in searches]
+    open_ = [*range(len(searches))]
+    while open_:
+        found = yield from answers_of(name, [requests[at] for at in open_], plan)
+        torn = []
+        for at, hits in zip(open_, found, strict=True):
+            search, request = searches[at], requests[at]
+            results[at] = in_order(hits, search, layout, plan)
+            wider = limits.page(min(MOST, 4 * len(hits)))
+            ties = len(hits) > search.k and hits[-1].score == hits[search.k - 1].score
+            if ties and len(hits) == request.limit < wider:
+                request.limit = wider
+                torn.append(at)
+        open_ = torn
+    return results
+
+
 def depth(search: Search, plan: SearchPlan) -> int:
     """Return how many results the longest shortlist of a search is for."""
     return _blocks(search, plan)[-1].reach
@@ -76,11 +116,9 @@ def _ask(
     ]
     requests = [request_of(each, layout, plan, engine, name) for each in asked]
     found = yield from answers_of(name, requests, plan)
-    if plan.searches is None and not any(here):
-        return found
     results = []
     for search, whole, chosen, hits in zip(searches, asked, here, found, strict=True):
-        ranked = in_order(hits, whole, plan)
+        ranked = in_order(hits, whole, layout, plan)
         results.append(diversified(ranked, search, layout) if chosen else ranked)
     return results
 

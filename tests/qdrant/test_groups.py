@@ -1,11 +1,12 @@
 """Groups: the ungrouped ranking, grouped, at every k."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from qdrant_client import QdrantClient, models
 
@@ -83,6 +84,27 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
         yield driver
 
 
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    """Twenty copies of the best vector, in five documents, and others behind them."""
+    vectors = np.ones((40, 24))
+    vectors[20:, 0] = np.arange(2, 22)
+    with EdgeClient(str(tmp_path_factory.mktemp("twins"))) as client:
+        driver = Driver(client)
+        payloads = [
+            {"source": f"s{number % 5}", "n": number, "text": "amber and birch"}
+            for number in range(40)
+        ]
+        for name, layout in LAYOUTS.items():
+            docs = MatryoshkaCollection(name, layout=layout)
+            driver.run(docs.add([*range(40)], vectors, payloads))
+        layout = replace(LAYOUTS["two"], text_index=TextIndex(field="text"))
+        driver.run(
+            MatryoshkaCollection("words", layout=layout).add([*range(40)], vectors, payloads)
+        )
+        yield driver
+
+
 BY = ("source", "metadata.source")
 
 
@@ -153,6 +175,11 @@ def test_groups_of_a_hybrid_ranking_are_that_ranking_grouped(words, data) -> Non
 
 @settings(max_examples=8)
 @given(seed=st.integers(0, 99), name=st.sampled_from([*LAYOUTS]), size=st.integers(1, 4))
+@example(seed=38, name="euclid", size=2)  # points 5 and 15 are twins: one distance
+@example(seed=38, name="euclid", size=3)
+@example(seed=38, name="euclid", size=4)
+@example(seed=68, name="euclid", size=4)
+@example(seed=90, name="euclid", size=4)
 def test_groups_of_a_short_shortlist_do_not_change_with_k(driver, seed, name, size) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(groups, "_FIRST_BLOCK", 4)
@@ -169,6 +196,34 @@ def test_groups_of_a_short_shortlist_do_not_change_with_k(driver, seed, name, si
         every = [hit for _, hits in most for hit in hits]
         assert all(1 <= len(hits) <= size for _, hits in most)
         assert len(set(every)) >= len(every) // 2  # a point is in two groups at most
+
+
+@pytest.mark.parametrize("plan", [{}, {"exact": True}, {"oversampling": 1, "min_candidates": 30}])
+@pytest.mark.parametrize("name", [*LAYOUTS])
+def test_groups_of_twins_do_not_change_with_k(twins, name, plan) -> None:
+    docs = MatryoshkaCollection(name)
+
+    def found(k: int, size: int) -> list[tuple[Any, list[Any]]]:
+        flow = docs.search_groups([Search(np.ones(24), k)], GroupBy(("source",), size), plan)
+        return as_pairs(twins.run(flow)[0])
+
+    for size in (1, 2, 5):
+        most = found(20, size)
+        for k in (1, 2, 7, 20) * 3:  # an engine's order of equal scores is another one each time
+            assert found(k, size) == most[:k]
+    [hits] = twins.run(docs.search([Search(np.ones(24), 30)], plan))
+    assert [hit.id for hit in hits[:20]] == [*range(20)]
+
+
+def test_groups_of_one_text_do_not_change_with_k(twins) -> None:
+    docs, plan = MatryoshkaCollection("words"), {"hybrid": "lexical"}
+
+    def found(k: int) -> list[tuple[Any, list[Any]]]:
+        search = Search(None, k, text="amber")
+        return as_pairs(twins.run(docs.search_groups([search], GroupBy(("n",), 1), plan))[0])
+
+    assert [found(k) for k in (1, 7, 20)] == [found(40)[:k] for k in (1, 7, 20)]
+    assert [value for value, _ in found(40)] == [*range(40)]
 
 
 def test_few_requests_are_made_for_a_batch(driver, monkeypatch) -> None:

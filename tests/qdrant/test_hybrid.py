@@ -1,6 +1,7 @@
 """Hybrid plans against brute force: fusion, union and re-ranking are computed here once more.
 
-What BM25 ranks is taken from the engine, asked for words alone; its ties come in the same order.
+What BM25 ranks is taken from the engine, asked for words alone; its ties are left in the order that
+it gives them, which is that of a fusion's leg.
 """
 
 import asyncio
@@ -29,8 +30,12 @@ from mrl_adapters.qdrant import (
     SparseVectors,
     TextIndex,
 )
+from mrl_adapters.qdrant.answers import answers_of
 from mrl_adapters.qdrant.diversity import candidates_of, diversified
+from mrl_adapters.qdrant.flow import Flow, current_engine
+from mrl_adapters.qdrant.hybrid import request_of
 from mrl_adapters.qdrant.plan import Hybrid
+from mrl_adapters.qdrant.weights import with_question_weights
 from mrl_adapters.vectors import truncate
 
 COUNT, SIZE, STAGE = 240, 16, 8
@@ -85,6 +90,21 @@ class Store:
         [hits] = self.run(collection.search([Search(**search)], plan))
         found: list[models.ScoredPoint] = hits
         return found
+
+    def by_words(self, name: str, text: str, k: int, only: str) -> list[models.ScoredPoint]:
+        collection = self._open.setdefault(name, MatryoshkaCollection(name))
+        plan = SearchPlan(hybrid="lexical")
+        search = Search(None, k, text=text, query_filter=FILTERS[only])
+
+        def leg() -> Flow[list[list[models.ScoredPoint]]]:
+            layout = yield from collection.open()
+            assert layout is not None
+            [weighed] = yield from with_question_weights(name, [search], layout, plan)
+            request = request_of(weighed, layout, plan, current_engine(), name)
+            return (yield from answers_of(name, [request], plan))
+
+        found: list[list[models.ScoredPoint]] = self.run(leg())
+        return found[0]
 
 
 @pytest.fixture(scope="module", params=STORES)
@@ -184,14 +204,7 @@ def expected(
 ) -> dict[int, float]:
     """Score by brute force all that a plan ranks."""
     passing, candidates = [*range(PASSING[only])], plan.candidates(reach)
-    by_words = store.search(
-        name,
-        {"hybrid": "lexical"},
-        vector=None,
-        text=text,
-        k=candidates,
-        query_filter=FILTERS[only],
-    )
+    by_words = store.by_words(name, text, candidates, only)
     lexical = [(int(hit.id), hit.score) for hit in by_words]
     full = nearness(name, question)
     short = best(full, passing, candidates) if plan.exact else []
