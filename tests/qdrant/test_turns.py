@@ -1,11 +1,11 @@
 """The order of one client's operations: a cancelled one has happened, or never does."""
 
 import asyncio
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from qdrant_client import QdrantClient
 
 from mrl_adapters.qdrant import CollectionLayout, Driver, EdgeClient, MatryoshkaCollection, reading
 from mrl_adapters.qdrant.driver import Client, turns_of
-from mrl_adapters.qdrant.flow import Flow, ask, change
+from mrl_adapters.qdrant.flow import Change, Flow, ask, change
 from mrl_adapters.qdrant.turns import Turns
+from mrl_adapters.waiting import Attempt
 
 DIMENSIONS = 16
 LAYOUT = CollectionLayout(DIMENSIONS, (4,))
@@ -65,36 +66,84 @@ def add(docs: MatryoshkaCollection, ids: list[str]) -> Flow[int]:
 # Cancelled operations
 
 
+class Halt:
+    """Holds an operation up within one of its requests: before it is carried out, or after."""
+
+    def __init__(self, at: int, moment: str) -> None:
+        self.at = at
+        self.reached = threading.Event()
+        self.go_on = threading.Event()
+        self.ended = threading.Event()
+        self.writes = False
+        self._after = moment == "after"
+
+    def within(self, flow: Flow[Any]) -> Flow[Any]:
+        """Pass an operation on, request by request."""
+        value, requests = None, 0
+        try:
+            while True:
+                step = flow.send(value)
+                if isinstance(step, Attempt):
+                    if requests == self.at:
+                        step = replace(step, request=self._held(step.request))
+                    requests += 1
+                value = yield step
+        except StopIteration as end:
+            return end.value
+        finally:
+            self.ended.set()
+            self.reached.set()
+
+    def _held(self, request: Any) -> Any:
+        changing = isinstance(request, Change)
+
+        def carry_out(client: Any) -> Any:
+            if self._after:
+                result = request(client)
+            self.writes = changing
+            self.reached.set()
+            assert self.go_on.wait(60)
+            return result if self._after else request(client)
+
+        return Change(carry_out) if changing else carry_out
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("awaited", [True, False], ids=["awaited", "not awaited"])
 async def test_a_cancelled_add_does_not_land_after_a_delete(
-    embedded: Client, awaited: bool
+    embedded: Client, awaited: bool, moment: str
 ) -> None:
     # Each operation through a store of its own, as a web application has them.
-    def store() -> tuple[Driver, MatryoshkaCollection]:
-        return Driver(embedded), MatryoshkaCollection("docs", layout=LAYOUT)
-
     async def run(make: Callable[[MatryoshkaCollection], Flow[Any]]) -> Any:
-        driver, docs = store()
-        return await driver.arun(make(docs))
+        docs = MatryoshkaCollection("docs", layout=LAYOUT)
+        return await Driver(embedded).arun(make(docs))
 
     await run(lambda docs: add(docs, ["seed"]))
-    rng = random.Random(0)
-    outcomes = set()
-    for turn in range(25):
-        ids = [f"{turn}-{row}" for row in range(100)]
-        adding = asyncio.create_task(run(lambda docs, ids=ids: add(docs, ids)))
-        await asyncio.sleep(rng.random() * 0.015)
+    written = []
+    for at in range(100):  # every request of an add, one after another
+        halt, ids = Halt(at, moment), [f"{at}-{row}" for row in range(100)]
+        adding = asyncio.create_task(
+            run(lambda docs, halt=halt, ids=ids: halt.within(add(docs, ids)))
+        )
+        await asyncio.to_thread(halt.reached.wait, 60)
+        if halt.ended.is_set():  # it has no such request
+            await adding
+            break
         adding.cancel()
-        if awaited:
+        deleting = asyncio.create_task(run(lambda docs, ids=ids: docs.delete(ids)))
+        if awaited:  # the add is told so before it goes on
             await asyncio.gather(adding, return_exceptions=True)
-        await run(lambda docs, ids=ids: docs.delete(ids))
+        halt.go_on.set()
+        await deleting
         left = await run(lambda docs, ids=ids: docs.get(ids))
-        await asyncio.sleep(0.01)
-        assert left == await run(lambda docs, ids=ids: docs.get(ids)) == []
+        assert halt.ended.is_set()
+        assert left == []
         await asyncio.gather(adding, return_exceptions=True)
-        outcomes.add(adding.cancelled())
-    assert True in outcomes
-    assert embedded.count("docs").count == 1
+        assert adding.cancelled()
+        written.append(halt.writes)
+    assert written.count(True) == 1
+    assert written[0] is False
+    assert embedded.count("docs").count == 101  # the last add's, and the seed
 
 
 async def test_what_was_cancelled_before_its_turn_never_runs(embedded: Client) -> None:
