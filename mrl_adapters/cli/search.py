@@ -1,10 +1,12 @@
 """``mrl-adapters search``: ask a collection."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from mrl_adapters.cli.options import (
     ApiKeyOption,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from langchain_core.documents import Document
 
 _SNIPPET_LINES = 3
+_SIGNALS = "signals"  # metadata key, and what JSON has
 
 
 def search(  # noqa: PLR0913 - one argument an option
@@ -50,6 +53,12 @@ def search(  # noqa: PLR0913 - one argument an option
     exact: Annotated[
         bool, typer.Option("--exact", help="Compare the full vectors of all points instead.")
     ] = False,
+    signals: Annotated[
+        bool,
+        typer.Option(
+            "--signals", help="Show signs of weak retrieval: how scores spread, rankings agree."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find the passages nearest to a question, in two stages; by its words too, where asked."""
@@ -69,12 +78,21 @@ def search(  # noqa: PLR0913 - one argument an option
             filter=query_filter,
             score_threshold=threshold,
             plan={**(plan or {}), **said} or None,
+            signals_key=_SIGNALS if signals else None,
         )
     if as_json:
         output.print_json(json.dumps([_record(*hit) for hit in found], ensure_ascii=False))
     else:
         hits = [_hit(*hit) for hit in found]
         output.print(answered(question, hits, lines=_SNIPPET_LINES))
+        if signals and found:
+            output.print(Text(_told(found[0][0].metadata[_SIGNALS]), style="dim"))
+
+
+def _told(signals: Mapping[str, float | None]) -> str:
+    """Write signals in a line; those that there are not are left out."""
+    known = [(name, value) for name, value in signals.items() if value is not None]
+    return "Signals: " + ", ".join(f"{name} {value:.3f}" for name, value in known)
 
 
 def _hit(document: "Document", score: float) -> Hit:

@@ -14,8 +14,8 @@ from mrl_adapters.errors import ConfigurationError, DimensionsError, EmbeddingEr
 from mrl_adapters.evaluation.datasets import Dataset
 from mrl_adapters.evaluation.exact import Indices, Neighbours, exact_search, rescore
 from mrl_adapters.evaluation.metrics import ndcg_at_k, overlap_at_k, recall_at_k
-from mrl_adapters.evaluation.plans import check_judged, measure_plans
-from mrl_adapters.evaluation.results import CurveResult, CurveRow, PlanRow, SearchKind
+from mrl_adapters.evaluation.plans import MeasuredPlans, check_judged, measure_plans
+from mrl_adapters.evaluation.results import CurveResult, CurveRow, SearchKind
 from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant import SparseVectors, TextIndex
 from mrl_adapters.vectors import (
@@ -100,7 +100,7 @@ def curve(  # noqa: PLR0913 - what may be said of a measurement
         for view in views:
             rows += judge.rows(view, size, shortlist)
         meter.step()
-    plans: tuple[PlanRow, ...] = ()
+    plans = MeasuredPlans((), ())
     if hybrid is not None:
         ids = list(dataset.documents)
         own = {
@@ -120,7 +120,8 @@ def curve(  # noqa: PLR0913 - what may be said of a measurement
         oversampling=oversampling,
         dimensions=documents.shape[1],
         rows=tuple(rows),
-        plans=plans,
+        plans=plans.plans,
+        signals=plans.signals,
     )
 
 

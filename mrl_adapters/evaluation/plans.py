@@ -3,14 +3,18 @@
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
+from qdrant_client import models
 
 from mrl_adapters import registry
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.evaluation.datasets import Dataset
 from mrl_adapters.evaluation.metrics import ndcg_at_k, recall_at_k
 from mrl_adapters.evaluation.results import PlanRow
+from mrl_adapters.evaluation.signals import SignalRow, judge_signals
 from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant import (
     CollectionLayout,
@@ -33,9 +37,19 @@ PLANS: Mapping[str, SearchPlan] = {
 }
 """The ways to search that are compared, by what they are called."""
 
+SIGNALLED = ("two-stage", "rrf")
+"""Those whose answers signals are compared with."""
+
 _POINTS_PER_BATCH = 5_000
 _USUAL_STAGE = 256
 _WARMING = 20  # queries, before any is timed
+
+
+class MeasuredPlans(NamedTuple):
+    """What was measured in one store."""
+
+    plans: tuple[PlanRow, ...]
+    signals: tuple[SignalRow, ...]
 
 
 def check_judged(dataset: Dataset) -> None:
@@ -59,8 +73,8 @@ def measure_plans(
     k: int,
     words: TextIndex | SparseVectors,
     progress: ProgressCallback | None = None,
-) -> tuple[PlanRow, ...]:
-    """Ask every query by every plan, one plan after the other, and judge what they find.
+) -> MeasuredPlans:
+    """Ask every query by every plan, one plan after the other, and judge what they find and signal.
 
     Args:
         dataset: Documents, queries and judgements.
@@ -113,10 +127,12 @@ def _asked(
     own: Mapping[str, str],
     k: int,
     progress: ProgressCallback | None,
-) -> tuple[PlanRow, ...]:
+) -> MeasuredPlans:
     ids = [*dataset.documents]
+    places = {name: place for place, name in enumerate(ids)}
     rankings: dict[str, dict[str, list[str]]] = {name: {} for name in PLANS}
     took_s: dict[str, list[float]] = {name: [] for name in PLANS}
+    signals = {}
     meter = Meter("searching by words and vectors", len(dataset.queries), progress)
     for number, (query, text) in enumerate(dataset.queries.items()):
         search = Search(queries[number], k + (query in own), with_payload=False, text=text)
@@ -126,8 +142,12 @@ def _asked(
             took_s[name].append(time.perf_counter() - began_s)
             found = [ids[int(hit.id)] for hit in hits]
             rankings[name][query] = [each for each in found if each != own.get(query)][:k]
+        if query in own:
+            itself = models.HasIdCondition(has_id=[places[own[query]]])
+            search = replace(search, query_filter=models.Filter(must_not=[itself]))
+        [signals[query]] = driver.run(collection.signals([search]))
         meter.step()
-    return tuple(
+    plans = tuple(
         PlanRow(
             search=name,
             ndcg=float(ndcg_at_k(rankings[name], dataset.qrels, k).mean()),
@@ -136,3 +156,5 @@ def _asked(
         )
         for name in PLANS
     )
+    compared = {name: rankings[name] for name in SIGNALLED}
+    return MeasuredPlans(plans, judge_signals(signals, compared, dataset.qrels, k))

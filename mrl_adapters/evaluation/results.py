@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
+from mrl_adapters.evaluation.signals import SignalRow
 from mrl_adapters.evaluation.word_tuning import WordsResult
 from mrl_adapters.qdrant import SearchPlan
 
@@ -69,6 +70,7 @@ class CurveResult:
         dimensions: Size of the full vectors.
         rows: One-stage search with the full vectors first; then each size.
         plans: Hybrid plans beside two-stage search, if they were measured.
+        signals: How well signals tell what these answer, if they were measured.
     """
 
     dataset: str
@@ -80,6 +82,7 @@ class CurveResult:
     dimensions: int
     rows: tuple[CurveRow, ...]
     plans: tuple[PlanRow, ...] = ()
+    signals: tuple[SignalRow, ...] = ()
 
     @property
     def judged(self) -> bool:

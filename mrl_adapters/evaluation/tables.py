@@ -34,6 +34,8 @@ def curve_table(result: CurveResult) -> str:
     lines += [f"| {' | '.join(_cells(row))} |" for row in result.rows]
     if result.plans:
         lines += ["", *_plan_lines(result)]
+    if result.signals:
+        lines += ["", *_signal_lines(result)]
     return "\n".join(lines) + "\n"
 
 
@@ -50,6 +52,24 @@ def _plan_lines(result: CurveResult) -> list[str]:
             for row in result.plans
         ),
     ]
+
+
+def _signal_lines(result: CurveResult) -> list[str]:
+    searches = [*result.signals[0].auc]
+    return [
+        f"How well signals tell which questions are answered within {result.k} (0.5: not at all):",
+        "",
+        f"| signal | {' | '.join(searches)} |",
+        f"|---|{'---:|' * len(searches)}",
+        *(
+            f"| {row.signal} | {' | '.join(_share(row.auc[name]) for name in searches)} |"
+            for row in result.signals
+        ),
+    ]
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def tuning_table(result: TuningResult) -> str:

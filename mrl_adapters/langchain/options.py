@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 from mrl_adapters.arguments import refuse_unknown
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain.filters import MetadataFilter, paths_for, to_filter
-from mrl_adapters.langchain.points import checked_score_key
+from mrl_adapters.langchain.points import AddedKeys
 from mrl_adapters.langchain.stock import EXISTING_ORDER, StockOptions, place_of, search_plan
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import CollectionLayout, GroupBy, MatryoshkaCollection, SearchPlan, connect
@@ -47,6 +47,8 @@ class SearchOptions(TypedDict, total=False):
             as the plan's ``hybrid``, ``rrf_k`` and ``weights``.
         score_key: Metadata key under which each document gets its full vector's score, also where
             diversity chose it; in place of what it has there itself. What is stored stays as it is.
+        signals_key: Metadata key under which each document gets its question's
+            :class:`~mrl_adapters.qdrant.Signals`, as a dict, in the same way.
         group_by: Metadata key, such as ``source``: ``k`` and ``offset`` count its values, the one
             with the best document first, and each comes with its best documents side by side.
         group_size: Documents of a value at most; 3 if not given.
@@ -63,6 +65,7 @@ class SearchOptions(TypedDict, total=False):
     retrieval_mode: Any
     hybrid_fusion: Any
     score_key: str | None
+    signals_key: str | None
     group_by: str | None
     group_size: int
 
@@ -220,7 +223,7 @@ def build_search(
 def check_search_options(options: Mapping[str, Any]) -> None:
     """Refuse values that no search can be made with, before there is one."""
     SearchPlan().merge(search_plan(options))
-    checked_score_key(options.get("score_key"))
+    AddedKeys.of(options)
     group_by(options)
     build_search((), to_filter(options.get("filter")), options)
 

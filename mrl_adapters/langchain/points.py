@@ -5,6 +5,9 @@ keys), so that each store reads what the other wrote. Payloads of LlamaIndex sto
 (``_node_content``) are read as well.
 """
 
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
 from langchain_core.documents import Document
 from qdrant_client import models
 
@@ -13,34 +16,49 @@ from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant import CollectionLayout
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.ids import original_id
-from mrl_adapters.qdrant.payload_keys import NODE_KEY, STORES_OWN
+from mrl_adapters.qdrant.payload_keys import NODE_KEY, checked_added_key
+from mrl_adapters.qdrant.signals import Signals
 
 _EMPTY = Document(page_content="").__dict__
-# The last two are langchain-qdrant's, whose programs read them.
-_RESERVED = frozenset({*STORES_OWN, "_id", "_collection_name"})
 
 
-def checked_score_key(key: object) -> str | None:
-    """Return the metadata key under which documents get their scores; None adds none.
+class AddedKeys(NamedTuple):
+    """Metadata keys under which documents get what a search knows of them; None adds nothing."""
 
-    Raises:
-        ConfigurationError: It is no text, or a name that stores keep for themselves.
-    """
-    if key is None or (isinstance(key, str) and key and key not in _RESERVED):
-        return key
-    expected = "a name such as 'score', or None"
-    why = ", where stores keep something of their own" if isinstance(key, str) and key else ""
-    msg = f"score_key is {key!r}{why}, expected {expected}."
-    raise ConfigurationError(msg, found=key, expected=expected)
+    score: str | None = None
+    signals: str | None = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "AddedKeys":
+        """Read them from the options of a search.
+
+        Raises:
+            ConfigurationError: One is no text, or a name that stores keep for themselves, or both
+                are the same.
+        """
+        score, signals = (
+            checked_added_key(name, options.get(name)) for name in ("score_key", "signals_key")
+        )
+        if score is not None and score == signals:
+            msg = f"score_key and signals_key are both {score!r}, expected two names."
+            raise ConfigurationError(msg, found=score)
+        return cls(score, signals)
+
+
+_NOTHING_ADDED = AddedKeys()
 
 
 def to_document(
-    point: models.Record | models.ScoredPoint, contents: Contents, score_key: str | None = None
+    point: models.Record | models.ScoredPoint,
+    contents: Contents,
+    added: AddedKeys = _NOTHING_ADDED,
+    signals: Signals | None = None,
 ) -> Document:
     """Build the document that a point holds, with the id that its writer chose.
 
-    Nothing is added to its metadata, no ``_id``, no ``_collection_name``, but the score under the
-    key that is asked for, in place of what the document has there; what is stored stays as it is.
+    Nothing is added to its metadata, no ``_id``, no ``_collection_name``, but score and
+    signals under the keys that are asked for, in place of what the document has there; what is
+    stored stays as it is.
 
     Warns:
         UnreadableContentWarning: Its text or metadata is missing or is none; once a collection.
@@ -53,8 +71,10 @@ def to_document(
             metadata = {}
     if NODE_KEY in payload or not (isinstance(text, str) and isinstance(metadata, dict)):
         text, metadata = contents.text_and_metadata(payload, point.id)
-    if score_key is not None and isinstance(point, models.ScoredPoint):
-        metadata = {**metadata, score_key: point.score}
+    if added.score is not None and isinstance(point, models.ScoredPoint):
+        metadata = {**metadata, added.score: point.score}
+    if added.signals is not None and signals is not None:
+        metadata = {**metadata, added.signals: signals.described()}
     content = {"id": original_id(point.id, payload), "metadata": metadata, "page_content": text}
     return construct(Document, {**_EMPTY, **content})
 

@@ -57,6 +57,8 @@ class MatryoshkaRetriever(BatchRetriever):
         lambda_mult: 1 chooses by similarity alone, 0 by diversity alone (``mmr``).
         score_key: Metadata key under which each document gets its full vector's score, also with
             ``mmr``; in place of what it has there itself. None adds nothing.
+        signals_key: Metadata key under which each document gets its question's
+            :class:`~mrl_adapters.qdrant.Signals`: signs of weak retrieval. None adds nothing.
         group_by: Metadata key: ``k`` and ``offset`` count its values (the documents that passages
             are from, say), each with its best passages side by side.
         group_size: Passages of a value at most.
@@ -96,6 +98,7 @@ class MatryoshkaRetriever(BatchRetriever):
     fetch_k: SkipValidation[int] = 20
     lambda_mult: SkipValidation[float] = 0.5
     score_key: SkipValidation[str | None] = None
+    signals_key: SkipValidation[str | None] = None
     group_by: SkipValidation[str | None] = None
     group_size: SkipValidation[int] = 3
     retrieval_mode: SkipValidation[Any] = None

@@ -20,7 +20,7 @@ from mrl_adapters.langchain.options import (
     build_search,
     group_by,
 )
-from mrl_adapters.langchain.points import checked_score_key, relevance, to_document
+from mrl_adapters.langchain.points import AddedKeys, relevance, to_document
 from mrl_adapters.langchain.stock import MMR_ORDER, SEARCH_ORDER, search_plan
 from mrl_adapters.langchain.store_retriever import StoreRetriever, retriever_of
 from mrl_adapters.qdrant import Driver, MatryoshkaCollection, SearchPlan
@@ -29,6 +29,7 @@ from mrl_adapters.qdrant.groups import ungrouped
 from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.modes import without_words
 from mrl_adapters.qdrant.query import diversity
+from mrl_adapters.qdrant.signals import Signals
 from mrl_adapters.qdrant.stock import named
 
 _WORDED = frozenset({"plan", "retrieval_mode", "hybrid_fusion"})
@@ -332,7 +333,7 @@ class SearchingStore(VectorStore):
             build_search(embedding, query_filter, given, text)
             for embedding, text in zip(embeddings, texts, strict=True)
         ]
-        score_key = checked_score_key(options.get("score_key"))
+        added = AddedKeys.of(options)
         by, plan = group_by(options, self._collection), search_plan(options)
         if None in texts:
             plan = without_words(plan)
@@ -341,10 +342,13 @@ class SearchingStore(VectorStore):
         else:
             groups = yield from self._collection.search_groups(searches, by, plan)
             found = [*map(ungrouped, groups)]
+        signals: Sequence[Signals | None] = [None] * len(searches)
+        if added.signals is not None:
+            signals = yield from self._collection.signals(searches, plan)
         contents = self._collection.contents
         return [
-            [(to_document(point, contents, score_key), point.score) for point in points]
-            for points in found
+            [(to_document(point, contents, added, each), point.score) for point in points]
+            for points, each in zip(found, signals, strict=True)
         ]
 
     def _stored(self, records: Sequence[models.Record]) -> list[Document]:

@@ -14,13 +14,14 @@ from mrl_adapters.langchain.options import (
     build_search,
     group_by,
 )
-from mrl_adapters.langchain.points import checked_score_key, to_document
+from mrl_adapters.langchain.points import AddedKeys, to_document
 from mrl_adapters.langchain.question_batches import BatchSearchingStore
 from mrl_adapters.langchain.stock import search_plan
 from mrl_adapters.qdrant import Search
 from mrl_adapters.qdrant.examples import Examples, search_like
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.ids import DocumentId
+from mrl_adapters.qdrant.signals import refuse_signals
 from mrl_adapters.vectors import FloatArray
 
 
@@ -92,7 +93,8 @@ class SimilarSearchingStore(BatchSearchingStore):
         refuse_unknown("A search", options, SEARCH_OPTIONS)
         yield from self._collection.open()
         query_filter = filter_for(self._collection, options.get("filter"))
-        score_key = checked_score_key(options.get("score_key"))
+        refuse_signals(options.get("signals_key"))
+        added = AddedKeys.of(options)
 
         def search_for(vector: FloatArray) -> Search:
             return build_search(vector, query_filter, options)
@@ -102,4 +104,4 @@ class SimilarSearchingStore(BatchSearchingStore):
             self._collection, examples, search_for, search_plan(options), by
         )
         contents = self._collection.contents
-        return [(to_document(point, contents, score_key), point.score) for point in points]
+        return [(to_document(point, contents, added), point.score) for point in points]

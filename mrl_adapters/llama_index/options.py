@@ -30,6 +30,9 @@ class SearchOptions(TypedDict, total=False):
             the nodes wanted, at least 20.
         shard_identifier: What the store's ``shard_key_selector_fn`` makes a shard key of.
         search_params: Qdrant's ``SearchParams``, or a dict of them, put over the plan.
+        signals_key: Metadata key under which each node gets its question's
+            :class:`~mrl_adapters.qdrant.Signals`, as a dict; models are not shown it, and what is
+            stored stays as it is.
         group_by: Metadata key, or ``ref_doc_id``: ``similarity_top_k`` counts its values, the one
             with the best node first, and each comes with its best nodes side by side.
         group_size: Nodes of a value at most; 3 if not given.
@@ -43,6 +46,7 @@ class SearchOptions(TypedDict, total=False):
     mmr_prefetch_k: int | None
     shard_identifier: Any
     search_params: models.SearchParams | Mapping[str, Any] | None
+    signals_key: str | None
     group_by: str | None
     group_size: int | None
 

@@ -5,6 +5,7 @@ it), so that each store reads what the other wrote. Payloads of LangChain stores
 (``page_content``, ``metadata``) are read as well.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from llama_index.core.schema import (
@@ -26,6 +27,7 @@ from mrl_adapters.qdrant.contents import Contents, node_content
 from mrl_adapters.qdrant.ids import PointId, original_id
 from mrl_adapters.qdrant.payload import plain_payload
 from mrl_adapters.qdrant.payload_keys import NODE_KEY, STORES_OWN
+from mrl_adapters.qdrant.signals import Signals
 
 _KINDS: dict[str, type[BaseNode]] = {
     each.class_name(): each for each in (Node, IndexNode, ImageNode, TextNode, ImageDocument)
@@ -117,6 +119,15 @@ def to_node(
         vector: Any = point.vector
         node.embedding = vector.get(vector_name) if isinstance(vector, dict) else vector
     return node
+
+
+def add_signals(nodes: Sequence[BaseNode], key: str, signals: Signals) -> None:
+    """Put a question's signals into its nodes' metadata, which models are not shown."""
+    for node in nodes:
+        node.metadata = {**node.metadata, key: signals.described()}
+        for hidden in (node.excluded_llm_metadata_keys, node.excluded_embed_metadata_keys):
+            if key not in hidden:
+                hidden.append(key)
 
 
 def _kept_node(payload: dict[str, Any], contents: Contents, point: PointId) -> BaseNode | None:

@@ -31,6 +31,7 @@ from mrl_adapters.llama_index.searching import build_search
 from mrl_adapters.llama_index.vector_store import MatryoshkaVectorStore
 from mrl_adapters.qdrant import SearchPlan
 from mrl_adapters.qdrant.mismatches import check_model
+from mrl_adapters.qdrant.payload_keys import checked_added_key
 from mrl_adapters.qdrant.plan import Plan
 
 
@@ -91,6 +92,7 @@ class MatryoshkaRetriever(BaseRetriever):
         # A wrong option is refused now, not at the first search.
         SearchPlan().merge(search_plan(self._options))
         group_by(self._options)
+        checked_added_key("signals_key", self._options.get("signals_key"))
         asked = self._query(QueryBundle("any"), [])
         plan_of(asked, self._options)
         build_search(asked, self._options, to_filter(filters))

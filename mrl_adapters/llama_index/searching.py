@@ -16,7 +16,7 @@ from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher, l
 from mrl_adapters.llama_index.filters import filter_for, join, of_documents, of_nodes
 from mrl_adapters.llama_index.modes import checked_mode, needs_embedding, plan_of, wanted
 from mrl_adapters.llama_index.options import QUERY_OPTIONS, group_by, search_plan
-from mrl_adapters.llama_index.points import to_node
+from mrl_adapters.llama_index.points import add_signals, to_node
 from mrl_adapters.llama_index.provenance import check_models
 from mrl_adapters.qdrant import GroupBy, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.contents import Contents
@@ -25,8 +25,10 @@ from mrl_adapters.qdrant.examples import Examples, search_like
 from mrl_adapters.qdrant.flow import Flow, ask
 from mrl_adapters.qdrant.groups import ungrouped
 from mrl_adapters.qdrant.modes import scores_vectors
+from mrl_adapters.qdrant.payload_keys import checked_added_key
 from mrl_adapters.qdrant.plan import Plan
 from mrl_adapters.qdrant.query import Search, chosen_stages, diversity
+from mrl_adapters.qdrant.signals import refuse_signals
 from mrl_adapters.vectors import FloatArray
 
 _MIN_MMR_CANDIDATES = 20
@@ -41,6 +43,7 @@ def answer(
     """Answer several queries, those of one mode in one request."""
     refuse_unknown("A query", options, QUERY_OPTIONS)
     require_list(queries, "queries", "queries")
+    key = checked_added_key("signals_key", options.get("signals_key"))
     yield from check_models(collection, [query.query_embedding for query in queries])
     yield from collection.open()
     searches = [
@@ -62,6 +65,10 @@ def answer(
     for changes, places in pending:
         asked = [searches[place] for place in places]
         found = yield from _search(collection, asked, changes, group_by(options, collection))
+        if key is not None:
+            signals = yield from collection.signals(asked, changes)
+            for result, each in zip(found, signals, strict=True):
+                add_signals(result.nodes or [], key, each)
         results.update(zip(places, found, strict=True))
     return [results[place] for place in range(len(queries))]
 
@@ -97,6 +104,7 @@ def answer_like(
 ) -> Flow[VectorStoreQueryResult]:
     """Find what is like stored nodes, as a query without an embedding says."""
     refuse_unknown("A query", options, QUERY_OPTIONS)
+    refuse_signals(options.get("signals_key"))
     layout = yield from collection.open()
     condition = filter_for(collection, query.filters)
 

@@ -14,6 +14,7 @@ from mrl_adapters.qdrant.mismatches import OneStageWarning, UnmetLayoutWarning
 from mrl_adapters.qdrant.opening import MissingShortVectorsWarning, UnrotatedWarning
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.query import Search
+from mrl_adapters.qdrant.signals import Signals
 from mrl_adapters.qdrant.sparse import SparseEncoder, SparseVectors
 from mrl_adapters.qdrant.writing import ZeroVectorsWarning
 
@@ -39,6 +40,7 @@ __all__ = [
     "OneStageWarning",
     "Search",
     "SearchPlan",
+    "Signals",
     "SparseEncoder",
     "SparseVectors",
     "TextIndex",

@@ -35,6 +35,7 @@ from mrl_adapters.qdrant.points import (
 from mrl_adapters.qdrant.query import Search
 from mrl_adapters.qdrant.reading import count_points, every_id, read_by_ids, read_pages
 from mrl_adapters.qdrant.shard_keys import ShardKey
+from mrl_adapters.qdrant.signals import Signals, signals_of
 from mrl_adapters.qdrant.tenants import (
     Scope,
     checked_tenant,
@@ -217,7 +218,7 @@ class MatryoshkaCollection(CollectionHandle):
                 else the client's: opening, repetitions and pauses included.
             AnswerError: A server's answer is none.
         """
-        return (yield from self._answer(searches, plan, partial(answers, self.name)))
+        return (yield from self._answer(searches, plan, partial(answers, self.name), list))
 
     def search_groups(
         self, searches: Sequence[Search], by: GroupBy, plan: Plan | None = None
@@ -236,19 +237,35 @@ class MatryoshkaCollection(CollectionHandle):
             ConfigurationError: A search is to be diverse.
             DimensionsError, EmbeddingError, DeadlineError, AnswerError: As :meth:`search`.
         """
-        return (yield from self._answer(searches, plan, partial(grouped, self.name, by)))
+        return (yield from self._answer(searches, plan, partial(grouped, self.name, by), list))
+
+    def signals(self, searches: Sequence[Search], plan: Plan | None = None) -> Flow[list[Signals]]:
+        """Measure how sure several searches may be of what they find, in one request.
+
+        Args:
+            searches: What is looked for, as :meth:`search` takes it.
+            plan: How, if not by the collection's own plan.
+
+        Returns:
+            One a search: see :mod:`mrl_adapters.qdrant.signals`.
+
+        Raises:
+            DimensionsError, EmbeddingError, DeadlineError, AnswerError: As :meth:`search`.
+        """
+        return (yield from self._answer(searches, plan, partial(signals_of, self.name), Signals))
 
     def _answer(
         self,
         searches: Sequence[Search],
         plan: Plan | None,
-        act: Callable[[Sequence[Search], CollectionLayout, SearchPlan], Flow[list[list[T]]]],
-    ) -> Flow[list[list[T]]]:
-        """Answer searches that are checked and see what they may; empty while there is nothing."""
+        act: Callable[[Sequence[Search], CollectionLayout, SearchPlan], Flow[list[T]]],
+        none: Callable[[], T],
+    ) -> Flow[list[T]]:
+        """Answer searches that are checked and see what they may; none while there is nothing."""
         require_list(searches, "searches", "searches")
         yield from bound(self.plan.merge(plan).timeout_s)  # for opening, too
 
-        def answer(layout: CollectionLayout) -> Flow[list[list[T]]]:
+        def answer(layout: CollectionLayout) -> Flow[list[T]]:
             how = self.plan.merge(plan)
             for each in searches:
                 if (
@@ -264,9 +281,9 @@ class MatryoshkaCollection(CollectionHandle):
 
         if not searches:
             return []
-        none: list[list[T]] = [[] for _ in searches]
+        missing = [none() for _ in searches]
         filters = [search.query_filter for search in searches]
-        return (yield from self._use(answer, none, filters=filters))
+        return (yield from self._use(answer, missing, filters=filters))
 
     def get(
         self, ids: Sequence[DocumentId], *, with_vectors: models.WithVector = False

@@ -17,7 +17,7 @@ more whenever the depth doubles.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from qdrant_client import models
 
@@ -79,17 +79,32 @@ def settled(
         Hits by falling score (rising distance), then by id; one list a search.
     """
     engine = current_engine()
+    asked = [Asked(each, request_of(each, layout, plan, engine, name), plan) for each in searches]
+    return (yield from settle(name, asked, layout))
+
+
+class Asked(NamedTuple):
+    """A first page that is asked for, and how."""
+
+    search: Search
+    request: models.QueryRequest
+    plan: SearchPlan
+
+
+def settle(
+    name: str, asked: Sequence[Asked], layout: CollectionLayout
+) -> Flow[list[list[models.ScoredPoint]]]:
+    """Answer first pages of several plans as :func:`settled` does."""
     limits = yield from limits_of(name)
-    requests = [request_of(each, layout, plan, engine, name) for each in searches]
-    for search, request in zip(searches, requests, strict=True):
+    for search, request, _ in asked:
         request.limit = max(search.k, limits.page(min(MOST, search.k + TIED)))
-    results: list[list[models.ScoredPoint]] = [[] for _ in searches]
-    open_ = [*range(len(searches))]
+    results: list[list[models.ScoredPoint]] = [[] for _ in asked]
+    open_ = [*range(len(asked))]
     while open_:
-        found = yield from answers_of(name, [requests[at] for at in open_], plan)
+        found = yield from answers_of(name, [asked[at].request for at in open_], asked[0].plan)
         torn = []
         for at, hits in zip(open_, found, strict=True):
-            search, request = searches[at], requests[at]
+            search, request, plan = asked[at]
             results[at] = in_order(hits, search, layout, plan)
             wider = limits.page(min(MOST, 4 * len(hits)))
             ties = len(hits) > search.k and hits[-1].score == hits[search.k - 1].score

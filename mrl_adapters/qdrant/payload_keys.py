@@ -30,11 +30,33 @@ STORES_OWN = frozenset(
 )
 """What stores of either framework keep beside texts and metadata, this package's included."""
 
+# langchain-qdrant's, whose programs read them.
+_READ_BY_OTHERS = frozenset({"_id", "_collection_name"})
+
 # Where programs keep a passage's text, the likeliest first.
 TEXT_KEYS = ("page_content", "text", "content", "document", "chunk", "passage", "body")
 METADATA_KEYS = ("metadata", "meta")
 _NODES_TEXT_KEY = "text"  # where LlamaIndex's store looks beside the node
 _SAMPLED_POINTS = 10
+
+
+def checked_added_key(option: str, key: object) -> str | None:
+    """Return the metadata key under which results get something of a search; None adds nothing.
+
+    Args:
+        option: The option, such as ``score_key``: its name without ``_key`` would be usual.
+        key: The key.
+
+    Raises:
+        ConfigurationError: It is no text, or a name that stores keep for themselves.
+    """
+    reserved = STORES_OWN | _READ_BY_OTHERS
+    if key is None or (isinstance(key, str) and key and key not in reserved):
+        return key
+    expected = f"a name such as {option.removesuffix('_key')!r}, or None"
+    why = ", where stores keep something of their own" if isinstance(key, str) and key else ""
+    msg = f"{option} is {key!r}{why}, expected {expected}."
+    raise ConfigurationError(msg, found=key, expected=expected)
 
 
 @dataclass(frozen=True)

@@ -396,3 +396,15 @@ def test_documents_that_others_stored_of_the_same_file_stay(
 
 def _interrupt(*_: object, **__: object) -> None:
     raise InterruptedError
+
+
+def test_signals_are_shown_where_they_are_asked_for(run: Any, tmp_path: Path, notes: Path) -> None:
+    place = ("--path", tmp_path / "vectors")
+    run("index", notes, "--collection", "notes", "--text-index", *place)
+    asked = ("search", "notes", "honey", "-k", 2, *place)
+    records = json.loads(run(*asked, "--signals", "--json").stdout)
+    first, *others = [each["metadata"]["signals"] for each in records]
+    assert all(each == first for each in others)
+    shown = " ".join(run(*asked, "--signals").stdout.split())
+    assert f"Signals: spread {first['spread']:.3f}, words_spread" in shown
+    assert "Signals" not in run(*asked).stdout

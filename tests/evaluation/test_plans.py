@@ -5,6 +5,7 @@ import pytest
 
 from mrl_adapters import ConfigurationError
 from mrl_adapters.evaluation import Dataset, curve, curve_table
+from mrl_adapters.evaluation.signals import auc
 from mrl_adapters.qdrant import TextIndex
 
 COUNT = 30
@@ -72,6 +73,39 @@ def test_a_question_that_is_a_document_does_not_find_itself(
     itself = Dataset(dataset.documents, ids, {key: {key: 1} for key in ids})
     result = curve(embedder, itself, [8], k=3, hybrid=TextIndex())
     assert [row.recall for row in result.plans] == [0.0] * len(result.plans)
+
+
+def test_signals_tell_what_is_answered(halves: tuple[TwoFaced, Dataset]) -> None:
+    result = curve(*halves, [8], k=2, hybrid=TextIndex())
+    rows = {row.signal: row.auc for row in result.signals}
+    assert [*rows] == ["spread", "words_spread", "short_full", "short_words", "full_words"]
+    # A word stands in one document alone, so that its scores spread no further than those of none.
+    assert rows["words_spread"] == {"two-stage": 0.5, "rrf": None}  # rrf answers all
+    assert "| words_spread | 0.500 |  |" in curve_table(result)
+    assert all(row.auc["rrf"] is None for row in result.signals)
+    assert result.signals != curve(*halves, [8], k=2).signals == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "right", "expected"),
+    [
+        ([1, 2, 3, 4], [0, 0, 1, 1], 1.0),
+        ([4, 3, 2, 1], [0, 0, 1, 1], 0.0),
+        ([1, 1, 1, 1], [0, 1, 0, 1], 0.5),
+        ([1, 3, 2, 3], [0, 0, 1, 1], 0.625),
+        ([1, 2], [1, 1], None),
+        ([1, 2], [0, 0], None),
+    ],
+)
+def test_auc_counts_pairs(values: list[int], right: list[int], expected: float | None) -> None:
+    assert auc(values, right) == expected
+    if expected is not None:
+        pairs = [
+            (yes > no) + (yes == no) / 2
+            for yes in (v for v, r in zip(values, right, strict=True) if r)
+            for no in (v for v, r in zip(values, right, strict=True) if not r)
+        ]
+        assert np.mean(pairs) == expected
 
 
 def test_without_judgements_there_is_nothing_to_measure(halves: tuple[TwoFaced, Dataset]) -> None:

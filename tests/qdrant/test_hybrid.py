@@ -27,6 +27,7 @@ from mrl_adapters.qdrant import (
     MatryoshkaCollection,
     Search,
     SearchPlan,
+    Signals,
     SparseVectors,
     TextIndex,
 )
@@ -89,6 +90,12 @@ class Store:
         collection = self._open.setdefault(name, MatryoshkaCollection(name))
         [hits] = self.run(collection.search([Search(**search)], plan))
         found: list[models.ScoredPoint] = hits
+        return found
+
+    def signals(self, name: str, plan: Any, **search: Any) -> Signals:
+        collection = self._open.setdefault(name, MatryoshkaCollection(name))
+        [found] = self.run(collection.signals([Search(**search)], plan))
+        assert isinstance(found, Signals)
         return found
 
     def by_words(self, name: str, text: str, k: int, only: str) -> list[models.ScoredPoint]:
@@ -385,6 +392,64 @@ def test_diversity_chooses_among_the_best_of_a_fused_ranking(store: Store, hybri
         isinstance(hit.vector, dict) and {"full", "short_8"} == {*hit.vector} - {"sparse"}
         for hit in diverse
     )
+
+
+def in_common(one: list[int], other: list[int]) -> float:
+    longest = min(10, max(len(one), len(other)))
+    shares = [len({*one[:n]} & {*other[:n]}) / n for n in range(1, longest + 1)]
+    return sum(shares) / longest if shares else 0.0
+
+
+@settings(max_examples=20)
+@given(data=st.data())
+def test_signals_are_those_of_the_three_rankings(store: Store, data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from([*LAYOUTS]))
+    only = data.draw(st.sampled_from([*FILTERS]))
+    hybrid = data.draw(st.sampled_from([None, "rrf", "rescore"]))
+    plan = SearchPlan(hybrid=hybrid, min_candidates=data.draw(st.sampled_from([15, 100])))
+    plan = plan.merge({"oversampling": 1})
+    text = data.draw(st.sampled_from(["alpha", "beta kappa kappa", "theta iota gamma", "nowhere"]))
+    question = np.random.default_rng(data.draw(st.integers(0, 99))).normal(size=SIZE)
+    question = question.astype(np.float32)
+    found = store.signals(
+        name,
+        plan,
+        vector=question,
+        text=text,
+        query_filter=FILTERS[only],
+        # none of these has a part in them
+        k=data.draw(st.sampled_from([1, 50])),
+        offset=data.draw(st.sampled_from([0, 3])),
+        score_threshold=data.draw(st.sampled_from([None, 0.5])),
+        mmr_lambda=data.draw(st.sampled_from([None, 0.5])),
+    )
+    passing, full = [*range(PASSING[only])], nearness(name, question)
+    among = passing if store.scans else shortlist(name, question, passing, plan.candidates(10))
+    by_full = best(full, among, 10)
+    by_short = best(nearness(name, question, STAGE), passing, 10)
+    scores = {int(hit.id): hit.score for hit in store.by_words(name, text, COUNT, only)}
+    by_words = sorted(scores, key=lambda row: (-scores[row], row))[:10]
+    assert found.spread == pytest.approx(full[by_full[0]] - full[by_full[-1]], abs=2e-5)
+    spread = scores[by_words[0]] - scores[by_words[-1]] if by_words else 0
+    assert found.words_spread == pytest.approx(spread, abs=2e-5)
+    assert found.full_words == pytest.approx(in_common(by_full, by_words))
+    if name == "one" or store.scans:
+        assert found.short_full is found.short_words is None
+    else:
+        assert found.short_full == pytest.approx(in_common(by_short, by_full))
+        assert found.short_words == pytest.approx(in_common(by_short, by_words))
+
+
+def test_signals_of_what_is_not_there_are_none(store: Store) -> None:
+    vector = vectors()[0]
+    alone = store.signals("two", None, vector=vector, k=3)
+    assert alone.spread is not None
+    assert alone.words_spread is alone.short_words is alone.full_words is None
+    worded = store.signals("two", {"hybrid": "lexical"}, vector=None, text="alpha", k=3)
+    assert [*worded.described().values()] == [None, worded.words_spread, None, None, None]
+    assert worded.words_spread is not None
+    assert store.signals("two", {"exact": True}, vector=vector, k=3).short_full is None
+    assert store.signals("nothing", None, vector=vector, text="alpha", k=3) == Signals()
 
 
 @pytest.mark.parametrize("leg", LEGS)
