@@ -33,6 +33,13 @@ def server_address() -> dict[str, Any]:
     return {"url": url, "api_key": os.environ.get("QDRANT_API_KEY")}
 
 
+def grpc_address() -> dict[str, Any]:
+    """Return how to reach the server by gRPC: at the port after its REST side's if none is said."""
+    address = server_address()
+    port = os.environ.get("QDRANT_GRPC_PORT") or (httpx.URL(address["url"]).port or 6333) + 1
+    return {**address, "prefer_grpc": True, "grpc_port": int(port)}
+
+
 @contextmanager
 def server_client() -> Iterator[QdrantClient]:
     """Open a client in a new namespace; at the end all that is in there is deleted."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qdrant_client import models
+from qdrant_client import AsyncQdrantClient, models
 
 from mrl_adapters.qdrant import EdgeClient
 from mrl_adapters.qdrant.driver import Client
@@ -53,20 +53,27 @@ _PARTS = {
 def record_requests(client: Client, monkeypatch: pytest.MonkeyPatch) -> list[models.QueryRequest]:
     """Return the list that gets each search request of a client from here on."""
     recorded: list[models.QueryRequest] = []
-    answer, answer_one = client.query_batch_points, client.query_points
 
-    def query_batch_points(collection_name: str, requests: Any, **options: Any) -> Any:
-        recorded.extend(requests)
-        return answer(collection_name, requests=requests, **options)
+    def recording(answer: Any) -> Any:
+        def query_batch_points(*given: Any, **options: Any) -> Any:
+            recorded.extend(options["requests"] if "requests" in options else given[-1])
+            return answer(*given, **options)
 
-    def query_points(collection_name: str, **options: Any) -> Any:
-        parts = {name: options[of] for name, of in _PARTS.items()}
-        recorded.append(models.QueryRequest.model_construct(**parts))
-        return answer_one(collection_name, **options)
+        return query_batch_points
 
-    monkeypatch.setattr(client, "query_batch_points", query_batch_points)
-    if not isinstance(client, EdgeClient):
-        monkeypatch.setattr(client, "query_points", query_points)
+    def recording_one(answer: Any) -> Any:
+        def query_points(*given: Any, **options: Any) -> Any:
+            parts = {name: options[of] for name, of in _PARTS.items()}
+            recorded.append(models.QueryRequest.model_construct(**parts))
+            return answer(*given, **options)
+
+        return query_points
+
+    # A coroutine's search of a server goes by a client that its event loop gets when it is needed.
+    for owner in (client, AsyncQdrantClient):
+        monkeypatch.setattr(owner, "query_batch_points", recording(owner.query_batch_points))
+        if not isinstance(owner, EdgeClient):
+            monkeypatch.setattr(owner, "query_points", recording_one(owner.query_points))
     return recorded
 
 

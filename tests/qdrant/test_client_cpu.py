@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from qdrant_client import AsyncQdrantClient, QdrantClient, models
-from real_server import new_space, server_address
+from real_server import grpc_address, new_space, server_address
 
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, connect
 from mrl_adapters.qdrant.query import Search
@@ -20,9 +20,9 @@ DIMENSIONS, STAGE, K, CALLS, ROUNDS = 1536, 256, 10, 150, 9
 ROWS = np.random.default_rng(0).standard_normal((1000, DIMENSIONS), dtype=np.float32)
 
 
-@pytest.fixture(params=[False, True], ids=["rest", "grpc"])
+@pytest.fixture(params=[server_address, grpc_address], ids=["rest", "grpc"])
 def client(request: pytest.FixtureRequest) -> Iterator[QdrantClient]:
-    opened: Any = connect(**server_address(), prefer_grpc=request.param)
+    opened: Any = connect(**request.param())
     yield opened
     opened.close()
 
@@ -104,7 +104,6 @@ def test_a_coroutines_search_costs_little_more_than_the_client(
         await ours(0), await bare(0)
         ratios = [await acpu_s(ours) / await acpu_s(bare) for _ in range(ROUNDS)]
         await plain.close()
-        await driver.aclose()
         return median(ratios)
 
     ratio = asyncio.run(measure())
