@@ -408,7 +408,8 @@ def test_signals_are_those_of_the_three_rankings(store: Store, data: st.DataObje
     hybrid = data.draw(st.sampled_from([None, "rrf", "rescore"]))
     plan = SearchPlan(hybrid=hybrid, min_candidates=data.draw(st.sampled_from([15, 100])))
     plan = plan.merge({"oversampling": 1})
-    text = data.draw(st.sampled_from(["alpha", "beta kappa kappa", "theta iota gamma", "nowhere"]))
+    # Of three words equal documents differ in the last digit, depending on which is added first.
+    text = data.draw(st.sampled_from(["alpha", "beta kappa", "theta iota", "nowhere"]))
     question = np.random.default_rng(data.draw(st.integers(0, 99))).normal(size=SIZE)
     question = question.astype(np.float32)
     found = store.signals(
