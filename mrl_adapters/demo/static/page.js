@@ -107,12 +107,17 @@ async function engine(id, parameters) {
   column(id, found);
 }
 
-function answer() {
+function columns() {
   const parameters = { question: find("question").value, ...setting() };
   if (sample !== null) parameters.sample = sample;
-  const columns = [scans(parameters), engine("collection", parameters)];
-  if (find("hybrid")) columns.push(engine("hybrid", { ...parameters, how: find("plan").value }));
-  return Promise.all(columns);
+  const asked = [scans(parameters), engine("collection", parameters)];
+  if (find("hybrid")) asked.push(engine("hybrid", { ...parameters, how: find("plan").value }));
+  return Promise.all(asked);
+}
+
+async function answer() {
+  await columns();
+  show();
 }
 
 async function judge() {
@@ -166,18 +171,19 @@ function harmed(questions) {
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-const due = new Set(); // charts to draw when the numbers have been shown
+const due = new Set(); // charts to paint when all numbers are there: painting holds the others up
 
 function draw(id, chart, extra) {
   if (chart) charts[id] = { ...charts[id], chart };
   if (extra !== undefined) charts[id] = { ...charts[id], extra };
-  if (!due.size) requestAnimationFrame(() => setTimeout(drawn));
   due.add(id);
 }
 
-function drawn() {
-  for (const id of due) paint(id);
-  due.clear();
+function show() {
+  requestAnimationFrame(() => setTimeout(() => {
+    for (const id of due) paint(id);
+    due.clear();
+  }));
 }
 
 function paint(id) {
@@ -213,11 +219,13 @@ async function curve() {
   if (!measured) return;
   find("curve-note").textContent = `${measured.title}. float32, ${measured.oversampling * 10} candidates; the ring is the mean at this setting.`;
   draw("curve", measured.chart);
+  show();
 }
 
 async function frontier() {
   const weighed = await ask("frontier", setting());
   if (weighed) draw("frontier", weighed.chart);
+  show();
 }
 
 function labels() {
@@ -230,9 +238,10 @@ function labels() {
   }
 }
 
-function move() {
+async function move() {
   labels();
-  return Promise.all([answer(), judge()]);
+  await Promise.all([columns(), judge()]);
+  show();
 }
 
 for (const id of ["dimensions", "bits", "candidates"]) find(id).addEventListener("input", move);
@@ -266,9 +275,11 @@ find("copy").addEventListener("click", async () => {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   for (const id of Object.keys(charts)) draw(id);
   mark();
+  show();
 });
 addEventListener("load", () => {
   for (const id of Object.keys(charts)) draw(id);
+  show();
 });
 
 await move();
