@@ -162,7 +162,13 @@ class MatryoshkaRetriever(BatchRetriever):
         return self._options(call)
 
     def _own(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in SEARCH_OPTIONS if hasattr(self, name)}
+        """Return the fields that searches read; those that say nothing cost nothing to read."""
+        own = self.__dict__  # hasattr would have pydantic look for each option that is no field
+        return {
+            name: own[name]
+            for name in _OWN_OPTIONS
+            if own[name] is not None or name not in _MAY_BE_NONE
+        }
 
     def _options(self, call: Mapping[str, Any]) -> dict[str, Any]:
         kind = type(self.vectorstore)
@@ -190,3 +196,8 @@ class MatryoshkaRetriever(BatchRetriever):
         params["ls_embedding_provider"] = type(store.embeddings).__name__
         params["ls_embedding_model"] = store.collection.model
         return params
+
+
+_FIELDS = MatryoshkaRetriever.model_fields
+_OWN_OPTIONS = tuple(name for name in SEARCH_OPTIONS if name in _FIELDS)
+_MAY_BE_NONE = frozenset(name for name in _OWN_OPTIONS if _FIELDS[name].default is None)

@@ -264,26 +264,32 @@ class MatryoshkaCollection(CollectionHandle):
         """Answer searches that are checked and see what they may; none while there is nothing."""
         require_list(searches, "searches", "searches")
         yield from bound(self.plan.merge(plan).timeout_s)  # for opening, too
-
-        def answer(layout: CollectionLayout) -> Flow[list[T]]:
-            how = self.plan.merge(plan)
-            for each in searches:
-                if (
-                    each.vector is not None
-                    or how.searches != "lexical"
-                    or each.mmr_lambda is not None
-                ):
-                    check_query(each.full, layout.dimensions)
-            yield from bound(how.timeout_s)  # of a plan saved with the collection
-            scoped, how = self.scope.restricted(self.name, layout, searches, how)
-            weighed = yield from with_question_weights(self.name, scoped, layout, how)
-            return (yield from act(weighed, layout, how))
-
         if not searches:
             return []
         missing = [none() for _ in searches]
         filters = [search.query_filter for search in searches]
+        answer = partial(self._answer_open, searches, plan, act)
         return (yield from self._use(answer, missing, filters=filters))
+
+    def _answer_open(
+        self,
+        searches: Sequence[Search],
+        plan: Plan | None,
+        act: Callable[[Sequence[Search], CollectionLayout, SearchPlan], Flow[list[T]]],
+        layout: CollectionLayout,
+    ) -> Flow[list[T]]:
+        """Answer searches in a collection that is open.
+
+        No function within another: Python would evaluate its annotations anew in every search.
+        """
+        how = self.plan.merge(plan)
+        for each in searches:
+            if each.vector is not None or how.searches != "lexical" or each.mmr_lambda is not None:
+                check_query(each.full, layout.dimensions)
+        yield from bound(how.timeout_s)  # of a plan saved with the collection
+        scoped, how = self.scope.restricted(self.name, layout, searches, how)
+        weighed = yield from with_question_weights(self.name, scoped, layout, how)
+        return (yield from act(weighed, layout, how))
 
     def get(
         self, ids: Sequence[DocumentId], *, with_vectors: models.WithVector = False
