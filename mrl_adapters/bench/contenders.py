@@ -20,11 +20,25 @@ from mrl_adapters.qdrant import (
 from mrl_adapters.qdrant.engine import EDGE
 from mrl_adapters.qdrant.loading import Load
 from mrl_adapters.qdrant.points import PointBatch
+from mrl_adapters.qdrant.quantization import Quantization
 from mrl_adapters.qdrant.query import Search
 from mrl_adapters.vectors import FloatArray, normalize
 
 COLLECTION = "bench"
-Setting: TypeAlias = SearchPlan | models.SearchParams | int | None
+
+
+class Effort(NamedTuple):
+    """How hard another library searches: its beam or lists (0: it has none), and candidates.
+
+    As many as are ``wanted`` are left of the candidates by vectors that are more exact.
+    """
+
+    probes: int
+    candidates: int
+    wanted: int
+
+
+Setting: TypeAlias = SearchPlan | models.SearchParams | Effort | int | None
 """How hard to search: a plan, the graph's parameters, a number of candidates, or no choice."""
 Searcher: TypeAlias = Callable[[FloatArray, Setting], list[str]]
 """Find the ids of the nearest documents of one query of shape (d,), best first."""
@@ -156,13 +170,14 @@ class TwoStage:
     """Search short vectors and rank the shortlist by the full ones, as this library does.
 
     Args:
-        stages: Sizes of the short vectors; several make a funnel.
-        quantized: Keep the short vectors as int8 codes.
+        stages: Sizes of the short vectors; several make a funnel. Without any the full vectors'
+            codes are searched.
+        codes: What is searched is kept as these; None keeps float32.
         rotated: Rotate before cutting, by a rotation fitted on the first load.
     """
 
     stages: tuple[int, ...]
-    quantized: bool = True
+    codes: Quantization | None = "int8"
     rotated: bool = False
     ours: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ()
@@ -170,8 +185,9 @@ class TwoStage:
     @property
     def name(self) -> str:
         """What reports call it."""
-        kind = "two-stage" if len(self.stages) == 1 else "funnel"
-        parts = [kind, " > ".join(map(str, self.stages)), "int8" if self.quantized else "f32"]
+        kind = ("no cut", "two-stage", "funnel")[min(len(self.stages), 2)]
+        sizes = [" > ".join(map(str, self.stages))] if self.stages else []
+        parts = [kind, *sizes, self.codes or "f32"]
         return " ".join([*parts, "rotated"] if self.rotated else parts)
 
     def load(self, client: EdgeClient, dimensions: int, batches: Iterator[Batch]) -> None:
@@ -179,7 +195,7 @@ class TwoStage:
         layout = CollectionLayout(
             dimensions,
             self.stages,
-            quantization="int8" if self.quantized else None,
+            quantization=self.codes,
             rotation="auto" if self.rotated else None,
         )
         driver = Driver(client)
@@ -204,11 +220,10 @@ class TwoStage:
 
         Of a funnel's chains only those that use all of its stages: the others are two-stage.
         """
-        layout = CollectionLayout(
-            dimensions, self.stages, quantization="int8" if self.quantized else None
-        )
+        layout = CollectionLayout(dimensions, self.stages, quantization=self.codes)
         chains = plan_chains(layout, SearchPlan(), k, points)
-        return [chain.plans for chain in chains if chain.plans[0].stages == self.stages]
+        used = self.stages or None
+        return [chain.plans for chain in chains if chain.plans[0].stages == used]
 
 
 @dataclass(frozen=True)
@@ -278,6 +293,9 @@ def describe(setting: Setting) -> str:
         return "no choice"
     if isinstance(setting, int):
         return f"{setting} candidates"
+    if isinstance(setting, Effort):
+        probes = f"effort {setting.probes}, " if setting.probes else ""
+        return f"{probes}{setting.candidates} candidates"
     parts = []
     if isinstance(setting, models.SearchParams):
         codes = setting.quantization

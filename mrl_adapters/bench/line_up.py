@@ -1,5 +1,7 @@
 """Who is compared by default."""
 
+from collections.abc import Sequence
+
 from mrl_adapters.bench.contenders import ClientSide, Contender, FullGraph, TwoStage
 from mrl_adapters.bench.frameworks import framework_contenders
 from mrl_adapters.errors import ConfigurationError
@@ -7,13 +9,20 @@ from mrl_adapters.errors import ConfigurationError
 _SMALLEST_STAGE = 4
 
 
-def line_up(dimensions: int, stage: int, *, frameworks: bool = True) -> list[Contender]:
+def line_up(
+    dimensions: int,
+    stage: int,
+    *,
+    frameworks: bool = True,
+    rivals: Sequence[Contender] = (),
+) -> list[Contender]:
     """List the ways to search, the one that the others are compared with first.
 
     Args:
         dimensions: Size of the full vectors.
         stage: Size of the short vectors; half of it is tried too, and both as a funnel.
         frameworks: Whether stores of LangChain and LlamaIndex, as far as installed, take part.
+        rivals: Other libraries that take part: see :mod:`mrl_adapters.bench.rivals`.
 
     Raises:
         ConfigurationError: The stage is not between 4 and the full size.
@@ -28,11 +37,16 @@ def line_up(dimensions: int, stage: int, *, frameworks: bool = True) -> list[Con
     contenders: list[Contender] = [
         FullGraph(),
         FullGraph(quantized=True),
-        TwoStage((stage,), quantized=False),
+        TwoStage((stage,), codes=None),
         TwoStage((stage,)),
         TwoStage((half,)),
         TwoStage((half,), rotated=True),
         TwoStage((half, stage)),
+        TwoStage((stage,), codes="turbo4"),
+        TwoStage(()),
+        TwoStage((), codes="turbo4"),
+        TwoStage((), codes="turbo2"),
+        TwoStage((), codes="turbo1"),
         ClientSide(stage),
     ]
-    return contenders + (framework_contenders((stage,)) if frameworks else [])
+    return [*contenders, *(framework_contenders((stage,)) if frameworks else []), *rivals]

@@ -62,15 +62,15 @@ class Session:
     data_folder: Path
     folder: Path
     k: int
-    _client: EdgeClient | None = None
+    _client: Any = None
     _search: Searcher | None = None
     _before: int = 0
 
     def load(self) -> Loaded:
         """Store all documents, then build the index."""
-        self._import()
+        self.import_needed()
         documents = BenchData.open(self.data_folder).documents
-        with EdgeClient(self.folder) as client:
+        with self._connect() as client:
             started = time.perf_counter()
             self.contender.load(client, documents.shape[1], _batches(documents))
             loaded = time.perf_counter()
@@ -79,10 +79,10 @@ class Session:
 
     def open(self) -> float:
         """Open what was stored; give the seconds that it took."""
-        self._import()
+        self.import_needed()
         self._before = resident_bytes()
         started = time.perf_counter()
-        self._client = EdgeClient(self.folder)
+        self._client = self._connect()
         self._client.get_collection(COLLECTION)  # it is loaded when it is first asked for
         self._search = self.contender.open(self._client, self.k)
         return time.perf_counter() - started
@@ -102,7 +102,12 @@ class Session:
         """Measure what opening and searching added to the process's resident memory, bytes."""
         return resident_bytes() - self._before
 
-    def _import(self) -> None:
+    def _connect(self) -> Any:
+        """Open the embedded engine, or what a rival has in its place."""
+        connect = getattr(self.contender, "connect", EdgeClient)
+        return connect(self.folder)
+
+    def import_needed(self) -> None:
         """Import what the contender needs before anything is measured."""
         for name in self.contender.needs:
             import_module(name)
@@ -186,6 +191,7 @@ class Worker:
 def _serve(pipe: Connection, session: Session, group: Path | None) -> None:
     """Do what comes through the pipe, until it is closed."""
     if group is not None:
+        session.import_needed()  # a limit is for vectors and indexes, not for code
         group.write_text(str(os.getpid()), encoding="utf-8")
     while True:
         try:

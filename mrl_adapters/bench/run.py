@@ -18,6 +18,7 @@ from mrl_adapters.bench.machine import describe_machine, disk_bytes, forget_file
 from mrl_adapters.bench.matching import Judge, Tried, cheapest, explore, highest
 from mrl_adapters.bench.process import Answers, Loaded, Session, Worker
 from mrl_adapters.bench.result import COMPARED_AT, Answered, BenchResult, Cold, Measured, UnderLimit
+from mrl_adapters.bench.rivals import Rival
 from mrl_adapters.errors import ConfigurationError, EngineError
 from mrl_adapters.progress import Meter, ProgressCallback
 
@@ -272,7 +273,7 @@ class _Bench:
         for turn, limit in enumerate(limits):
             for place, contender in enumerate(contenders):
                 meter.reach(turn * len(contenders) + place)
-                if contender.needs:
+                if contender.needs and not isinstance(contender, Rival):
                     continue
                 with memory_limit(limit) as group:
                     if group is None:

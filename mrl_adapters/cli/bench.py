@@ -85,6 +85,14 @@ def bench(  # noqa: PLR0913 - one argument an option
     frameworks: Annotated[
         bool, typer.Option(help="Measure LangChain's and LlamaIndex's stores too.")
     ] = True,
+    rivals: Annotated[
+        bool,
+        typer.Option(
+            "--rivals",
+            help="Measure other libraries too, as far as installed: pip install "
+            "'mrl-adapters\\[rivals]'.",
+        ),
+    ] = False,
     repeats: Annotated[int, typer.Option(min=1, help="Turns of timing.")] = 5,
     builds: Annotated[int, typer.Option(min=1, help="How often each loads and builds.")] = 1,
     seed: SeedOption = 0,
@@ -113,6 +121,7 @@ def bench(  # noqa: PLR0913 - one argument an option
         plot_growth,
         run,
     )
+    from mrl_adapters.bench.rivals import present_rivals
 
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -131,7 +140,8 @@ def bench(  # noqa: PLR0913 - one argument an option
             sizes = sizes or [len(whole.documents)]
             dimensions = whole.documents.shape[1]
         wanted = stage or min(256, dimensions // 2)
-        everybody = line_up(dimensions, wanted, frameworks=frameworks)
+        others = present_rivals(tuple(only or ())) if rivals else []
+        everybody = line_up(dimensions, wanted, frameworks=frameworks, rivals=others)
         contenders = _chosen(everybody, only or [])
 
         def measure(vectors: Path, progress: "ProgressCallback") -> BenchResult:
