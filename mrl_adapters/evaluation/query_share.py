@@ -1,9 +1,16 @@
 """Which queries serve which purpose, so that none has a part in what it is to prove."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.evaluation.bound import queries_needed
+from mrl_adapters.evaluation.searcher import Searchable
+from mrl_adapters.qdrant.commands import command
+
+Again: TypeAlias = Callable[[float], str]
+"""Write the line that asks once more, for another target."""
 
 WAYS = 3
 """Ways to search, or layouts, that share the error of a proof."""
@@ -29,21 +36,27 @@ class QueryShare:
     total: int
 
     @classmethod
-    def of(cls, total: int, target: float, confidence: float) -> "QueryShare":
+    def of(
+        cls, total: int, target: float, confidence: float, again: Again | None = None
+    ) -> "QueryShare":
         """Share the queries out; refuse a number that could prove nothing."""
         if total < (needed := cls.least(target, confidence)):
+            lower = cls.provable(total, confidence)
             msg = (
                 f"Proving a mean overlap of {target:g} with {confidence:.0%} confidence takes at "
-                f"least {needed:,} queries, found {total:,}. Pass more queries, or a lower "
-                "target_overlap or confidence; for a small collection use exact=True."
+                f"least {needed:,} queries, found {total:,}{_instead(lower, again)}. Or pass "
+                f"{needed:,} queries or more; a small collection needs no plan but "
+                "SearchPlan(exact=True), and that no proof."
             )
-            raise ConfigurationError(msg)
+            raise ConfigurationError(msg, found=total, expected=needed)
         return cls._split(total)
 
     @classmethod
-    def of_layouts(cls, total: int, target: float, confidence: float) -> "QueryShare":
+    def of_layouts(
+        cls, total: int, target: float, confidence: float, again: Again | None = None
+    ) -> "QueryShare":
         """Share them out where many layouts are compared: more for the pilot and the proof."""
-        share = cls.of(total, target, confidence)
+        share = cls.of(total, target, confidence, again)
         tested = total * 3 // 4
         spare = tested - queries_needed(target, shared(confidence))
         return cls(share.tried, max(share.pilot, min(total // 5, spare // 3)), tested, total)
@@ -58,11 +71,41 @@ class QueryShare:
         return total
 
     @classmethod
+    def provable(cls, total: int, confidence: float) -> float | None:
+        """Return the highest target that so many queries can prove, in whole percents.
+
+        None where that is less than a half.
+        """
+        percents = range(99, 49, -1)
+        able = (each for each in percents if cls.least(each / 100, confidence) <= total)
+        highest = next(able, None)
+        return None if highest is None else highest / 100
+
+    @classmethod
     def _split(cls, total: int) -> "QueryShare":
         pilot = min(_TRIED, total // _TRIED_SHARE)
         return cls(pilot, pilot, (total + 1) // 2, total)
 
 
+def _instead(lower: float | None, again: Again | None) -> str:
+    """Say what so few queries can prove, and how it is asked for."""
+    if lower is None:
+        return ", which can prove nothing"
+    how = f"target_overlap={lower:g}" if again is None else again(lower)
+    return f". So many can prove {lower:g} at most, with: {how}"
+
+
 def shared(confidence: float) -> float:
     """Share the error among the ways that are tested, so that all of them are right together."""
     return 1 - (1 - confidence) / WAYS
+
+
+def asking_again(verb: Literal["tune", "recommend"], store: Searchable) -> Again:
+    """Make what writes the command for a collection and another target."""
+
+    def again(target: float) -> str:
+        client = store.driver.client or store.driver.async_client
+        name = store.collection.name
+        return command(verb, name, "--target-overlap", f"{target:g}", client=client)
+
+    return again

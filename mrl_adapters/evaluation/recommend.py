@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from mrl_adapters.evaluation.layout_bench import LayoutBench
 from mrl_adapters.evaluation.layout_choice import prove
 from mrl_adapters.evaluation.layout_sample import draw_sample
-from mrl_adapters.evaluation.query_share import QueryShare
+from mrl_adapters.evaluation.query_share import QueryShare, asking_again
 from mrl_adapters.evaluation.recommendation import Recommendation
 from mrl_adapters.evaluation.searcher import Searchable
 from mrl_adapters.progress import ProgressCallback
@@ -79,7 +79,8 @@ def recommend(  # noqa: PLR0913 - what is known of the collection that is wanted
     least = QueryShare.least(target_overlap, confidence)
     drawn = draw_sample(source, queries, least, sample, model, distance, rng)
     asked = len(drawn.queries.vectors)
-    share = QueryShare.of_layouts(asked, target_overlap, confidence)
+    again = None if drawn.store is None else asking_again("recommend", drawn.store)
+    share = QueryShare.of_layouts(asked, target_overlap, confidence, again)
     points = points or drawn.points
     bench = LayoutBench(drawn, share, target_overlap, k, points, progress)
     with (

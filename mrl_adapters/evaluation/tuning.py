@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from qdrant_client import models
 
 from mrl_adapters.evaluation.plan_grid import plan_chains
-from mrl_adapters.evaluation.query_share import QueryShare
+from mrl_adapters.evaluation.query_share import QueryShare, asking_again
 from mrl_adapters.evaluation.results import Trial, TuningResult
 from mrl_adapters.evaluation.searcher import Queries, Searchable, Searcher, draw
 from mrl_adapters.evaluation.stage_estimates import estimate_stages
@@ -80,7 +80,8 @@ def tune(  # noqa: PLR0913 - what is asked of the plan, by keyword
     if judged is not None:
         check_words(store, judged, k=k, dimensions=searcher.layout.dimensions)
     asked = _queries(searcher, queries, QueryShare.least(target_overlap, confidence), rng)
-    share = QueryShare.of(len(asked.vectors), target_overlap, confidence)
+    again = asking_again("tune", store)
+    share = QueryShare.of(len(asked.vectors), target_overlap, confidence, again)
     run = Trials(searcher, asked, share, progress)
     chains = plan_chains(searcher.layout, searcher.base, k, searcher.points)
     explored = run.explore(chains, target_overlap)

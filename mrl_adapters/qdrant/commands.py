@@ -9,7 +9,7 @@ from mrl_adapters.edge import EdgeClient
 from mrl_adapters.qdrant.engine import LOCAL, engine_of
 from mrl_adapters.qdrant.flow import CLIENT
 
-Verb: TypeAlias = Literal["audit", "migrate", "repair", "rotate", "tune"]
+Verb: TypeAlias = Literal["audit", "migrate", "recommend", "repair", "rotate", "tune"]
 
 # Options of a migration that calls have, too.
 _WORDS = {"--sparse": "sparse=mrl_adapters.qdrant.SparseVectors()"}
@@ -43,10 +43,13 @@ def command(
         words = [_WORDS[option] for option in options if option in _WORDS]
         if verb == "migrate" and not words and (folder := _folder(client)) is not None:
             return moving_command(collection_name, folder, stages=stages, full_name=full_name)
-        if verb == "tune":
+        if verb in {"tune", "recommend"}:
             collection = f"mrl_adapters.qdrant.MatryoshkaCollection({collection_name!r})"
             opened = f"OpenCollection({collection}, mrl_adapters.qdrant.Driver(client))"
-            return f"mrl_adapters.evaluation.tune(mrl_adapters.evaluation.{opened})"
+            said = dict(zip(options[::2], options[1::2], strict=True))
+            target = said.get("--target-overlap")
+            more = f", target_overlap={target}" if target is not None else ""
+            return f"mrl_adapters.evaluation.{verb}(mrl_adapters.evaluation.{opened}{more})"
         sizes = f", stages={tuple(stages)}" if stages else ""
         full = f", full_name={full_name!r}" if full_name is not None else ""
         given = "".join(f", {each}" for each in words)

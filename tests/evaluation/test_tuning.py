@@ -238,10 +238,25 @@ def test_the_same_seed_gives_the_same_queries_and_overlaps(
 def test_too_few_queries_are_refused_with_the_number_needed(
     store: OpenCollection, texts: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    with pytest.raises(ConfigurationError, match=r"takes at least 1,\d\d\d queries, found 50\."):
+    with pytest.raises(
+        ConfigurationError, match=r"takes at least 1,\d\d\d queries, found 50\."
+    ) as refused:
         tune(store, queries=texts[1][:50])
+    assert "mrl-adapters tune" in str(refused.value)
+    assert "--target-overlap 0.75 --path" in str(refused.value)
+    with pytest.raises(ConfigurationError, match="found 5, which can prove nothing"):
+        tune(store, queries=texts[1][:5])
     with pytest.raises(ConfigurationError, match="Cannot prove a mean of 1"):
         tune(store, queries=texts[1][:50], target_overlap=1.0)
+
+
+@pytest.mark.parametrize("count", [30, 104, 208])
+def test_the_target_that_a_refusal_names_can_be_proved_and_no_higher_one(count: int) -> None:
+    named = QueryShare.provable(count, 0.95)
+    assert named is not None
+    assert QueryShare.of(count, named, 0.95).total == count
+    with pytest.raises(ConfigurationError, match=f"target_overlap={named:g}"):
+        QueryShare.of(count, named + 0.01, 0.95)
 
 
 def test_where_nothing_can_be_proved_the_exact_search_is_the_plan(tmp_path: Path) -> None:
