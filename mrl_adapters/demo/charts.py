@@ -139,6 +139,7 @@ def _add_points(
         name=name,
         mode="markers",
         text=[_label(row) for row in rows],
+        customdata=[[s.dimensions, s.bits, s.candidates] for row in rows if (s := row.setting)],
         marker={
             "size": 10,
             "symbol": [symbol if row.overlap >= TARGET else f"{symbol}-open" for row in rows],

@@ -1,5 +1,6 @@
 """Serve the page: on which address, until when."""
 
+import gc
 import importlib.util
 import ipaddress
 import socket
@@ -120,6 +121,7 @@ def serve(
     stopped = threading.Event()
     warming = threading.Thread(target=workbench.warm, args=(stopped.is_set,), daemon=True)
     warming.start()
+    gc.freeze()  # a walk over all passages would hold a move up for as long as a second move takes
     # The socket listens already: who comes before the server waits for it.
     ready()
     if browser:

@@ -137,6 +137,30 @@ def test_the_ring_on_the_curve_moves_with_the_slider(page: Page) -> None:
     assert page.evaluate("() => document.getElementById('frontier').data.at(-1).x[0]") > 0
 
 
+def test_a_mark_of_the_frontier_sets_the_sliders(page: Page) -> None:
+    _reset(page)
+    chart = page.locator("#frontier")
+    chart.scroll_into_view_if_needed()
+    trace = chart.locator(".scatterlayer .trace").filter(has=page.locator("path.point"))
+    for place in (1, 0):  # of the marks of float32, the first trace
+        mark = trace.first.locator("path.point").nth(place)
+        box = mark.bounding_box()
+        assert box
+        with page.expect_response("**/setting?*"):
+            page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        size, bits, candidates = chart.evaluate(
+            "(chart, place) => chart.data[0].customdata.at(place)", place
+        )
+        assert bits == 32
+        expect(page.locator("#dimensions-value")).to_have_text(str(size))
+        expect(page.locator("#candidates-value")).to_have_text(str(candidates))
+        expect(page.locator("#code")).to_contain_text(f"({size},),")
+        page.wait_for_function(
+            "x => document.getElementById('frontier').data.at(-1).x[0] === x",
+            arg=chart.evaluate("(chart, place) => chart.data[0].x.at(place)", place),
+        )
+
+
 def test_the_whole_is_scaled_to_more_vectors(page: Page) -> None:
     _reset(page)
     expect(page.locator("#scaled")).to_have_text("64.0 MB")

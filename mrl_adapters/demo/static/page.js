@@ -201,6 +201,9 @@ function paint(id) {
   };
   const data = kept.extra ? [...kept.chart.data, kept.extra] : kept.chart.data;
   window.Plotly.react(find(id), data, themed, { displayModeBar: false, responsive: true });
+  if (id !== "frontier") return;
+  find(id).removeAllListeners("plotly_click");
+  find(id).on("plotly_click", choose);
 }
 
 function mark() {
@@ -212,6 +215,16 @@ function mark() {
   });
   draw("curve", null, here(dimensions, 100 * judged.overlap_two_stage));
   if (latency_ms) draw("frontier", null, here((judged.bytes * points) / 1e6, latency_ms));
+}
+
+// A mark of the frontier sets the sliders to what it stands for.
+function choose({ points: [mark] }) {
+  if (!mark.customdata) return;
+  const [size, width, shortlist] = mark.customdata;
+  find("dimensions").value = sizes.indexOf(size);
+  find("bits").value = bits.findIndex(([each]) => each === width);
+  find("candidates").value = candidates.indexOf(shortlist);
+  move();
 }
 
 async function curve() {
