@@ -9,6 +9,7 @@ from qdrant_client import models
 from mrl_adapters.maintenance.client import RetryingClient
 from mrl_adapters.maintenance.source import Source
 from mrl_adapters.qdrant.commands import command, usual_stages
+from mrl_adapters.qdrant.companion import companion_name, read_companion
 from mrl_adapters.qdrant.description import (
     active_rotation,
     dense_vectors,
@@ -63,8 +64,33 @@ def recommendations_for(
         *_about_full(source, layout),
         *(_about_short(source, layout) if layout else []),
         *(_about_tenants(source, layout) if layout else []),
+        *_about_copies(client, source),
         *_about_others(client, source, layout),
         *_about_payload(client, source, keys),
+    ]
+
+
+def _about_copies(client: RetryingClient, source: Source) -> list[Recommendation]:
+    """Look for a rotation in fewer copies than its collection, as earlier versions kept it."""
+    if active_rotation(source.info) is None:
+        return []
+    kept = client.run(read_companion(source.name))
+    wanted = source.info.config.params.replication_factor or 1
+    there = (kept.config.params.replication_factor or 1) if kept else wanted
+    if there >= wanted:
+        return []
+    name = companion_name(source.name)
+    return [
+        Recommendation(
+            "rotation_copies",
+            f"The rotation's collection {name!r} is laid out for {there} copies, "
+            f"{source.name!r} for {wanted}: without the nodes that hold the rotation, none of them "
+            "can be opened.",
+            f"Copy its shard to other nodes (GET /cluster): POST /collections/{name}/cluster "
+            '{"replicate_shard": {"shard_id": 0, "from_peer_id": ..., "to_peer_id": ...}}, and '
+            f"update_collection({name!r}, collection_params="
+            f"CollectionParamsDiff(replication_factor={wanted})).",
+        )
     ]
 
 

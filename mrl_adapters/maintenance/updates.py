@@ -65,7 +65,7 @@ def _update(
         else:
             return
     msg = (
-        f"Collection {name!r}: points are deleted faster than their short vectors can "
+        f"Collection {name!r}: points are deleted faster than their vectors can "
         "be written. Run this again when fewer writers are active; it goes on where it stopped."
     )
     raise MigrationError(msg, collection=name)

@@ -11,7 +11,6 @@ import os
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -19,10 +18,7 @@ from types import TracebackType
 import httpx
 
 from mrl_adapters.errors import ConfigurationError
-from mrl_adapters.waiting import NO_LIMIT, Deadline
-
-CURRENT_DEADLINE: ContextVar[Deadline] = ContextVar("CURRENT_DEADLINE", default=NO_LIMIT)
-"""Until when the request that is being made is waited for."""
+from mrl_adapters.qdrant.sockets import CURRENT_DEADLINE, bind
 
 _AVOIDED_S = 30.0
 _ABSENT_STATUS = frozenset({502, 503, 504})
@@ -56,10 +52,7 @@ class Failover(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Make a request, blocking."""
-        process = os.getpid()
-        if process not in self._sync:
-            self._sync[process] = httpx.HTTPTransport()
-        transport = self._sync[process]
+        transport = self._of_this_process()
         for attempt in self._tries(request):
             with attempt:
                 answer = transport.handle_request(attempt.request)
@@ -82,6 +75,11 @@ class Failover(httpx.BaseTransport, httpx.AsyncBaseTransport):
                     return answer
         raise AssertionError  # the last attempt returns or raises
 
+    @property
+    def keeps_deadlines(self) -> bool:
+        """Whether each step on a socket is bounded by the running request's deadline."""
+        return bind(self._of_this_process())
+
     def close(self) -> None:
         """Close this process's connections."""
         if transport := self._sync.pop(os.getpid(), None):
@@ -91,6 +89,12 @@ class Failover(httpx.BaseTransport, httpx.AsyncBaseTransport):
         """Close the running event loop's connections."""
         if transport := self._async.pop(asyncio.get_running_loop(), None):
             await transport.aclose()
+
+    def _of_this_process(self) -> httpx.HTTPTransport:
+        process = os.getpid()
+        if process not in self._sync:
+            self._sync[process] = httpx.HTTPTransport()
+        return self._sync[process]
 
     def _tries(self, request: httpx.Request) -> Iterator["_Attempt"]:
         """Ask one node after the other, those that failed lately last."""

@@ -69,9 +69,14 @@ class Limit:
 
     A request that changes something waits longer where the server asks for it: a load is worth
     more than the wait.
+
+    Args:
+        changes: Whether the request changes something.
+        and_next: Whether the next request of the operation must end by then, too.
     """
 
     changes: bool
+    and_next: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,9 @@ def changes(step: Step) -> bool:
     return isinstance(step, Attempt) and isinstance(step.request, Change)
 
 
-def ask(request: Callable[[QdrantClient], R], *, patient: bool = False) -> Flow[R]:
+def ask(
+    request: Callable[[QdrantClient], R], *, patient: bool = False, and_next: bool = False
+) -> Flow[R]:
     """Ask the client for something, again after a pause where the failure is a passing one.
 
     Every request of this package may be repeated: points have fixed ids, so that writing one
@@ -100,12 +107,13 @@ def ask(request: Callable[[QdrantClient], R], *, patient: bool = False) -> Flow[
         request: What to ask for.
         patient: Whether a server that is not there, as while it is started again, is waited for
             until the deadline; what changes something always waits.
+        and_next: Whether the operation's next request, which this one prepares, shares its time.
 
     Returns:
         The call's answer.
     """
     waits = patient or isinstance(request, Change)
-    deadline = yield Limit(changes=waits)
+    deadline = yield Limit(changes=waits, and_next=and_next)
     if waits and not math.isinf(deadline.left_s):
         answer: R = yield from attempts(request, deadline, math.inf, _pause_of_a_load)
     else:

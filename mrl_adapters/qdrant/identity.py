@@ -39,7 +39,7 @@ class Watch:
 
     def holds(self, name: str, *, writes: bool) -> Flow[bool]:
         """Ask whether the collection is what it was; what writes waits for an absent server."""
-        info = yield from ask(lambda c: c.get_collection(name), patient=writes)
+        info = yield from ask(lambda c: c.get_collection(name), patient=writes, and_next=writes)
         if identity_of(info) != self._identity:
             return False
         self._asked_s = time.monotonic()

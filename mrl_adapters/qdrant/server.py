@@ -10,13 +10,12 @@ wait so long and no longer; a server that does not answer by then may still carr
 """
 
 import asyncio
-import contextlib
 import inspect
 import math
 import threading
 import time
 import weakref
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from functools import partial
 from json import JSONDecodeError
 from typing import Any, TypeVar
@@ -29,8 +28,8 @@ from qdrant_client.http.exceptions import ResponseHandlingException
 
 from mrl_adapters.errors import AnswerError
 from mrl_adapters.qdrant.engine import engine_of
-from mrl_adapters.qdrant.failover import CURRENT_DEADLINE
 from mrl_adapters.qdrant.flow import Bound, Computation, Limit, NotAppliedError, Step
+from mrl_adapters.qdrant.sockets import CURRENT_DEADLINE, keeps
 from mrl_adapters.waiting import NO_LIMIT, Attempt, Deadline, Pause, awithin, retry_after_s, within
 
 T = TypeVar("T")
@@ -45,6 +44,7 @@ _REMEDY_OF_A_CHANGE = (
     "The change may have been made all the same, and the same call again does no harm. Is a node "
     "of the cluster gone or stopped? If not, pass more: connect(timeout=...)."
 )
+_NO_ANSWER = (AssertionError, JSONDecodeError, RecursionError, UnicodeDecodeError)
 _BAD_HEADER = "Retry-After header value is not a valid integer: "
 _FAR_S = 10**9
 
@@ -63,6 +63,7 @@ class Link:
     def __init__(self, limit_s: float | None = None) -> None:
         self._limit_s = limit_s
         self._whole = NO_LIMIT
+        self._shared: Deadline | None = None
         self._began_s = time.monotonic()
 
     @classmethod
@@ -78,8 +79,16 @@ class Link:
     def carry_out(self, step: Step, client: QdrantClient) -> Any:
         """Carry out a step, blocking, and return what the flow is sent."""
         if isinstance(step, Attempt):
-            with self._readable(step.deadline), _told_to_transport(step.deadline):
+            before = CURRENT_DEADLINE.set(step.deadline)
+            try:
+                if keeps(client, step.deadline):
+                    return _applied(step.request(client))
                 return _applied(within(step.deadline, partial(step.request, client)))
+            except Exception as error:
+                self._put_into_words(error, step.deadline)
+                raise
+            finally:
+                CURRENT_DEADLINE.reset(before)
         if isinstance(step, Pause):
             return time.sleep(step.delay_s)
         if isinstance(step, Computation):
@@ -89,11 +98,17 @@ class Link:
     async def acarry_out(self, step: Step, client: QdrantClient) -> Any:
         """Carry out a step without blocking the event loop, and return what the flow is sent."""
         if isinstance(step, Attempt):
-            with self._readable(step.deadline), _told_to_transport(step.deadline):
+            before = CURRENT_DEADLINE.set(step.deadline)
+            try:
                 answer = step.request(client)
                 if inspect.isawaitable(answer):
                     answer = await awithin(step.deadline, answer)
                 return _applied(answer)
+            except Exception as error:
+                self._put_into_words(error, step.deadline)
+                raise
+            finally:
+                CURRENT_DEADLINE.reset(before)
         if isinstance(step, Pause):
             return await asyncio.sleep(step.delay_s)
         if isinstance(step, Computation):
@@ -106,47 +121,40 @@ class Link:
                 return NO_LIMIT
             more_s = self._limit_s if step.changes else 0.0
             remedy = _REMEDY_OF_A_CHANGE if step.changes else _REMEDY
-            return Deadline(self._limit_s, more_s=more_s, remedy=remedy).cut(self._whole)
+            deadline = Deadline(self._limit_s, more_s=more_s, remedy=remedy)
+            if self._whole is not NO_LIMIT:
+                deadline = deadline.cut(self._whole)
+            if self._shared is not None:
+                deadline = deadline.cut(self._shared)
+            self._shared = deadline if step.and_next else None
+            return deadline
         if isinstance(step, Bound) and self._limit_s is not None:
             limit_s = self._limit_s if step.limit_s is None else step.limit_s
             self._whole = Deadline(limit_s, since_s=self._began_s, remedy=_REMEDY)
         return None
 
-    @contextlib.contextmanager
-    def _readable(self, deadline: Deadline) -> Iterator[None]:
-        """Put into words what the client makes of an answer that is none, or late."""
-        try:
-            yield
-        except (AssertionError, JSONDecodeError, RecursionError, UnicodeDecodeError) as error:
-            if self._limit_s is None:
-                raise
-            raise _unreadable(error) from error
-        except ResponseHandlingException as error:
+    def _put_into_words(self, error: Exception, deadline: Deadline) -> None:
+        """Raise what says more than an error that the client made of an answer: none, or late."""
+        if isinstance(
+            error, AssertionError | JSONDecodeError | RecursionError | UnicodeDecodeError
+        ):
+            if self._limit_s is not None:
+                raise _unreadable(error) from error
+        elif isinstance(error, ResponseHandlingException):
             if isinstance(error.source, httpx.TimeoutException) and not deadline.left_s:
                 raise deadline.error() from error  # "timed out" says less
-            if not isinstance(error.source, ValueError):
-                raise
-            raise _unreadable(error.source) from error
-        except QdrantException as error:
+            if isinstance(error.source, ValueError):
+                raise _unreadable(error.source) from error
+        elif isinstance(error, QdrantException):
             # Of Retry-After the client reads seconds alone, and fails over dates.
             _, bad, header = str(error).partition(_BAD_HEADER)
-            if not bad:
-                raise
-            seconds = math.ceil(min(retry_after_s(header) or 0.0, _FAR_S))
-            raise ResourceExhaustedResponse("", seconds) from error
+            if bad:
+                seconds = math.ceil(min(retry_after_s(header) or 0.0, _FAR_S))
+                raise ResourceExhaustedResponse("", seconds) from error
 
 
 IN_PROCESS = Link()
 """The link to any engine in this process."""
-
-
-@contextlib.contextmanager
-def _told_to_transport(deadline: Deadline) -> Iterator[None]:
-    before = CURRENT_DEADLINE.set(deadline)
-    try:
-        yield
-    finally:
-        CURRENT_DEADLINE.reset(before)
 
 
 def _applied(answer: Any) -> Any:

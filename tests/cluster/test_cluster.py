@@ -132,8 +132,16 @@ def test_maintenance_over_several_shards(
         mended = repair(client, name)
         assert (mended.filled, mended.corrected) == (0, 0)
         assert audit(client, name).ok
-        params = client.get_collection(companion_name(name)).config.params
+        companion = companion_name(name)
+        params = client.get_collection(companion).config.params
         assert (params.shard_number, params.replication_factor) == (1, 2)
+        # As earlier versions have left it.
+        client.update_collection(
+            companion, collection_params=models.CollectionParamsDiff(replication_factor=1)
+        )
+        advice = [each for each in audit(client, name).recommendations if "copies" in each.topic]
+        assert [each.topic for each in advice] == ["rotation_copies"]
+        assert "POST /collections/" + companion in advice[0].fix
 
 
 def test_custom_shards_are_written_to_searched_and_deleted_from(

@@ -11,7 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from faulty_server import Fault, Server, changes, drip_the_body, drip_the_headers, gives, stall
+from faulty_server import (
+    AFTERWARDS,
+    Fault,
+    Server,
+    changes,
+    drip_the_body,
+    drip_the_headers,
+    gives,
+    stall,
+)
 from qdrant_client import AsyncQdrantClient, QdrantClient
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
@@ -121,6 +130,22 @@ CALLS: dict[str, Callable[[MatryoshkaCollection], Flow[Any]]] = {
     "count": lambda docs: docs.count(),
     "scroll": lambda docs: docs.scroll(),
 }
+
+
+def test_a_write_shares_its_time_with_the_question_before_it(
+    server: Server, call: Any, docs: MatryoshkaCollection
+) -> None:
+    limit_s, late_s = 6, 5.0
+
+    def late(handler: Any, content: bytes) -> None:
+        handler.server.closing.wait(late_s)
+        handler.send(200, content)
+
+    AFTERWARDS.append(late)
+    server.fail("collections/docs", late)
+    server.fail("points", stall)
+    took = took_s(lambda: call(limit_s)(CALLS["add"](docs)), LATE)
+    assert late_s < took < limit_s + MARGIN_S
 
 
 def test_a_servers_failures_are_not_repeated_beyond_the_deadline(
