@@ -88,7 +88,7 @@ def to_run() -> list[object]:
 
 @cache
 def texts() -> list[str]:
-    """Take as many as a plan for overlap 0.99 needs for its proof."""
+    """Take more than a plan for overlap 0.99 needs for its proof."""
     return [f"{entry.id}: {entry.summary}" for entry in islice(docstrings(), _TEXTS)]
 
 
@@ -102,7 +102,7 @@ def write_files() -> None:
     for name in ("texts", "docs", "faq"):
         Path(f"{name}.jsonl").write_text("\n".join(lines), "utf-8")
     Path("questions.txt").write_text("\n".join(f"How to {text}" for text in texts()), "utf-8")
-    np.save("vectors.npy", wide())
+    np.save("vectors.npy", wide(_TEXTS))
 
 
 def usual_folder() -> Path:
@@ -110,10 +110,10 @@ def usual_folder() -> Path:
     return Path(platformdirs.user_data_path("mrl-adapters"), "collections")
 
 
-def wide() -> np.ndarray:
+def wide(count: int) -> np.ndarray:
     rng = np.random.default_rng(0)
-    centres = rng.standard_normal((20, _WIDE))[rng.integers(20, size=_POINTS)]
-    return (centres + 0.3 * rng.standard_normal((_POINTS, _WIDE))).astype(np.float32)
+    centres = rng.standard_normal((20, _WIDE))[rng.integers(20, size=count)]
+    return (centres + 0.3 * rng.standard_normal((count, _WIDE))).astype(np.float32)
 
 
 def embedded(folder: Path) -> None:
@@ -124,17 +124,17 @@ def embedded(folder: Path) -> None:
         MatryoshkaVectorStore(client, "docs", embedder, layout=layout).add_texts(texts())
 
 
-def given(folder: Path) -> None:
+def given(folder: Path, count: int = _POINTS) -> None:
     """Make a collection "docs" of long vectors, here and in qdrant-client's local mode."""
-    rows = wide()
+    rows = wide(count)
     with connect(path=folder) as client:
         docs = MatryoshkaCollection("docs", layout=CollectionLayout(_WIDE, ()))
-        Driver(client).run(docs.add(list(range(_POINTS)), rows, [{}] * _POINTS))
+        Driver(client).run(docs.add(list(range(count)), rows, [{}] * count))
         backup(client, "docs", Path("docs.backup"))
     local = QdrantClient(path="qdrant_data")
     params = models.VectorParams(size=_WIDE, distance=models.Distance.COSINE)
     local.create_collection("docs", params)
-    points = [models.PointStruct(id=row, vector=rows[row].tolist()) for row in range(_POINTS)]
+    points = [models.PointStruct(id=row, vector=rows[row].tolist()) for row in range(count)]
     local.upsert("docs", points)
     local.close()
 
@@ -142,7 +142,7 @@ def given(folder: Path) -> None:
 MADE: dict[str, Callable[[Path], None]] = {
     "choosing_dimensions": embedded,
     "hybrid": lambda _: embedded(Path("vectors")),
-    "layouts": given,
+    "layouts": lambda folder: given(folder, _TEXTS),  # enough queries for a proof
     "migrate": lambda _: given(Path("elsewhere")),
     "backup": lambda _: given(Path("elsewhere")),
 }
