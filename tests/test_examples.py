@@ -27,6 +27,7 @@ EXPECTED = {
     "rotation": r"plain +0\.\d+\n +rotated 0\.9",
     "quickstart": r"shutil\.copytree",
     "several_processes": r"one process: [\d,]+ searches/s; two: [\d,]+ \(\d\.\d\d times\)",
+    "sparse_vectors": r"dense +Error E4102.*sparse +Error E4021.*hybrid +Error E4021.*agree by 0\.",
     "stock_store_on_edge": r"bake bread\?.*Sourdough",
     "tenants": r"engine weaves.*ada reads bob/1: \[\]\n *bob still has: \['bob/1', 'bob/2'\]",
     "without_framework": r"0\.\d+ .*shutil\.copytree",
