@@ -160,5 +160,5 @@ def test_a_warning_in_80_columns_breaks_no_word_and_no_command(
     assert f"Collection '{name}' has no short" in told[0]
     command_line = f"mrl-adapters migrate {name} --stages 16 --path {tmp_path}"
     warned = [line for line in told[1 : told.index(command_line)] if line]
-    assert warned[-1].endswith("Add it, without embedding anything again:")
+    assert " ".join(warned).endswith("Add it, without embedding anything again:")
     assert all(len(line) <= 80 for line in warned)
