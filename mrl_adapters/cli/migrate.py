@@ -51,7 +51,8 @@ def migrate(  # noqa: PLR0913 - one argument an option
         str | None,
         typer.Option(
             help="Sizes of the short vectors, such as 64,256; none drops them. "
-            "Default: 256, and with --text-index alone those that there are.",
+            "Default: 256, or half of the full size where that is smaller; in a copy, and with "
+            "--text-index alone, those that there are.",
             show_default=False,
         ),
     ] = None,

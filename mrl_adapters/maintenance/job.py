@@ -21,6 +21,7 @@ from mrl_adapters.maintenance.source import Source, read_source, sample_vectors
 from mrl_adapters.maintenance.switch import UnfinishedSwitch, find_unfinished_switch
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.aliases import is_gone
+from mrl_adapters.qdrant.commands import usual_stages
 from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.requirements import check_engine_has
@@ -36,7 +37,7 @@ class Request:
     """What a migration is asked to do: the arguments of ``migrate``.
 
     Args:
-        stages: Sizes of the short vectors.
+        stages: Sizes of the short vectors; None leaves them open.
         copy: Where a copy goes; None in place.
         rotation: Rotation to slice after, "auto" to fit one.
         model: Name of the embedding model.
@@ -44,7 +45,7 @@ class Request:
         settings: Fields of the layout that are to be otherwise.
     """
 
-    stages: tuple[int, ...]
+    stages: tuple[int, ...] | None
     copy: CopyTarget | None
     rotation: WantedRotation
     model: str | None
@@ -106,7 +107,7 @@ def prepare(
         target = client if place.client is None else RetryingClient(place.client)
     if place is not None and place.delete_source:
         unfinished = find_unfinished_switch(
-            client, target, collection_name, place, request.stages, request.rotation
+            client, target, collection_name, place, request.stages or (), request.rotation
         )
         if unfinished is not None:
             return unfinished
@@ -140,6 +141,7 @@ def _layout(
     """Choose the layout, and for it the rotation: a given one, an earlier run's, or a new one."""
     target_client, name, earlier = target
     present = present_layout(client, source)
+    stages = _stages(source, present, request)
     if request.rotation is not None or (present is not None and present.rotation is not None):
         target_client.run(find_companion(name))  # refuses a stranger under that name
     check_rotation(client, source, present, request.rotation)
@@ -151,10 +153,19 @@ def _layout(
             # Points carry the short vectors of the run that was interrupted already.
             rotation = target_client.run(load_rotation(name, earlier.rotation))
         else:
-            longest = max(request.stages, default=source.full.size)
+            longest = max(stages, default=source.full.size)
             rotation = Rotation.fit(sample_vectors(client, source, progress), longest)
-    layout = wanted_layout(source, present, request.stages, request.model, rotation)
+    layout = wanted_layout(source, present, stages, request.model, rotation)
     return replace(layout, **request.settings) if request.settings else layout
+
+
+def _stages(source: Source, present: CollectionLayout | None, request: Request) -> tuple[int, ...]:
+    """Choose the stages where nobody has: a copy's are those of its source."""
+    if request.stages is not None:
+        return request.stages
+    if request.copy is not None and present is not None and present.stages:
+        return present.stages
+    return usual_stages(source.full.size)
 
 
 def _before_switch(client: RetryingClient, source: Source, place: CopyTarget) -> Source:

@@ -39,7 +39,6 @@ from mrl_adapters.qdrant.sparse import SparseVectors
 from mrl_adapters.qdrant.text_indexes import check_ranking
 from mrl_adapters.vectors import Rotation
 
-_USUAL_STAGES = (256,)
 _SETTINGS = ("quantization", "hnsw_m", "hnsw_ef_construct", "full_datatype")
 
 
@@ -80,7 +79,8 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
         collection_name: The collection, or an alias of it.
         stages: Sizes of the short vectors; those that the collection has already are kept. None at
             all, ``()``, drops them: the full vectors get a graph and codes in their place. None
-            takes (256,), and beside ``text_index`` or ``sparse`` in place those that there are.
+            takes (256,), or half of the full size where that is smaller; in a copy, and beside
+            ``text_index`` or ``sparse`` in place, those that there are.
         mode: In place, or into a copy.
         target: Name of the copy, or a CopyTarget with another client, an alias to switch, and
             whether to delete the old collection. None calls it ``<name>_two_stage``.
@@ -235,7 +235,7 @@ def _request(
         raise ConfigurationError(msg)
     place = target if isinstance(target, CopyTarget) else CopyTarget(target)
     return Request(
-        _USUAL_STAGES if stages is None else tuple(stages),
+        None if stages is None else tuple(stages),
         place if mode == "copy" else None,
         rotation,
         model,

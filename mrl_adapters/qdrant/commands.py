@@ -95,7 +95,7 @@ def _line(
 
 
 def usual_stages(dimensions: int) -> tuple[int, ...]:
-    """Return the stages that a message proposes."""
+    """Return the stages that nobody chose: 256, or half of the full size where that is smaller."""
     return (min(256, max(1, dimensions // 2)),)
 
 

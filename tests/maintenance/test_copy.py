@@ -99,6 +99,22 @@ def test_everything_arrives_in_another_engine(open_engine, vectors, search, pair
         assert search(there, "copied", query) == search(there, "copied", query, exact=True)
 
 
+def test_where_nobody_names_stages_a_copy_has_its_sources_or_half_of_a_small_size(
+    open_engine, legacy
+):
+    here, there = open_engine("edge"), open_engine("edge")
+    full = legacy(here, full_name="dense").shape[1]
+    assert full < 256
+    halved = migrate(here, "docs", mode="copy", target=CopyTarget("copied", there))
+    assert halved.stages == (full // 2,)
+    assert migrate(there, "copied", mode="copy", target="again", stages=(8,)).stages == (
+        8,
+        full // 2,
+    )
+    assert migrate(there, "again", mode="copy", target="same").stages == (8, full // 2)
+    assert audit(there, "same").ok
+
+
 def test_a_copy_is_laid_out_ideally(open_engine, legacy):
     client = open_engine("edge")
     legacy(client)
