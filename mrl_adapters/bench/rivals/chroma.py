@@ -7,13 +7,16 @@ from mrl_adapters.bench.contenders import Effort
 from mrl_adapters.bench.rivals.base import NOT_REFINED, Index, Rival
 from mrl_adapters.vectors import FloatArray
 
+# Chroma 1.5 takes a new beam (collection.modify) without an error, and searches on with the one
+# that the graph was loaded with: it has one setting here, chosen before it is filled.
+_BEAM = 256
+
 
 class _Chroma:
     def __init__(self, folder: Path, dimensions: int) -> None:
         del dimensions
         self._folder = str(folder / "chroma")
         self._collection: Any = None
-        self._ef = 0
 
     def _client(self) -> Any:
         import chromadb
@@ -24,7 +27,12 @@ class _Chroma:
 
     def add(self, first: int, vectors: FloatArray) -> None:
         if self._collection is None:
-            graph = {"space": "cosine", "max_neighbors": 32, "ef_construction": 200}
+            graph = {
+                "space": "cosine",
+                "max_neighbors": 32,
+                "ef_construction": 200,
+                "ef_search": _BEAM,
+            }
             self._collection = self._client().create_collection(
                 "bench", embedding_function=None, configuration={"hnsw": graph}
             )
@@ -38,9 +46,6 @@ class _Chroma:
         self._collection = self._client().get_collection("bench", embedding_function=None)
 
     def search(self, query: FloatArray, effort: Effort) -> list[int]:
-        if effort.probes != self._ef:
-            self._collection.modify(configuration={"hnsw": {"ef_search": effort.probes}})
-            self._ef = effort.probes
         found = self._collection.query(
             query_embeddings=query[None], n_results=effort.candidates, include=[]
         )
@@ -48,11 +53,12 @@ class _Chroma:
 
 
 class Chroma(Rival):
-    """``chromadb.PersistentClient``, 32 links; it builds while it loads."""
+    """``chromadb.PersistentClient``, 32 links, one beam; it builds while it loads."""
 
     package: ClassVar[str] = "chromadb"
     module: ClassVar[str] = "chromadb"
     name: ClassVar[str] = "Chroma HNSW f32"
+    probes: ClassVar[tuple[int, ...]] = (_BEAM,)
     factors: ClassVar[tuple[int, ...]] = NOT_REFINED
     reranked: ClassVar[bool] = False
 
