@@ -12,6 +12,8 @@ import axe_playwright_python
 from chromium import EXECUTABLE, browser
 from playwright.sync_api import Browser, Page, expect
 
+from mrl_adapters.demo.codes import NAMES
+
 pytestmark = pytest.mark.skipif(
     EXECUTABLE is None, reason="the page's tests need a browser: apt-get install chromium"
 )
@@ -137,28 +139,38 @@ def test_the_ring_on_the_curve_moves_with_the_slider(page: Page) -> None:
     assert page.evaluate("() => document.getElementById('frontier').data.at(-1).x[0]") > 0
 
 
+# The mark that is farthest from all others: what it stands for, and where it is on the screen.
+_ALONE = """(chart) => {
+  const traces = [...chart.querySelectorAll(".scatterlayer .trace")];
+  const marks = traces.flatMap((trace, at) =>
+    [...trace.querySelectorAll("path.point")].map((path, index) => {
+      const { x, y, width, height } = path.getBoundingClientRect();
+      const { customdata, x: megabytes } = chart.data[at];
+      return { x: x + width / 2, y: y + height / 2, megabytes: megabytes[index],
+               setting: customdata?.[index] };
+    }));
+  const room = (one) => Math.min(...marks.map((other) =>
+    other === one ? Infinity : Math.hypot(one.x - other.x, one.y - other.y)));
+  const stages = marks.filter(({ setting }) => setting && setting[0] < 256);
+  return stages.sort((a, b) => room(b) - room(a))[0];
+}"""
+
+
 def test_a_mark_of_the_frontier_sets_the_sliders(page: Page) -> None:
     _reset(page)
     chart = page.locator("#frontier")
     chart.scroll_into_view_if_needed()
-    trace = chart.locator(".scatterlayer .trace").filter(has=page.locator("path.point"))
-    for place in (1, 0):  # of the marks of float32, the first trace
-        mark = trace.first.locator("path.point").nth(place)
-        box = mark.bounding_box()
-        assert box
-        with page.expect_response("**/setting?*"):
-            page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        size, bits, candidates = chart.evaluate(
-            "(chart, place) => chart.data[0].customdata.at(place)", place
-        )
-        assert bits == 32
-        expect(page.locator("#dimensions-value")).to_have_text(str(size))
-        expect(page.locator("#candidates-value")).to_have_text(str(candidates))
-        expect(page.locator("#code")).to_contain_text(f"({size},),")
-        page.wait_for_function(
-            "x => document.getElementById('frontier').data.at(-1).x[0] === x",
-            arg=chart.evaluate("(chart, place) => chart.data[0].x.at(place)", place),
-        )
+    mark = chart.evaluate(_ALONE)
+    with page.expect_response("**/setting?*"):
+        page.mouse.click(mark["x"], mark["y"])
+    size, bits, candidates = mark["setting"]
+    expect(page.locator("#dimensions-value")).to_have_text(str(size))
+    expect(page.locator("#bits-value")).to_have_text(NAMES[bits])
+    expect(page.locator("#candidates-value")).to_have_text(str(candidates))
+    expect(page.locator("#code")).to_contain_text(f"    ({size},),")
+    page.wait_for_function(
+        "x => document.getElementById('frontier').data.at(-1).x[0] === x", arg=mark["megabytes"]
+    )
 
 
 def test_the_whole_is_scaled_to_more_vectors(page: Page) -> None:
