@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from mrl_adapters import registry
 from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, read_collection
+from mrl_adapters.cli.terminal import tell
 from mrl_adapters.embeddings import Embedder
 from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.langchain import MatryoshkaVectorStore
@@ -65,6 +66,8 @@ def open_or_prepare(
         layout = replace(layout, sparse=sparse)
     store = MatryoshkaVectorStore(client, name, embedder, layout=layout, all_tenants=True)
     store.driver.run(store.collection.open())
+    if found is not None and found.text_index is None and text_index is not None:
+        tell("Text index", "bold", "made: words find all passages, also those stored before")
     return store
 
 

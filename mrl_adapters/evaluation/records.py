@@ -11,6 +11,7 @@ from mrl_adapters.errors import ConfigurationError
 
 _ID_FIELDS = ("_id", "id", "doc_id")
 _SHOWN = 80  # characters of a line that a message quotes
+_TOLD = 5  # lines that are named
 
 
 class Record(NamedTuple):
@@ -25,22 +26,33 @@ def read_records(lines: Iterable[tuple[int, str]], source: Path) -> Iterator[Rec
     """Read each line of a JSON lines file.
 
     Lines that share an id are all given: which of them counts is the caller's to say.
+
+    Raises:
+        ConfigurationError: Lines that are no records, all of them named, once the last was read.
     """
+    faults = 0
+    told: list[str] = []
     for number, line in lines:
         try:
             found: Any = json.loads(line)
         except (ValueError, RecursionError) as error:
-            msg = f"{source}, line {number} is not JSON that can be read: {error}."
-            raise ConfigurationError(msg) from error
-        if isinstance(found, str):
-            found = {"text": found}
-        if fault := _fault(found):
-            msg = f"{source}, line {number}: expected {fault}, found {line[:_SHOWN]!r}."
-            raise ConfigurationError(msg)
+            fault: str | None = f" is not JSON that can be read: {error}"
+        else:
+            found = {"text": found} if isinstance(found, str) else found
+            expected = _fault(found)
+            fault = f": expected {expected}, found {line[:_SHOWN]!r}" if expected else None
+        if fault:
+            faults += 1
+            told += [f"line {number}{fault}"] if faults <= _TOLD else []
+            continue
         key = next((found[name] for name in _ID_FIELDS if found.get(name) is not None), number)
         # A column of whole numbers that had an empty cell was written as one of floats.
         key = int(key) if isinstance(key, float) else key
         yield Record(number, str(key), f"{found.get('title') or ''} {found['text']}".strip())
+    if faults:
+        more = f"; and {faults - _TOLD:,} more lines" if faults > _TOLD else ""
+        msg = f"{source}, {'; '.join(told)}{more}."
+        raise ConfigurationError(msg)
 
 
 def number_lines(text: Iterable[str]) -> Iterator[tuple[int, str]]:

@@ -22,6 +22,7 @@ from mrl_adapters.qdrant.quantization import datatype_of
 
 _SAMPLED_POINTS = 200
 _COMMON_SHARE = 0.5
+_INDEX_TYPES = {str: "keyword", int: "integer", float: "float", bool: "bool"}
 _LONGEST_CHARACTERS = 200  # longer texts are read, not filtered by
 _LISTED_FIELDS = 10
 
@@ -278,32 +279,35 @@ def _about_payload(
     client: RetryingClient, source: Source, keys: PayloadKeys
 ) -> list[Recommendation]:
     records, _ = next(client.pages(source.name, _SAMPLED_POINTS, payload=True), ([], None))
-    seen = Counter(field for record in records for field in _fields(record.payload or {}, keys))
+    fields = [_fields(record.payload or {}, keys) for record in records]
+    seen = Counter(field for each in fields for field in each)
     common = [field for field, count in seen.items() if count >= _COMMON_SHARE * len(records)]
     bare = sorted(field for field in common if field not in (source.info.payload_schema or {}))
     if not bare:
         return []
+    kind = _INDEX_TYPES[next(each[bare[0]] for each in fields if bare[0] in each)]
     return [
         Recommendation(
             "payload_indexes",
             f"Payload fields without an index: {', '.join(bare[:_LISTED_FIELDS])}"
             f"{' and more' if len(bare) > _LISTED_FIELDS else ''}. Filters on them read every "
             "payload.",
-            "create_payload_index for those that you filter by.",
+            "For each that you filter by: "
+            f"client.create_payload_index({source.name!r}, {bare[0]!r}, {kind!r}).",
         )
     ]
 
 
-def _fields(payload: dict[str, Any], keys: PayloadKeys) -> list[str]:
+def _fields(payload: dict[str, Any], keys: PayloadKeys) -> dict[str, type]:
     """List what could be filtered by: short values at the top, and in LangChain's metadata."""
     nested = payload.get(keys.metadata) if keys.metadata else None
     inner = nested if isinstance(nested, dict) else {}
     values = {**payload, **{f"{keys.metadata}.{key}": value for key, value in inner.items()}}
-    return [
-        key
+    return {
+        key: type(value)
         for key, value in values.items()
         if not key.startswith("_")
         and key not in {keys.content, *TEXT_KEYS}
         and isinstance(value, str | int | float | bool)
         and len(str(value)) <= _LONGEST_CHARACTERS
-    ]
+    }

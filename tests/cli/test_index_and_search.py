@@ -394,6 +394,18 @@ def test_documents_that_others_stored_of_the_same_file_stay(
     assert texts == {"theirs", "and this", "other"}
 
 
+def test_a_text_index_that_an_index_run_makes_is_told(
+    run: Any, tmp_path: Path, notes: Path
+) -> None:
+    place = ("--collection", "notes", "--path", tmp_path / "vectors")
+    run("index", notes, *place)
+    made = run("index", notes, "--text-index", *place)
+    assert "Text index: made: words find all passages" in " ".join(made.stderr.split())
+    assert "Text index" not in run("index", notes, "--text-index", *place).stderr
+    hits = run("search", "notes", "honey", "--hybrid", "lexical", *place[2:])
+    assert "honey" in hits.stdout
+
+
 def _interrupt(*_: object, **__: object) -> None:
     raise InterruptedError
 

@@ -157,3 +157,15 @@ def test_two_documents_of_one_id_are_an_error() -> None:
 def test_an_unknown_object_is_named_by_its_type() -> None:
     with pytest.raises(ConfigurationError, match="document of type int"):
         from_documents([1])
+
+
+def test_every_line_that_is_no_record_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "notes.jsonl"
+    path.write_text('"good"\n{"text": bad}\n{"other": 1}\n' + "[]\n" * 9, "utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load_jsonl(path)
+    told = str(caught.value)
+    for number in range(2, 7):
+        assert f"line {number}" in told
+    assert "line 7" not in told
+    assert told.endswith("; and 6 more lines.")

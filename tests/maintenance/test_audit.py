@@ -264,6 +264,7 @@ def test_what_costs_memory_or_time_is_advised_on(open_engine, legacy, vectors):
     }
     [indexes] = [each for each in report.recommendations if each.topic == "payload_indexes"]
     assert "author, metadata.year." in indexes.message
+    assert "client.create_payload_index('docs', 'author', 'keyword')." in indexes.fix
     assert all(each.fix for each in report.recommendations)
 
 
