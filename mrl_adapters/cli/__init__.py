@@ -4,11 +4,13 @@ Importing this imports no framework, no client and neither typer nor rich.
 """
 
 import io
+import signal
 import sys
 
 from mrl_adapters.errors import MissingExtraError
 
 _INTERRUPTED = 130  # as shells count it: 128 and the signal's number
+_TERMINATED = 143
 _PACKAGES = frozenset({"platformdirs", "rich", "typer"})
 
 
@@ -28,4 +30,6 @@ def main() -> None:
         # A text may hold characters that an old terminal does not know: rather a "?" than no text.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    # Ended by another program, a command closes and tidies as it does for Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     app()

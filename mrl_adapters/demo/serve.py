@@ -122,11 +122,11 @@ def serve(
     warming = threading.Thread(target=workbench.warm, args=(stopped.is_set,), daemon=True)
     warming.start()
     gc.freeze()  # a walk over all passages would hold a move up for as long as a second move takes
-    # The socket listens already: who comes before the server waits for it.
-    ready()
-    if browser:
-        threading.Thread(target=webbrowser.open, args=(address_of(bound),), daemon=True).start()
     try:
+        # The socket listens already: who comes before the server waits for it.
+        ready()
+        if browser:
+            threading.Thread(target=webbrowser.open, args=(address_of(bound),), daemon=True).start()
         uvicorn.Server(config).run(sockets=[bound])
     except KeyboardInterrupt:
         return  # how one ends it

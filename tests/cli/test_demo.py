@@ -1,7 +1,10 @@
 """``mrl-adapters demo``: what it serves, where, and what it says where it cannot."""
 
 import importlib.util
+import os
+import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -150,3 +153,27 @@ def test_the_page_is_served_until_it_is_interrupted(
     result = run("demo", "-c", "docs", "--path", store, "--port", "0")
     assert result.exit_code == 0, result.output
     assert opened == pages
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0)], ids=["terminated", "Ctrl-C"]
+)
+def test_nothing_is_left_behind_by_a_page_that_is_ended(
+    tmp_path: Path, sent: signal.Signals, code: int
+) -> None:
+    notes, scratch = tmp_path / "notes", tmp_path / "scratch"
+    notes.mkdir()
+    scratch.mkdir()
+    for number in range(3):
+        (notes / f"{number}.md").write_text(f"Bees make honey in hive {number}.", "utf-8")
+    command = [sys.executable, "-m", "mrl_adapters", "demo", notes, "--port", "0", "--no-browser"]
+    environment = {**os.environ, "TMPDIR": str(scratch), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(  # noqa: S603 - this package's own command
+        command, stdout=subprocess.PIPE, env=environment, text=True
+    ) as served:
+        assert served.stdout
+        assert "Ctrl-C ends it" in served.stdout.readline()
+        assert list(scratch.iterdir())
+        served.send_signal(sent)
+        assert served.wait(60) == code
+    assert not list(scratch.iterdir())

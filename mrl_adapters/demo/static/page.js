@@ -35,13 +35,17 @@ async function ask(path, parameters) {
     answer = { error: "The server does not answer. Is the command still running?" };
   }
   if (pending[path] !== control) return null;
-  tell(answer.error);
+  tell(path, answer.error);
   return answer.error ? null : answer;
 }
 
-function tell(message) {
-  find("error").textContent = message ?? "";
-  find("error").hidden = !message;
+const errors = {}; // of each path's last answer: another's success does not take them back
+
+function tell(path, message) {
+  errors[path] = message;
+  const [first] = Object.values(errors).filter(Boolean);
+  find("error").textContent = first ?? "";
+  find("error").hidden = !first;
 }
 
 function make(tag, name, text) {
