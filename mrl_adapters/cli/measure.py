@@ -27,6 +27,7 @@ from mrl_adapters.cli.options import (
     some_path,
 )
 from mrl_adapters.cli.terminal import errors, output, progress_bars, tables
+from mrl_adapters.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from mrl_adapters.evaluation import Dataset
@@ -235,14 +236,22 @@ def read_questions(file: Path) -> list[str]:
 
     Args:
         file: One a line, or JSON lines (.jsonl).
+
+    Raises:
+        ConfigurationError: There is none in it.
     """
     from mrl_adapters.cli.files import read_text
     from mrl_adapters.evaluation.records import number_lines, read_records
 
     lines = number_lines(read_text(file).split("\n"))
     if file.suffix.lower() == ".jsonl":
-        return [record.text for record in read_records(lines, file)]
-    return [line.strip() for _, line in lines]
+        asked = [record.text for record in read_records(lines, file)]
+    else:
+        asked = [line.strip() for _, line in lines]
+    if not any(asked):
+        msg = f"{file} holds no question. Write one a line, or leave --questions out."
+        raise ConfigurationError(msg)
+    return asked
 
 
 def check_plot(plot: Path | None) -> None:

@@ -110,7 +110,7 @@ def frontier_chart(trade_offs: Sequence[TradeOff], points: int) -> Chart:
     figure.add_scatter(
         x=[_megabytes(each, points) for each in front],
         y=[1000 * each.latency_s for each in front],
-        name=f"best that reach {TARGET:.0%}",
+        name=f"best at {TARGET:.0%}",
         mode="lines",
         line={"color": FRONT, "shape": "hv", "dash": "dot"},
         hoverinfo="skip",

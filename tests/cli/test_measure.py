@@ -146,3 +146,15 @@ def test_too_few_questions_are_one_line(
     result = run("tune", "docs", "--questions", path, "--path", indexed)
     assert result.exit_code == 1
     assert "found 2" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["asked.txt", "asked.jsonl"])
+@pytest.mark.parametrize("command", [("tune", "docs"), ("recommend", "docs", "--memory", "1MB")])
+def test_a_file_without_questions_is_told(
+    run: Any, indexed: Path, tmp_path: Path, command: tuple[str, ...], name: str
+) -> None:
+    path = tmp_path / name
+    path.write_text("\n \n", "utf-8")
+    result = run(*command, "--questions", path, "--path", indexed)
+    assert result.exit_code == 1
+    assert f"{path} holds no question. Write one a line" in result.stderr.replace("\n", " ")

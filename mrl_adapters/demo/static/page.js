@@ -195,10 +195,15 @@ function paint(id) {
   if (!kept?.chart || !window.Plotly) return;
   const axis = { gridcolor: colour("grid"), linecolor: colour("line"), zeroline: false };
   const { layout } = kept.chart;
-  const narrow = find(id).clientWidth < 480; // two names a line above the chart
+  const width = find(id).clientWidth;
+  const narrow = width < 480; // two names a line above the chart
   const themed = {
     ...layout,
-    legend: { ...layout.legend, ...(narrow && { entrywidth: 0.5, entrywidthmode: "fraction" }) },
+    legend: {
+      ...layout.legend,
+      ...(narrow && { entrywidth: 0.5, entrywidthmode: "fraction" }),
+      ...(width < 340 && { font: { size: 9.5 } }),
+    },
     font: { color: colour("ink"), family: "system-ui, sans-serif", size: 12 },
     xaxis: { ...layout.xaxis, ...axis },
     yaxis: { ...layout.yaxis, ...axis },
