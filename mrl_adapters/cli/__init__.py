@@ -9,8 +9,9 @@ import sys
 
 from mrl_adapters.errors import MissingExtraError
 
-_INTERRUPTED = 130  # as shells count it: 128 and the signal's number
-_TERMINATED = 143
+_BY_SIGNAL = 128  # and the signal's number, as shells count it
+_INTERRUPTED = _BY_SIGNAL + signal.SIGINT
+_ENDING = ("SIGTERM", "SIGHUP")  # Windows has no second one
 _PACKAGES = frozenset({"platformdirs", "rich", "typer"})
 
 
@@ -30,6 +31,9 @@ def main() -> None:
         # A text may hold characters that an old terminal does not know: rather a "?" than no text.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    # Ended by another program, a command closes and tidies as it does for Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    # Ended by another program or with its terminal, a command tidies up as it does for Ctrl-C.
+    for name in _ENDING:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
+            signal.signal(number, lambda sent, _: sys.exit(_BY_SIGNAL + sent))
     app()

@@ -156,7 +156,9 @@ def test_the_page_is_served_until_it_is_interrupted(
 
 
 @pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0)], ids=["terminated", "Ctrl-C"]
+    ("sent", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 0)],
+    ids=["terminated", "terminal closed", "Ctrl-C"],
 )
 def test_nothing_is_left_behind_by_a_page_that_is_ended(
     tmp_path: Path, sent: signal.Signals, code: int
