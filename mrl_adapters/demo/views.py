@@ -85,9 +85,10 @@ class View:
         at = setting.dimensions in self.workbench.corpus.layout.stages
         stages = plan.stages or self.workbench.corpus.layout.stages[-1:]
         by = f"stage {', '.join(map(str, stages))}" if stages else "its own graph"
+        words_alone = how == "lexical"
         return {
-            "how": f"{by}, {plan.candidates(K)} candidates",
-            "at_setting": at,
+            "how": "words alone" if words_alone else f"{by}, {plan.candidates(K)} candidates",
+            "at_setting": at or words_alone,
             **self._column(found),
         }
 

@@ -113,7 +113,9 @@ async function engine(id, parameters) {
 
 function columns() {
   const parameters = { question: find("question").value, ...setting() };
+  if (!parameters.question.trim()) return tell("answer", "The question is empty. Type what to look for.");
   if (sample !== null) parameters.sample = sample;
+  if (find("own")) find("own").hidden = sample === null;
   const asked = [scans(parameters), engine("collection", parameters)];
   if (find("hybrid")) asked.push(engine("hybrid", { ...parameters, how: find("plan").value }));
   return Promise.all(asked);
