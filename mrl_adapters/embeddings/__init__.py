@@ -6,7 +6,7 @@ Importing this package imports none of the optional packages: each class does so
 from mrl_adapters.embeddings.embedder import Embedder
 from mrl_adapters.embeddings.openai import OpenAIEmbedder, OpenAIOptions, Usage
 from mrl_adapters.embeddings.sentence_transformers import SentenceTransformerEmbedder
-from mrl_adapters.embeddings.static import Model2VecEmbedder, WordLlamaEmbedder
+from mrl_adapters.embeddings.static import Model2VecEmbedder, WordLlamaEmbedder, WordLlamaTokens
 from mrl_adapters.embeddings.truncated import TruncatedEmbedder
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "TruncatedEmbedder",
     "Usage",
     "WordLlamaEmbedder",
+    "WordLlamaTokens",
 ]

@@ -73,6 +73,37 @@ class WordLlamaEmbedder(LocalEmbedder):
         return truncate(sums, self._dimensions)
 
 
+class WordLlamaTokens:
+    """Token vectors of the model that the wordllama package carries, for late interaction.
+
+    The model gives a token the same vector in any text (it is no ColBERT): MaxSim of such vectors
+    matches words, and words that mean nearly the same, one by one.
+
+    Args:
+        dimensions: Size of a token's vector, 1 to 256.
+
+    Raises:
+        MissingExtraError: wordllama is not installed.
+        DimensionsError: The model does not have so many dimensions.
+    """
+
+    model_name = _WORDLLAMA
+
+    def __init__(self, dimensions: int = 256) -> None:
+        self.dimensions = WordLlamaEmbedder(dimensions).dimensions
+
+    def embed_documents(self, texts: list[str]) -> list[FloatArray]:
+        """Return one array of shape (tokens, dimensions) a text, without the texts' repetitions."""
+        tokenizer, table = _load_wordllama()
+        encodings = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        ids = [[*dict.fromkeys(encoding.ids)] for encoding in encodings]
+        return [table[:, : self.dimensions].take(each, axis=0, mode="clip") for each in ids]
+
+    def embed_query(self, text: str) -> FloatArray:
+        """Return an array of shape (tokens, dimensions)."""
+        return self.embed_documents([text])[0]
+
+
 class Model2VecEmbedder(LocalEmbedder):
     """Embed with a static model of the model2vec package.
 

@@ -85,8 +85,8 @@ def relevance(score: float, layout: CollectionLayout | None, *, by_words: bool =
     Args:
         score: Qdrant's score: a similarity under Cosine and Dot, a distance otherwise.
         layout: The collection's layout; None is taken for Cosine.
-        by_words: Whether it is the score of words, or fused with such: larger is better then,
-            whatever the distance, and nothing bounds it.
+        by_words: Whether it is the score of words or tokens, or fused with such: larger is better
+            then, whatever the distance, and nothing bounds it.
 
     Returns:
         Cosine: (1 + score) / 2. Dot and words: (1 + score / (1 + abs(score))) / 2.

@@ -27,7 +27,7 @@ from mrl_adapters.qdrant import Driver, MatryoshkaCollection, SearchPlan
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.groups import ungrouped
 from mrl_adapters.qdrant.ids import DocumentId
-from mrl_adapters.qdrant.modes import without_words
+from mrl_adapters.qdrant.modes import scores_vectors, without_words
 from mrl_adapters.qdrant.query import diversity
 from mrl_adapters.qdrant.signals import Signals
 from mrl_adapters.qdrant.stock import named
@@ -275,8 +275,7 @@ class SearchingStore(VectorStore):
 
     def _relevance(self, score: float, options: Mapping[str, Any]) -> float:
         plan = self.plan.merge(search_plan(options))
-        by_words = plan.searches not in {None, "rescore"}  # those give the vectors' own scores
-        return relevance(score, self._collection.layout, by_words=by_words)
+        return relevance(score, self._collection.layout, by_words=not scores_vectors(plan))
 
     @override
     def as_retriever(  # type: ignore[override] # see above

@@ -123,7 +123,7 @@ def _create(source: Source, destination: Destination, checkpoint: Checkpoint) ->
         for key, value in (source.info.config.metadata or {}).items()
         if key not in {**layout.metadata(), **checkpoint.to_metadata()}
     }
-    described = {**_other_vectors(source), **layout.vectors_config()}
+    described = {**layout.vectors_config(), **_other_vectors(source)}
     destination.client.create_collection(
         name,
         vectors_config=described.get("", described),

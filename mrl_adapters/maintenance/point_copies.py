@@ -26,6 +26,7 @@ from mrl_adapters.vectors import normalize
 
 _NUMBER_BYTES = 21  # in JSON
 _REQUEST_BYTES = 5_000_000
+_ROWS = 128  # of a multivector, for what is not known before it is read
 _FLOAT_UNIT = 4e-16  # of 16 or 17 digits
 
 
@@ -71,7 +72,10 @@ class PointCopies:
         self._shorts = ShortVectors(self._target, self._name, self._layout)
         self._others = [*source.other_dense, *source.sparse]
         self._engine = self._target.engine
-        others = sum(params.size for params in source.other_dense.values())
+        others = sum(
+            params.size * (1 if params.multivector_config is None else _ROWS)
+            for params in source.other_dense.values()
+        )
         self._width = self._layout.dimensions + sum(self._layout.stages) + others
 
     def pages(self, offset: PointId | None = None) -> Iterator[tuple[Records, PointId | None]]:
@@ -166,12 +170,11 @@ class PointCopies:
             size = len(str(record.payload))
             if vector_of(record, full_name) is not None:
                 vectors = next(derived)
-                size += self._width * _NUMBER_BYTES
+                size += (self._layout.dimensions + sum(self._layout.stages)) * _NUMBER_BYTES
             for name in self._others:
                 if (vector := vector_of(record, name)) is not None:
                     vectors[name] = vector
-                    if isinstance(vector, models.SparseVector):
-                        size += len(vector.values) * 2 * _NUMBER_BYTES
+                    size += _numbers(vector) * _NUMBER_BYTES
             # Built from what an engine gave; validating it again costs more than writing it.
             point = models.PointStruct.model_construct(
                 id=record.id, vector=vectors, payload=record.payload
@@ -220,6 +223,13 @@ def same_value(here: Any, there: Any) -> bool:
             math.isnan(here) and math.isnan(there)
         )
     return bool(here == there)
+
+
+def _numbers(vector: Any) -> int:
+    """Count the numbers of a vector of any kind."""
+    if isinstance(vector, models.SparseVector):
+        return 2 * len(vector.values)
+    return np.size(vector)
 
 
 def _same_vector(here: Any, there: Any) -> bool:

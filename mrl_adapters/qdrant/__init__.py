@@ -8,6 +8,7 @@ from mrl_adapters.qdrant.connect import connect
 from mrl_adapters.qdrant.contents import UnreadableContentWarning
 from mrl_adapters.qdrant.driver import Driver
 from mrl_adapters.qdrant.groups import Group, GroupBy
+from mrl_adapters.qdrant.late_interaction import TokenEncoder, TokenVectors
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.mismatches import OneStageWarning, UnmetLayoutWarning
@@ -44,6 +45,8 @@ __all__ = [
     "SparseEncoder",
     "SparseVectors",
     "TextIndex",
+    "TokenEncoder",
+    "TokenVectors",
     "UnmetLayoutWarning",
     "UnreadableContentWarning",
     "UnrotatedWarning",

@@ -43,6 +43,7 @@ from mrl_adapters.qdrant.tenants import (
 from mrl_adapters.qdrant.text_indexes import (
     with_texts,
 )
+from mrl_adapters.qdrant.token_vectors import document_tokens, with_question_tokens
 from mrl_adapters.qdrant.weights import document_weights, with_question_weights
 from mrl_adapters.qdrant.writing import delete_points, store_points, warn_of_zeros
 
@@ -170,7 +171,9 @@ class MatryoshkaCollection(CollectionHandle):
             yield from self.scope.refuse_others(self.name, layout, texts)
             stamped = self.scope.stamp(self.name, layout, with_texts(layout, payloads), names)
             weights = yield from document_weights(self.name, layout, stamped, self.keys, names)
-            batch = PointBatch(texts, columns(full, layout, names), stamped, sparse=weights)
+            tokens = yield from document_tokens(self.name, layout, stamped, self.keys, names)
+            others = {**weights, **tokens}
+            batch = PointBatch(texts, columns(full, layout, names), stamped, others=others)
             return (
                 yield from store_points(
                     self.name,
@@ -289,6 +292,7 @@ class MatryoshkaCollection(CollectionHandle):
         yield from bound(how.timeout_s)  # of a plan saved with the collection
         scoped, how = self.scope.restricted(self.name, layout, searches, how)
         weighed = yield from with_question_weights(self.name, scoped, layout, how)
+        weighed = yield from with_question_tokens(self.name, weighed, layout, how)
         return (yield from act(weighed, layout, how))
 
     def get(

@@ -8,6 +8,7 @@ from qdrant_client import models
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.graphs import QDRANT_GRAPH
+from mrl_adapters.qdrant.late_interaction import stored_tokens
 from mrl_adapters.qdrant.layout import METADATA_KEY, SCHEMA_VERSION, SHORT_NAME, CollectionLayout
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.quantization import datatype_of, known_codes
@@ -105,6 +106,7 @@ def read_layout(
         },
         text_index=_text_index(info),
         sparse=stored_sparse(stored, sparse_vectors(info)),
+        late_interaction=stored_tokens(stored, dense),
         tenant_field=tenant_field(info) if tenants else None,
         shard_number=info.config.params.shard_number,
         replication_factor=info.config.params.replication_factor,
@@ -140,8 +142,9 @@ def _full_name(name: str, info: models.CollectionInfo, asked: str | None) -> str
     others = [key for key in dense if not SHORT_NAME.fullmatch(key)]
     usual = asked if asked in others else "full" if "full" in others else None
     chosen = stored_metadata(info).get("full_name", usual)
-    if chosen is None and len(others) == 1:
-        chosen = others[0]
+    single = [key for key in others if dense[key].multivector_config is None] or others
+    if chosen is None and len(single) == 1:
+        chosen = single[0]
     msg = None
     if not others:
         msg = (

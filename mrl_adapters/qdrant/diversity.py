@@ -30,7 +30,7 @@ def is_chosen_here(
     if search.mmr_lambda is None:
         return False
     shards = engine.is_server and ((layout.shard_number or 1) > 1 or plan.shard_key is not None)
-    return plan.searches not in _BY_FULL_VECTORS or shards
+    return plan.late_interaction or plan.searches not in _BY_FULL_VECTORS or shards
 
 
 def candidates_of(search: Search, layout: CollectionLayout) -> Search:

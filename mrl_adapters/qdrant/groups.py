@@ -210,7 +210,7 @@ def grouped(
     if any(search.mmr_lambda is not None for search in searches):
         msg = "Groups are ranked by similarity: leave out group_by, or what diversifies."
         raise ConfigurationError(msg)
-    worded = not scores_vectors(plan)
+    worded = not (scores_vectors(plan) or plan.late_interaction)
     groupings = [_Grouping(search, by, worded) for search in searches]
     size = _FIRST_BLOCK
     while unfinished := [each for each in groupings if each.unfinished(size, plan)]:

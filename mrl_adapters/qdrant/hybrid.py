@@ -1,4 +1,4 @@
-"""Build the requests of hybrid searches: vectors and words in one query.
+"""Build the requests of searches in several ways: vectors, words and tokens in one query.
 
 ``rrf`` and ``dbsf`` fuse two legs at the root: the two-stage search, and BM25. Fused deeper down,
 ranks would be those within a shard. ``rescore`` hands the shortlists of both, the short vectors'
@@ -8,6 +8,10 @@ as the plan's shortlist has (:meth:`~mrl_adapters.qdrant.SearchPlan.candidates`)
 What a score is depends on the plan, and a threshold applies to it: the full vectors' own score
 with ``rescore``, the fused one with ``rrf`` and ``dbsf``, BM25's with ``lexical``; the last three
 grow the better a result is, whatever the distance. Filters hold for both legs.
+
+Late interaction ranks what the legs hand to it, at the root: the two-stage search's shortlist, with
+``rescore`` BM25's beside it, with ``lexical`` BM25's. Scores are its own then. On several shards
+each ranks shortlists of its own, so that more is ranked there than on one.
 
 Engines put equal scores in an order of chance, another one each time: equal ranks' sums, and those
 of documents that are twins. They are ordered here, by their ids. Where ranks are fused a few more
@@ -58,18 +62,18 @@ def request_of(
         CollectionMismatchError: The collection has nothing that finds words.
     """
     how = plan.searches
+    if plan.late_interaction:
+        return _late_request(search, layout, plan, engine, name)
     if how is None:
         return search_request(search, layout, plan, engine, name)
     lexical = _lexical_leg(search, layout, plan, engine, name)
     if how == "lexical":
         return _request(search, plan, query=lexical.query, using=lexical.using, prefetch=None)
     if how == "rescore":
-        request = search_request(search, layout, plan, engine, name)
-        shortlist = request.prefetch or full_shortlist(search, layout, plan, engine)
+        request, shortlist = _by_full_vectors(search, layout, plan, engine, name)
         if shortlist is None:  # every full vector is compared: there is nothing to add
             return request
-        params = rescoring_params(search, layout, plan) if engine.has_indexes else None
-        return request.model_copy(update={"prefetch": [shortlist, lexical], "params": params})
+        return request.model_copy(update={"prefetch": [shortlist, lexical]})
     if how == "dbsf" and layout.distance in NEARER_IS_LESS:
         msg = (
             f"The plan fuses scores (hybrid='dbsf'), and "
@@ -98,7 +102,71 @@ def in_order(
 
 def falls(layout: CollectionLayout, plan: SearchPlan) -> bool:
     """Return whether scores fall along a ranking; distances rise."""
-    return plan.searches in {*FUSED, "lexical"} or layout.distance not in NEARER_IS_LESS
+    higher = plan.late_interaction or plan.searches in {*FUSED, "lexical"}
+    return higher or layout.distance not in NEARER_IS_LESS
+
+
+def _late_request(
+    search: Search,
+    layout: CollectionLayout,
+    plan: SearchPlan,
+    engine: Engine,
+    name: str | None,
+) -> models.QueryRequest:
+    """Build the search whose shortlists late interaction ranks.
+
+    Raises:
+        ConfigurationError: The plan fuses, or nobody has computed the question's token vectors.
+    """
+    how = plan.searches
+    if how in FUSED:
+        msg = (
+            f"The plan fuses two rankings (hybrid={how!r}), which late interaction would rank "
+            "anew: pass hybrid='rescore' for the shortlists of both, or late_interaction=False."
+        )
+        raise ConfigurationError(msg, found=how, expected="rescore")
+    if layout.late_interaction is None or search.tokens is None:
+        msg = (
+            "The plan ranks by late interaction, and the search has no token vectors. Pass them "
+            "(tokens=...), or late_interaction=False."
+        )
+        raise ConfigurationError(msg, found=None, expected="tokens")
+    limit = plan.ranked_late(search.reach)
+    legs = []
+    if how != "lexical":
+        request, shortlist = _by_full_vectors(search, layout, plan, engine, name)
+        legs.append(
+            models.Prefetch.model_construct(
+                prefetch=shortlist,
+                query=full_query(search, layout, engine),
+                using=request.using,
+                params=request.params,
+                limit=limit,
+            )
+        )
+    if how is not None:
+        lexical = _lexical_leg(search, layout, plan, engine, name)
+        legs.append(lexical.model_copy(update={"limit": limit}))
+    rows = models.NearestQuery.model_construct(nearest=search.tokens.tolist(), mmr=None)
+    request = _request(search, plan, query=rows, using=layout.late_interaction.name, prefetch=legs)
+    # Of a collection that others made, a graph would be walked instead of ranking the shortlist.
+    request.params = models.SearchParams(exact=True) if engine.has_indexes else None
+    return request
+
+
+def _by_full_vectors(
+    search: Search,
+    layout: CollectionLayout,
+    plan: SearchPlan,
+    engine: Engine,
+    name: str | None,
+) -> tuple[models.QueryRequest, Any]:
+    """Build a search whose full vectors rank a shortlist, which is None where they rank all."""
+    request = search_request(search, layout, plan, engine, name)
+    shortlist = request.prefetch or full_shortlist(search, layout, plan, engine)
+    if shortlist is not None and engine.has_indexes:
+        request.params = rescoring_params(search, layout, plan)
+    return request, shortlist
 
 
 def _dense_leg(

@@ -14,6 +14,7 @@ from mrl_adapters.arguments import refuse_others
 from mrl_adapters.errors import ConfigurationError, DimensionsError
 from mrl_adapters.qdrant.given import knowing_given
 from mrl_adapters.qdrant.graphs import Graph, default_graph
+from mrl_adapters.qdrant.late_interaction import TokenVectors
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.quantization import (
     FEWEST_BINARY,
@@ -88,6 +89,8 @@ class CollectionLayout:
             :class:`mrl_adapters.qdrant.TextIndex`); None has none.
         sparse: Sparse vectors for hybrid search, which every engine has: BM25's, or a model's (see
             :class:`mrl_adapters.qdrant.SparseVectors`); None has none. They go before a text index.
+        late_interaction: Token vectors, by which plans with ``late_interaction`` rank what the full
+            vectors found (see :class:`mrl_adapters.qdrant.TokenVectors`); None has none.
         tenant_field: Metadata key that tells whose a document is; graphs are then built per
             tenant, and stores are asked for one tenant's documents by ``store.for_tenant(...)``.
         shard_number: Shards on a cluster (the server's default if None); of each custom shard key
@@ -123,6 +126,7 @@ class CollectionLayout:
     payload_indexes: Mapping[str, str] = field(default_factory=dict)
     text_index: TextIndex | None = None
     sparse: SparseVectors | None = None
+    late_interaction: TokenVectors | None = None
     tenant_field: str | None = None
     shard_number: int | None = None
     shard_keys: tuple[str | int, ...] | None = None
@@ -166,6 +170,13 @@ class CollectionLayout:
                 "vector. Choose another, such as 'full'."
             )
             raise ConfigurationError(msg)
+        tokens = self.late_interaction
+        if tokens is not None and tokens.name in self.vector_names:
+            msg = (
+                f"CollectionLayout(late_interaction={tokens!r}): {tokens.name!r} is another vector "
+                "of the layout. Choose another name, such as 'colbert'."
+            )
+            raise ConfigurationError(msg, found=tokens.name)
         choice = partial(refuse_others, whose="CollectionLayout")
         choice("distance", self.distance, get_args(Distance))
         choice("full_datatype", self.full_datatype, get_args(FullDatatype))
@@ -290,6 +301,8 @@ class CollectionLayout:
             datatype=models.Datatype(self.full_datatype),
             **self.full_search_config(),
         )
+        if self.late_interaction is not None:
+            config[self.late_interaction.name] = self.late_interaction.params()
         return config
 
     def sparse_config(self) -> dict[str, models.SparseVectorParams] | None:
@@ -374,6 +387,8 @@ class CollectionLayout:
             described["text_index"] = self.text_index.described()
         if self.sparse is not None:
             described["sparse"] = self.sparse.described()
+        if self.late_interaction is not None:
+            described["late_interaction"] = self.late_interaction.described()
         return {METADATA_KEY: described}
 
 

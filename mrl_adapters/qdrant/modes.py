@@ -108,11 +108,11 @@ def check_sparse_model(whose: str, name: str, model: str) -> None:
 
 def without_words(changes: SearchPlan | Mapping[str, Any] | None) -> Any:
     """Let a search that has no text go by vectors alone, unless its own plan says otherwise."""
-    if isinstance(changes, SearchPlan) or (changes and "hybrid" in changes):
+    if isinstance(changes, SearchPlan):
         return changes
-    return {**(changes or {}), "hybrid": None}
+    return {"hybrid": None, "late_interaction": False, **(changes or {})}
 
 
 def scores_vectors(plan: SearchPlan) -> bool:
-    """Return whether scores are the full vectors', not those of words or of ranks."""
-    return plan.searches in {None, "rescore"}
+    """Return whether scores are the full vectors', not those of words, ranks or tokens."""
+    return plan.searches in {None, "rescore"} and not plan.late_interaction

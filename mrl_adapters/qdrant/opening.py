@@ -11,9 +11,10 @@ from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.adoption import adopted
 from mrl_adapters.qdrant.commands import command
-from mrl_adapters.qdrant.description import sparse_vectors, stored_metadata
+from mrl_adapters.qdrant.description import dense_vectors, sparse_vectors, stored_metadata
 from mrl_adapters.qdrant.flow import Flow, ask, change, current_engine
 from mrl_adapters.qdrant.identity import Identity, identity_of
+from mrl_adapters.qdrant.late_interaction import adopted_tokens
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout, IndexSchema
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.mismatches import (
@@ -39,7 +40,7 @@ _VECTORS_PER_DIMENSION = 4  # from here on rotations beat plain slices clearly: 
 
 
 class MissingShortVectorsWarning(UserWarning):
-    """Points lack a short vector, or a sparse one, so that searches by it cannot find them."""
+    """Points lack a short vector, a sparse one or token vectors, so that searches miss them."""
 
 
 class UnrotatedWarning(UserWarning):
@@ -113,6 +114,9 @@ def read_existing(name: str, asked: Asked) -> Flow[Existing | None]:
         if wanted.sparse is not None:
             found = adopted(name, wanted.sparse, layout.sparse, sparse_vectors(info))
             layout = replace(layout, sparse=found)
+        if (tokens := wanted.late_interaction) is not None:
+            tokens = adopted_tokens(name, tokens, layout.late_interaction, dense_vectors(info))
+            layout = replace(layout, late_interaction=tokens)
     if METADATA_KEY not in (info.config.metadata or {}):
         # A server before 1.16, or somebody else's collection: the caller knows the model.
         layout = replace(layout, model=expected.model, reduction=expected.reduction)
@@ -136,7 +140,7 @@ def missing_error(name: str) -> CollectionMismatchError:
 
 
 def warn_of_missing(name: str, layout: CollectionLayout) -> Flow[None]:
-    """Warn of points that have a full vector and lack a short one, or the sparse one."""
+    """Warn of points that have a full vector and lack a short one, the sparse one or tokens."""
     shorts = [layout.stage_name(stage) for stage in layout.stages]
     if shorts and (count := (yield from count_lacking(name, layout.full_name, shorts))):
         msg = (
@@ -151,6 +155,15 @@ def warn_of_missing(name: str, layout: CollectionLayout) -> Flow[None]:
         msg = (
             f"Collection {name!r}: {count} points lack the sparse vector {sparse.name!r} and "
             f"cannot be found by their words. Add it with: {command('repair', name)}"
+        )
+        warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
+    tokens = layout.late_interaction
+    if tokens is not None and (
+        count := (yield from count_lacking(name, layout.full_name, [tokens.name]))
+    ):
+        msg = (
+            f"Collection {name!r}: {count} points lack the token vectors {tokens.name!r}, and late "
+            "interaction leaves them out. Add these documents once more, under their ids."
         )
         warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
 

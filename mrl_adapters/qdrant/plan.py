@@ -43,6 +43,11 @@ class SearchPlan:
         weights: How much vectors and words count in "rrf", such as (0.7, 0.3); where one counts
             nothing, the other searches alone. They mean nothing in other plans.
         rrf_k: How slowly a rank loses worth in "rrf": the first of a list counts 1 / rrf_k.
+        late_interaction: Whether token vectors rank the full stage's shortlist anew, by MaxSim (see
+            :class:`mrl_adapters.qdrant.TokenVectors`); scores and thresholds are theirs then. With
+            "rescore" they rank the vectors' shortlist and BM25's, with "lexical" BM25's.
+        late_candidates: How many hits of the full stage they rank, at least k + offset and at most
+            what the short stage hands on.
         rescore: Re-rank the quantized short hits with the unquantized short vectors before they
             are handed on. Hardly worth its reads: it reorders a shortlist that the full vectors
             rank anyway.
@@ -65,6 +70,8 @@ class SearchPlan:
     hybrid: Hybrid | None = None
     weights: tuple[float, float] = (1.0, 1.0)
     rrf_k: int = 2
+    late_interaction: bool = False
+    late_candidates: int = 50
     consistency: int | models.ReadConsistencyType | None = None
     timeout_s: int | None = None
     shard_key: str | int | list[str | int] | None = None
@@ -122,6 +129,14 @@ class SearchPlan:
             max(oversampling * (k + offset), min_candidates).
         """
         return min(MOST, max(math.ceil(self.oversampling * (k + offset)), self.min_candidates))
+
+    def ranked_late(self, k: int) -> int:
+        """Count the hits of each leg that late interaction ranks.
+
+        Args:
+            k: Results wanted.
+        """
+        return min(self.candidates(k), max(self.late_candidates, k))
 
     def shortlists(self, stages: int, k: int, offset: int = 0) -> list[int]:
         """Count the candidates that each stage hands on, shortest stage first.
@@ -193,6 +208,8 @@ _KNOBS: Mapping[str, Callable[[str, object], object]] = {
     "hybrid": _hybrid,
     "weights": _weights,
     "rrf_k": whole,
+    "late_interaction": flag,
+    "late_candidates": whole,
     "timeout_s": whole,
 }
 _OPTIONAL = {"hnsw_ef", "stages", "hybrid", "timeout_s"}

@@ -183,18 +183,19 @@ class PointBatch:
         vectors: Vector name to float32 array of shape (n, size).
         payloads: One a point.
         places: The points that the ids stand for; None takes the usual ones.
-        sparse: Vector name to sparse vectors, one a point.
+        others: Vector name to what else each point has: a sparse vector, or rows of token vectors;
+            None where it has none.
     """
 
     ids: Sequence[str]
     vectors: dict[str, FloatArray]
     payloads: Sequence[dict[str, Any]]
     places: Sequence[PointId] | None = None
-    sparse: Mapping[str, Sequence[models.SparseVector]] = field(default_factory=dict)
+    others: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths."""
-        vectors = [*self.vectors.values(), *self.sparse.values()]
+        vectors = [*self.vectors.values(), *self.others.values()]
         lengths = {len(self.ids), len(self.payloads), *map(len, vectors)}
         if len(lengths) != 1:
             msg = f"A batch needs as many ids as vectors and payloads, found {sorted(lengths)}."
@@ -212,7 +213,7 @@ class PointBatch:
             {name: array[rows] for name, array in self.vectors.items()},
             [self.payloads[row] for row in rows],
             [places[row] for row in rows],
-            {name: [column[row] for row in rows] for name, column in self.sparse.items()},
+            {name: [column[row] for row in rows] for name, column in self.others.items()},
         )
 
     def requests(
@@ -227,14 +228,15 @@ class PointBatch:
         """
         structs = []
         places = self.places or [point_id(each) for each in self.ids]
-        names = [*self.vectors, *self.sparse]
-        columns = [*map(engine.encode, self.vectors.values()), *self.sparse.values()]
+        names = [*self.vectors, *self.others]
+        columns = [*map(engine.encode, self.vectors.values()), *self.others.values()]
         for identifier, stored, *row, payload in zip(
             self.ids, places, *columns, self.payloads, strict=True
         ):
             told = str(stored) == identifier
             content = payload if told else {**payload, ID_KEY: identifier}
-            vector = dict(zip(names, row, strict=True))
+            pairs = zip(names, row, strict=True)
+            vector = {name: each for name, each in pairs if each is not None}
             structs.append(
                 construct(models.PointStruct, {"id": stored, "vector": vector, "payload": content})
             )
@@ -247,13 +249,13 @@ class PointBatch:
     ) -> list[list[models.PointStruct]]:
         """Cut the points into requests below the limit; one that is above it goes alone."""
         width = sum(int(array.shape[1]) for array in self.vectors.values())
-        names = sum(len(json.dumps(name)) + 5 for name in (*self.vectors, *self.sparse))
+        names = sum(len(json.dumps(name)) + 5 for name in (*self.vectors, *self.others))
         portions: list[list[models.PointStruct]] = []
         room = 0
         for struct in structs:
             # ASCII JSON is never shorter than the UTF-8 that is sent.
             payload_bytes = len(json.dumps(struct.payload, default=str))
-            numbers = width + sum(_numbers(struct, name) for name in self.sparse)
+            numbers = width + sum(_numbers(struct, name) for name in self.others)
             point_bytes = numbers * _NUMBER_BYTES + names + payload_bytes + _FRAME_BYTES
             if point_bytes > room or len(portions[-1]) == most:
                 portions.append([])
@@ -265,4 +267,9 @@ class PointBatch:
 
 def _numbers(struct: models.PointStruct, name: str) -> int:
     vector: Any = struct.vector
-    return 2 * len(vector[name].indices) + 2 if name in vector else 0
+    if name not in vector:
+        return 0
+    held = vector[name]
+    if isinstance(held, models.SparseVector):
+        return 2 * len(held.indices) + 2
+    return len(held) * (len(held[0]) + 1)

@@ -40,6 +40,8 @@ class Search:
         with_vectors: Whether, or which, vectors are returned.
         text: The question itself, for plans that search by words too.
         sparse: The question's sparse vector; None has the collection compute it from the text.
+        tokens: The question's token vectors, shape (tokens, d), for plans with late interaction;
+            None has the collection compute them from the text.
 
     Raises:
         ConfigurationError: A number is outside its range.
@@ -56,6 +58,7 @@ class Search:
     with_vectors: models.WithVector = False
     text: str | None = None
     sparse: models.SparseVector | None = None
+    tokens: FloatArray | None = None
 
     def __post_init__(self) -> None:
         """Refuse what the engines would each answer in their own way."""

@@ -90,7 +90,8 @@ def signals_of(
         plan: How vectors are searched.
     """
     engine = current_engine()
-    by_vectors, by_words = plan.merge({"hybrid": None}), plan.merge({"hybrid": "lexical"})
+    early = plan.merge({"late_interaction": False})
+    by_vectors, by_words = early.merge({"hybrid": None}), early.merge({"hybrid": "lexical"})
     asked: Sequence[Search] = [_first(search) for search in searches]
     finds_words = _finds_words(layout, engine)
     if finds_words:
