@@ -20,6 +20,7 @@ EXPECTED = {
     "funnel": r"by default \(128\) +0\.99\d.*64, then 128, then full +0\.98\d",
     "langchain_rag": r"shutil\.copytree",
     "langchain_rerank": r"two stages:\n  shutil\.copytree.*re-ranked:\n  os\.makedirs",
+    "late_interaction": r"0\.66 Invoices are sent.*6\.2\d Minutes",
     "llama_index_rag": r"Found:\s+0\.\d+ filters\.md: ## By example",
     "migrate_existing": r"2000 of 2000 points.*repaired: 1 points",
     "parent_documents": r"^pathlib\.md: .*\n  found by: .*\n  found by: .*\nshutil\.md: ",

@@ -1,4 +1,4 @@
-"""Late interaction in a LlamaIndex store: an option of a plan, for stores, retrievers and queries."""
+"""Late interaction in a LlamaIndex store: an option of a plan, for retrievers and queries."""
 
 import pytest
 from llama_index.core.vector_stores import VectorStoreQuery
