@@ -172,7 +172,7 @@ class MatryoshkaCollection(CollectionHandle):
             stamped = self.scope.stamp(self.name, layout, with_texts(layout, payloads), names)
             weights = yield from document_weights(self.name, layout, stamped, self.keys, names)
             tokens = yield from document_tokens(self.name, layout, stamped, self.keys, names)
-            others = {**weights, **tokens}
+            others: dict[str, Any] = {**weights, **tokens}
             batch = PointBatch(texts, columns(full, layout, names), stamped, others=others)
             return (
                 yield from store_points(

@@ -115,13 +115,11 @@ def stored_tokens(
         stored: What the collection says of itself.
         present: Its dense vectors.
     """
-    said = stored.get("late_interaction")
-    params = present.get(said["name"]) if said else None
-    if params is None or params.distance.value not in get_args(TokenDistance):
+    said: Mapping[str, str] | None = stored.get("late_interaction")
+    if said is None or (params := present.get(said["name"])) is None:
         return None
-    return TokenVectors(
-        said["name"], params.size, distance=params.distance.value, model=said["model"]
-    )
+    distance: Any = params.distance.value
+    return TokenVectors(said["name"], params.size, distance=distance, model=said["model"])
 
 
 def adopted_tokens(
