@@ -90,7 +90,7 @@ class WordLlamaTokens:
     model_name = _WORDLLAMA
 
     def __init__(self, dimensions: int = 256) -> None:
-        self.dimensions = WordLlamaEmbedder(dimensions).dimensions
+        self.dimensions: int = WordLlamaEmbedder(dimensions).dimensions
 
     def embed_documents(self, texts: list[str]) -> list[FloatArray]:
         """Return one array of shape (tokens, dimensions) a text, without the texts' repetitions."""

@@ -11,6 +11,7 @@ from mrl_adapters.qdrant.flow import CLIENT
 
 Verb: TypeAlias = Literal["audit", "migrate", "recommend", "repair", "rotate", "tune"]
 
+_TARGET = "--target-overlap"
 # Options of a migration that calls have, too.
 _WORDS = {"--sparse": "sparse=mrl_adapters.qdrant.SparseVectors()"}
 
@@ -46,8 +47,7 @@ def command(
         if verb in {"tune", "recommend"}:
             collection = f"mrl_adapters.qdrant.MatryoshkaCollection({collection_name!r})"
             opened = f"OpenCollection({collection}, mrl_adapters.qdrant.Driver(client))"
-            said = dict(zip(options[::2], options[1::2], strict=True))
-            target = said.get("--target-overlap")
+            target = options[options.index(_TARGET) + 1] if _TARGET in options else None
             more = f", target_overlap={target}" if target is not None else ""
             return f"mrl_adapters.evaluation.{verb}(mrl_adapters.evaluation.{opened}{more})"
         sizes = f", stages={tuple(stages)}" if stages else ""
