@@ -170,12 +170,17 @@ def test_nothing_is_left_behind_by_a_page_that_is_ended(
         (notes / f"{number}.md").write_text(f"Bees make honey in hive {number}.", "utf-8")
     command = [sys.executable, "-m", "mrl_adapters", "demo", notes, "--port", "0", "--no-browser"]
     environment = {**os.environ, "TMPDIR": str(scratch), "PYTHONUNBUFFERED": "1"}
+    if signal.getsignal(sent) is signal.SIG_IGN:
+        pytest.skip(f"{sent.name} is ignored by what runs the tests, and by what they start")
     with subprocess.Popen(  # noqa: S603 - this package's own command
         command, stdout=subprocess.PIPE, env=environment, text=True
     ) as served:
-        assert served.stdout
-        assert "Ctrl-C ends it" in served.stdout.readline()
-        assert list(scratch.iterdir())
-        served.send_signal(sent)
-        assert served.wait(60) == code
+        try:
+            assert served.stdout
+            assert "Ctrl-C ends it" in served.stdout.readline()
+            assert list(scratch.iterdir())
+            served.send_signal(sent)
+            assert served.wait(60) == code
+        finally:
+            served.kill()
     assert not list(scratch.iterdir())
