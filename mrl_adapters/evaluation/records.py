@@ -28,7 +28,8 @@ def read_records(lines: Iterable[tuple[int, str]], source: Path) -> Iterator[Rec
     Lines that share an id are all given: which of them counts is the caller's to say.
 
     Raises:
-        ConfigurationError: Lines that are no records, all of them named, once the last was read.
+        ConfigurationError: Lines that are no records, the first five of them named, once the last
+            line was read.
     """
     faults = 0
     told: list[str] = []

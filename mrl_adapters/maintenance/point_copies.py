@@ -19,7 +19,7 @@ from mrl_adapters.maintenance.short_vectors import (
 )
 from mrl_adapters.maintenance.source import Source
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.points import columns
+from mrl_adapters.qdrant.points import columns, numbers_of
 from mrl_adapters.qdrant.quantization import STORAGE_ERROR
 from mrl_adapters.qdrant.reading import vector_of
 from mrl_adapters.vectors import normalize
@@ -174,7 +174,7 @@ class PointCopies:
             for name in self._others:
                 if (vector := vector_of(record, name)) is not None:
                     vectors[name] = vector
-                    size += _numbers(vector) * _NUMBER_BYTES
+                    size += numbers_of(vector) * _NUMBER_BYTES
             # Built from what an engine gave; validating it again costs more than writing it.
             point = models.PointStruct.model_construct(
                 id=record.id, vector=vectors, payload=record.payload
@@ -223,13 +223,6 @@ def same_value(here: Any, there: Any) -> bool:
             math.isnan(here) and math.isnan(there)
         )
     return bool(here == there)
-
-
-def _numbers(vector: Any) -> int:
-    """Count the numbers of a vector of any kind."""
-    if isinstance(vector, models.SparseVector):
-        return 2 * len(vector.values)
-    return np.size(vector)
 
 
 def _same_vector(here: Any, there: Any) -> bool:

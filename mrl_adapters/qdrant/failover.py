@@ -94,6 +94,7 @@ class Failover(httpx.BaseTransport, httpx.AsyncBaseTransport):
         process = os.getpid()
         if process not in self._sync:
             self._sync[process] = httpx.HTTPTransport()
+            bind(self._sync[process])  # also a forked process's, whose client is known as bounded
         return self._sync[process]
 
     def _tries(self, request: httpx.Request) -> Iterator["_Attempt"]:

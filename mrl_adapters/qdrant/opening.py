@@ -141,31 +141,27 @@ def missing_error(name: str) -> CollectionMismatchError:
 
 def warn_of_missing(name: str, layout: CollectionLayout) -> Flow[None]:
     """Warn of points that have a full vector and lack a short one, the sparse one or tokens."""
-    shorts = [layout.stage_name(stage) for stage in layout.stages]
-    if shorts and (count := (yield from count_lacking(name, layout.full_name, shorts))):
-        msg = (
-            f"Collection {name!r}: {count} points lack a short vector and cannot "
-            f"be found by two-stage search. Repair them with: {command('repair', name)}"
+    lacking = []
+    if layout.stages:
+        shorts = [layout.stage_name(stage) for stage in layout.stages]
+        what = "a short vector and cannot be found by two-stage search. Repair them with: "
+        lacking.append((shorts, what, True))
+    if (sparse := layout.sparse) is not None:
+        what = (
+            f"the sparse vector {sparse.name!r} and cannot be found by their words. Add it with: "
         )
-        warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
-    sparse = layout.sparse
-    if sparse is not None and (
-        count := (yield from count_lacking(name, layout.full_name, [sparse.name]))
-    ):
-        msg = (
-            f"Collection {name!r}: {count} points lack the sparse vector {sparse.name!r} and "
-            f"cannot be found by their words. Add it with: {command('repair', name)}"
+        lacking.append(([sparse.name], what, True))
+    if (tokens := layout.late_interaction) is not None:
+        what = (
+            f"the token vectors {tokens.name!r}, and late interaction leaves them out. Add these "
+            "documents once more, under their ids."
         )
-        warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
-    tokens = layout.late_interaction
-    if tokens is not None and (
-        count := (yield from count_lacking(name, layout.full_name, [tokens.name]))
-    ):
-        msg = (
-            f"Collection {name!r}: {count} points lack the token vectors {tokens.name!r}, and late "
-            "interaction leaves them out. Add these documents once more, under their ids."
-        )
-        warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
+        lacking.append(([tokens.name], what, False))
+    for vectors, what, is_repaired in lacking:
+        if count := (yield from count_lacking(name, layout.full_name, vectors)):
+            mending = command("repair", name) if is_repaired else ""
+            msg = f"Collection {name!r}: {count} points lack {what}{mending}"
+            warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
 
 
 def store_metadata(

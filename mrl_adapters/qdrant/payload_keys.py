@@ -30,8 +30,8 @@ STORES_OWN = frozenset(
 )
 """What stores of either framework keep beside texts and metadata, this package's included."""
 
-# langchain-qdrant's, whose programs read them.
-_READ_BY_OTHERS = frozenset({"_id", "_collection_name"})
+# The last two are langchain-qdrant's, whose programs read them.
+_RESERVED = STORES_OWN | {"_id", "_collection_name"}
 
 # Where programs keep a passage's text, the likeliest first.
 TEXT_KEYS = ("page_content", "text", "content", "document", "chunk", "passage", "body")
@@ -50,8 +50,7 @@ def checked_added_key(option: str, key: object) -> str | None:
     Raises:
         ConfigurationError: It is no text, or a name that stores keep for themselves.
     """
-    reserved = STORES_OWN | _READ_BY_OTHERS
-    if key is None or (isinstance(key, str) and key and key not in reserved):
+    if key is None or (isinstance(key, str) and key and key not in _RESERVED):
         return key
     expected = f"a name such as {option.removesuffix('_key')!r}, or None"
     why = ", where stores keep something of their own" if isinstance(key, str) and key else ""

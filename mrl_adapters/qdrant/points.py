@@ -255,7 +255,8 @@ class PointBatch:
         for struct in structs:
             # ASCII JSON is never shorter than the UTF-8 that is sent.
             payload_bytes = len(json.dumps(struct.payload, default=str))
-            numbers = width + sum(_numbers(struct, name) for name in self.others)
+            held: Any = struct.vector
+            numbers = width + sum(numbers_of(held[name]) for name in self.others if name in held)
             point_bytes = numbers * _NUMBER_BYTES + names + payload_bytes + _FRAME_BYTES
             if point_bytes > room or len(portions[-1]) == most:
                 portions.append([])
@@ -265,11 +266,10 @@ class PointBatch:
         return portions
 
 
-def _numbers(struct: models.PointStruct, name: str) -> int:
-    vector: Any = struct.vector
-    if name not in vector:
-        return 0
-    held = vector[name]
-    if isinstance(held, models.SparseVector):
-        return 2 * len(held.indices) + 2
-    return len(held) * (len(held[0]) + 1)
+def numbers_of(vector: Any) -> int:
+    """Count the numbers of a vector of any kind, with room for what frames them in a request."""
+    if isinstance(vector, models.SparseVector):
+        return 2 * len(vector.indices) + 2
+    if len(vector) and hasattr(vector[0], "__len__"):
+        return len(vector) * (len(vector[0]) + 1)
+    return len(vector)

@@ -135,9 +135,7 @@ class Link:
 
     def _put_into_words(self, error: Exception, deadline: Deadline) -> None:
         """Raise what says more than an error that the client made of an answer: none, or late."""
-        if isinstance(
-            error, AssertionError | JSONDecodeError | RecursionError | UnicodeDecodeError
-        ):
+        if isinstance(error, _NO_ANSWER):
             if self._limit_s is not None:
                 raise _unreadable(error) from error
         elif isinstance(error, ResponseHandlingException):

@@ -44,6 +44,22 @@ class Index(Protocol):
         ...
 
 
+class Gathered:
+    """Takes in all vectors, for packages that build over the whole of them."""
+
+    def __init__(self) -> None:
+        self._added: list[FloatArray] = []
+
+    def add(self, first: int, vectors: FloatArray) -> None:
+        """Take in vectors of shape (n, d), in their order."""
+        del first
+        self._added.append(vectors)
+
+    def gathered(self) -> FloatArray:
+        """Return all of them, shape (n, d)."""
+        return np.concatenate(self._added)
+
+
 class Store:
     """A rival's files: what :class:`~mrl_adapters.bench.process.Session` calls its client."""
 
@@ -111,6 +127,8 @@ class Rival:
     """Efforts of its graph or lists, rising."""
     factors: ClassVar[tuple[int, ...]] = FACTORS
     """Candidates to try, as multiples of the results wanted."""
+    is_beam: ClassVar[bool] = True
+    """Whether an effort is the width of a beam, which must hold all candidates."""
     reranked: ClassVar[bool] = True
     """Whether candidates of codes or short vectors are ranked by full vectors in a file that is
     mapped; otherwise its own order counts, and no such file is written."""
@@ -160,13 +178,13 @@ class Rival:
         del dimensions
         lengths = sorted({min(k * factor, points) for factor in self.factors})
         return [
-            [Effort(probe, length, k) for probe in self.probes if self.is_possible(probe, length)]
+            [
+                Effort(probe, length, k)
+                for probe in self.probes
+                if not self.is_beam or probe >= length
+            ]
             for length in lengths
         ]
-
-    def is_possible(self, probe: int, candidates: int) -> bool:
-        """Return whether a beam is wide enough for so many candidates."""
-        return probe >= candidates
 
 
 def emptied(folder: Path) -> Path:

@@ -3,32 +3,27 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from mrl_adapters.bench.contenders import Effort
-from mrl_adapters.bench.rivals.base import NOT_REFINED, Index, Rival
+from mrl_adapters.bench.rivals.base import NOT_REFINED, Gathered, Index, Rival
 from mrl_adapters.vectors import FloatArray
 
 
-class _Faiss:
+class _Faiss(Gathered):
     """An index of FAISS's factory; what it is trained on is all that was added."""
 
     def __init__(self, folder: Path, dimensions: int, kind: str) -> None:
+        super().__init__()
         self._file = str(folder / "index.faiss")
         self._dimensions = dimensions
         self._kind = kind
-        self._added: list[FloatArray] = []
         self._index: Any = None
-
-    def add(self, first: int, vectors: FloatArray) -> None:
-        del first
-        self._added.append(vectors)
 
     def build(self) -> None:
         import faiss
 
-        vectors = np.concatenate(self._added)
+        vectors = self.gathered()
         lists = max(16, int(4 * len(vectors) ** 0.5))
         kind = self._kind.format(lists=lists)
         index = faiss.index_factory(self._dimensions, kind, faiss.METRIC_INNER_PRODUCT)
@@ -74,12 +69,8 @@ class FaissLists(Rival):
     module: ClassVar[str] = "faiss"
     name: ClassVar[str] = "FAISS IVF RaBitQ, refined"
     probes: ClassVar[tuple[int, ...]] = (4, 8, 16, 32, 64, 128, 256)
+    is_beam: ClassVar[bool] = False
 
     def make(self, folder: Path, dimensions: int) -> Index:
         """Make its index."""
         return _Faiss(folder, dimensions, "IVF{lists},RaBitQ")
-
-    def is_possible(self, probe: int, candidates: int) -> bool:
-        """Any number of lists goes with any number of candidates."""
-        del probe, candidates
-        return True

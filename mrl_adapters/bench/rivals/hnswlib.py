@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrl_adapters.bench.contenders import Effort
-from mrl_adapters.bench.rivals.base import Index, Rival
+from mrl_adapters.bench.rivals.base import Gathered, Index, Rival
 from mrl_adapters.vectors import FloatArray, normalize
 
 
-class _Hnswlib:
+class _Hnswlib(Gathered):
     def __init__(self, folder: Path, dimensions: int) -> None:
+        super().__init__()
         self._file = str(folder / "index.hnswlib")
         self._cut = min(256, dimensions // 2)
-        self._added: list[FloatArray] = []
         self._index: Any = None
 
     def _graph(self) -> Any:
@@ -24,11 +24,10 @@ class _Hnswlib:
         return hnswlib.Index("ip", self._cut)
 
     def add(self, first: int, vectors: FloatArray) -> None:
-        del first
-        self._added.append(normalize(vectors[:, : self._cut]))
+        super().add(first, normalize(vectors[:, : self._cut]))
 
     def build(self) -> None:
-        short = np.concatenate(self._added)
+        short = self.gathered()
         self._index = self._graph()
         self._index.init_index(len(short), M=32, ef_construction=200)
         self._index.add_items(short, np.arange(len(short)))

@@ -7,28 +7,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrl_adapters.bench.contenders import Effort
-from mrl_adapters.bench.rivals.base import Index, Rival
+from mrl_adapters.bench.rivals.base import Gathered, Index, Rival
 from mrl_adapters.vectors import FloatArray
 
 _BITS = 4
 _CALIBRATED_ON = 1024  # vectors, as its documentation has it
 
 
-class _Turbovec:
+class _Turbovec(Gathered):
     def __init__(self, folder: Path, dimensions: int) -> None:
+        super().__init__()
         self._file = str(folder / "index.turbovec")
         self._dimensions = dimensions
-        self._added: list[FloatArray] = []
         self._index: Any = None
-
-    def add(self, first: int, vectors: FloatArray) -> None:
-        del first
-        self._added.append(vectors)
 
     def build(self) -> None:
         from turbovec import TurboQuantIndex
 
-        vectors = np.concatenate(self._added)
+        vectors = self.gathered()
         sample = np.random.default_rng(0).permutation(len(vectors))[:_CALIBRATED_ON]
         index = TurboQuantIndex(self._dimensions, _BITS)
         index.calibrate(vectors[sample])
@@ -54,12 +50,8 @@ class Turbovec(Rival):
     module: ClassVar[str] = "turbovec"
     name: ClassVar[str] = "turbovec 4-bit scan, re-ranked"
     probes: ClassVar[tuple[int, ...]] = (0,)
+    is_beam: ClassVar[bool] = False
 
     def make(self, folder: Path, dimensions: int) -> Index:
         """Make its index."""
         return _Turbovec(folder, dimensions)
-
-    def is_possible(self, probe: int, candidates: int) -> bool:
-        """It has no graph that a beam would have to be wide enough for."""
-        del probe, candidates
-        return True

@@ -212,7 +212,6 @@ function paint(id) {
   };
   const data = kept.extra ? [...kept.chart.data, kept.extra] : kept.chart.data;
   window.Plotly.react(find(id), data, themed, { displayModeBar: false, responsive: true });
-  if (id !== "frontier") return;
   find(id).removeAllListeners("plotly_click");
   find(id).on("plotly_click", choose);
 }
@@ -228,7 +227,7 @@ function mark() {
   if (latency_ms) draw("frontier", null, here((judged.bytes * points) / 1e6, latency_ms));
 }
 
-// A mark of the frontier sets the sliders to what it stands for.
+// A mark that stands for a setting, as the frontier's do, sets the sliders to it.
 function choose({ points: [mark] }) {
   if (!mark.customdata) return;
   const [size, width, shortlist] = mark.customdata;
