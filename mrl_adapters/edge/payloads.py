@@ -6,6 +6,7 @@ conversion would make a float of a Decimal, and a list of numbers of bytes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,13 @@ def edge_payload(
     plain = dict(given) if is_plain else _converted(given, owner, above)
     check_texts(plain, owner)
     return plain
+
+
+def plain_metadata(name: str, metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return a collection's metadata as it will be read from its file; None stays so."""
+    if metadata is None:
+        return None
+    return deepcopy(edge_payload(metadata, f"Metadata of collection {name!r}"))
 
 
 def check_texts(payload: Any, owner: str) -> None:

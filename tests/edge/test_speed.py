@@ -79,8 +79,8 @@ def test_an_upsert_keeps_85_percent_of_the_engines_rate(tmp_path: Path) -> None:
     with EdgeClient(tmp_path) as client:
         for name in ("bare", "client"):
             client.create_collection(name, layout())
-        shard = client._collection("bare")._shard
-        assert shard is not None
+        with client._collection("bare").engine() as shard:
+            pass  # loaded, and nothing else uses it while it is timed
 
         def through_client(start: int) -> None:
             client.upsert("client", points(start))
@@ -102,8 +102,8 @@ def test_an_upsert_keeps_85_percent_of_the_engines_rate(tmp_path: Path) -> None:
 @pytest.mark.benchmark_target
 def test_a_query_costs_less_than_40_microseconds_more_than_the_engine(tmp_path: Path) -> None:
     with filled(tmp_path) as client:
-        shard = client._collection("docs")._shard
-        assert shard is not None
+        with client._collection("docs").engine() as shard:
+            pass  # loaded, and nothing else uses it while it is timed
 
         def bare(query: Any) -> None:
             shortlist = edge.Prefetch(
