@@ -28,7 +28,7 @@ def main(folder: Path, source: Path | None) -> None:
     else:
         data = from_file(folder / "data", source)
     stage = data.documents.shape[1] // 4
-    contenders: list[Contender] = [FullGraph(), FullGraph(quantized=True), TwoStage((stage,))]
+    contenders: list[Contender] = [FullGraph(), FullGraph("int8"), TwoStage((stage,))]
     result = run(folder / "data", contenders, folder / "engine", repeats=3)
     print(bench_tables(result))
 

@@ -1,6 +1,7 @@
 """Measure what two stages buy: contenders side by side on one engine, machine and data."""
 
-from mrl_adapters.bench.contenders import ClientSide, Contender, FullGraph, TwoStage
+from mrl_adapters.bench.contender import Contender
+from mrl_adapters.bench.contenders import ClientSide, FullGraph, TwoStage
 from mrl_adapters.bench.data import BenchData, from_file, from_texts, synthetic, take
 from mrl_adapters.bench.growth import grow
 from mrl_adapters.bench.line_up import line_up

@@ -8,15 +8,8 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from qdrant_client import QdrantClient, models
 
-from mrl_adapters.bench.contenders import (
-    COLLECTION,
-    Batch,
-    Contender,
-    FullGraph,
-    Searcher,
-    Setting,
-    TwoStage,
-)
+from mrl_adapters.bench.contender import Batch, Contender, Searcher, Setting
+from mrl_adapters.bench.contenders import COLLECTION, Embedded, FullGraph, TwoStage
 from mrl_adapters.qdrant import CollectionLayout, EdgeClient, SearchPlan
 from mrl_adapters.vectors import FloatArray
 
@@ -50,7 +43,7 @@ class ReadyEmbeddings:
 
 
 @dataclass(frozen=True)
-class OurLangChain:
+class OurLangChain(Embedded):
     """``mrl_adapters.langchain.MatryoshkaVectorStore``, documents in and out.
 
     Args:
@@ -61,6 +54,7 @@ class OurLangChain:
     name: ClassVar[str] = "LangChain, MatryoshkaVectorStore"
     ours: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("mrl_adapters.langchain", "langchain_core.vectorstores")
+    is_limited: ClassVar[bool] = False
 
     def load(self, client: EdgeClient, dimensions: int, batches: Iterator[Batch]) -> None:
         """Add the documents as texts."""
@@ -93,12 +87,13 @@ class OurLangChain:
 
 
 @dataclass(frozen=True)
-class StockLangChain:
+class StockLangChain(Embedded):
     """``langchain_qdrant.QdrantVectorStore`` on the same client, documents in and out."""
 
     name: ClassVar[str] = "LangChain, langchain-qdrant"
     ours: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ("langchain_qdrant",)
+    is_limited: ClassVar[bool] = False
 
     def load(self, client: EdgeClient, dimensions: int, batches: Iterator[Batch]) -> None:
         """Add the documents as texts."""
@@ -138,7 +133,7 @@ class StockLangChain:
 
 
 @dataclass(frozen=True)
-class OurLlamaIndex:
+class OurLlamaIndex(Embedded):
     """``mrl_adapters.llama_index.MatryoshkaVectorStore``, nodes in and out.
 
     Args:
@@ -149,6 +144,7 @@ class OurLlamaIndex:
     name: ClassVar[str] = "LlamaIndex, MatryoshkaVectorStore"
     ours: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("llama_index.core", "mrl_adapters.llama_index")
+    is_limited: ClassVar[bool] = False
 
     def load(self, client: EdgeClient, dimensions: int, batches: Iterator[Batch]) -> None:
         """Add the documents as nodes."""
@@ -180,12 +176,13 @@ class OurLlamaIndex:
 
 
 @dataclass(frozen=True)
-class StockLlamaIndex:
+class StockLlamaIndex(Embedded):
     """``llama_index.vector_stores.qdrant.QdrantVectorStore``, nodes in and out."""
 
     name: ClassVar[str] = "LlamaIndex, llama-index-vector-stores-qdrant"
     ours: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ("llama_index.vector_stores.qdrant",)
+    is_limited: ClassVar[bool] = False
 
     def load(self, client: EdgeClient, dimensions: int, batches: Iterator[Batch]) -> None:
         """Add the documents as nodes; the store creates the collection."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from mrl_adapters.bench.contenders import ClientSide, Contender, FullGraph, TwoStage
+from mrl_adapters.bench.contender import Contender
+from mrl_adapters.bench.contenders import ClientSide, FullGraph, TwoStage
 from mrl_adapters.bench.frameworks import framework_contenders
 from mrl_adapters.errors import ConfigurationError
 
@@ -36,7 +37,7 @@ def line_up(
     half = stage // 2
     contenders: list[Contender] = [
         FullGraph(),
-        FullGraph(quantized=True),
+        FullGraph("int8"),
         TwoStage((stage,), codes=None),
         TwoStage((stage,)),
         TwoStage((half,)),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mrl_adapters.bench.contenders import Setting, row_of
+from mrl_adapters.bench.contender import Setting, row_of
 from mrl_adapters.bench.data import BenchData
 from mrl_adapters.bench.process import Worker
 from mrl_adapters.evaluation.exact import Neighbours, exact_search

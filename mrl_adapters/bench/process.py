@@ -4,7 +4,8 @@ import multiprocessing
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,18 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from mrl_adapters.bench.contenders import (
-    COLLECTION,
-    Batch,
-    Contender,
-    Searcher,
-    Setting,
-    identifier,
-)
+from mrl_adapters.bench.contender import Batch, Contender, Searcher, Setting, identifier
 from mrl_adapters.bench.data import BenchData
 from mrl_adapters.bench.machine import resident_bytes
 from mrl_adapters.errors import EngineError
-from mrl_adapters.qdrant import EdgeClient
 from mrl_adapters.vectors import FloatArray
 
 _POINTS_PER_BATCH = 1000
@@ -62,7 +55,7 @@ class Session:
     data_folder: Path
     folder: Path
     k: int
-    _client: Any = None
+    _opened: ExitStack = field(default_factory=ExitStack)
     _search: Searcher | None = None
     _before: int = 0
 
@@ -70,11 +63,11 @@ class Session:
         """Store all documents, then build the index."""
         self.import_needed()
         documents = BenchData.open(self.data_folder).documents
-        with self._connect() as client:
+        with self.contender.connect(self.folder) as client:
             started = time.perf_counter()
             self.contender.load(client, documents.shape[1], _batches(documents))
             loaded = time.perf_counter()
-            client.optimize(COLLECTION)
+            self.contender.build(client)
             return Loaded(loaded - started, time.perf_counter() - loaded)
 
     def open(self) -> float:
@@ -82,9 +75,8 @@ class Session:
         self.import_needed()
         self._before = resident_bytes()
         started = time.perf_counter()
-        self._client = self._connect()
-        self._client.get_collection(COLLECTION)  # it is loaded when it is first asked for
-        self._search = self.contender.open(self._client, self.k)
+        client = self._opened.enter_context(self.contender.connect(self.folder))
+        self._search = self.contender.open(client, self.k)
         return time.perf_counter() - started
 
     def answer(self, queries: FloatArray, setting: Setting) -> Answers:
@@ -102,20 +94,14 @@ class Session:
         """Measure what opening and searching added to the process's resident memory, bytes."""
         return resident_bytes() - self._before
 
-    def _connect(self) -> Any:
-        """Open the embedded engine, or what a rival has in its place."""
-        connect = getattr(self.contender, "connect", EdgeClient)
-        return connect(self.folder)
-
     def import_needed(self) -> None:
         """Import what the contender needs before anything is measured."""
         for name in self.contender.needs:
             import_module(name)
 
     def close(self) -> None:
-        """Close the client, so that everything is on disk."""
-        if self._client is not None:
-            self._client.close()
+        """Close what was opened, so that everything is on disk."""
+        self._opened.close()
 
 
 class Worker:

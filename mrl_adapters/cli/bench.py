@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mrl_adapters.cli.measure import check_plot, read_dataset, show_result
+from mrl_adapters.cli.measure import read_dataset
 from mrl_adapters.cli.options import (
     CountedOption,
     JsonOption,
@@ -17,6 +17,7 @@ from mrl_adapters.cli.options import (
     some,
     some_path,
 )
+from mrl_adapters.cli.reports import check_plot, show_result
 from mrl_adapters.cli.terminal import errors, progress_bars, tables
 
 if TYPE_CHECKING:

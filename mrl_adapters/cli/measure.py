@@ -1,8 +1,7 @@
 """``mrl-adapters curve`` and ``tune``: choose sizes and search plans by numbers."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -26,22 +25,12 @@ from mrl_adapters.cli.options import (
     some,
     some_path,
 )
-from mrl_adapters.cli.terminal import errors, output, progress_bars, tables
+from mrl_adapters.cli.reports import check_html, check_plot, show_result
+from mrl_adapters.cli.terminal import errors, progress_bars
 from mrl_adapters.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from mrl_adapters.evaluation import Dataset
-
-
-R = TypeVar("R", bound="Measured")
-
-
-class Measured(Protocol):
-    """A result."""
-
-    def to_json(self) -> str:
-        """Return everything that was measured."""
-        ...
 
 
 def curve(  # noqa: PLR0913 - one argument an option
@@ -252,52 +241,3 @@ def read_questions(file: Path) -> list[str]:
         msg = f"{file} holds no question. Write one a line, or leave --questions out."
         raise ConfigurationError(msg)
     return asked
-
-
-def check_plot(plot: Path | None) -> None:
-    """Refuse a picture that could not be drawn, before anything is measured.
-
-    Args:
-        plot: Where to draw; None draws nothing.
-    """
-    if plot is not None:
-        from mrl_adapters.evaluation.figures import check_picture
-
-        check_picture(plot)
-
-
-def check_html(html: Path | None) -> None:
-    """Refuse a page that could not be written, before anything is measured.
-
-    Args:
-        html: Where to write; None writes nothing.
-    """
-    if html is not None:
-        from mrl_adapters.demo.offline import check_page
-
-        check_page(html)
-
-
-def show_result(
-    result: R,
-    table: Callable[[R], str],
-    draw: Callable[[R, Path], Path],
-    plot: Path | None,
-    *,
-    as_json: bool,
-) -> None:
-    """Print what was measured, and draw it.
-
-    Args:
-        result: What was measured.
-        table: Renders it as Markdown.
-        draw: Draws it into a file.
-        plot: That file; None draws nothing.
-        as_json: Print JSON instead of tables.
-    """
-    if as_json:
-        output.print_json(result.to_json())
-    else:
-        tables(table(result))
-    if plot is not None:
-        errors.print(Text(f"Drawn into {draw(result, plot)}"))

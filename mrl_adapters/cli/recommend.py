@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from mrl_adapters.cli.measure import check_html, check_plot, show_result
 from mrl_adapters.cli.options import (
     ApiKeyOption,
     CountedOption,
@@ -24,6 +23,7 @@ from mrl_adapters.cli.options import (
     some,
     some_path,
 )
+from mrl_adapters.cli.reports import check_html, check_plot, show_result
 from mrl_adapters.cli.terminal import errors, progress_bars
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ import itertools
 import pytest
 
 from mrl_adapters.bench import BenchData, ClientSide, FullGraph, TwoStage, line_up
-from mrl_adapters.bench.contenders import COLLECTION, Contender, describe, identifier, row_of
+from mrl_adapters.bench.contender import Contender, describe, identifier, row_of
+from mrl_adapters.bench.contenders import COLLECTION
 from mrl_adapters.bench.frameworks import ReadyEmbeddings, framework_contenders
 from mrl_adapters.bench.matching import Judge
 from mrl_adapters.bench.process import Session
@@ -56,7 +57,7 @@ def test_settings_are_said_in_few_words():
         return [describe(settings[0]), describe(settings[-1])]
 
     assert first_and_last(FullGraph()) == ["ef 16", "ef 2048"]
-    assert first_and_last(FullGraph(quantized=True))[-1] == "ef 2048, 8 x k re-ranked"
+    assert first_and_last(FullGraph("int8"))[-1] == "ef 2048, 8 x k re-ranked"
     assert first_and_last(ClientSide(16)) == ["10 candidates", "600 candidates"]
     assert first_and_last(TwoStage((16,))) == ["10 candidates", "150 candidates, ef 600"]
     assert describe(None) == "no choice"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mrl_adapters.bench import BenchData
-from mrl_adapters.bench.contenders import identifier
+from mrl_adapters.bench.contender import identifier
 from mrl_adapters.bench.matching import Judge, Tried, cheapest, explore, highest
 from mrl_adapters.bench.process import Answers
 from mrl_adapters.evaluation.exact import exact_search

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from mrl_adapters.bench import BenchData, line_up
-from mrl_adapters.bench.contenders import Effort, describe
+from mrl_adapters.bench.contender import Effort, describe
 from mrl_adapters.bench.matching import Judge
 from mrl_adapters.bench.process import Session
 from mrl_adapters.bench.rivals import RIVALS, Rival, base, present_rivals

@@ -11,7 +11,7 @@ import pytest
 from mrl_adapters.bench import BenchData, FullGraph, TwoStage, grow, run, synthetic
 from mrl_adapters.bench.process import Session, Worker, _serve
 from mrl_adapters.bench.result import BenchResult
-from mrl_adapters.bench.run import TARGETS
+from mrl_adapters.bench.turns import TARGETS
 from mrl_adapters.errors import ConfigurationError, EngineError
 from mrl_adapters.progress import ProgressCallback
 
@@ -101,7 +101,7 @@ def test_costs_are_measured_at_several_sizes(tmp_path: Path):
 
 
 def test_memory_is_limited_where_it_can_be(data_folder: Path, tmp_path: Path, monkeypatch):
-    module = import_module("mrl_adapters.bench.run")
+    module = import_module("mrl_adapters.bench.hardships")
     monkeypatch.setattr(module, "_LIMITS", (1.0,))
     monkeypatch.setattr(module, "_LEAST_LIMIT", 0)
     monkeypatch.setattr(module, "_LIMITED_S", 0.1)
@@ -128,8 +128,10 @@ def test_a_process_that_runs_out_of_memory_is_told_of(data_folder: Path, tmp_pat
 
 def test_an_error_in_the_process_is_raised_here(data_folder: Path, tmp_path: Path):
     session = Session(FullGraph(), data_folder, tmp_path / "missing", 5)
-    with Worker(session) as worker, pytest.raises(ValueError, match="bench"):
+    with Worker(session) as worker:
         worker.open()
+        with pytest.raises(ValueError, match="bench"):
+            worker.answer([0], FullGraph().chains(32, 5, 600)[0][0])
 
 
 def test_a_process_serves_until_the_pipe_is_closed(data_folder: Path, tmp_path: Path):
@@ -156,4 +158,4 @@ def test_a_session_closes_what_it_opened(data: BenchData, data_folder: Path, tmp
     session.open()
     session.close()
     with pytest.raises(EngineError, match="closed"):
-        session.answer([0], FullGraph().chains(32, 5, 600)[0][0])
+        session.answer(data.queries[[0]], FullGraph().chains(32, 5, 600)[0][0])

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.benchmark_target]
 def measured(tmp_path_factory: pytest.TempPathFactory) -> BenchResult:
     folder = tmp_path_factory.mktemp("targets")
     synthetic(folder / "data", POINTS, DIMENSIONS)
-    contenders = [FullGraph(), FullGraph(quantized=True), TwoStage((256,))]
+    contenders = [FullGraph(), FullGraph("int8"), TwoStage((256,))]
     return run(folder / "data", contenders, folder / "engine")
 
 

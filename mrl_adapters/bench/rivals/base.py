@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from mrl_adapters.bench.contenders import Batch, Effort, Searcher, Setting, identifier, row_of
+from mrl_adapters.bench.contender import Batch, Effort, Searcher, Setting, identifier, row_of
 from mrl_adapters.vectors import FloatArray
 
 BEAMS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -61,7 +61,7 @@ class Gathered:
 
 
 class Store:
-    """A rival's files: what :class:`~mrl_adapters.bench.process.Session` calls its client."""
+    """A rival's files, and its index as far as one was begun or opened."""
 
     def __init__(self, folder: Path, rival: "Rival") -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,17 +80,11 @@ class Store:
         self.index = self.rival.make(self.folder, dimensions)
         return self.index
 
-    def optimize(self, name: str) -> None:
-        """Build the index over all that was added."""
-        del name
-        assert self.index is not None  # noqa: S101 - begun
-        self.index.build()
-
-    def get_collection(self, name: str) -> None:
-        """Open the index."""
-        del name
+    def open(self) -> Index:
+        """Open the index that was built."""
         self.index = self.rival.make(self.folder, self.dimensions)
         self.index.open()
+        return self.index
 
     @property
     def dimensions(self) -> int:
@@ -119,6 +113,7 @@ class Rival:
     """Another library that users would take instead, with settings that suit it."""
 
     ours: ClassVar[bool] = False
+    is_limited: ClassVar[bool] = True
     package: ClassVar[str]
     """What pip installs."""
     module: ClassVar[str]
@@ -148,19 +143,24 @@ class Rival:
         raise NotImplementedError
 
     def connect(self, folder: Path) -> Store:
-        """Open a folder, in place of the embedded engine's client."""
+        """Open a folder."""
         return Store(folder, self)
 
-    def load(self, client: Any, dimensions: int, batches: Iterator[Batch]) -> None:
+    def load(self, client: Store, dimensions: int, batches: Iterator[Batch]) -> None:
         """Store the documents: full vectors in a file, where they are ranked by them."""
         index = client.begin(dimensions)
         for batch in batches:
             client.append(batch.vectors, keep=self.reranked)
             index.add(row_of(batch.ids[0]), batch.vectors)
 
-    def open(self, client: Any, k: int) -> Searcher:
+    def build(self, client: Store) -> None:
+        """Build the index over all that was added."""
+        assert client.index is not None  # noqa: S101 - loaded
+        client.index.build()
+
+    def open(self, client: Store, k: int) -> Searcher:
         """Make the searching function."""
-        index = client.index
+        index = client.open()
         vectors = client.vectors() if self.reranked else None
 
         def search(query: FloatArray, setting: Setting) -> list[str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mrl_adapters.bench.contenders import Effort
+from mrl_adapters.bench.contender import Effort
 from mrl_adapters.bench.rivals.base import NOT_REFINED, Index, Rival
 from mrl_adapters.vectors import FloatArray
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from mrl_adapters.bench.contenders import Effort
+from mrl_adapters.bench.contender import Effort
 from mrl_adapters.bench.rivals.base import NOT_REFINED, Gathered, Index, Rival
 from mrl_adapters.vectors import FloatArray
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mrl_adapters.bench.contenders import Effort
+from mrl_adapters.bench.contender import Effort
 from mrl_adapters.bench.rivals.base import Gathered, Index, Rival
 from mrl_adapters.vectors import FloatArray, normalize
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mrl_adapters.bench.contenders import Effort
+from mrl_adapters.bench.contender import Effort
 from mrl_adapters.bench.rivals.base import BEAMS, REFINED, Index, Rival, emptied
 from mrl_adapters.vectors import FloatArray
 
