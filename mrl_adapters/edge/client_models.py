@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
 
@@ -31,7 +30,9 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def set_fields(model: BaseModel) -> dict[str, Any]:
     """Return the fields of a model that hold something, unknown extra ones included."""
-    given = {**model.__dict__, **(model.__pydantic_extra__ or {})}
+    given = model.__dict__
+    if model.__pydantic_extra__:
+        given = {**given, **model.__pydantic_extra__}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -62,17 +63,23 @@ def construct(kind: type[Model], fields: dict[str, Any]) -> Model:
     Returns:
         The model, as model_construct would give it.
     """
+    names = _FIELD_NAMES.get(kind)
+    if names is None:
+        names = _FIELD_NAMES[kind] = set(fields)
     model = object.__new__(kind)
-    _set_field(model, "__dict__", fields)
-    _set_field(model, "__pydantic_fields_set__", _FIELD_NAMES.get(kind) or set(fields))
-    _set_field(model, "__pydantic_extra__", None)
-    _set_field(model, "__pydantic_private__", None)
+    _set_fields(model, fields)
+    _set_names(model, names)
+    _set_extra(model, None)
+    _set_private(model, None)
     return model
 
 
-_set_field = object.__setattr__
+# What object.__setattr__ would look up for each model.
+_SLOTS = vars(BaseModel)
+_set_fields = _SLOTS["__dict__"].__set__
+_set_names = _SLOTS["__pydantic_fields_set__"].__set__
+_set_extra = _SLOTS["__pydantic_extra__"].__set__
+_set_private = _SLOTS["__pydantic_private__"].__set__
 
-# Shared by what comes in numbers: every field is set, so that setting one again adds no name.
-_FIELD_NAMES: dict[type[BaseModel], set[str]] = {
-    kind: set(kind.model_fields) for kind in (models.ScoredPoint, models.Record, models.PointStruct)
-}
+# Shared by all of a kind: every field is set, so that setting one again adds no name.
+_FIELD_NAMES: dict[type[BaseModel], set[str]] = {}

@@ -1,6 +1,7 @@
 """Convert `models.QueryRequest` with nested prefetches into the engine's request."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import qdrant_edge as edge
@@ -14,6 +15,7 @@ from mrl_adapters.errors import ConfigurationError
 
 _DEFAULT_LIMIT = 10
 MAX_PREFETCH_DEPTH = 64  # as the engine itself allows
+_DIFFERENT_PARAMS = 256
 
 
 def edge_request(request: models.QueryRequest, lookup: Lookup) -> edge.QueryRequest:
@@ -109,9 +111,17 @@ def edge_params(given: models.SearchParams | None) -> edge.SearchParams | None:
         given = parsed(models.SearchParams, given)
     fields = set_fields(given)
     refuse_fields(given, fields.keys() - _PARAMS)
-    for name, part in _PARTS.items():
-        if name in fields:
-            fields[name] = part(**set_fields(fields[name]))
+    for name in _PARTS.keys() & fields.keys():
+        fields[name] = tuple(set_fields(fields[name]).items())
+    return _params(tuple(fields.items()))
+
+
+@lru_cache(maxsize=_DIFFERENT_PARAMS)
+def _params(given: tuple[tuple[str, Any], ...]) -> edge.SearchParams:
+    """Build parameters once: searches repeat them, and the engine copies what it is given."""
+    fields = dict(given)
+    for name in _PARTS.keys() & fields.keys():
+        fields[name] = _PARTS[name](**dict(fields[name]))
     return edge.SearchParams(**fields)
 
 

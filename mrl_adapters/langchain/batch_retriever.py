@@ -3,8 +3,7 @@
 import abc
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
@@ -20,8 +19,7 @@ ANSWER = "_answer"
 """Under this name a retriever's run is handed what its question found in a batch."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What a question found in a batch, or why none of it was answered.
 
     Args:

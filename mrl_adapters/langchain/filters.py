@@ -94,6 +94,8 @@ def filter_for(
     collection: MatryoshkaCollection, given: MetadataFilter | None
 ) -> models.Filter | None:
     """Build Qdrant's filter for a collection that has been opened: see :func:`to_filter`."""
+    if given is None:
+        return None
     layout = collection.layout
     indexes = layout.payload_indexes if layout else None
     found = collection.found

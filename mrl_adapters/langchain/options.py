@@ -268,7 +268,9 @@ def retrieval_options(
             a share that is none.
     """
     refuse_unknown("The retriever", call, (*known_options(kind), "search_type"))
-    options = {**own, **call, "plan": layered(own.get("plan"), call.get("plan"))}
+    options = {**own, **call}
+    if "plan" in options and (plan := layered(own.get("plan"), call.get("plan"))) is not None:
+        options["plan"] = plan
     search_type = options.pop("search_type", search_type)
     if search_type not in allowed:
         msg = f"search_type is {search_type!r}, expected one of: {', '.join(allowed)}."
@@ -276,7 +278,8 @@ def retrieval_options(
     if options.get("group_by") is None:
         options.pop("group_size", None)
     if search_type != "mmr":
-        options = {name: value for name, value in options.items() if name not in _DIVERSITY}
+        for name in _DIVERSITY:
+            options.pop(name, None)
     elif "lambda_mult" in options:  # None would choose by similarity alone without a word
         diversity("lambda_mult", options["lambda_mult"])
     return search_type, options

@@ -36,9 +36,11 @@ class AddedKeys(NamedTuple):
             ConfigurationError: One is no text, or a name that stores keep for themselves, or both
                 are the same.
         """
-        score, signals = (
-            checked_added_key(name, options.get(name)) for name in ("score_key", "signals_key")
-        )
+        score, signals = options.get("score_key"), options.get("signals_key")
+        if score is None and signals is None:
+            return _NOTHING_ADDED
+        checked_added_key("score_key", score)
+        checked_added_key("signals_key", signals)
         if score is not None and score == signals:
             msg = f"score_key and signals_key are both {score!r}, expected two names."
             raise ConfigurationError(msg, found=score)
@@ -75,8 +77,10 @@ def to_document(
         metadata = {**metadata, added.score: point.score}
     if added.signals is not None and signals is not None:
         metadata = {**metadata, added.signals: signals.described()}
-    content = {"id": original_id(point.id, payload), "metadata": metadata, "page_content": text}
-    return construct(Document, {**_EMPTY, **content})
+    fields = _EMPTY.copy()
+    fields["id"], fields["metadata"] = original_id(point.id, payload), metadata
+    fields["page_content"] = text
+    return construct(Document, fields)
 
 
 def relevance(score: float, layout: CollectionLayout | None, *, by_words: bool = False) -> float:

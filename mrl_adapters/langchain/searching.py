@@ -301,8 +301,9 @@ class SearchingStore(VectorStore):
 
     def _is_lexical(self, options: Mapping[str, Any]) -> bool:
         """Return whether words alone are searched for, so that nothing need be embedded."""
-        words = self._collection.plan.hybrid or options.keys() & _WORDED
-        return bool(words) and self.plan.merge(search_plan(options)).searches == "lexical"
+        if self._collection.plan.hybrid is None and options.keys().isdisjoint(_WORDED):
+            return False
+        return self.plan.merge(search_plan(options)).searches == "lexical"
 
     def _search(
         self,

@@ -119,6 +119,12 @@ SEARCH_ORDER = (
     *("filter", "search_params", "offset", "score_threshold", "consistency", "hybrid_fusion"),
 )
 MMR_ORDER = ("filter", "search_params", "score_threshold", "consistency")
+_OF_A_PLAN = frozenset(
+    {
+        *("plan", "retrieval_mode", "hybrid_fusion", "search_params", "consistency"),
+        *("timeout", "shard_key_selector"),
+    }
+)
 
 
 def layout_fields(
@@ -201,6 +207,8 @@ def mode_changes(whose: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def search_plan(options: Mapping[str, Any]) -> Plan | None:
     """Put stock parameters of a search over its plan."""
+    if options.keys().isdisjoint(_OF_A_PLAN):  # most searches: reading each one shows
+        return None
     changes = mode_changes("A search", options)
     changes |= fusion_changes("A search", options.get("hybrid_fusion"))
     changes |= plan_changes(options.get("search_params"), options.get("consistency"))

@@ -20,6 +20,7 @@ results are asked for than are wanted, so that the last one is not one of chance
 Source: https://qdrant.tech/documentation/concepts/hybrid-queries/
 """
 
+import operator
 from typing import Any
 
 from qdrant_client import models
@@ -96,6 +97,9 @@ def in_order(
     if search.mmr_lambda is not None:  # it stands in the order of diversity
         return hits
     sign = -1 if falls(layout, plan) else 1
+    scores = [sign * hit.score for hit in hits]
+    if all(map(operator.lt, scores, scores[1:])):  # as engines give them, where no score is twice
+        return hits[: search.k]
     ordered = sorted(hits, key=lambda hit: (sign * hit.score, isinstance(hit.id, str), hit.id))
     return ordered[: search.k]
 
