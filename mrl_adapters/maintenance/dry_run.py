@@ -18,9 +18,10 @@ from mrl_adapters.qdrant.description import (
     short_vectors,
     stored_metadata,
 )
-from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout, short_name
+from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.points import derive
 from mrl_adapters.qdrant.quantization import DATATYPE_BITS
+from mrl_adapters.qdrant.vector_names import short_name
 from mrl_adapters.vectors import Rotation
 
 _FLOAT32_BYTES = 4

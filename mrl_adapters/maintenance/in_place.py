@@ -27,9 +27,10 @@ from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.companion import drop_companion, has_companion
 from mrl_adapters.qdrant.description import short_vectors, stored_metadata
 from mrl_adapters.qdrant.engine import is_older
-from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout, short_name
+from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.payload_keys import stored_keys, with_keys
 from mrl_adapters.qdrant.rotation import store_rotation
+from mrl_adapters.qdrant.vector_names import short_name
 
 _OLDEST_SERVER = (1, 18)
 

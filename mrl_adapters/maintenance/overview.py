@@ -11,8 +11,9 @@ from mrl_adapters.maintenance.client import RetryingClient
 from mrl_adapters.qdrant.companion import owner_of
 from mrl_adapters.qdrant.description import active_rotation, dense_vectors, stored_metadata
 from mrl_adapters.qdrant.driver import Client
-from mrl_adapters.qdrant.layout import PLAN_KEY, SHORT_NAME
+from mrl_adapters.qdrant.layout import PLAN_KEY
 from mrl_adapters.qdrant.quantization import DATATYPE_BITS, codes_of
+from mrl_adapters.qdrant.vector_names import SHORT_NAME
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from mrl_adapters.qdrant.description import (
     short_vectors,
     stored_metadata,
 )
-from mrl_adapters.qdrant.layout import CollectionLayout, short_name
+from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.payload_keys import TEXT_KEYS, PayloadKeys
 from mrl_adapters.qdrant.quantization import datatype_of
+from mrl_adapters.qdrant.vector_names import short_name
 
 _SAMPLED_POINTS = 200
 _COMMON_SHARE = 0.5

@@ -29,8 +29,9 @@ from mrl_adapters.qdrant.commands import command, usual_stages
 from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.description import active_rotation, read_layout, short_vectors
 from mrl_adapters.qdrant.driver import Client
-from mrl_adapters.qdrant.layout import CollectionLayout, short_name
+from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.rotation import forget_others, load_rotation
+from mrl_adapters.qdrant.vector_names import short_name
 from mrl_adapters.vectors import Rotation
 
 

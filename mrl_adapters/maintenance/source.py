@@ -15,8 +15,8 @@ from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.aliases import collection_behind
 from mrl_adapters.qdrant.companion import owner_of
 from mrl_adapters.qdrant.description import dense_vectors, stored_metadata, tenant_field
-from mrl_adapters.qdrant.layout import SHORT_NAME
 from mrl_adapters.qdrant.quantization import FullDatatype
+from mrl_adapters.qdrant.vector_names import SHORT_NAME
 from mrl_adapters.vectors import FloatArray
 
 _SLICEABLE = {None, *map(models.Datatype, get_args(FullDatatype))}

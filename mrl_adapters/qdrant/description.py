@@ -9,10 +9,11 @@ from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.graphs import QDRANT_GRAPH
 from mrl_adapters.qdrant.late_interaction import stored_tokens
-from mrl_adapters.qdrant.layout import METADATA_KEY, SCHEMA_VERSION, SHORT_NAME, CollectionLayout
+from mrl_adapters.qdrant.layout import METADATA_KEY, SCHEMA_VERSION, CollectionLayout
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.quantization import datatype_of, known_codes
 from mrl_adapters.qdrant.sparse import stored_sparse
+from mrl_adapters.qdrant.vector_names import SHORT_NAME
 from mrl_adapters.vectors import Rotation
 
 Families: TypeAlias = dict[str | None, dict[int, models.VectorParams]]

@@ -1,7 +1,6 @@
 """How a collection is laid out: one full vector a point, and the short ones derived from it."""
 
 import copy
-import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
@@ -11,19 +10,27 @@ from qdrant_client import models
 from typing_extensions import Self
 
 from mrl_adapters.arguments import refuse_others
-from mrl_adapters.errors import ConfigurationError, DimensionsError
+from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.given import knowing_given
 from mrl_adapters.qdrant.graphs import Graph, default_graph
 from mrl_adapters.qdrant.late_interaction import TokenVectors
+from mrl_adapters.qdrant.layout_checks import (
+    check_codes,
+    check_full_name,
+    check_nesting,
+    check_rotation,
+    checked_shard_keys,
+    checked_stages,
+)
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.quantization import (
-    FEWEST_BINARY,
     FullDatatype,
     Quantization,
     Settings,
     quantization_settings,
 )
 from mrl_adapters.qdrant.sparse import SparseVectors
+from mrl_adapters.qdrant.vector_names import short_name
 from mrl_adapters.vectors import Reduction, Rotation
 
 Distance: TypeAlias = Literal["Cosine", "Dot", "Euclid", "Manhattan"]
@@ -37,12 +44,9 @@ PLAN_KEY = "plan"
 SCHEMA_VERSION = 1
 # Passed through to a cluster when a collection is created.
 CLUSTER_OPTIONS = ("shard_number", "replication_factor", "write_consistency_factor")
-# A size and, where short vectors are rotated, the rotation's id: no two kinds can be mixed up.
-SHORT_NAME = re.compile(r"short_(\d+)(?:_([0-9a-f]{12}))?")
 # The graph of a short vector is skipped (plain scan) below about this many points. Qdrant states
 # the threshold in kilobytes of vectors, meant for full ones: 10,000 KB of 64-d vectors are 40,000.
 _SCANNED_POINTS = 4_000
-_FEWEST_DIMENSIONS = 2
 
 
 @knowing_given
@@ -136,40 +140,11 @@ class CollectionLayout:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be created; sort the stages."""
-        stages: object = self.stages  # whatever the caller passed
-        if stages is None or isinstance(stages, int | str):
-            msg = (
-                f"CollectionLayout(stages={stages!r}): expected short sizes in a tuple, such as "
-                "(256,), or () to search the full vectors alone."
-            )
-            raise ConfigurationError(msg)
-        object.__setattr__(self, "stages", tuple(sorted(set(self.stages))))
-        if self.shard_keys is not None:
-            self._check_shard_keys()
+        object.__setattr__(self, "stages", checked_stages(self.stages, self.dimensions))
+        object.__setattr__(self, "shard_keys", checked_shard_keys(self.shard_keys))
         if not self.stages:
             object.__setattr__(self, "full_has_graph", True)
-        elif self.dimensions < _FEWEST_DIMENSIONS:
-            msg = (
-                f"Vectors of {self.dimensions} dimensions have no shorter form. "
-                f"Two-stage search needs at least {_FEWEST_DIMENSIONS}."
-            )
-            raise DimensionsError(msg, found=self.dimensions, expected=_FEWEST_DIMENSIONS)
-        for stage in self.stages:
-            if not 1 <= stage < self.dimensions:
-                msg = (
-                    f"Stage {stage} does not fit vectors of {self.dimensions} dimensions. "
-                    f"Choose stages from 1 to {self.dimensions - 1}."
-                )
-                raise DimensionsError(msg, found=stage, expected=range(1, self.dimensions))
-        self._check_options()
-
-    def _check_options(self) -> None:
-        if SHORT_NAME.fullmatch(self.full_name):
-            msg = (
-                f"CollectionLayout(full_name={self.full_name!r}): that is the name of a short "
-                "vector. Choose another, such as 'full'."
-            )
-            raise ConfigurationError(msg)
+        check_full_name(self.full_name)
         tokens = self.late_interaction
         if tokens is not None and tokens.name in self.vector_names:
             msg = (
@@ -177,11 +152,16 @@ class CollectionLayout:
                 "of the layout. Choose another name, such as 'colbert'."
             )
             raise ConfigurationError(msg, found=tokens.name)
+        self._check_options()
+        check_codes(self.quantization, min((*self.stages, self.dimensions)))
+        check_rotation(self.rotation, self.dimensions, self.stages, self.distance)
+        check_nesting(self.stages, self.model, self.reduction, self.rotation)
+
+    def _check_options(self) -> None:
         choice = partial(refuse_others, whose="CollectionLayout")
         choice("distance", self.distance, get_args(Distance))
         choice("full_datatype", self.full_datatype, get_args(FullDatatype))
         choice("quantization", self.quantization, (*get_args(Quantization), None))
-        self._check_codes()
         choice("write_ordering", self.write_ordering, (*get_args(WriteOrdering), None))
         for kind in self.payload_indexes.values():
             choice("payload_indexes", kind, tuple(each.value for each in models.PayloadSchemaType))
@@ -190,65 +170,6 @@ class CollectionLayout:
             if (found := getattr(self, name)) is not None and found < limit:
                 msg = f"CollectionLayout({name}={found!r}): expected at least {limit}."
                 raise ConfigurationError(msg)
-        self._check_rotation()
-        if self.stages and self.reduction in {"heads", "projection"} and self.rotation is None:
-            msg = (
-                f"Model {self.model!r} makes its short vectors by its own {self.reduction}; the "
-                "prefix of its full vector means nothing. Two-stage search needs a model whose "
-                "vectors can be sliced (list: mrl-adapters models), or rotation='auto'; stages=() "
-                "searches the full vectors alone."
-            )
-            raise ConfigurationError(msg)
-
-    def _check_shard_keys(self) -> None:
-        keys: object = self.shard_keys  # whatever the caller passed
-        listed = keys if isinstance(keys, list | tuple) else ()
-        if not listed or not all(isinstance(key, str | int) for key in listed):
-            msg = (
-                f"CollectionLayout(shard_keys={keys!r}): expected one or more texts or numbers, "
-                "such as ('europe', 'asia')."
-            )
-            raise ConfigurationError(msg, found=keys)
-        object.__setattr__(self, "shard_keys", tuple(dict.fromkeys(listed)))
-
-    def _check_codes(self) -> None:
-        shortest = min((*self.stages, self.dimensions))
-        if self.quantization == "binary" and shortest < FEWEST_BINARY:
-            msg = (
-                f"CollectionLayout(quantization='binary'): signs of {shortest} dimensions miss "
-                f"what is near; expected {FEWEST_BINARY} or more. quantization='turbo1' takes the "
-                "same bytes and finds more."
-            )
-            raise ConfigurationError(msg, found=shortest, expected=FEWEST_BINARY)
-
-    def _check_rotation(self) -> None:
-        if self.rotation is None:
-            return
-        if not self.stages:
-            msg = (
-                "A rotation chooses what short vectors hold, and stages=() has none. Leave "
-                "rotation out, or name a stage, such as stages=(256,)."
-            )
-            raise ConfigurationError(msg)
-        if self.distance == "Manhattan":
-            msg = (
-                "A rotation keeps angles and lengths, not Manhattan distances: its short vectors "
-                "would be a poor shortlist. Leave rotation out, or choose another distance."
-            )
-            raise ConfigurationError(msg)
-        if not isinstance(self.rotation, Rotation):
-            refuse_others("rotation", self.rotation, ("auto", None), whose="CollectionLayout")
-        elif (
-            self.rotation.full_dimensions != self.dimensions
-            or self.rotation.dimensions < self.stages[-1]
-        ):
-            msg = (
-                f"{self.rotation!r} does not fit vectors of {self.dimensions} dimensions with "
-                f"stages {self.stages}. Fit it on such vectors with dimensions={self.stages[-1]}."
-            )
-            raise DimensionsError(
-                msg, found=self.rotation.full_dimensions, expected=self.dimensions
-            )
 
     @property
     def given(self) -> frozenset[str]:
@@ -390,16 +311,6 @@ class CollectionLayout:
         if self.late_interaction is not None:
             described["late_interaction"] = self.late_interaction.described()
         return {METADATA_KEY: described}
-
-
-def short_name(stage: int, rotation_id: str | None) -> str:
-    """Name a short vector.
-
-    Args:
-        stage: Its size.
-        rotation_id: Which rotation made it; None for a plain slice.
-    """
-    return f"short_{stage}" if rotation_id is None else f"short_{stage}_{rotation_id}"
 
 
 def check_ordering(ordering: object) -> None:

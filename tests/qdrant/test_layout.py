@@ -63,6 +63,8 @@ def dense(size: int, **options: Any) -> models.VectorParams:
         ({"write_ordering": "loose"}, "expected one of ('weak', 'medium', 'strong', None)"),
         ({"payload_indexes": {"year": "number"}}, "(payload_indexes='number'): expected one of"),
         ({"stages": None}, "CollectionLayout(stages=None): expected short sizes in a tuple"),
+        ({"stages": ("8",)}, "CollectionLayout(stages=('8',)): expected short sizes in a tuple"),
+        ({"stages": (4.0,)}, "CollectionLayout(stages=(4.0,)): expected short sizes in a tuple"),
         ({"stages": 8}, "CollectionLayout(stages=8): expected short sizes in a tuple"),
         ({"stages": (), "rotation": "auto"}, "short vectors hold, and stages=() has none"),
         ({"full_name": "short_8"}, "that is the name of a short vector. Choose another"),
