@@ -142,6 +142,7 @@ def given(folder: Path, count: int = _POINTS) -> None:
 MADE: dict[str, Callable[[Path], None]] = {
     "choosing_dimensions": embedded,
     "hybrid": lambda _: embedded(Path("vectors")),
+    "late_interaction": lambda _: embedded(Path("vectors")),
     "layouts": lambda folder: given(folder, _TEXTS),  # enough queries for a proof
     "migrate": lambda _: given(Path("elsewhere")),
     "backup": lambda _: given(Path("elsewhere")),

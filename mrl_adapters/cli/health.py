@@ -85,6 +85,8 @@ def _show_repair(done: "RepairResult") -> None:
     if done.unusable:
         told += f"; {done.unusable:,} have no usable full vector"
     output.print(Text(f"{told}."))
+    for what in done.left:
+        tell("Left", "bold yellow", what, output)
     if not done.settled:
         output.print(Text("Others wrote meanwhile: run it again when they are done.", "yellow"))
 
@@ -129,6 +131,7 @@ def _show(report: "AuditReport", mending: str) -> None:
     rows = [
         (report.missing, "lack a short vector: two-stage search cannot find them", "red"),
         (report.without_sparse, "lack the sparse vector: words cannot find them", "red"),
+        (report.without_tokens, "lack token vectors: late interaction leaves them out", "red"),
         (report.stale, "have a short vector that is not their full one's", "red"),
         (report.not_finite, "hold NaN or infinity", "red"),
         (report.without_full, "have no full vector", "yellow"),
@@ -144,6 +147,7 @@ def _show(report: "AuditReport", mending: str) -> None:
         tell("Problem", "bold red", problem, output)
     for better in report.recommendations:
         tell("Recommendation", "bold yellow", f"{better.message} {better.fix}", output)
+    # What takes a model, a recommendation tells of.
     if report.missing or report.stale or report.without_sparse:
         tell("Mend it with", "bold", mending, output)
     elif report.ok:

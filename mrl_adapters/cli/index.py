@@ -11,6 +11,7 @@ from mrl_adapters.cli.options import (
     ApiKeyOption,
     JsonOption,
     LanguageOption,
+    LateInteractionOption,
     ModelOption,
     PathOption,
     SparseOption,
@@ -60,6 +61,7 @@ def index(  # noqa: PLR0913 - one argument an option
     text_index: TextIndexOption = False,
     sparse: SparseOption = False,
     language: LanguageOption = None,
+    late_interaction: LateInteractionOption = None,
     remove_missing: Annotated[
         bool,
         typer.Option(
@@ -102,7 +104,9 @@ def index(  # noqa: PLR0913 - one argument an option
     cutting = Cutting(size, overlap, least)
     found = find_files(paths)
     with open_client(path, url, api_key, make=True) as client:
-        store = open_or_prepare(client, collection, model, sizes, PAYLOAD_INDEXES, words)
+        store = open_or_prepare(
+            client, collection, model, sizes, PAYLOAD_INDEXES, words, late_interaction
+        )
         files = FileIndex(store, cutting)
         with progress_bars(in_bytes=True) as report:
             outcome = files.update(found.files, report)

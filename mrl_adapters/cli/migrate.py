@@ -13,6 +13,7 @@ from mrl_adapters.cli.options import (
     FullNameOption,
     JsonOption,
     LanguageOption,
+    LateInteractionOption,
     PathOption,
     QuantizationOption,
     SparseOption,
@@ -30,7 +31,7 @@ from mrl_adapters.cli.terminal import progress_bars, wrapped
 if TYPE_CHECKING:
     from mrl_adapters.maintenance import CopyTarget, MigrationPlan, MigrationResult
     from mrl_adapters.maintenance.checkpoint import Mode
-    from mrl_adapters.qdrant import SparseVectors, TextIndex
+    from mrl_adapters.qdrant import SparseVectors, TextIndex, TokenVectors
     from mrl_adapters.qdrant.driver import Client
 
 # Beyond these an engine spends memory and time for nothing; the embedded one fails.
@@ -52,7 +53,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
         typer.Option(
             help="Sizes of the short vectors, such as 64,256; none drops them. "
             "Default: 256, or half of the full size where that is smaller; in a copy, and with "
-            "--text-index alone, those that there are.",
+            "--text-index, --sparse or --late-interaction alone, those that there are.",
             show_default=False,
         ),
     ] = None,
@@ -133,6 +134,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
     text_index: TextIndexOption = False,
     sparse: SparseOption = False,
     language: LanguageOption = None,
+    late_interaction: LateInteractionOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")
     ] = False,
@@ -141,9 +143,9 @@ def migrate(  # noqa: PLR0913 - one argument an option
     api_key: ApiKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a collection short vectors, derived from its full ones, or what finds words.
+    """Give a collection short vectors, derived from its full ones, or what is made of its texts.
 
-    Nothing is embedded again.
+    Nothing is embedded again. Of texts are made what finds words, and token vectors.
 
     It may be interrupted at any moment: run it again, and it goes on where it stopped. Exit with 1
     if others wrote meanwhile, so that it has to be run again.
@@ -166,6 +168,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
         msg = "belongs to a copy: pass --copy-to, --to-path or --to-url with it"
         raise typer.BadParameter(msg, param_hint="--alias" if alias else "--delete-source")
     from mrl_adapters.cli.engines import open_client, open_target
+    from mrl_adapters.cli.tokens import token_vectors
     from mrl_adapters.qdrant import CopyTarget, plan_migration
     from mrl_adapters.qdrant import migrate as run
     from mrl_adapters.qdrant.local_folder import reading_copy
@@ -190,6 +193,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
             settings=settings,
             text_index=index,
             sparse=weights,
+            late_interaction=token_vectors(late_interaction, client, collection),
         )
         settled = True
         if dry_run:
@@ -215,6 +219,7 @@ class _Options(TypedDict):
     full_name: str | None
     text_index: "TextIndex | None"
     sparse: "SparseVectors | None"
+    late_interaction: "TokenVectors | None"
     settings: dict[str, Any]
 
 
@@ -239,10 +244,12 @@ def _migrated(done: "MigrationResult", client: "Client") -> Text:
     )
     ranking = [f"the texts under {done.text_index!r}"] if done.text_index is not None else []
     ranking += [f"by the sparse vectors {done.sparse!r}"] if done.sparse is not None else []
-    if ranking:
-        ranked = f"BM25 ranks {' and '.join(ranking)}: search --hybrid rrf."
+    added = [f"BM25 ranks {' and '.join(ranking)}: search --hybrid rrf."] if ranking else []
+    if (tokens := done.late_interaction) is not None:
+        added.append(f"Token vectors {tokens!r} rank what is found: search --late-interaction.")
+    if added:
         alone = done.mode == "in_place" and not done.passes and done.stages
-        told = f"{done.target_name}: {ranked}" if alone else f"{told} {ranked}"
+        told = " ".join([f"{done.target_name}:" if alone else told, *added])
     if done.corrected:
         told += f" {done.corrected:,} changed meanwhile, and were mended."
     if done.unusable:

@@ -220,6 +220,16 @@ LanguageOption: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+LateInteractionOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        parser=some,
+        metavar="MODULE:NAME",
+        help="What computes token vectors, to rank by late interaction: a class or an object, such "
+        "as mrl_adapters.embeddings:WordLlamaTokens.",
+        show_default=False,
+    ),
+]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -14,6 +14,7 @@ from mrl_adapters.cli.options import (
     FilterOption,
     HybridOption,
     JsonOption,
+    LateInteractionOption,
     ModelOption,
     PathOption,
     PlanOption,
@@ -50,6 +51,7 @@ def search(  # noqa: PLR0913 - one argument an option
     threshold: ThresholdOption = None,
     plan: PlanOption = None,
     hybrid: HybridOption = None,
+    late_interaction: LateInteractionOption = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="Compare the full vectors of all points instead.")
     ] = False,
@@ -66,12 +68,14 @@ def search(  # noqa: PLR0913 - one argument an option
     said: dict[str, object] = {"exact": True} if exact else {}
     if hybrid is not None:
         said["hybrid"] = hybrid
+    if late_interaction is not None:
+        said["late_interaction"] = True
     # Imported here, so that the other commands need no framework.
     from mrl_adapters.cli.engines import open_client
     from mrl_adapters.cli.stores import open_existing
 
     with open_client(path, url, api_key) as client:
-        store = open_existing(client, collection, model, sizes)
+        store = open_existing(client, collection, model, sizes, late_interaction)
         found = store.similarity_search_with_score(
             question,
             k,

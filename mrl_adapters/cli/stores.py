@@ -6,6 +6,7 @@ from dataclasses import replace
 from mrl_adapters import registry
 from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, read_collection
 from mrl_adapters.cli.terminal import tell
+from mrl_adapters.cli.tokens import token_vectors
 from mrl_adapters.embeddings import Embedder
 from mrl_adapters.embeddings.inspection import model_name
 from mrl_adapters.langchain import MatryoshkaVectorStore
@@ -16,7 +17,11 @@ _STAGE = 256  # of models that the registry does not hold
 
 
 def open_existing(
-    client: Client, name: str, model: str | None, stages: tuple[int, ...] | None
+    client: Client,
+    name: str,
+    model: str | None,
+    stages: tuple[int, ...] | None,
+    token_encoder: str | None = None,
 ) -> MatryoshkaVectorStore:
     """Open a collection that exists.
 
@@ -25,10 +30,18 @@ def open_existing(
         name: Its name.
         model: Who embeds the questions; None takes the model that wrote it.
         stages: Which of its short vectors to search; None leaves it to the collection's plan.
+        token_encoder: Where the encoder of its token vectors is, as MODULE:NAME; None has none.
     """
     layout = read_collection(client, name)
     plan = {"stages": stages} if stages else None
     embedder = make_embedder(model or (layout.model if layout else None) or WORDLLAMA)
+    if layout is not None and (tokens := token_vectors(token_encoder, client, name)) is not None:
+        layout = replace(layout, late_interaction=tokens)
+        store = MatryoshkaVectorStore(
+            client, name, embedder, layout=layout, plan=plan, all_tenants=True
+        )
+        store.driver.run(store.collection.open(must_exist=True))
+        return store
     return MatryoshkaVectorStore.from_existing_collection(
         name, embedder, client=client, plan=plan, all_tenants=True
     )
@@ -41,6 +54,7 @@ def open_or_prepare(
     stages: tuple[int, ...] | None,
     payload_indexes: Mapping[str, str],
     words: tuple[TextIndex | None, SparseVectors | None] = (None, None),
+    token_encoder: str | None = None,
 ) -> MatryoshkaVectorStore:
     """Open a collection, or prepare the one that the first documents will create.
 
@@ -52,6 +66,7 @@ def open_or_prepare(
         payload_indexes: Payload field to index type, for a new one.
         words: A text index that ranks, and sparse vectors; None takes what it has, and none for a
             new one.
+        token_encoder: Where the encoder of token vectors is, as MODULE:NAME; None has none.
     """
     found = read_collection(client, name)
     embedder = make_embedder(model or (found.model if found else None) or WORDLLAMA)
@@ -64,6 +79,8 @@ def open_or_prepare(
         layout = replace(layout, text_index=text_index)
     if sparse is not None:
         layout = replace(layout, sparse=sparse)
+    if (tokens := token_vectors(token_encoder, client, name)) is not None:
+        layout = replace(layout, late_interaction=tokens)
     store = MatryoshkaVectorStore(client, name, embedder, layout=layout, all_tenants=True)
     store.driver.run(store.collection.open())
     if found is not None and found.text_index is None and text_index is not None:

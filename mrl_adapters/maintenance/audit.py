@@ -1,7 +1,7 @@
 """Find out whether two-stage search reaches every point of a collection, and what to improve."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from mrl_adapters.maintenance.layout import own_layout
 from mrl_adapters.maintenance.recommendations import Recommendation, recommendations_for
 from mrl_adapters.maintenance.short_vectors import ShortVectors, column
 from mrl_adapters.maintenance.source import Source, read_source
+from mrl_adapters.maintenance.text_vectors import TextVectors, left_to_models, text_vectors_of
 from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.contents import needed, unreadable
@@ -25,10 +26,11 @@ from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys, find_keys, stored_keys
 from mrl_adapters.qdrant.reading import vector_of
+from mrl_adapters.qdrant.sparse import SparseVectors
 
 _EXAMPLES = 10
 _COUNTED = (
-    *("missing", "without_sparse", "stale", "without_full"),
+    *("missing", "without_sparse", "without_tokens", "stale", "without_full"),
     *("not_finite", "zero", "padded", "unreadable"),
 )
 _PADDED_SHARE = 0.25  # of a vector's numbers, at its end, all exactly zero
@@ -47,6 +49,8 @@ class AuditReport:
             cannot find them.
         without_sparse: Points, of those checked, that have a full vector and lack the sparse one:
             searches by words cannot find them.
+        without_tokens: Points, of those checked, that have a full vector and lack token vectors:
+            late interaction leaves them out.
         stale: Points, of those checked, with a short vector that does not belong to their full
             one: two-stage search finds them for the wrong questions.
         without_full: Points, of those checked, that have no full vector.
@@ -69,6 +73,7 @@ class AuditReport:
     checked: int
     missing: int
     without_sparse: int
+    without_tokens: int
     stale: int
     without_full: int
     not_finite: int
@@ -83,7 +88,7 @@ class AuditReport:
     @property
     def ok(self) -> bool:
         """Whether every point can be found, as far as was checked; recommendations do not count."""
-        lost = self.missing or self.without_sparse or self.stale
+        lost = self.missing or self.without_sparse or self.without_tokens or self.stale
         return not (lost or self.not_finite or self.problems)
 
     def to_dict(self) -> dict[str, Any]:
@@ -126,18 +131,20 @@ def audit(
     shorts = ShortVectors(retrying, source.name, layout) if layout and has_stages else None
     found = retrying.run(find_keys(source.name, AskedKeys(), stored_keys(source.info)))
     keys = found.keys
-    sparse = layout.sparse.name if layout and layout.sparse else None
-    findings = _Findings(source, shorts, keys, sparse)
+    beside = {_lacking(each): each for each in text_vectors_of(layout)} if layout else {}
+    findings = _Findings(source, shorts, keys, {what: each.name for what, each in beside.items()})
     points = retrying.count_points(source.name)
     total = points if sample is None else min(sample, points)
     meter = Meter("auditing points", total, progress)
-    vectors = [source.full_name, *(shorts.names if shorts else []), *filter(None, [sparse])]
+    vectors = [source.full_name, *(shorts.names if shorts else [])]
+    vectors += [each.name for each in beside.values()]
     for records in _pages(retrying, source, vectors, keys, sample):
         findings.add(records)
         meter.step(len(records))
     counts = findings.counts
     if sample is not None and shorts is not None:
         counts["missing"] = shorts.count_lacking()
+    left = left_to_models(source.name, {each: counts[what] for what, each in beside.items()})
     return AuditReport(
         collection_name=source.name,
         stages=layout.stages if layout else (),
@@ -146,9 +153,13 @@ def audit(
         **counts,
         examples=findings.examples,
         problems=tuple(problems),
-        recommendations=tuple(recommendations_for(retrying, source, layout, keys)),
+        recommendations=(*left, *recommendations_for(retrying, source, layout, keys)),
         elapsed_s=time.monotonic() - began_s,
     )
+
+
+def _lacking(vectors: TextVectors) -> str:
+    return "without_sparse" if isinstance(vectors, SparseVectors) else "without_tokens"
 
 
 def _layout(
@@ -211,10 +222,10 @@ class _Findings:
         source: Source,
         shorts: ShortVectors | None,
         keys: PayloadKeys,
-        sparse: str | None,
+        beside: Mapping[str, str],
     ) -> None:
         self._source = source
-        self._sparse = sparse
+        self._beside = beside  # what is counted to the vector that is lacking then
         self._keys = keys
         self._shorts = shorts
         self.checked = 0
@@ -236,9 +247,9 @@ class _Findings:
         unread = np.array([unreadable(each, self._keys) is not None for each in payloads])
         self._note("unreadable", unread, records)
         self._note("padded", np.asarray(~full[:, -tail:].any(axis=1) & ~empty), records)
-        if self._sparse is not None:
-            bare = [vector_of(record, self._sparse) is None for record in records]
-            self._note("without_sparse", np.array(bare) & ~absent, records)
+        for what, vector in self._beside.items():
+            bare = [vector_of(record, vector) is None for record in records]
+            self._note(what, np.array(bare) & ~absent, records)
         if self._shorts is not None:
             verdict = self._shorts.judge_latest(records)
             self._note("missing", verdict.missing, records)

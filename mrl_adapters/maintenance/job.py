@@ -23,6 +23,8 @@ from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.aliases import is_gone
 from mrl_adapters.qdrant.commands import usual_stages
 from mrl_adapters.qdrant.companion import find_companion
+from mrl_adapters.qdrant.description import dense_vectors
+from mrl_adapters.qdrant.late_interaction import TokenVectors
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.requirements import check_engine_has
 from mrl_adapters.qdrant.rotation import load_rotation
@@ -73,12 +75,14 @@ class Job:
     earlier: Checkpoint | None
     resettled: bool
 
-    def with_sparse(self, sparse: SparseVectors) -> "Job":
-        """Let a copy be made with a sparse vector that its source lacks: old servers add none."""
-        place = self.destination
-        if place is None or sparse.name in self.source.sparse:
+    def with_vectors(self, vectors: SparseVectors | TokenVectors) -> "Job":
+        """Let a copy be made with vectors that its source lacks: old servers add none."""
+        place, source = self.destination, self.source
+        if place is None or vectors.name in {*source.sparse, *dense_vectors(source.info)}:
             return self
-        return replace(self, destination=replace(place, layout=place.layout.placed(sparse=sparse)))
+        field = "sparse" if isinstance(vectors, SparseVectors) else "late_interaction"
+        layout = place.layout.placed(**{field: vectors})
+        return replace(self, destination=replace(place, layout=layout))
 
     @property
     def target(self) -> RetryingClient:

@@ -1,8 +1,8 @@
 """Bring an existing collection to two stages without embedding anything again.
 
 ``job`` finds out what is to be done and ``dry_run`` tells of it; ``in_place`` or ``copy`` does it:
-a further step goes there. A copy ends with ``switch``. ``text_index`` and
-``sparse_vectors`` come last, or alone.
+a further step goes there. A copy ends with ``switch``. ``text_index`` and ``text_vectors`` come
+last, or alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,6 @@ from mrl_adapters.maintenance.in_place import migrate_in_place
 from mrl_adapters.maintenance.job import Job, Request, prepare
 from mrl_adapters.maintenance.result import CopyTarget, MigrationPlan, MigrationResult
 from mrl_adapters.maintenance.source import read_source
-from mrl_adapters.maintenance.sparse_vectors import (
-    add_sparse_vectors,
-    placed_sparse,
-    plan_sparse_vectors,
-)
-from mrl_adapters.maintenance.sparse_vectors import steps_of as weighing_steps
 from mrl_adapters.maintenance.switch import UnfinishedSwitch
 from mrl_adapters.maintenance.text_index import (
     add_text_index,
@@ -32,8 +26,16 @@ from mrl_adapters.maintenance.text_index import (
     plan_text_index,
     steps_of,
 )
+from mrl_adapters.maintenance.text_vectors import (
+    TextVectors,
+    add_text_vectors,
+    computing_steps,
+    placed,
+    plan_text_vectors,
+)
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.driver import Client
+from mrl_adapters.qdrant.late_interaction import TokenVectors
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.sparse import SparseVectors
 from mrl_adapters.qdrant.text_indexes import check_ranking
@@ -55,6 +57,7 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
     settings: Mapping[str, Any] | None = None,
     text_index: TextIndex | None = None,
     sparse: SparseVectors | None = None,
+    late_interaction: TokenVectors | None = None,
     progress: ProgressCallback | None = None,
 ) -> MigrationResult:
     """Give an existing collection short vectors, derived from the full ones that it stores.
@@ -80,7 +83,7 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
         stages: Sizes of the short vectors; those that the collection has already are kept. None at
             all, ``()``, drops them: the full vectors get a graph and codes in their place. None
             takes (256,), or half of the full size where that is smaller; in a copy, and beside
-            ``text_index`` or ``sparse`` in place, those that there are.
+            ``text_index``, ``sparse`` or ``late_interaction`` in place, those that there are.
         mode: In place, or into a copy.
         target: Name of the copy, or a CopyTarget with another client, an alias to switch, and
             whether to delete the old collection. None calls it ``<name>_two_stage``.
@@ -95,6 +98,8 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
             replaced where it differs. Texts of LlamaIndex's nodes are put where it finds them.
         sparse: Sparse vectors for hybrid search, computed from the stored texts; those that the
             collection says it has are replaced where they differ.
+        late_interaction: Token vectors, computed from the stored texts by their encoder; those that
+            the collection says it has are replaced where they differ.
         progress: Called with a Progress after each page of points.
 
     Raises:
@@ -106,38 +111,57 @@ def migrate(  # noqa: PLR0913 - what may be said of a migration; a copy's own pa
     """
     patient = RetryingClient(client)
     request = _request(stages, mode, target, rotation, model, full_name, settings)
-    if (text_index or sparse) and _is_alone(stages, request):
-        return _add_words(patient, collection_name, full_name, text_index, sparse, progress)
+    vectors = _given(sparse, late_interaction)
+    if (text_index or vectors) and _is_alone(stages, request):
+        done = _added(patient, collection_name, full_name, text_index, vectors, progress)
+        return _together(done[-1], done)
     job = prepare(patient, collection_name, request, progress)
     if text_index is not None:  # refused before anything is written
         job.target.run(check_ranking(collection_name))
-    if sparse is not None and isinstance(job, Job):
-        job = job.with_sparse(placed_sparse(job.source, sparse))
-    done = _carried_out(job, progress)
-    if text_index is None and sparse is None:
-        return done
-    added = _add_words(job.target, done.target_name, None, text_index, sparse, progress)
-    return replace(done, text_index=added.text_index, sparse=added.sparse)
+    if isinstance(job, Job):
+        for each in vectors:
+            job = job.with_vectors(placed(job.source, each))
+    done_first = _carried_out(job, progress)
+    added = _added(job.target, done_first.target_name, None, text_index, vectors, progress)
+    return _together(done_first, added)
 
 
-def _add_words(
+def _given(
+    sparse: SparseVectors | None, late_interaction: TokenVectors | None
+) -> list[TextVectors]:
+    return [each for each in (sparse, late_interaction) if each is not None]
+
+
+def _added(
     client: RetryingClient,
     name: str,
     full_name: str | None,
     text_index: TextIndex | None,
-    sparse: SparseVectors | None,
+    vectors: Sequence[TextVectors],
     progress: ProgressCallback | None,
-) -> MigrationResult:
-    """Add what finds words, one after the other; the last result tells of both."""
-    indexed = None
+) -> list[MigrationResult]:
+    """Add what is computed from texts, one after the other."""
+    done = []
     if text_index is not None:
         source = read_source(client, name, full_name)
-        indexed = add_text_index(client, source, text_index, progress)
-    if sparse is None and indexed is not None:
-        return indexed
-    source = read_source(client, name, full_name)
-    done = add_sparse_vectors(client, source, sparse or SparseVectors(), progress)
-    return replace(done, text_index=indexed.text_index) if indexed is not None else done
+        done.append(add_text_index(client, source, text_index, progress))
+    for each in vectors:
+        source = read_source(client, name, full_name)
+        done.append(add_text_vectors(client, source, each, progress))
+    return done
+
+
+def _together(result: MigrationResult, added: Sequence[MigrationResult]) -> MigrationResult:
+    """Tell in one result what several steps have added, and whether all have settled."""
+    fields = ("text_index", "sparse", "late_interaction")
+    told = {
+        field: value
+        for each in added
+        for field in fields
+        if (value := getattr(each, field)) is not None
+    }
+    settled = result.settled and all(each.settled for each in added)
+    return replace(result, settled=settled, **told)
 
 
 def _carried_out(job: Job | UnfinishedSwitch, progress: ProgressCallback | None) -> MigrationResult:
@@ -163,6 +187,7 @@ def plan_migration(  # noqa: PLR0913 - as migrate
     settings: Mapping[str, Any] | None = None,
     text_index: TextIndex | None = None,
     sparse: SparseVectors | None = None,
+    late_interaction: TokenVectors | None = None,
 ) -> MigrationPlan:
     """Describe what :func:`migrate` would do, without writing anything.
 
@@ -180,16 +205,16 @@ def plan_migration(  # noqa: PLR0913 - as migrate
         settings: Fields of a CollectionLayout that are to change.
         text_index: A text index that ranks by BM25.
         sparse: Sparse vectors, computed from the stored texts.
+        late_interaction: Token vectors, computed from the stored texts.
     """
     patient = RetryingClient(client)
     request = _request(stages, mode, target, rotation, model, full_name, settings)
-    if (text_index or sparse) and _is_alone(stages, request):
+    vectors = _given(sparse, late_interaction)
+    if (text_index or vectors) and _is_alone(stages, request):
         source = read_source(patient, collection_name, full_name)
-        plan = None if sparse is None else plan_sparse_vectors(patient, source, sparse)
-        if text_index is None and plan is not None:
-            return plan
-        indexing = plan_text_index(patient, source, text_index or TextIndex())
-        return replace(plan, steps=(*indexing.steps, *plan.steps)) if plan else indexing
+        plans = [plan_text_index(patient, source, text_index)] if text_index is not None else []
+        plans += [plan_text_vectors(patient, source, each) for each in vectors]
+        return replace(plans[-1], steps=tuple(step for each in plans for step in each.steps))
     job = prepare(patient, collection_name, request)
     if isinstance(job, UnfinishedSwitch):
         return job.plan()
@@ -197,8 +222,8 @@ def plan_migration(  # noqa: PLR0913 - as migrate
     steps = plan.steps
     if text_index is not None:
         steps += steps_of(job.source, placed_index(patient, job.source, text_index), 0)
-    if sparse is not None:
-        steps += weighing_steps(placed_sparse(job.source, sparse), plan.points)
+    for each in vectors:
+        steps += computing_steps(placed(job.source, each), plan.points)
     return replace(plan, steps=steps)
 
 

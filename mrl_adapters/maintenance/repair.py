@@ -11,7 +11,7 @@ from mrl_adapters.maintenance.client import RetryingClient
 from mrl_adapters.maintenance.layout import own_layout
 from mrl_adapters.maintenance.short_vectors import Mended, ShortVectors
 from mrl_adapters.maintenance.source import read_source
-from mrl_adapters.maintenance.sparse_vectors import SparseFilling
+from mrl_adapters.maintenance.text_vectors import Filling, left_to_models, text_vectors_of
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.description import stored_metadata
 from mrl_adapters.qdrant.driver import Client
@@ -33,8 +33,9 @@ class RepairResult:
         elapsed_s: Seconds it took.
         log: What was mended in the embedded engine's log and payloads, and what was wrong with
             its files; None on other engines.
-        sparse_filled: Points that lacked the sparse vector and got it. A model's is added by
-            ``migrate(client, name, sparse=SparseVectors(encoder=...))``.
+        sparse_filled: Points that lacked BM25's sparse vector and got it.
+        left: What takes a model, which is not at hand: how many points lack a model's sparse vector
+            or token vectors, and the call that adds them, one sentence each.
     """
 
     collection_name: str
@@ -46,6 +47,7 @@ class RepairResult:
     elapsed_s: float
     log: LogRepair | None = None
     sparse_filled: int = 0
+    left: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Describe it in plain values."""
@@ -61,7 +63,8 @@ def repair(
 ) -> RepairResult:
     """Derive again every short vector that is missing or does not belong to its full one.
 
-    BM25's sparse vectors that are missing are computed from the stored texts.
+    BM25's sparse vectors that are missing are computed from the stored texts. Those of a model,
+    and token vectors, are counted: ``left`` says what adds them.
 
     On the embedded engine, files that are not what they were are taken as they are, if the engine
     can load them: what is missing or wrong in them stays so. What earlier versions let in is
@@ -97,9 +100,14 @@ def repair(
             msg, collection=collection_name, found=checkpoint.state, expected="done"
         )
     layout = own_layout(retrying, source)
-    weighed = 0
-    if layout.sparse is not None and layout.sparse.can_be_computed:
-        weighed = SparseFilling(retrying, source, layout).fill(progress)
+    weighed, lacked = 0, {}
+    for each in text_vectors_of(layout):
+        filling = Filling(retrying, source, layout, each)
+        if each.can_be_computed:
+            weighed = filling.fill(progress)
+        else:
+            lacked[each] = filling.count_lacking()
+    left = left_to_models(source.name, lacked)
     mended = Mended()
     if layout.stages:
         with retrying.bulk_writes(source.name):
@@ -116,4 +124,5 @@ def repair(
         elapsed_s=time.monotonic() - began_s,
         log=log,
         sparse_filled=weighed,
+        left=tuple(f"{each.message} {each.fix}" for each in left),
     )

@@ -110,6 +110,8 @@ class MigrationResult:
             asked for; where nothing else was, ``written`` counts the texts that were put there.
         sparse: The sparse vector that was added or filled, if that was asked for; where nothing
             else was, ``written`` counts the points that got it.
+        late_interaction: The token vectors that were added or filled, if that was asked for, as
+            ``sparse``.
     """
 
     mode: Mode
@@ -128,6 +130,7 @@ class MigrationResult:
     renamed_full: bool = False
     text_index: str | None = None
     sparse: str | None = None
+    late_interaction: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Describe it in plain values."""

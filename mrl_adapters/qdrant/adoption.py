@@ -1,4 +1,4 @@
-"""Which sparse vectors of a collection that exists its caller means."""
+"""Which sparse vectors, and token vectors, of a collection that exists its caller means."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -6,7 +6,8 @@ from dataclasses import replace
 from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
-from mrl_adapters.qdrant.commands import command
+from mrl_adapters.qdrant.commands import command, filling_call
+from mrl_adapters.qdrant.late_interaction import TokenVectors
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.sparse import UNNAMED, USUAL_NAMES, SparseVectors
 
@@ -39,7 +40,7 @@ def adopted(
         return replace(wanted, name=found, idf=modifier is models.Modifier.IDF)
     models_named = {str(each.model).lower() for each in (wanted, own)} - {UNNAMED}
     if len(models_named) > 1:
-        fix = f"mrl_adapters.qdrant.migrate(client, {name!r}, sparse=...)"
+        fix = filling_call(name, "sparse", wanted.spelled())
         msg = (
             f"Collection {name!r}: its sparse vectors {found!r} are of {own.model!r}, the layout "
             f"asks for {wanted.model!r}: their weights cannot be compared. Use the first model, "
@@ -76,3 +77,62 @@ def with_sparse_of(wanted: CollectionLayout, found: CollectionLayout) -> Collect
     if other_words and replace(asked, name=own.name, model=own.model, idf=own.idf) != own:
         return wanted
     return wanted.placed(sparse=own)
+
+
+def adopted_tokens(
+    name: str,
+    wanted: TokenVectors,
+    own: TokenVectors | None,
+    present: Mapping[str, models.VectorParams],
+) -> TokenVectors:
+    """Find the token vectors that a caller means in a collection that exists.
+
+    Args:
+        name: The collection's name.
+        wanted: What the caller says of them.
+        own: What the collection says of them.
+        present: The collection's dense vectors.
+
+    Returns:
+        They, with the caller's encoder.
+
+    Raises:
+        CollectionMismatchError: There are none, or of another size, distance or model.
+    """
+    params = present.get(wanted.name)
+    what: tuple[str, object, object] | None = None
+    if params is None:
+        several = [key for key, each in present.items() if each.multivector_config is not None]
+        what = (f"it has no vector {wanted.name!r} (multivectors: {several})", several, wanted.name)
+    elif params.multivector_config is None:
+        what = (f"its vector {wanted.name!r} holds one vector a point", "one", "many")
+    elif params.size != wanted.dimensions:
+        sizes = (params.size, wanted.dimensions)
+        what = (f"token vectors {wanted.name!r} have {sizes[0]} dimensions, not {sizes[1]}", *sizes)
+    elif params.distance.value != wanted.distance:
+        found = params.distance.value
+        what = (
+            f"token vectors {wanted.name!r} are compared by {found}, not {wanted.distance}",
+            found,
+            wanted.distance,
+        )
+    elif (
+        own is not None
+        and own.name == wanted.name
+        and len({own.model.lower(), wanted.model.lower()} - {UNNAMED}) > 1
+    ):
+        what = (
+            f"token vectors {wanted.name!r} are of {own.model!r}, not {wanted.model!r}",
+            own.model,
+            wanted.model,
+        )
+    if what is not None:
+        msg = (
+            f"Collection {name!r} is not what late_interaction={wanted!r} asks for: {what[0]}. "
+            "Say what it has, leave late_interaction out, or give it these: "
+            f"{filling_call(name, 'late_interaction', wanted.spelled())}"
+        )
+        raise CollectionMismatchError(msg, collection=name, found=what[1], expected=what[2])
+    if own is not None and own.name == wanted.name:
+        return replace(own, encoder=wanted.encoder)
+    return wanted

@@ -57,6 +57,18 @@ def command(
     return _line(verb, collection_name, [*options, *_place(client)], stages, full_name)
 
 
+def filling_call(collection_name: str, field: str, spelled: str) -> str:
+    """Write the call that gives points vectors of their texts, which takes a model.
+
+    Args:
+        collection_name: The collection.
+        field: The argument of ``migrate``.
+        spelled: Its value.
+    """
+    call = f"client, {collection_name!r}, {field}=mrl_adapters.qdrant.{spelled}"
+    return f"mrl_adapters.qdrant.migrate({call})"
+
+
 def moving_command(
     collection_name: str,
     folder: Path,

@@ -9,14 +9,14 @@ late interaction over BERT", SIGIR 2020; https://qdrant.tech/documentation/conce
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 from numpy.typing import ArrayLike
 from qdrant_client import models
 
 from mrl_adapters.arguments import refuse_others, whole
-from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
+from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.sparse import UNNAMED, model_of
 
 TokenDistance: TypeAlias = Literal["Cosine", "Dot"]
@@ -73,6 +73,11 @@ class TokenVectors:
         named = self.model or model_of(self.encoder) or UNNAMED
         object.__setattr__(self, "model", named)
 
+    @property
+    def can_be_computed(self) -> bool:
+        """Whether what computes them is at hand."""
+        return self.encoder is not None
+
     def computed_by(self, collection_name: str) -> TokenEncoder:
         """Return what computes them.
 
@@ -83,7 +88,7 @@ class TokenVectors:
             msg = (
                 f"Collection {collection_name!r}: its token vectors {self.name!r} are of "
                 f"{self.model!r}, which is not at hand. Pass it: layout=CollectionLayout(..., "
-                f"late_interaction=TokenVectors({self.name!r}, {self.dimensions}, encoder=...))."
+                f"late_interaction={self.spelled()})."
             )
             raise ConfigurationError(msg, collection=collection_name, found=self.model)
         return self.encoder
@@ -100,6 +105,27 @@ class TokenVectors:
             datatype=models.Datatype.FLOAT16,
             on_disk=True,
         )
+
+    def added(self) -> models.DenseVectorNameConfig:
+        """Build Qdrant's description of the vector where it is added to a collection."""
+        params = self.params()
+        vector = models.DenseVectorConfig(
+            size=params.size,
+            distance=params.distance,
+            multivector_config=params.multivector_config,
+            datatype=models.VectorStorageDatatype.FLOAT16,
+        )
+        return models.DenseVectorNameConfig(dense=vector)
+
+    def settings_of_added(self) -> models.VectorParamsDiff:
+        """Return what is to be set once it has been added: no graph, on disk."""
+        params = self.params()
+        return models.VectorParamsDiff(hnsw_config=params.hnsw_config, on_disk=params.on_disk)
+
+    def spelled(self) -> str:
+        """Write it as a caller would who has its model."""
+        distance = "" if self.distance == "Cosine" else f", distance={self.distance!r}"
+        return f"TokenVectors({self.name!r}, {self.dimensions}, encoder=...{distance})"
 
     def described(self) -> dict[str, Any]:
         """Return what is stored with the collection."""
@@ -120,61 +146,3 @@ def stored_tokens(
         return None
     distance: Any = params.distance.value
     return TokenVectors(said["name"], params.size, distance=distance, model=said["model"])
-
-
-def adopted_tokens(
-    name: str,
-    wanted: TokenVectors,
-    own: TokenVectors | None,
-    present: Mapping[str, models.VectorParams],
-) -> TokenVectors:
-    """Find the token vectors that a caller means in a collection that exists.
-
-    Args:
-        name: The collection's name.
-        wanted: What the caller says of them.
-        own: What the collection says of them.
-        present: The collection's dense vectors.
-
-    Returns:
-        They, with the caller's encoder.
-
-    Raises:
-        CollectionMismatchError: There are none, or of another size, distance or model.
-    """
-    params = present.get(wanted.name)
-    what: tuple[str, object, object] | None = None
-    if params is None:
-        several = [key for key, each in present.items() if each.multivector_config is not None]
-        what = (f"it has no vector {wanted.name!r} (multivectors: {several})", several, wanted.name)
-    elif params.multivector_config is None:
-        what = (f"its vector {wanted.name!r} holds one vector a point", "one", "many")
-    elif params.size != wanted.dimensions:
-        sizes = (params.size, wanted.dimensions)
-        what = (f"token vectors {wanted.name!r} have {sizes[0]} dimensions, not {sizes[1]}", *sizes)
-    elif params.distance.value != wanted.distance:
-        found = params.distance.value
-        what = (
-            f"token vectors {wanted.name!r} are compared by {found}, not {wanted.distance}",
-            found,
-            wanted.distance,
-        )
-    elif (
-        own is not None
-        and own.name == wanted.name
-        and len({own.model.lower(), wanted.model.lower()} - {UNNAMED}) > 1
-    ):
-        what = (
-            f"token vectors {wanted.name!r} are of {own.model!r}, not {wanted.model!r}",
-            own.model,
-            wanted.model,
-        )
-    if what is not None:
-        msg = (
-            f"Collection {name!r} is not what late_interaction={wanted!r} asks for: {what[0]}. "
-            "Say what it has, leave late_interaction out, or add the documents to a new collection."
-        )
-        raise CollectionMismatchError(msg, collection=name, found=what[1], expected=what[2])
-    if own is not None and own.name == wanted.name:
-        return replace(own, encoder=wanted.encoder)
-    return wanted

@@ -9,12 +9,11 @@ import numpy as np
 
 from mrl_adapters import registry
 from mrl_adapters.errors import CollectionMismatchError
-from mrl_adapters.qdrant.adoption import adopted
-from mrl_adapters.qdrant.commands import command
+from mrl_adapters.qdrant.adoption import adopted, adopted_tokens
+from mrl_adapters.qdrant.commands import command, filling_call
 from mrl_adapters.qdrant.description import dense_vectors, sparse_vectors, stored_metadata
 from mrl_adapters.qdrant.flow import Flow, ask, change, current_engine
 from mrl_adapters.qdrant.identity import Identity, identity_of
-from mrl_adapters.qdrant.late_interaction import adopted_tokens
 from mrl_adapters.qdrant.layout import METADATA_KEY, PLAN_KEY, CollectionLayout, IndexSchema
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.mismatches import (
@@ -142,24 +141,26 @@ def missing_error(name: str) -> CollectionMismatchError:
 def warn_of_missing(name: str, layout: CollectionLayout) -> Flow[None]:
     """Warn of points that have a full vector and lack a short one, the sparse one or tokens."""
     lacking = []
+    repairing = command("repair", name)
     if layout.stages:
         shorts = [layout.stage_name(stage) for stage in layout.stages]
         what = "a short vector and cannot be found by two-stage search. Repair them with: "
-        lacking.append((shorts, what, True))
+        lacking.append((shorts, what, repairing))
     if (sparse := layout.sparse) is not None:
         what = (
             f"the sparse vector {sparse.name!r} and cannot be found by their words. Add it with: "
         )
-        lacking.append(([sparse.name], what, True))
+        call = filling_call(name, "sparse", sparse.spelled())
+        lacking.append(([sparse.name], what, repairing if sparse.is_bm25 else call))
     if (tokens := layout.late_interaction) is not None:
         what = (
-            f"the token vectors {tokens.name!r}, and late interaction leaves them out. Add these "
-            "documents once more, under their ids."
+            f"the token vectors {tokens.name!r}, and late interaction leaves them out. Add them "
+            "with: "
         )
-        lacking.append(([tokens.name], what, False))
-    for vectors, what, is_repaired in lacking:
+        call = filling_call(name, "late_interaction", tokens.spelled())
+        lacking.append(([tokens.name], what, call))
+    for vectors, what, mending in lacking:
         if count := (yield from count_lacking(name, layout.full_name, vectors)):
-            mending = command("repair", name) if is_repaired else ""
             msg = f"Collection {name!r}: {count} points lack {what}{mending}"
             warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
 

@@ -183,8 +183,7 @@ class PointBatch:
         vectors: Vector name to float32 array of shape (n, size).
         payloads: One a point.
         places: The points that the ids stand for; None takes the usual ones.
-        others: Vector name to what else each point has: a sparse vector, or rows of token vectors;
-            None where it has none.
+        others: Vector name to what else each point has: a sparse vector, or rows of token vectors.
     """
 
     ids: Sequence[str]
@@ -235,8 +234,7 @@ class PointBatch:
         ):
             told = str(stored) == identifier
             content = payload if told else {**payload, ID_KEY: identifier}
-            pairs = zip(names, row, strict=True)
-            vector = {name: each for name, each in pairs if each is not None}
+            vector = dict(zip(names, row, strict=True))
             structs.append(
                 construct(models.PointStruct, {"id": stored, "vector": vector, "payload": content})
             )
@@ -256,7 +254,7 @@ class PointBatch:
             # ASCII JSON is never shorter than the UTF-8 that is sent.
             payload_bytes = len(json.dumps(struct.payload, default=str))
             held: Any = struct.vector
-            numbers = width + sum(numbers_of(held[name]) for name in self.others if name in held)
+            numbers = width + sum(numbers_of(held[name]) for name in self.others if held)
             point_bytes = numbers * _NUMBER_BYTES + names + payload_bytes + _FRAME_BYTES
             if point_bytes > room or len(portions[-1]) == most:
                 portions.append([])

@@ -150,6 +150,19 @@ class SparseVectors(WordRules):
         """Build Qdrant's description of the vector."""
         return models.SparseVectorParams(modifier=self.modifier)
 
+    def added(self) -> models.SparseVectorNameConfig:
+        """Build Qdrant's description of the vector where it is added to a collection."""
+        return models.SparseVectorNameConfig(
+            sparse=models.SparseVectorConfig(modifier=self.modifier)
+        )
+
+    def settings_of_added(self) -> None:
+        """Return what is to be set once it has been added: nothing."""
+
+    def spelled(self) -> str:
+        """Write it as a caller would who has its model."""
+        return f"SparseVectors(name={self.name!r}, encoder=...)"
+
     @property
     def modifier(self) -> models.Modifier | None:
         """What the collection multiplies weights by."""

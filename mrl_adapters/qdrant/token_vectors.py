@@ -28,7 +28,7 @@ def document_tokens(
     payloads: Sequence[dict[str, Any]],
     keys: PayloadKeys,
     names: Sequence[str],
-) -> Flow[dict[str, list[TokenRows | None]]]:
+) -> Flow[dict[str, list[TokenRows]]]:
     """Compute the token vectors of texts that are about to be stored.
 
     Args:
@@ -39,8 +39,8 @@ def document_tokens(
         names: What to call each in a message.
 
     Returns:
-        Vector name to the rows of each point; None for a text without tokens. Empty where the
-        collection has no token vectors.
+        Vector name to the rows of each point; one of zeros, which matches nothing, for a text
+        without tokens. Empty where the collection has no token vectors.
 
     Raises:
         ConfigurationError: What computes them is not at hand.
@@ -61,7 +61,8 @@ def document_tokens(
         raise EmbeddingError(msg, found=len(given), expected=len(texts))
     pairs = zip(given, names, strict=True)
     arrays = [checked_tokens(each, whose, tokens.dimensions) for each, whose in pairs]
-    return {tokens.name: [array.tolist() if len(array) else None for array in arrays]}
+    nothing = [[0.0] * tokens.dimensions]
+    return {tokens.name: [array.tolist() if len(array) else nothing for array in arrays]}
 
 
 def with_question_tokens(

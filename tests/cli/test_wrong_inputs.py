@@ -155,6 +155,7 @@ _WRONG: dict[str, tuple[str, ...]] = {
     "hnsw_ef_construct": (*_COUNTS, "3"),
     "hybrid": ("", "vectors", "RRF "),
     "language": ("", "english", "klingon"),  # without --text-index it says nothing
+    "late_interaction": ("", "colbert", ":", "no where:x", "nowhere:X", "os:getcwd", "json:x"),
 }
 # Wrong in general, right for this command.
 _FINE = {
