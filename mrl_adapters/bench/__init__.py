@@ -2,8 +2,16 @@
 
 from mrl_adapters.bench.contender import Contender
 from mrl_adapters.bench.contenders import ClientSide, FullGraph, TwoStage
-from mrl_adapters.bench.data import BenchData, from_file, from_texts, synthetic, take
+from mrl_adapters.bench.data import (
+    BenchData,
+    from_file,
+    from_texts,
+    imitated,
+    synthetic,
+    take,
+)
 from mrl_adapters.bench.growth import grow
+from mrl_adapters.bench.likeness import Likeness, fit_likeness, likeness_table
 from mrl_adapters.bench.line_up import line_up
 from mrl_adapters.bench.plots import plot_bench, plot_growth
 from mrl_adapters.bench.result import BenchResult, GrowthResult, Measured
@@ -17,13 +25,17 @@ __all__ = [
     "Contender",
     "FullGraph",
     "GrowthResult",
+    "Likeness",
     "Measured",
     "TwoStage",
     "bench_tables",
+    "fit_likeness",
     "from_file",
     "from_texts",
     "grow",
     "growth_tables",
+    "imitated",
+    "likeness_table",
     "line_up",
     "plot_bench",
     "plot_growth",

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mrl_adapters.bench.likeness import Likeness
 from mrl_adapters.bench.synthetic import nested_vectors, topics_of
 from mrl_adapters.bench.vector_files import open_vectors
 from mrl_adapters.embeddings.embedder import Embedder, document_array
@@ -82,6 +83,32 @@ def synthetic(
     blocks = nested_vectors(points + queries, dimensions, topics=topics_of(points), seed=seed)
     is_query = np.arange(points + queries) < queries
     return _write(folder, "synthetic nested vectors", blocks, is_query, progress)
+
+
+def imitated(
+    folder: Path,
+    likeness: Likeness,
+    name: str,
+    points: int,
+    *,
+    queries: int | None = None,
+    seed: int = 0,
+    progress: ProgressCallback | None = None,
+) -> BenchData:
+    """Draw vectors that behave as real ones do when they are cut and listed.
+
+    Args:
+        folder: Where to; created if absent.
+        likeness: What was learnt from the real ones.
+        name: What reports call them.
+        points: How many documents.
+        queries: How many queries, drawn as documents are; None draws 4,000.
+        seed: Draws them.
+        progress: Called with a Progress after each step.
+    """
+    queries = _QUERIES if queries is None else queries
+    is_query = np.arange(points + queries) < queries
+    return _write(folder, name, likeness.draw(points + queries, seed), is_query, progress)
 
 
 def from_file(

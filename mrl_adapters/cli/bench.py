@@ -39,6 +39,13 @@ def bench(  # noqa: PLR0913 - one argument an option
             show_default=False,
         ),
     ] = None,
+    alike: Annotated[
+        bool,
+        typer.Option(
+            "--alike",
+            help="Draw vectors that behave as DATA's do, and measure those: as many as you like.",
+        ),
+    ] = False,
     points: Annotated[
         str | None,
         typer.Option(
@@ -112,6 +119,9 @@ def bench(  # noqa: PLR0913 - one argument an option
     """Measure two stages beside other ways to search: memory, disk, builds, matched latency."""
     sizes = [] if points is None else sorted(set(parse_sizes(points, "--points")))
     check_plot(plot)
+    if alike and data is None:
+        msg = "needs DATA to draw others like: vectors, texts or a folder in BEIR's layout"
+        raise typer.BadParameter(msg, param_hint="--alike")
     from mrl_adapters.bench import (
         BenchResult,
         bench_tables,
@@ -135,9 +145,12 @@ def bench(  # noqa: PLR0913 - one argument an option
             prepare = _drawer(work / "data", dimensions, queries, seed, report)
             sizes = sizes or [_POINTS]
         else:
-            most = max(sizes, default=None)
+            most = None if alike else max(sizes, default=None)
             whole = _read(work / "whole", data, model, most, queries, seed, report)
-            prepare = _taker(work / "data", whole, report)
+            if alike:
+                prepare = _imitator(work / "data", whole, queries, seed, report)
+            else:
+                prepare = _taker(work / "data", whole, report)
             sizes = sizes or [len(whole.documents)]
             dimensions = whole.documents.shape[1]
         wanted = stage or min(256, dimensions // 2)
@@ -178,6 +191,23 @@ def _drawer(
 
     def prepare(size: int) -> Path:
         synthetic(folder, size, dimensions, queries=queries, seed=seed, progress=report)
+        return folder
+
+    return prepare
+
+
+def _imitator(
+    folder: Path, whole: "BenchData", queries: int | None, seed: int, report: "ProgressCallback"
+) -> Callable[[int], Path]:
+    """Make the function that draws as many vectors like the data's as it is told."""
+    from mrl_adapters.bench import fit_likeness, imitated, likeness_table
+
+    likeness = fit_likeness(whole.documents, seed, report)
+    tables(likeness_table(likeness), errors)
+
+    def prepare(size: int) -> Path:
+        name = f"drawn like {whole.name.rpartition(', ')[0]}"
+        imitated(folder, likeness, name, size, queries=queries, seed=seed, progress=report)
         return folder
 
     return prepare

@@ -42,6 +42,17 @@ def test_texts_are_embedded_once_for_several_sizes(run: Any, tmp_path: Path) -> 
     ]
 
 
+def test_vectors_like_those_of_a_file_are_drawn_in_any_number(run: Any, tmp_path: Path) -> None:
+    np.save(tmp_path / "mine.npy", np.random.default_rng(0).normal(size=(2_500, 16)))
+    options = ("--alike", "--points", 3_000, "--json", *SMALL, "--only", "4 f32", "--stage", 4)
+    done = run("bench", tmp_path / "mine.npy", *options)
+    assert json.loads(done.stdout)["data"] == "drawn like mine.npy, 3,000 x 16"
+    assert "Vectors drawn like 2,460 real ones" in done.stderr
+    refused = run("bench", "--alike", *SMALL)
+    assert refused.exit_code == 2
+    assert "needs DATA" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [("--only", "nobody", "two-stage"), ("--points", "many", "--points")],
