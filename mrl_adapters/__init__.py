@@ -16,6 +16,7 @@ from mrl_adapters.errors import (
     MigrationError,
     MissingExtraError,
     MRLError,
+    QuotaError,
     UnknownModelError,
 )
 
@@ -32,6 +33,7 @@ __all__ = [
     "MRLError",
     "MigrationError",
     "MissingExtraError",
+    "QuotaError",
     "UnknownModelError",
     "__version__",
 ]

@@ -10,12 +10,13 @@
     ├── EngineError (RuntimeError)         the embedded engine: path locked, client closed
     ├── DeadlineError (TimeoutError)       a server that has not answered in time
     ├── AnswerError (RuntimeError)         a server's answer that is none, or not to what was asked
+    ├── QuotaError (RuntimeError)          a server that stores no more: a quota, a full disk
     └── MigrationError                     a migration that cannot start or go on
 
 Each says in attributes what its message says in words, as far as that applies: ``collection``,
 ``found``, ``expected`` and ``path``. Pickling and copying keep them.
 
-Errors of the openai and qdrant clients (transport, status codes) pass through unwrapped.
+Other errors of the openai and qdrant clients (transport, status codes) pass through unwrapped.
 """
 
 import os
@@ -106,6 +107,10 @@ class DeadlineError(MRLError, TimeoutError):
 
 class AnswerError(MRLError, RuntimeError):
     """Report a server's answer that cannot be read, or does not belong to what was asked."""
+
+
+class QuotaError(MRLError, RuntimeError):
+    """Report a server that stores no more: a quota is used up, or its disk is full."""
 
 
 class MigrationError(MRLError):

@@ -40,13 +40,13 @@ class LoopClients(Generic[C]):
     async def current(self) -> C:
         """Return the running loop's client."""
         loop = asyncio.get_running_loop()
-        with self._lock:
-            for other in [other for other in self._lifetimes if other.is_closed()]:
-                _open.discard(self._lifetimes.pop(other))
-            lifetime = self._lifetimes.get(loop)
-            if lifetime is None:
+        lifetime = self._lifetimes.get(loop)
+        if lifetime is None:
+            with self._lock:
+                for other in [other for other in self._lifetimes if other.is_closed()]:
+                    _open.discard(self._lifetimes.pop(other))
                 lifetime = self._lifetimes[loop] = _Lifetime(self._make())
-        await lifetime.begin()
+            await lifetime.begin()
         return lifetime.client
 
     async def close(self) -> None:

@@ -24,6 +24,7 @@ TREE = {
     "EngineError": (errors.MRLError, RuntimeError),
     "DeadlineError": (errors.MRLError, TimeoutError),
     "AnswerError": (errors.MRLError, RuntimeError),
+    "QuotaError": (errors.MRLError, RuntimeError),
     "MigrationError": (errors.MRLError,),
 }
 

@@ -154,6 +154,11 @@ def _of_the_system(error: OSError) -> str:
 
 
 def _told(error: Exception) -> str:
-    """Return in one line what a client's error says in many."""
+    """Return in one line what a client's error says in many, a server's own reason above all."""
+    from mrl_adapters.qdrant.refusals import reason_of, status_of
+
+    if reason := reason_of(error):
+        lines = reason.splitlines()
+        return f"{status_of(error) or type(error).__name__}: {lines[0]}".rstrip(".")
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}".rstrip(".")

@@ -7,7 +7,8 @@ from typing import Any
 from qdrant_client import models
 
 from mrl_adapters.errors import AnswerError
-from mrl_adapters.qdrant.flow import Flow, ask, current_engine
+from mrl_adapters.qdrant.flow import CLIENT, Flow, ask, current_engine
+from mrl_adapters.qdrant.grpc_search import goes_by_grpc, hits_by_grpc, query_by_grpc
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.strict_mode import limits_of
 
@@ -38,6 +39,9 @@ def answers_of(
 def _answers(
     name: str, requests: Sequence[models.QueryRequest], plan: SearchPlan
 ) -> Flow[list[list[models.ScoredPoint]]]:
+    if goes_by_grpc(CLIENT.get()):
+        message = yield from ask(lambda c: query_by_grpc(c, name, requests, plan))
+        return checked_hits(hits_by_grpc(message), len(requests))
     options: dict[str, Any] = {"consistency": plan.consistency, "timeout": plan.timeout_s}
     if len(requests) == 1 and current_engine().is_server:
         # In a batch qdrant-client copies every number of a request, twice as long as this takes.
@@ -59,25 +63,27 @@ def _answers(
                 **options,
             )
         )
-        return hits_of([answer], 1)
+        return checked_hits([answer.points], 1)
     answers = yield from ask(lambda c: c.query_batch_points(name, requests, **options))
-    return hits_of(answers, len(requests))
+    return checked_hits([each.points for each in answers], len(requests))
 
 
-def hits_of(answers: Sequence[models.QueryResponse], count: int) -> list[list[models.ScoredPoint]]:
-    """Take the hits out of the answers to several searches."""
-    if len(answers) != count:
+def checked_hits(
+    hits: list[list[models.ScoredPoint]], count: int
+) -> list[list[models.ScoredPoint]]:
+    """Return the hits of several searches, as long as there are so many answers, with scores."""
+    if len(hits) != count:
         msg = (
-            f"The server gave {len(answers)} answers to {count} searches. Check the address: does "
+            f"The server gave {len(hits)} answers to {count} searches. Check the address: does "
             "another service, or a proxy, answer there?"
         )
-        raise AnswerError(msg, found=len(answers), expected=count)
-    hits = [answer.points for answer in answers]
-    for hit in (each for points in hits for each in points):
-        if not math.isfinite(hit.score):
-            msg = (
-                f"The server gave point {hit.id!r} the score {hit.score}, expected a finite "
-                "number. Look at the point's vectors: mrl-adapters audit finds such."
-            )
-            raise AnswerError(msg, found=hit.score)
+        raise AnswerError(msg, found=len(hits), expected=count)
+    for points in hits:
+        for hit in points:
+            if not math.isfinite(hit.score):
+                msg = (
+                    f"The server gave point {hit.id!r} the score {hit.score}, expected a finite "
+                    "number. Look at the point's vectors: mrl-adapters audit finds such."
+                )
+                raise AnswerError(msg, found=hit.score)
     return hits

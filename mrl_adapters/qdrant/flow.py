@@ -16,8 +16,9 @@ from qdrant_client import QdrantClient
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from mrl_adapters.errors import AnswerError, DeadlineError
+from mrl_adapters.errors import AnswerError, DeadlineError, QuotaError
 from mrl_adapters.qdrant.engine import Engine, engine_of
+from mrl_adapters.qdrant.refusals import grpc_code
 from mrl_adapters.waiting import Attempt, Pause, attempts, backoff_s, retry_after_s
 
 T = TypeVar("T")
@@ -158,7 +159,7 @@ def pause_after(error: Exception, attempt: int) -> Pause | None:
     else:
         passing = (
             isinstance(error, ResponseHandlingException | NotAppliedError)
-            or _grpc_code(error) in _TRANSIENT_GRPC
+            or grpc_code(error) in _TRANSIENT_GRPC
         )
     if not passing:
         return None
@@ -178,12 +179,12 @@ def _is_outage(error: Exception) -> bool:
     """Return whether an error says that the server is not there, rather than that it fails."""
     if isinstance(error, UnexpectedResponse):
         return error.status_code in _ABSENT_STATUS
-    return isinstance(error, ResponseHandlingException) or _grpc_code(error) == "UNAVAILABLE"
+    return isinstance(error, ResponseHandlingException) or grpc_code(error) == "UNAVAILABLE"
 
 
 def is_refusal(error: Exception) -> bool:
     """Return whether an error says that a request was understood, and is not carried out."""
-    silent = isinstance(error, DeadlineError | AnswerError)
+    silent = isinstance(error, DeadlineError | AnswerError | QuotaError)
     return not silent and pause_after(error, 0) is None
 
 
@@ -191,17 +192,11 @@ def is_missing(error: Exception) -> bool:
     """Return whether a server says that what a request names is not there."""
     if isinstance(error, UnexpectedResponse):
         return error.status_code == HTTPStatus.NOT_FOUND
-    return _grpc_code(error) == "NOT_FOUND"
+    return grpc_code(error) == "NOT_FOUND"
 
 
 def is_forbidden(error: Exception) -> bool:
     """Return whether an error says that a key or token does not allow a request."""
     if isinstance(error, UnexpectedResponse):
         return error.status_code in _FORBIDDEN_STATUS
-    return _grpc_code(error) in _FORBIDDEN_GRPC
-
-
-def _grpc_code(error: Exception) -> str | None:
-    # grpc costs 0.1 s to import and is not needed to name its status.
-    code = getattr(error, "code", None)
-    return str(getattr(code(), "name", None)) if callable(code) else None
+    return grpc_code(error) in _FORBIDDEN_GRPC

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from qdrant_client import models
 
+from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.adoption import with_sparse_of
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.filters.keys import written
@@ -298,7 +299,7 @@ class CollectionHandle:
                         yield from self._index_texts(layout, given)
                 return (yield from act(layout))
             except Exception as error:
-                if is_refusal(error) and (yield from self._is_outdated(layout)):
+                if is_refusal(error) and (yield from self._explains(error, layout)):
                     continue
                 # Deleted, and made anew by others before it was looked for.
                 if was_away or not is_missing(error):
@@ -325,6 +326,15 @@ class CollectionHandle:
         if not self._has_own_shards:
             return None
         return (yield from every_shard(self.name))
+
+    def _explains(self, refusal: Exception, used: CollectionLayout) -> Flow[bool]:
+        """Return whether a collection that has changed explains a refusal."""
+        try:
+            return (yield from self._is_outdated(used))
+        except CollectionMismatchError:
+            raise
+        except Exception:  # noqa: BLE001 - of two errors the first one says more
+            raise refusal from None
 
     def _is_outdated(self, used: CollectionLayout) -> Flow[bool]:
         """Return whether the collection is not what a request took it for; if so, forget it."""

@@ -196,6 +196,16 @@ def _hybrid(name: str, value: object) -> object:
     return value
 
 
+def _consistency(name: str, value: object) -> object:
+    if isinstance(value, str):  # by gRPC the client takes no text
+        levels = [*map(str, models.ReadConsistencyType)]
+        if value not in levels:
+            msg = f"{name} is {value!r}, expected a number of replicas, or one of {levels}."
+            raise ConfigurationError(msg, found=value, expected=levels)
+        return models.ReadConsistencyType(value)
+    return whole(name, value)
+
+
 # How each knob's value is read; the client checks the rest.
 _KNOBS: Mapping[str, Callable[[str, object], object]] = {
     "oversampling": _factor,
@@ -210,9 +220,10 @@ _KNOBS: Mapping[str, Callable[[str, object], object]] = {
     "rrf_k": whole,
     "late_interaction": flag,
     "late_candidates": whole,
+    "consistency": _consistency,
     "timeout_s": whole,
 }
-_OPTIONAL = {"hnsw_ef", "stages", "hybrid", "timeout_s"}
+_OPTIONAL = {"hnsw_ef", "stages", "hybrid", "consistency", "timeout_s"}
 
 # What takes a plan: another one in its place, or the knobs to change.
 Plan: TypeAlias = SearchPlan | Mapping[str, Any]

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from qdrant_client import models
 
@@ -117,10 +116,7 @@ def search_request(
     """
     query = full_query(search, layout, engine)
     if (mmr := search.mmr_lambda) is not None:
-        query = models.NearestQuery.model_construct(
-            nearest=query.nearest if isinstance(query, models.NearestQuery) else query,
-            mmr=models.Mmr(diversity=1.0 - mmr, candidates_limit=search.reach),
-        )
+        query.mmr = models.Mmr(diversity=1.0 - mmr, candidates_limit=search.reach)
     stages = chosen_stages(layout, plan, engine, name)
     return construct(
         models.QueryRequest,
@@ -142,14 +138,11 @@ def search_request(
     )
 
 
-def full_query(search: Search, layout: CollectionLayout, engine: Engine) -> Any:
+def full_query(search: Search, layout: CollectionLayout, engine: Engine) -> models.NearestQuery:
     """Build the query by the full vector, as the engine takes it."""
     full = normalize(search.full) if layout.distance == "Cosine" else search.full
-    query = engine.encode(full)
-    if engine.has_indexes:
-        return query
-    # The local mode copies a bare vector number by number, twice.
-    return models.NearestQuery.model_construct(nearest=query, mmr=None)
+    # Of a bare vector qdrant-client reads, and in its local mode copies, every number.
+    return construct(models.NearestQuery, {"nearest": engine.encode(full), "mmr": None})
 
 
 def chosen_stages(

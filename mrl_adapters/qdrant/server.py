@@ -26,9 +26,17 @@ from qdrant_client import AsyncQdrantClient, QdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException
 
-from mrl_adapters.errors import AnswerError
+from mrl_adapters.errors import AnswerError, QuotaError
 from mrl_adapters.qdrant.engine import engine_of
-from mrl_adapters.qdrant.flow import Bound, Computation, Limit, NotAppliedError, Step
+from mrl_adapters.qdrant.flow import (
+    Bound,
+    Computation,
+    Limit,
+    NotAppliedError,
+    Step,
+    changes,
+)
+from mrl_adapters.qdrant.refusals import grpc_code, is_full, reason_of
 from mrl_adapters.qdrant.sockets import CURRENT_DEADLINE, keeps
 from mrl_adapters.waiting import NO_LIMIT, Attempt, Deadline, Pause, awithin, retry_after_s, within
 
@@ -82,8 +90,8 @@ class Link:
             before = CURRENT_DEADLINE.set(step.deadline)
             try:
                 if keeps(client, step.deadline):
-                    return _applied(step.request(client))
-                return _applied(within(step.deadline, partial(step.request, client)))
+                    return _applied(step, step.request(client))
+                return _applied(step, within(step.deadline, partial(step.request, client)))
             except Exception as error:
                 self._put_into_words(error, step.deadline)
                 raise
@@ -103,7 +111,7 @@ class Link:
                 answer = step.request(client)
                 if inspect.isawaitable(answer):
                     answer = await awithin(step.deadline, answer)
-                return _applied(answer)
+                return _applied(step, answer)
             except Exception as error:
                 self._put_into_words(error, step.deadline)
                 raise
@@ -138,11 +146,14 @@ class Link:
         if isinstance(error, _NO_ANSWER):
             if self._limit_s is not None:
                 raise _unreadable(error) from error
-        elif isinstance(error, ResponseHandlingException):
-            if isinstance(error.source, httpx.TimeoutException) and not deadline.left_s:
+        elif _is_late(error):
+            if not deadline.left_s:
                 raise deadline.error() from error  # "timed out" says less
+        elif isinstance(error, ResponseHandlingException):
             if isinstance(error.source, ValueError):
                 raise _unreadable(error.source) from error
+        elif is_full(error):
+            raise _full(error) from error
         elif isinstance(error, QdrantException):
             # Of Retry-After the client reads seconds alone, and fails over dates.
             _, bad, header = str(error).partition(_BAD_HEADER)
@@ -155,14 +166,20 @@ IN_PROCESS = Link()
 """The link to any engine in this process."""
 
 
-def _applied(answer: Any) -> Any:
-    if getattr(answer, "status", None) is models.UpdateStatus.WAIT_TIMEOUT:
+def _applied(step: Step, answer: Any) -> Any:
+    if changes(step) and getattr(answer, "status", None) is models.UpdateStatus.WAIT_TIMEOUT:
         msg = (
             "The Qdrant server has taken a change and not applied it in time (wait_timeout). It "
             "will, unless it is overloaded; the same call again waits for it."
         )
         raise NotAppliedError(msg, found="wait_timeout", expected="completed")
     return answer
+
+
+def _is_late(error: Exception) -> bool:
+    if isinstance(error, ResponseHandlingException):
+        return isinstance(error.source, httpx.TimeoutException)
+    return grpc_code(error) == "DEADLINE_EXCEEDED"
 
 
 def _unreadable(error: Exception) -> AnswerError:
@@ -174,6 +191,14 @@ def _unreadable(error: Exception) -> AnswerError:
         f"The Qdrant server's answer cannot be read ({why}). Check the address (does another "
         "service, or a proxy, answer there?) and that server and qdrant-client are not versions "
         "apart."
+    )
+
+
+def _full(error: Exception) -> QuotaError:
+    return QuotaError(
+        f"The Qdrant server stores no more: {reason_of(error) or 'its disk is full'}. Make room, "
+        "or raise the limit (client.update_collection(..., strict_mode_config=...)); then the same "
+        "call again completes it."
     )
 
 

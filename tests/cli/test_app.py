@@ -2,11 +2,13 @@ import io
 import os
 import subprocess
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
+from faulty_server import Server, gives
 
 import mrl_adapters
 from mrl_adapters import MissingExtraError, UnknownModelError
@@ -176,3 +178,24 @@ def test_listing_models_imports_neither_framework_nor_client() -> None:
         "print(sorted({'langchain_core', 'qdrant_client', 'wordllama'} & set(sys.modules)))"
     )
     assert command(code=code).stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (403, '{"status": {"error": "Global access is required"}}', "Global access is required"),
+        (500, "no room in the inn", "no room in the inn"),
+        (404, "", "404 (Not Found)"),
+    ],
+)
+def test_a_servers_own_reason_is_shown(
+    run: Any, faulty_server: Server, status: int, body: str, told: str
+) -> None:
+    faulty_server.fail("collections", *[gives(body.encode(), status)] * 9)
+    result = run("list", "--url", f"http://127.0.0.1:{faulty_server.server_port}")
+    for thread in threading.enumerate():  # the client asks for the version beside
+        if "_check_compatibility" in thread.name:
+            thread.join(10)
+    assert result.exit_code == 1
+    assert str(status) in result.stderr
+    assert told in " ".join(result.stderr.split())

@@ -19,6 +19,7 @@ WRONG = {
     "stages": [(), 64, "64", (0,), (64.0,), (True,), {64: 1}],
     "funnel_factor": [0.9, math.inf, None],
     "rescore": ["no", 0],
+    "consistency": ["some", 0, True, 1.5],
     "timeout_s": [0, 0.5, True],
 }
 

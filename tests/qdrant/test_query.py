@@ -47,21 +47,21 @@ def test_a_plan_that_names_stages_and_candidates_means_just_that(stages: tuple[i
 def test_the_query_vectors_are_the_full_one_and_its_prefixes() -> None:
     made = request(plan=FUNNEL)
     middle = made.prefetch
-    assert made.query == pytest.approx(UNIT)
+    assert made.query.nearest == pytest.approx(UNIT)
     assert middle.query == pytest.approx(truncate(VECTOR, 8))
     assert middle.prefetch.query == pytest.approx(truncate(VECTOR, 4))
 
 
 def test_under_dot_the_query_keeps_its_length() -> None:
     made = request(layout=replace(LAYOUT, distance="Dot"))
-    assert made.query == VECTOR.tolist()
+    assert made.query.nearest == VECTOR.tolist()
     assert np.linalg.norm(made.prefetch.query) == pytest.approx(np.linalg.norm(VECTOR))
 
 
 def test_a_server_gets_lists_and_the_embedded_engine_arrays() -> None:
-    assert isinstance(request().query, list)
+    assert isinstance(request().query.nearest, list)
     assert isinstance(request().prefetch.query, list)
-    assert isinstance(request(engine=EDGE).query, np.ndarray)
+    assert isinstance(request(engine=EDGE).query.nearest, np.ndarray)
     assert isinstance(request(engine=EDGE).prefetch.query, np.ndarray)
 
 
