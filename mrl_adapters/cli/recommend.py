@@ -103,6 +103,16 @@ def recommend(  # noqa: PLR0913 - one argument an option
             show_default=False,
         ),
     ] = None,
+    judged: Annotated[
+        Path | None,
+        typer.Option(
+            parser=some_path,
+            metavar="FOLDER",
+            help="Questions whose answers are known, to show nDCG and recall too: a folder in "
+            "BEIR's layout, its documents in SOURCE under the same ids (of vectors: rows from 0).",
+            show_default=False,
+        ),
+    ] = None,
     k: CountedOption = 10,
     confidence: Annotated[
         float,
@@ -142,8 +152,14 @@ def recommend(  # noqa: PLR0913 - one argument an option
         from mrl_adapters.cli.measure import read_questions
 
         real = read_questions(questions)
+    known = None
+    if judged is not None:
+        from mrl_adapters.cli.measure import read_dataset
+
+        known = read_dataset(judged)
     from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, open_client, read_collection
     from mrl_adapters.evaluation import (
+        JudgedQuestions,
         OpenCollection,
         apply_recommendation,
         plot_recommendation,
@@ -154,9 +170,9 @@ def recommend(  # noqa: PLR0913 - one argument an option
 
     with ExitStack() as opened:
         what: Any
-        client, name = None, model
+        client, name, rows = None, model, dict[str, str]()
         if is_file:
-            what, name = _read(file, model)
+            what, name, rows = _read(file, model)
         else:
             client = opened.enter_context(open_client(path, url, api_key))
             layout = read_collection(client, source)
@@ -166,6 +182,17 @@ def recommend(  # noqa: PLR0913 - one argument an option
         if real is not None:
             embedder = make_embedder(model or name or WORDLLAMA)
             asked = [embedder.embed_query(question) for question in real]
+        answers = None
+        if known is not None:
+            embedder = make_embedder(model or name or WORDLLAMA)
+            answers = JudgedQuestions(
+                known.queries,
+                [embedder.embed_query(question) for question in known.queries.values()],
+                {
+                    question: {rows.get(each, each): grade for each, grade in grades.items()}
+                    for question, grades in known.qrels.items()
+                },
+            )
         with progress_bars() as report:
             result = run(
                 what,
@@ -175,6 +202,7 @@ def recommend(  # noqa: PLR0913 - one argument an option
                 k=k,
                 confidence=confidence,
                 queries=asked,
+                judged=answers,
                 model=name,
                 sample=sample,
                 every_graph=every_graph,
@@ -204,21 +232,21 @@ def _question(name: str, chosen: "LayoutOption") -> str:
     )
 
 
-def _read(file: Path, model: str | None) -> "tuple[np.ndarray, str | None]":
-    """Read vectors, or texts and embed them; with the name of the model."""
+def _read(file: Path, model: str | None) -> "tuple[np.ndarray, str | None, dict[str, str]]":
+    """Read vectors, or texts and embed them; with the model's name, and the rows of texts by id."""
     import numpy as np
 
     if file.suffix.lower() in _VECTORS:
         from mrl_adapters.bench.vector_files import open_vectors
 
         _, blocks = open_vectors(file)
-        return np.concatenate(list(blocks)), model
+        return np.concatenate(list(blocks)), model, {}
     from mrl_adapters.cli.engines import WORDLLAMA, make_embedder
     from mrl_adapters.embeddings.inspection import model_name
     from mrl_adapters.evaluation import load_jsonl
 
     embedder = make_embedder(model or WORDLLAMA)
     with errors.status("Embedding the texts"):
-        texts = list(load_jsonl(file).documents.values())
-        vectors = np.asarray(embedder.embed_documents(texts), dtype=np.float32)
-    return vectors, model_name(embedder)
+        texts = load_jsonl(file).documents
+        vectors = np.asarray(embedder.embed_documents(list(texts.values())), dtype=np.float32)
+    return vectors, model_name(embedder), {each: str(row) for row, each in enumerate(texts)}

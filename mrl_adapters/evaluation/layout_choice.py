@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from mrl_adapters.evaluation.layout_bench import ROUNDS, LayoutBench, Measured
+from mrl_adapters.evaluation.layout_judgements import judged_by
 from mrl_adapters.evaluation.query_share import WAYS
 from mrl_adapters.evaluation.recommendation import LayoutOption
 from mrl_adapters.evaluation.trials import AS_FAST, downwards
@@ -75,7 +76,7 @@ def prove(
             break
         measured[row] = _proved(bench, measured[row], confidence)
         measured = timed(bench, measured)
-    options = [one.option for one in measured]
+    options = [replace(one.option, judged=judged_by(bench, one)) for one in measured]
     held = [row for row in fitting if options[row].proof == "held"]
     chosen = next(iter(_preferred(options, held)), None)
     return options, None if chosen is None else options[chosen]

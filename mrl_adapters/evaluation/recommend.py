@@ -13,6 +13,7 @@ from mrl_adapters.evaluation.layout_sample import draw_sample
 from mrl_adapters.evaluation.query_share import QueryShare, asking_again
 from mrl_adapters.evaluation.recommendation import Recommendation
 from mrl_adapters.evaluation.searcher import Searchable
+from mrl_adapters.evaluation.word_tuning import JudgedQuestions
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant import CollectionLayout, connect
 from mrl_adapters.qdrant.layout import Distance
@@ -31,6 +32,7 @@ def recommend(  # noqa: PLR0913 - what is known of the collection that is wanted
     queries: ArrayLike | None = None,
     model: str | None = None,
     distance: Distance = "Cosine",
+    judged: JudgedQuestions | None = None,
     layouts: Sequence[CollectionLayout] | None = None,
     every_graph: bool = False,
     sample: int = _SAMPLE,
@@ -62,6 +64,10 @@ def recommend(  # noqa: PLR0913 - what is known of the collection that is wanted
         queries: Full query vectors, shape (m, d), best real ones; None holds some vectors back.
         model: Name of the embedding model: its recipe for short vectors is used.
         distance: How vectors are compared, where ``source`` is an array.
+        judged: Questions whose answers are known, documents by the ids that they were added under,
+            those of an array by their row: each option then has its nDCG@k and recall@k, too. They
+            choose nothing. In a sample fewer documents compete than in all, so that both are
+            higher; the exact search's stand beside.
         layouts: The layouts to try; None chooses.
         every_graph: Try each of them with another graph, too, not the best alone: it takes twice
             as long.
@@ -73,11 +79,12 @@ def recommend(  # noqa: PLR0913 - what is known of the collection that is wanted
         Every option that reaches the target, with the chosen one.
 
     Raises:
-        ConfigurationError: There are too few vectors to prove the target with.
+        ConfigurationError: There are too few vectors to prove the target with, or fewer than 20
+            judged questions with a relevant document among them.
     """
     rng = np.random.default_rng(seed)
     least = QueryShare.least(target_overlap, confidence)
-    drawn = draw_sample(source, queries, least, sample, model, distance, rng)
+    drawn = draw_sample(source, queries, least, sample, model, distance, rng, judged)
     asked = len(drawn.queries.vectors)
     again = None if drawn.store is None else asking_again("recommend", drawn.store)
     share = QueryShare.of_layouts(asked, target_overlap, confidence, again)

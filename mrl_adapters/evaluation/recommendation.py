@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from mrl_adapters.evaluation.results import Trial
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan
@@ -12,6 +12,16 @@ _PRINTED = ("distance", "model", "full_name", "full_datatype", "quantization")
 _KNOBS = ("oversampling", "min_candidates", "hnsw_ef", "exact", "stages", "rescore")
 
 Proof: TypeAlias = Literal["held", "failed"] | None
+
+
+class Judged(NamedTuple):
+    """How good a layout's results are, by questions whose answers are known."""
+
+    ndcg: float
+    """Mean nDCG@k."""
+    recall: float
+    """Mean share of a question's relevant documents among the first k."""
+    questions: int
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,7 @@ class LayoutOption:
         proof: ``held`` if a plan was proved to reach the target; ``failed`` if none was, or the
             proved one missed it on queries that had no part in choosing it; None if it was not
             put to the proof. The exact search needs none, and counts as held.
+        judged: What judged questions find by that plan, in the sample; None where none were given.
     """
 
     layout: CollectionLayout
@@ -42,6 +53,7 @@ class LayoutOption:
     build_s: float
     built: bool = False
     proof: Proof = None
+    judged: Judged | None = None
 
     @property
     def label(self) -> str:
@@ -181,5 +193,6 @@ def _plain(option: LayoutOption) -> dict[str, Any]:
         "build_s": option.build_s,
         "built": option.built,
         "proof": option.proof,
+        "judged": None if option.judged is None else option.judged._asdict(),
         "code": option.code,
     }

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mrl_adapters.evaluation.figures import INK, PALETTE, new_figure, save_figure, tidy
-from mrl_adapters.evaluation.recommendation import LayoutOption, Recommendation
+from mrl_adapters.evaluation.recommendation import Judged, LayoutOption, Recommendation
 
 _MB = 1e6
 _MS = 1e3
@@ -16,11 +16,13 @@ def recommendation_table(result: Recommendation) -> str:
     Args:
         result: What :func:`mrl_adapters.evaluation.recommend` found.
     """
+    judged = any(option.judged is not None for option in result.options)
+    heads = ["RAM, MB", "disk, MB", "ms", "overlap", *(["nDCG", "recall"] if judged else [])]
     lines = [
         recommendation_summary(result),
         "",
-        "| layout | RAM, MB | disk, MB | ms | overlap | |",
-        "|---|---:|---:|---:|---:|---|",
+        f"| layout | {' | '.join(heads)} | |",
+        f"|---|{'---:|' * len(heads)}---|",
     ]
     for option in sorted(result.options, key=lambda each: each.memory_bytes):
         cells = [
@@ -29,6 +31,7 @@ def recommendation_table(result: Recommendation) -> str:
             f"{option.disk_bytes / _MB:,.1f}",
             f"{option.latency_s * _MS:.2f}",
             f"{'' if option.proof else '~'}{option.trial.overlap:.3f}",
+            *([] if option.judged is None else [f"{share:.3f}" for share in option.judged[:2]]),
             remarks(result, option),
         ]
         lines.append(f"| {' | '.join(cells)} |")
@@ -85,6 +88,8 @@ def recommendation_summary(result: Recommendation) -> str:
         )
         if not chosen.layout.stages:
             said.append("One stage is best here: no cut.")
+    if chosen.judged is not None:
+        said.append(_answers(result, chosen, chosen.judged))
     said += failed
     if cheapest is not chosen:
         said.append(f"The smallest is {_costs(cheapest)}.")
@@ -100,6 +105,18 @@ def recommendation_summary(result: Recommendation) -> str:
     if result.sample < _SCANNED:
         said.append(f"Below {_SCANNED:,} points the engine scans: no graph was measured.")
     return " ".join(said)
+
+
+def _answers(result: Recommendation, option: LayoutOption, judged: Judged) -> str:
+    """Say how good results are by judged questions, beside those of the exact search."""
+    exact = next((each.judged for each in result.options if each.plan.exact), None)
+    beside = ""
+    if exact is not None and not option.plan.exact:
+        beside = f", where the exact search has {exact.ndcg:.3f} and {exact.recall:.3f}"
+    return (
+        f"By {judged.questions:,} judged questions nDCG@{result.k} is {judged.ndcg:.3f} and recall "
+        f"{judged.recall:.3f}{beside}."
+    )
 
 
 def _failure(result: Recommendation, option: LayoutOption) -> str:

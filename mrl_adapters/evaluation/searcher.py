@@ -76,6 +76,7 @@ class Searcher:
     def __init__(
         self, store: Searchable, k: int, query_filter: models.Filter | None = None
     ) -> None:
+        self.store = store
         self._collection = store.collection
         self._driver = store.driver
         self._filter = query_filter

@@ -18,7 +18,8 @@ from mrl_adapters.qdrant.points import checked_queries
 from mrl_adapters.vectors import FloatArray
 
 _WORDS_SHARE = (0.2, 0.35, 0.5, 0.65, 0.8)
-_FEWEST = 20  # questions: fewer prove nothing
+FEWEST = 20
+"""Judged questions: fewer prove nothing."""
 
 
 class JudgedQuestions(NamedTuple):
@@ -156,12 +157,12 @@ def check_words(
     names = list(judged.texts)
     vectors = checked_queries(judged.vectors, [f"question {name!r}" for name in names], dimensions)
     rows = [row for row, name in enumerate(names) if any(judged.qrels.get(name, {}).values())]
-    if len(rows) < _FEWEST:
+    if len(rows) < FEWEST:
         msg = (
-            f"Weighing words takes at least {_FEWEST} questions with a relevant document, found "
+            f"Weighing words takes at least {FEWEST} questions with a relevant document, found "
             f"{len(rows)}. Pass more, or leave judged out."
         )
-        raise ConfigurationError(msg, found=len(rows), expected=_FEWEST)
+        raise ConfigurationError(msg, found=len(rows), expected=FEWEST)
     asked = AskedQuestions(store, names, judged, vectors, k)
     asked.ndcg(SearchPlan(hybrid="lexical"), rows[:1])
     return asked, rows
@@ -189,6 +190,12 @@ class AskedQuestions(NamedTuple):
 
     def ndcg(self, plan: SearchPlan, rows: Sequence[int]) -> PerQuery:
         """Measure a plan on some of the questions, one number each."""
+        return ndcg_at_k(*self.ranked(plan, rows), self.k)
+
+    def ranked(
+        self, plan: SearchPlan, rows: Sequence[int]
+    ) -> tuple[dict[str, list[str]], dict[str, dict[str, int]]]:
+        """Ask some of the questions; return what is found, and the grades by the same ids."""
         rankings, qrels = {}, {}
         for row in rows:
             name = self.names[row]
@@ -199,4 +206,4 @@ class AskedQuestions(NamedTuple):
             rankings[name] = [str(hit.id) for hit in hits]
             grades = self.judged.qrels[name]
             qrels[name] = {str(point_id(document)): grades[document] for document in grades}
-        return ndcg_at_k(rankings, qrels, self.k)
+        return rankings, qrels

@@ -71,6 +71,23 @@ def test_vectors_of_a_file_get_a_layout(tmp_path: Path) -> None:
     assert refused.exit_code == 2
 
 
+def test_judged_questions_are_asked_of_a_files_texts_by_their_ids(tmp_path: Path) -> None:
+    (tmp_path / "qrels").mkdir()
+    names = [f"d{row}" for row in range(200)]
+    texts = {name: f"Passage {name} tells of the number {row}" for row, name in enumerate(names)}
+    lines = [json.dumps({"_id": name, "text": text}) for name, text in texts.items()]
+    (tmp_path / "corpus.jsonl").write_text("\n".join(lines))
+    (tmp_path / "queries.jsonl").write_text("\n".join(lines[:30]))
+    grades = [f"{name}\t{name}\t1" for name in names[:30]]
+    (tmp_path / "qrels" / "test.tsv").write_text("\n".join(["query\tcorpus\tscore", *grades]))
+    file, options = tmp_path / "corpus.jsonl", ["--target-overlap", "0.5", "--json"]
+    done = RUN.invoke(app, ["recommend", str(file), "--judged", str(tmp_path), *options])
+    assert done.exit_code == 0, done.output
+    for option in json.loads(done.stdout)["options"]:
+        assert option["judged"]["questions"] == 30
+        assert option["judged"]["recall"] > 0.5
+
+
 def test_a_collection_is_migrated_to_what_it_gets(tmp_path: Path) -> None:
     with connect(path=tmp_path) as client:
         docs = MatryoshkaCollection("docs", layout=CollectionLayout(32, ()))
