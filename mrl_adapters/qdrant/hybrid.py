@@ -13,19 +13,13 @@ Late interaction ranks what the legs hand to it, at the root: the two-stage sear
 ``rescore`` BM25's beside it, with ``lexical`` BM25's. Scores are its own then. On several shards
 each ranks shortlists of its own, so that more is ranked there than on one.
 
-Engines put equal scores in an order of chance, another one each time: equal ranks' sums, and those
-of documents that are twins. They are ordered here, by their ids. Where ranks are fused a few more
-results are asked for than are wanted, so that the last one is not one of chance.
-
 Source: https://qdrant.tech/documentation/concepts/hybrid-queries/
 """
 
-import operator
 from typing import Any
 
 from qdrant_client import models
 
-from mrl_adapters.arguments import MOST
 from mrl_adapters.edge import construct
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
 from mrl_adapters.qdrant.commands import command
@@ -43,8 +37,6 @@ from mrl_adapters.qdrant.query import (
 from mrl_adapters.qdrant.weights import words_found_by
 
 _USUAL_RRF_K = 2
-TIED = 8
-"""About as many sums of two reciprocal ranks are equal at most."""
 FUSED = ("rrf", "dbsf")
 """Plans that fuse two rankings."""
 
@@ -85,29 +77,7 @@ def request_of(
         raise ConfigurationError(msg, found=layout.distance, expected="rrf")
     dense = _dense_leg(search, layout, plan, engine, name)
     query = _fusion(plan, how)
-    request = _request(search, plan, query=query, using=None, prefetch=[dense, lexical])
-    request.limit = min(MOST, search.k + TIED)
-    return request
-
-
-def in_order(
-    hits: list[models.ScoredPoint], search: Search, layout: CollectionLayout, plan: SearchPlan
-) -> list[models.ScoredPoint]:
-    """Put the answer to :func:`request_of` into one order, and cut what was asked for beyond it."""
-    if search.mmr_lambda is not None:  # it stands in the order of diversity
-        return hits
-    sign = -1 if falls(layout, plan) else 1
-    scores = [sign * hit.score for hit in hits]
-    if all(map(operator.lt, scores, scores[1:])):  # as engines give them, where no score is twice
-        return hits[: search.k]
-    ordered = sorted(hits, key=lambda hit: (sign * hit.score, isinstance(hit.id, str), hit.id))
-    return ordered[: search.k]
-
-
-def falls(layout: CollectionLayout, plan: SearchPlan) -> bool:
-    """Return whether scores fall along a ranking; distances rise."""
-    higher = plan.late_interaction or plan.searches in {*FUSED, "lexical"}
-    return higher or layout.distance not in NEARER_IS_LESS
+    return _request(search, plan, query=query, using=None, prefetch=[dense, lexical])
 
 
 def _late_request(

@@ -8,8 +8,10 @@ reaches, each asked for in full whatever page wants it. What the shortlists do n
 by exact search. Diversity orders the first block, its candidates; behind them it goes on by
 similarity.
 
-Results whose scores are exactly equal are ordered by their ids, but which of them an engine gives
-is chance: those at the very border of a block may come twice, or not. :func:`settled` asks on.
+Results whose scores are equal are ordered by their ids, but which of them an engine gives is
+chance. Where words have a part in the scores, equal ones are common (documents with the same words,
+sums of ranks): :func:`settle` asks on, until a lower score follows. Vectors are equal where
+documents are twins: those at the very border of a block may come twice, or not.
 
 All blocks of a page go out in one request: one for the first page, two for the second, and one
 more whenever the depth doubles.
@@ -26,12 +28,15 @@ from mrl_adapters.qdrant.answers import answers_of
 from mrl_adapters.qdrant.diversity import candidates_of, diversified, is_chosen_here
 from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.flow import Flow, ask, current_engine
-from mrl_adapters.qdrant.hybrid import FUSED, TIED, falls, in_order, request_of
+from mrl_adapters.qdrant.hybrid import FUSED, request_of
 from mrl_adapters.qdrant.ids import PointId
 from mrl_adapters.qdrant.layout import CollectionLayout
+from mrl_adapters.qdrant.order import by_words, in_order, tied
 from mrl_adapters.qdrant.plan import SearchPlan
 from mrl_adapters.qdrant.query import Search, chosen_stages
 from mrl_adapters.qdrant.strict_mode import limits_of
+
+_MORE = 8  # about as many sums of two reciprocal ranks are equal at most
 
 MOST_CANDIDATES = 10_000
 """Beyond this many a shortlist is no shorter way than the exact search."""
@@ -97,7 +102,7 @@ def settle(
     """Answer first pages of several plans as :func:`settled` does."""
     limits = yield from limits_of(name)
     for search, request, _ in asked:
-        request.limit = max(search.k, limits.page(min(MOST, search.k + TIED)))
+        request.limit = max(search.k, limits.page(min(MOST, search.k + _MORE)))
     results: list[list[models.ScoredPoint]] = [[] for _ in asked]
     open_ = [*range(len(asked))]
     while open_:
@@ -107,7 +112,7 @@ def settle(
             search, request, plan = asked[at]
             results[at] = in_order(hits, search, layout, plan)
             wider = limits.page(min(MOST, 4 * len(hits)))
-            ties = len(hits) > search.k and hits[-1].score == hits[search.k - 1].score
+            ties = len(hits) > search.k and tied(hits[-1].score, hits[search.k - 1].score, plan)
             if ties and len(hits) == request.limit < wider:
                 request.limit = wider
                 torn.append(at)
@@ -130,12 +135,17 @@ def _ask(
         for each, chosen in zip(searches, here, strict=True)
     ]
     requests = [request_of(each, layout, plan, engine, name) for each in asked]
-    found = yield from answers_of(name, requests, plan)
-    results = []
-    for search, whole, chosen, hits in zip(searches, asked, here, found, strict=True):
-        ranked = in_order(hits, whole, layout, plan)
-        results.append(diversified(ranked, search, layout) if chosen else ranked)
-    return results
+    if by_words(plan):
+        pages = [Asked(*each, plan) for each in zip(asked, requests, strict=True)]
+        rankings = yield from settle(name, pages, layout)
+    else:
+        found = yield from answers_of(name, requests, plan)
+        pairs = zip(asked, found, strict=True)
+        rankings = [in_order(hits, whole, layout, plan) for whole, hits in pairs]
+    return [
+        diversified(ranked, search, layout) if chosen else ranked
+        for search, chosen, ranked in zip(searches, here, rankings, strict=True)
+    ]
 
 
 def _blocks(search: Search, plan: SearchPlan) -> list[Search]:
@@ -181,7 +191,7 @@ def _page(
     page = list(ranking.values())[search.offset : search.offset + search.k]
     if search.mmr_lambda is None:
         # What a longer shortlist finds may be nearer than the last of a shorter one.
-        page.sort(key=lambda hit: hit.score, reverse=falls(layout, plan))
+        page = in_order(page, search, layout, plan)
     return (yield from filled(name, page, search, plan))
 
 
