@@ -24,6 +24,7 @@ from mrl_adapters.qdrant.layout_checks import (
 )
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.quantization import (
+    DATATYPE_BITS,
     FullDatatype,
     Quantization,
     Settings,
@@ -47,6 +48,7 @@ CLUSTER_OPTIONS = ("shard_number", "replication_factor", "write_consistency_fact
 # The graph of a short vector is skipped (plain scan) below about this many points. Qdrant states
 # the threshold in kilobytes of vectors, meant for full ones: 10,000 KB of 64-d vectors are 40,000.
 _SCANNED_POINTS = 4_000
+_USUAL_THRESHOLD_KB = 10_000  # Qdrant's own
 
 
 @knowing_given
@@ -263,6 +265,20 @@ class CollectionLayout:
             ef_construct=graph.ef_construct,
             full_scan_threshold=max(10, _SCANNED_POINTS * stage * 4 // 1024),
             on_disk=False,
+        )
+
+    def indexing_config(self) -> models.OptimizersConfigDiff:
+        """Build what says from how many points on a graph is built.
+
+        From those on that a scan takes longer than the graph (see :meth:`graph_config`). Qdrant's
+        own threshold, in KB of a segment's largest vectors, knows nothing of shorter ones that are
+        searched first; and a server parts few points into two to eight segments, each of which
+        would stay below it for ever.
+        """
+        bits = [self.dimensions * DATATYPE_BITS[self.full_datatype], *(32 * n for n in self.stages)]
+        least_kb = int(_SCANNED_POINTS * max(bits) / 8 / 1024)
+        return models.OptimizersConfigDiff(
+            indexing_threshold=max(1, min(least_kb, _USUAL_THRESHOLD_KB))
         )
 
     def quantization_config(self) -> Settings | None:

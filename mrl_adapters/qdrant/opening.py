@@ -184,7 +184,7 @@ def create(
         Whether it was created here, not by another writer in the meantime.
     """
     yield from check_engine_has(name, layout)
-    sharding = creation_options(layout)
+    chosen = {**creation_options(layout), "optimizers_config": layout.indexing_config(), **options}
     yield from store_rotation(name, layout)
     described = with_keys(layout.metadata(), keys)
     ours = True
@@ -198,8 +198,7 @@ def create(
                 shard_number=layout.shard_number,
                 replication_factor=layout.replication_factor,
                 write_consistency_factor=layout.write_consistency_factor,
-                **sharding,
-                **options,
+                **chosen,
             )
         )
     except Exception:

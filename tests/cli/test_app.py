@@ -2,7 +2,6 @@ import io
 import os
 import subprocess
 import sys
-import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -193,9 +192,6 @@ def test_a_servers_own_reason_is_shown(
 ) -> None:
     faulty_server.fail("collections", *[gives(body.encode(), status)] * 9)
     result = run("list", "--url", f"http://127.0.0.1:{faulty_server.server_port}")
-    for thread in threading.enumerate():  # the client asks for the version beside
-        if "_check_compatibility" in thread.name:
-            thread.join(10)
     assert result.exit_code == 1
     assert str(status) in result.stderr
     assert told in " ".join(result.stderr.split())

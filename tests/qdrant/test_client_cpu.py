@@ -14,7 +14,11 @@ from real_server import grpc_address, new_space, server_address
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, connect
 from mrl_adapters.qdrant.query import Search
 
-pytestmark = [pytest.mark.server, pytest.mark.benchmark_target]
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.benchmark_target,
+    pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection"),
+]
 
 DIMENSIONS, STAGE, K, CALLS, ROUNDS = 1536, 256, 10, 150, 9
 ROWS = np.random.default_rng(0).standard_normal((1000, DIMENSIONS), dtype=np.float32)

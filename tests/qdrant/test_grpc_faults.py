@@ -20,7 +20,10 @@ from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, 
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.query import Search
 
-pytestmark = pytest.mark.server
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection"),
+]
 
 ROW = np.arange(1, 9, dtype=np.float32)
 LIMIT_S = 5

@@ -11,7 +11,10 @@ from real_server import grpc_address, new_space, server_address
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, SearchPlan, connect
 from mrl_adapters.qdrant.query import Search
 
-pytestmark = pytest.mark.server
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection"),
+]
 
 ROWS = np.random.default_rng(0).standard_normal((200, 64), dtype=np.float32)
 OF_A_THIRD = models.Filter(

@@ -20,6 +20,8 @@ from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.loading import Load
 from mrl_adapters.qdrant.query import Search
 
+pytestmark = pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
+
 BATCHES, BATCH = 60, 50
 ROWS = np.random.default_rng(0).standard_normal((BATCHES * BATCH, 8), dtype=np.float32)
 IDS = [f"d{row}" for row in range(len(ROWS))]
