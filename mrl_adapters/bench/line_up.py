@@ -28,12 +28,7 @@ def line_up(
     Raises:
         ConfigurationError: The stage is not between 4 and the full size.
     """
-    if not _SMALLEST_STAGE <= stage < dimensions:
-        msg = (
-            f"A stage of {stage} does not fit {dimensions} dimensions: expected "
-            f"{_SMALLEST_STAGE} to {dimensions - 1}."
-        )
-        raise ConfigurationError(msg)
+    check_stage(dimensions, stage)
     half = stage // 2
     contenders: list[Contender] = [
         FullGraph(),
@@ -51,3 +46,17 @@ def line_up(
         ClientSide(stage),
     ]
     return [*contenders, *(framework_contenders((stage,)) if frameworks else []), *rivals]
+
+
+def check_stage(dimensions: int, stage: int) -> None:
+    """Refuse a stage that cannot be cut from full vectors, or that half of cannot be.
+
+    Raises:
+        ConfigurationError: It is not between 4 and the full size.
+    """
+    if not _SMALLEST_STAGE <= stage < dimensions:
+        msg = (
+            f"A stage of {stage} does not fit {dimensions} dimensions: expected "
+            f"{_SMALLEST_STAGE} to {dimensions - 1}."
+        )
+        raise ConfigurationError(msg)

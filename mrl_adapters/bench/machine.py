@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from mrl_adapters.errors import MissingExtraError
 
@@ -35,14 +36,23 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def resident_bytes() -> int:
-    """Measure this process's resident memory, pages of mapped files included."""
+def psutil_module() -> Any:
+    """Import psutil.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
     try:
         import psutil
     except ImportError as error:
         package, extra = "psutil", "bench"
         raise MissingExtraError(package, extra) from error
-    return int(psutil.Process().memory_info().rss)
+    return psutil
+
+
+def resident_bytes() -> int:
+    """Measure this process's resident memory, pages of mapped files included."""
+    return int(psutil_module().Process().memory_info().rss)
 
 
 def disk_bytes(folder: Path) -> int:

@@ -30,7 +30,7 @@ def plot_bench(result: BenchResult, path: str | Path) -> Path:
         MissingExtraError: matplotlib is not installed.
     """
     measured = result.measured
-    costs = _costs(result.compared_at)
+    costs = _costs(result.compared_at, on_server=result.server is not None)
     figure = new_figure(3.1 * len(costs) + 2.4, _BAR_HEIGHT * len(measured) + 1.5)
     panels = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
     for axes, (title, _, _, cost) in zip(panels, costs, strict=True):
@@ -88,7 +88,8 @@ def plot_growth(grown: GrowthResult, path: str | Path) -> Path:
         MissingExtraError: matplotlib is not installed.
     """
     results = grown.results
-    costs = _costs(min(result.compared_at for result in results))
+    target = min(result.compared_at for result in results)
+    costs = _costs(target, on_server=results[0].server is not None)
     figure = new_figure(3.1 * len(costs) + 0.6, 4.4)
     from matplotlib.ticker import LogLocator
 
@@ -122,13 +123,23 @@ def plot_growth(grown: GrowthResult, path: str | Path) -> Path:
     return save_figure(figure, path, note)
 
 
-def _costs(target: float) -> tuple[tuple[str, str, float, Cost], ...]:
+def _costs(target: float, *, on_server: bool) -> tuple[tuple[str, str, float, Cost], ...]:
     """List what is drawn of each contender, latency at an overlap among it.
 
     Returns:
         For each panel its title, the unit it is drawn in, how many of those make one of the
         cost's own unit, and the cost, in seconds or bytes.
     """
+
+    def spent(contender: Measured) -> float | None:
+        return contender.cpu_s(target)
+
+    def wanted(contender: Measured) -> float | None:
+        return contender.server.wanted_bytes if contender.server else None
+
+    def resident(contender: Measured) -> float | None:
+        return contender.resident_bytes
+
     return (
         (
             f"median latency at overlap {target:g}",
@@ -136,9 +147,12 @@ def _costs(target: float) -> tuple[tuple[str, str, float, Cost], ...]:
             1000.0,
             lambda contender: contender.latency_s(target),
         ),
+        *([("the server's CPU a search", "ms", 1000.0, spent)] if on_server else []),
         ("time to build the index", "seconds", 1.0, lambda contender: contender.build_median_s),
-        ("resident memory", "MB", 1e-6, lambda contender: float(contender.resident_bytes)),
-        ("disk", "MB", 1e-6, lambda contender: float(contender.disk_bytes)),
+        ("memory that the server wants", "MB", 1e-6, wanted)
+        if on_server
+        else ("resident memory", "MB", 1e-6, resident),
+        ("disk", "MB", 1e-6, lambda contender: contender.disk_bytes),
     )
 
 

@@ -2,6 +2,9 @@
 
 import multiprocessing
 import os
+import pickle
+import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -131,7 +134,8 @@ class Worker:
         trace: TracebackType | None,
     ) -> None:
         self._pipe.close()
-        self._process.join(_PATIENCE_S)
+        if error is None:
+            self._process.join(_PATIENCE_S)
         self._process.kill()
         self._process.join()
 
@@ -176,6 +180,8 @@ class Worker:
 
 def _serve(pipe: Connection, session: Session, group: Path | None) -> None:
     """Do what comes through the pipe, until it is closed."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C: who asks ends this
     if group is not None:
         session.import_needed()  # a limit is for vectors and indexes, not for code
         group.write_text(str(os.getpid()), encoding="utf-8")
@@ -187,7 +193,16 @@ def _serve(pipe: Connection, session: Session, group: Path | None) -> None:
         try:
             pipe.send((True, getattr(session, method)(*arguments)))
         except Exception as error:  # noqa: BLE001 - raised again where it was asked
-            pipe.send((False, error))
+            pipe.send((False, _portable(error)))
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an error that can go through a pipe: itself, or one that says the same."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    except Exception:  # noqa: BLE001 - whatever its class makes of it
+        return EngineError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def _batches(documents: FloatArray) -> Iterator[Batch]:

@@ -21,6 +21,10 @@ class Answered:
         p95_s: 95th percentile, seconds.
         turns_s: Median of each turn, seconds: how far they spread is how noisy the machine was.
         queries_per_s: One after the other, in one thread.
+        cpu_s: CPU time of a server's process, seconds a search; None in this process, and where it
+            cannot be seen.
+        compared_bytes: Bytes of vectors and codes that a server compared, a search, by its own
+            count; None in this process, and where it does not say.
     """
 
     target: float
@@ -30,6 +34,8 @@ class Answered:
     p95_s: float
     turns_s: tuple[float, ...]
     queries_per_s: float
+    cpu_s: float | None = None
+    compared_bytes: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,36 @@ class UnderLimit:
 
 
 @dataclass(frozen=True)
+class ServerCosts:
+    """What a server says of one contender's collection.
+
+    Args:
+        indexed: Share of the vectors that graphs serve, 0 to 1; the rest is scanned.
+        held_bytes: In RAM, not to be taken back; None where the server does not say.
+        wanted_bytes: That, and all pages of files that the server wants cached.
+    """
+
+    indexed: float | None
+    held_bytes: int | None
+    wanted_bytes: int | None
+
+
+@dataclass(frozen=True)
+class ServerNote:
+    """How it was measured on a server.
+
+    Args:
+        version: The server's.
+        cpu_from: How CPU time was measured, or why it was not.
+        left_out: Contenders that the server is too old for, and what they need.
+    """
+
+    version: str
+    cpu_from: str
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Measured:
     """One contender.
 
@@ -69,25 +105,28 @@ class Measured:
         ours: Whether it is a way to use this library.
         load_s: Storing everything, seconds, once a build.
         build_s: Indexing it, seconds, once a build.
-        disk_bytes: Its files.
+        disk_bytes: Its files; None where a server does not say.
         resident_bytes: Memory that opening and all the searching added to the process, pages of
-            mapped files included.
+            mapped files included. On a server what it has in RAM and in the page cache of the
+            collection; None where it does not say.
         best_overlap: The highest overlap of any setting tried.
         answers: One for each target that was reached.
         cold: First searches; None where the system cannot forget files.
         limited: Searches under memory limits, falling; empty where none can be set.
+        server: What a server says beside; None in this process.
     """
 
     name: str
     ours: bool
     load_s: tuple[float, ...]
     build_s: tuple[float, ...]
-    disk_bytes: int
-    resident_bytes: int
+    disk_bytes: int | None
+    resident_bytes: int | None
     best_overlap: float
     answers: tuple[Answered, ...]
     cold: Cold | None
     limited: tuple[UnderLimit, ...]
+    server: ServerCosts | None = None
 
     def at(self, target: float) -> Answered | None:
         """Return the answers at one overlap, if it was reached."""
@@ -97,6 +136,11 @@ class Measured:
         """Return the median latency at one overlap, seconds, if it was reached."""
         answer = self.at(target)
         return None if answer is None else answer.p50_s
+
+    def cpu_s(self, target: float) -> float | None:
+        """Return a server's CPU time for a search at one overlap, seconds, if it is known."""
+        answer = self.at(target)
+        return None if answer is None else answer.cpu_s
 
     @property
     def build_median_s(self) -> float:
@@ -124,6 +168,7 @@ class BenchResult:
         compared_at: The overlap at which cold and limited runs are compared. A contender that does
             not reach it takes its most accurate setting there.
         measured: The contenders.
+        server: Where they were: on a server; None in this process.
     """
 
     data: str
@@ -135,6 +180,7 @@ class BenchResult:
     repeats: int
     compared_at: float
     measured: tuple[Measured, ...]
+    server: ServerNote | None = None
 
     @property
     def enough_queries_per_s(self) -> float | None:

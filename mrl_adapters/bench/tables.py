@@ -4,9 +4,19 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
+from mrl_adapters.bench.markdown import (
+    MISSING,
+    heading,
+    megabytes,
+    milliseconds,
+    or_missing,
+    ratio,
+    seconds,
+    table,
+)
 from mrl_adapters.bench.result import Answered, BenchResult, GrowthResult, Measured
+from mrl_adapters.bench.server_tables import server_sections
 
-_MISSING = "-"
 _Cost: TypeAlias = Callable[[BenchResult, Measured], float | None]
 """What a run says of one of its contenders."""
 
@@ -28,18 +38,21 @@ def bench_tables(result: BenchResult) -> str:
     )
     sections = [
         about,
-        _heading(f"As multiples of {base.name}; latency: median at that overlap or more"),
+        heading(f"As multiples of {base.name}; latency: median at that overlap or more"),
         _ratios(result.measured, base, targets),
-        _heading("Absolute"),
+        heading("Absolute"),
         _costs(result),
-        _heading("Searches: the cheapest setting that reaches the overlap"),
+        heading("Searches: the cheapest setting that reaches the overlap"),
         _searches(result.measured, targets),
-        _heading(f"First searches of a new process, its files in no cache ({at})"),
-        _cold(result.measured),
     ]
+    if result.server is not None:
+        sections += server_sections(result, result.server)
+    if any(contender.cold for contender in result.measured):
+        title = f"First searches of a new process, its files in no cache ({at})"
+        sections += [heading(title), _cold(result.measured)]
     if any(contender.limited for contender in result.measured):
         title = "Queries a second while opening and searching may take only so much memory"
-        sections += [_heading(f"{title} ({at})"), _limited(result)]
+        sections += [heading(f"{title} ({at})"), _limited(result)]
     return "\n\n".join(sections) + "\n"
 
 
@@ -69,32 +82,17 @@ def growth_tables(grown: GrowthResult) -> str:
         rows = []
         for place, name in enumerate(names):
             values = [cost(result, result.measured[place]) for result in results]
-            cells = [_or_missing(value, show) for value in values]
+            cells = [or_missing(value, show) for value in values]
             rows.append([name, *cells, _tenfold(values, [result.points for result in results])])
-        sections += [_heading(title), _table(["", *sizes, "ten times the points"], rows)]
+        sections += [heading(title), table(["", *sizes, "ten times the points"], rows)]
     return "\n\n".join([*sections, bench_tables(results[-1])])
-
-
-def milliseconds(value: float) -> str:
-    """Write seconds as milliseconds."""
-    return f"{1000 * value:.2f} ms"
-
-
-def megabytes(value: float) -> str:
-    """Write bytes as megabytes."""
-    return f"{value / 1e6:,.0f} MB"
-
-
-def seconds(value: float) -> str:
-    """Write seconds."""
-    return f"{value:,.1f}"
 
 
 def _tenfold(values: Sequence[float | None], points: Sequence[int]) -> str:
     """Return by how much a cost grows with ten times the points, smallest to largest."""
     first, last = values[0], values[-1]
     if not first or not last or len(points) == 1:
-        return _MISSING
+        return MISSING
     power = math.log(last / first) / math.log(points[-1] / points[0])
     return f"x {10**power:.1f}"
 
@@ -104,17 +102,15 @@ def _ratios(measured: Sequence[Measured], base: Measured, targets: Iterable[floa
     titles += [f"latency at {target:g}" for target in targets]
     rows = []
     for contender in measured:
-        ratios = [
+        ratios: list[tuple[float | None, float | None]] = [
             (contender.load_median_s, base.load_median_s),
             (contender.build_median_s, base.build_median_s),
-            (float(contender.disk_bytes), float(base.disk_bytes)),
-            (float(contender.resident_bytes), float(base.resident_bytes)),
+            (contender.disk_bytes, base.disk_bytes),
+            (contender.resident_bytes, base.resident_bytes),
+            *((contender.latency_s(target), base.latency_s(target)) for target in targets),
         ]
-        for target in targets:
-            latencies = (contender.latency_s(target), base.latency_s(target))
-            ratios.append((latencies[0] or math.nan, latencies[1] or math.nan))
-        rows.append([contender.name, *(_ratio(*pair) for pair in ratios)])
-    return _table(titles, rows)
+        rows.append([contender.name, *(ratio(*pair) for pair in ratios)])
+    return table(titles, rows)
 
 
 def _costs(result: BenchResult) -> str:
@@ -124,14 +120,14 @@ def _costs(result: BenchResult) -> str:
             _spread(contender.load_s),
             f"{result.points / contender.load_median_s:,.0f}",
             _spread(contender.build_s),
-            megabytes(contender.disk_bytes),
-            megabytes(contender.resident_bytes),
+            or_missing(contender.disk_bytes, megabytes),
+            or_missing(contender.resident_bytes, megabytes),
             f"{contender.best_overlap:.4f}",
         ]
         for contender in result.measured
     ]
     titles = ["", "load, s", "points/s", "index, s", "disk", "resident", "best overlap tried"]
-    return _table(titles, rows)
+    return table(titles, rows)
 
 
 def _searches(measured: Sequence[Measured], targets: Iterable[float]) -> str:
@@ -140,11 +136,11 @@ def _searches(measured: Sequence[Measured], targets: Iterable[float]) -> str:
         for contender in measured:
             answer = contender.at(target)
             if answer is None:
-                rows.append([f"{target:g}", contender.name, "not reached", *[_MISSING] * 4])
+                rows.append([f"{target:g}", contender.name, "not reached", *[MISSING] * 4])
             else:
                 rows.append([f"{target:g}", contender.name, answer.setting, *_answer(answer)])
     titles = ["for", "", "setting", "overlap", "median (turns)", "95th percentile", "queries/s"]
-    return _table(titles, rows, words=3)
+    return table(titles, rows, words=3)
 
 
 def _answer(answer: Answered) -> list[str]:
@@ -172,7 +168,7 @@ def _cold(measured: Sequence[Measured]) -> str:
         for contender in measured
         if contender.cold is not None
     ]
-    return _table(["", "opening", "first search", "median of the next 19"], rows)
+    return table(["", "opening", "first search", "median of the next 19"], rows)
 
 
 def _limited(result: BenchResult) -> str:
@@ -187,19 +183,10 @@ def _limited(result: BenchResult) -> str:
         ]
         for at_one_limit in zip(*(contender.limited for contender in shown), strict=True)
     ]
-    needed = [_or_missing(result.needed_bytes(contender), megabytes) for contender in shown]
-    enough = _or_missing(result.enough_queries_per_s, lambda rate: f"{rate:,.0f} queries/s from")
+    needed = [or_missing(result.needed_bytes(contender), megabytes) for contender in shown]
+    enough = or_missing(result.enough_queries_per_s, lambda rate: f"{rate:,.0f} queries/s from")
     titles = ["at most", *(contender.name for contender in shown)]
-    return _table(titles, [*rows, [enough, *needed]])
-
-
-def _or_missing(value: float | None, show: Callable[[float], str]) -> str:
-    return _MISSING if value is None else show(value)
-
-
-def _ratio(value: float, base: float) -> str:
-    ratio = value / base if base else math.nan
-    return _MISSING if math.isnan(ratio) else f"{ratio:.2f}"
+    return table(titles, [*rows, [enough, *needed]])
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -208,17 +195,3 @@ def _spread(values: Sequence[float]) -> str:
     if len(values) == 1:
         return seconds(middle)
     return f"{seconds(middle)} ({seconds(min(values))}-{seconds(max(values))})"
-
-
-def _heading(text: str) -> str:
-    return f"### {text}"
-
-
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
-    """Lay out a table: so many columns of words to the left, numbers to the right."""
-    lines = [
-        f"| {' | '.join(titles)} |",
-        f"|{'---|' * words}{'---:|' * (len(titles) - words)}",
-        *(f"| {' | '.join(row)} |" for row in rows),
-    ]
-    return "\n".join(lines)

@@ -1,8 +1,9 @@
 """Choose each contender's cheapest setting, then time them in turns, each in its own process."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,19 @@ from mrl_adapters.progress import Meter, ProgressCallback
 TARGETS = (0.95, 0.99, 0.999)
 
 _LEAST_TURN = 100  # queries timed at a time: fewer are asked again in the next turn
+
+
+class Reading(NamedTuple):
+    """What a server has spent since it was started.
+
+    Args:
+        cpu_s: CPU time of its process, seconds; None where the process cannot be seen.
+        compared_bytes: Bytes of the vectors and codes that it compared in one collection, by its
+            own count; None where it does not say.
+    """
+
+    cpu_s: float | None = None
+    compared_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,7 @@ class Turns:
         queries: How many there are: half of them choose, the other half reports.
         k: Results a query.
         progress: Called with a Progress after each step.
+        read: Reads what the engine of a contender, by its place, has spent; None reads nothing.
     """
 
     def __init__(
@@ -47,6 +62,7 @@ class Turns:
         queries: int,
         k: int,
         progress: ProgressCallback | None,
+        read: Callable[[int], Reading] | None = None,
     ) -> None:
         self._contenders = contenders
         self._workers = workers
@@ -54,6 +70,7 @@ class Turns:
         self._tuning, self._reported = halves(queries)
         self._k = k
         self._progress = progress
+        self._read = read or (lambda _: Reading())
 
     def search(self, repeats: int) -> tuple[float, list[Found]]:
         """Choose settings, then time them in turns.
@@ -96,15 +113,18 @@ class Turns:
             for turn in range(repeats)
         ]
         answers: list[list[Answers]] = [[] for _ in chosen]
+        spent: list[list[Reading]] = [[] for _ in chosen]
         meter = Meter("taking turns", repeats, self._progress)
         for part in parts:
-            for kept, (place, _, best) in zip(answers, chosen, strict=True):
+            for kept, costs, (place, _, best) in zip(answers, spent, chosen, strict=True):
                 # Once before it counts: these are warm searches, cold ones are told apart.
                 self._workers[place].answer(part, best.setting)
+                before = self._read(place)
                 kept.append(self._workers[place].answer(part, best.setting))
+                costs.append(_between(before, self._read(place)))
             meter.step()
         results: list[list[Answered]] = [[] for _ in tried]
-        for kept, (place, target, best) in zip(answers, chosen, strict=True):
+        for kept, costs, (place, target, best) in zip(answers, spent, chosen, strict=True):
             overlaps = [
                 self._judge.overlap(part, turn.ids) for part, turn in zip(parts, kept, strict=True)
             ]
@@ -118,6 +138,8 @@ class Turns:
                     p95_s=float(np.quantile(np.concatenate(seconds), 0.95)),
                     turns_s=tuple(float(np.median(times)) for times in seconds),
                     queries_per_s=float(1 / np.concatenate(seconds).mean()),
+                    cpu_s=_mean([cost.cpu_s for cost in costs], size),
+                    compared_bytes=_mean([cost.compared_bytes for cost in costs], size),
                 )
             )
         return [tuple(result) for result in results]
@@ -126,3 +148,19 @@ class Turns:
 def halves(queries: int) -> tuple[range, range]:
     """Part the rows of queries into those that choose settings and those that report."""
     return range(queries // 2), range(queries // 2, queries)
+
+
+def _between(before: Reading, after: Reading) -> Reading:
+    if before.compared_bytes is None or after.compared_bytes is None:
+        compared = None
+    else:
+        compared = after.compared_bytes - before.compared_bytes
+    if before.cpu_s is None or after.cpu_s is None:
+        return Reading(None, compared)
+    return Reading(after.cpu_s - before.cpu_s, compared)
+
+
+def _mean(turns: Sequence[float | None], queries: int) -> float | None:
+    """Return what one query cost, of what turns of so many cost; None if one is not known."""
+    known = [turn for turn in turns if turn is not None]
+    return sum(known) / len(known) / queries if len(known) == len(turns) else None

@@ -1,14 +1,15 @@
 """The command that measures what two stages buy."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from mrl_adapters.cli.measure import read_dataset
+from mrl_adapters.cli.bench_data import drawer, imitator, read_vectors, taker
 from mrl_adapters.cli.options import (
+    ApiKeyOption,
     CountedOption,
     JsonOption,
     PlotOption,
@@ -21,8 +22,11 @@ from mrl_adapters.cli.reports import check_plot, show_result
 from mrl_adapters.cli.terminal import errors, progress_bars, tables
 
 if TYPE_CHECKING:
-    from mrl_adapters.bench import BenchData, Contender, GrowthResult
+    from mrl_adapters.bench import BenchResult, Contender, GrowthResult
+    from mrl_adapters.bench.server import Place
     from mrl_adapters.progress import ProgressCallback
+
+C = TypeVar("C", bound="Contender")
 
 _POINTS = 20_000  # of synthetic vectors
 
@@ -91,8 +95,12 @@ def bench(  # noqa: PLR0913 - one argument an option
         ),
     ] = None,
     frameworks: Annotated[
-        bool, typer.Option(help="Measure LangChain's and LlamaIndex's stores too.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            help="Measure LangChain's and LlamaIndex's stores too. Default: but with --url.",
+            show_default=False,
+        ),
+    ] = None,
     rivals: Annotated[
         bool,
         typer.Option(
@@ -113,6 +121,25 @@ def bench(  # noqa: PLR0913 - one argument an option
             show_default=False,
         ),
     ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure on this Qdrant server instead, in collections of its own: the stock "
+            "stores' layouts and this library's.",
+            parser=some,
+            metavar="TEXT",
+            show_default=False,
+        ),
+    ] = None,
+    api_key: ApiKeyOption = None,
+    index_limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="With --url: how long to wait for an index, seconds. Default: 3600.",
+            show_default=False,
+        ),
+    ] = None,
     plot: PlotOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -122,18 +149,17 @@ def bench(  # noqa: PLR0913 - one argument an option
     if alike and data is None:
         msg = "needs DATA to draw others like: vectors, texts or a folder in BEIR's layout"
         raise typer.BadParameter(msg, param_hint="--alike")
+    _check_place(url, index_limit, frameworks=frameworks, rivals=rivals)
     from mrl_adapters.bench import (
         BenchResult,
         bench_tables,
         grow,
         growth_tables,
-        line_up,
         plot_bench,
         plot_growth,
-        run,
     )
-    from mrl_adapters.bench.rivals import present_rivals
 
+    place = None if url is None else _reached(url, api_key)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -142,31 +168,32 @@ def bench(  # noqa: PLR0913 - one argument an option
     ):
         work = Path(made)
         if data is None:
-            prepare = _drawer(work / "data", dimensions, queries, seed, report)
+            prepare = drawer(work / "data", dimensions, queries, seed, report)
             sizes = sizes or [_POINTS]
         else:
             most = None if alike else max(sizes, default=None)
-            whole = _read(work / "whole", data, model, most, queries, seed, report)
+            whole = read_vectors(work / "whole", data, model, most, queries, seed, report)
             if alike:
-                prepare = _imitator(work / "data", whole, queries, seed, report)
+                prepare = imitator(work / "data", whole, queries, seed, report)
             else:
-                prepare = _taker(work / "data", whole, report)
+                prepare = taker(work / "data", whole, report)
             sizes = sizes or [len(whole.documents)]
             dimensions = whole.documents.shape[1]
         wanted = stage or min(256, dimensions // 2)
-        others = present_rivals(tuple(only or ())) if rivals else []
-        everybody = line_up(dimensions, wanted, frameworks=frameworks, rivals=others)
-        contenders = _chosen(everybody, only or [])
+        if place is None:
+            measured = _embedded(
+                dimensions,
+                wanted,
+                only or [],
+                frameworks=frameworks is not False,
+                rivals=rivals,
+            )
+        else:
+            measured = _on_server(place, dimensions, wanted, only or [], index_limit)
 
         def measure(vectors: Path, progress: "ProgressCallback") -> BenchResult:
-            found = run(
-                vectors,
-                contenders,
-                work / "engine",
-                k=k,
-                repeats=repeats,
-                builds=builds,
-                progress=progress,
+            found = measured(
+                vectors, work / "engine", k=k, repeats=repeats, builds=builds, progress=progress
             )
             if found.points < sizes[-1]:  # an hour may pass until the largest is done
                 tables(bench_tables(found), errors)
@@ -183,74 +210,64 @@ def bench(  # noqa: PLR0913 - one argument an option
         show_result(result, growth_tables, plot_growth, plot, as_json=as_json)
 
 
-def _drawer(
-    folder: Path, dimensions: int, queries: int | None, seed: int, report: "ProgressCallback"
-) -> Callable[[int], Path]:
-    """Make the function that draws as many synthetic vectors as it is told."""
-    from mrl_adapters.bench import synthetic
-
-    def prepare(size: int) -> Path:
-        synthetic(folder, size, dimensions, queries=queries, seed=seed, progress=report)
-        return folder
-
-    return prepare
-
-
-def _imitator(
-    folder: Path, whole: "BenchData", queries: int | None, seed: int, report: "ProgressCallback"
-) -> Callable[[int], Path]:
-    """Make the function that draws as many vectors like the data's as it is told."""
-    from mrl_adapters.bench import fit_likeness, imitated, likeness_table
-
-    likeness = fit_likeness(whole.documents, seed, report)
-    tables(likeness_table(likeness), errors)
-
-    def prepare(size: int) -> Path:
-        name = f"drawn like {whole.name.rpartition(', ')[0]}"
-        imitated(folder, likeness, name, size, queries=queries, seed=seed, progress=report)
-        return folder
-
-    return prepare
+def _check_place(
+    url: str | None, index_limit: int | None, *, frameworks: bool | None, rivals: bool
+) -> None:
+    """Refuse options that say nothing where it is measured."""
+    if url is None:
+        if index_limit is not None:
+            msg = "of use with --url only: the embedded engine indexes at once"
+            raise typer.BadParameter(msg, param_hint="--index-limit")
+        return
+    for option, is_given in {"--frameworks": frameworks, "--rivals": rivals}.items():
+        if is_given:
+            msg = "measured in this process, not on a server: leave it or --url out"
+            raise typer.BadParameter(msg, param_hint=option)
 
 
-def _taker(folder: Path, whole: "BenchData", report: "ProgressCallback") -> Callable[[int], Path]:
-    """Make the function that takes as many documents of the data as it is told."""
-    from mrl_adapters.bench import take
+def _reached(url: str, api_key: str | None) -> "Place":
+    """Return a server that answers."""
+    from mrl_adapters.bench.server import Place
+    from mrl_adapters.cli.engines import open_client
 
-    def prepare(size: int) -> Path:
-        take(folder, whole, size, report)
-        return folder
-
-    return prepare
-
-
-def _read(
-    folder: Path,
-    data: Path,
-    model: str,
-    points: int | None,
-    queries: int | None,
-    seed: int,
-    report: "ProgressCallback",
-) -> "BenchData":
-    """Read vectors, or embed texts."""
-    from mrl_adapters.bench import from_file, from_texts
-    from mrl_adapters.cli.engines import make_embedder
-
-    if data.suffix.lower() in {".npy", ".parquet"}:
-        return from_file(folder, data, points=points, queries=queries, seed=seed, progress=report)
-    return from_texts(
-        folder,
-        read_dataset(data),
-        make_embedder(model),
-        points=points,
-        queries=queries,
-        seed=seed,
-        progress=report,
-    )
+    with open_client(None, url, api_key) as client:
+        client.get_collections()
+    return Place(url, api_key)
 
 
-def _chosen(everybody: "list[Contender]", only: list[str]) -> "list[Contender]":
+def _embedded(
+    dimensions: int, stage: int, only: list[str], *, frameworks: bool, rivals: bool
+) -> "Callable[..., BenchResult]":
+    """Make the function that measures in this process."""
+    from mrl_adapters.bench import line_up, run
+    from mrl_adapters.bench.rivals import present_rivals
+
+    others = present_rivals(tuple(only)) if rivals else []
+    everybody = line_up(dimensions, stage, frameworks=frameworks, rivals=others)
+    contenders = _chosen(everybody, only)
+
+    def measure(vectors: Path, folder: Path, **options: Any) -> "BenchResult":
+        return run(vectors, contenders, folder, **options)
+
+    return measure
+
+
+def _on_server(
+    place: "Place", dimensions: int, stage: int, only: list[str], index_limit: int | None
+) -> "Callable[..., BenchResult]":
+    """Make the function that measures on a server."""
+    from mrl_adapters.bench.server import INDEX_LIMIT_S, run_on_server, server_line_up
+
+    layouts = _chosen(server_line_up(dimensions, stage), only)
+    limit_s = index_limit or INDEX_LIMIT_S
+
+    def measure(vectors: Path, folder: Path, **options: Any) -> "BenchResult":
+        return run_on_server(vectors, layouts, place, folder, index_limit_s=limit_s, **options)
+
+    return measure
+
+
+def _chosen(everybody: "Sequence[C]", only: list[str]) -> "list[C]":
     """Keep the first contender, and those that were asked for."""
     if unknown := [
         word for word in only if not any(word in contender.name for contender in everybody)

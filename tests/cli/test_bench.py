@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from real_server import server_address
 
 SMALL = ("--queries", 40, "--repeats", 1, "--no-frameworks")
 
@@ -61,3 +62,30 @@ def test_what_makes_no_sense_is_a_usage_error(run: Any, option: str, value: str,
     result = run("bench", "--dimensions", 16, "--points", 50, "--no-frameworks", option, value)
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--frameworks", "--rivals"])
+def test_what_is_measured_in_this_process_is_not_measured_on_a_server(
+    run: Any, option: str
+) -> None:
+    result = run("bench", "--url", "http://127.0.0.1:1", option)
+    assert result.exit_code == 2
+    assert "not on a server" in result.stderr
+
+
+@pytest.mark.server
+@pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
+def test_a_server_is_measured(run: Any, tmp_path: Path) -> None:
+    address = server_address()
+    key = ("--api-key", address["api_key"]) if address["api_key"] else ()
+    options = ("--only", "HNSW int8", "--only", "two-stage 8 int8", "--plot", tmp_path / "a.svg")
+    small = ("--points", 300, "--dimensions", 16, "--queries", 40, "--repeats", 1)
+    result = run("bench", "--url", address["url"], *key, *small, *options, "--json")
+    measured = json.loads(result.stdout)
+    assert [each["name"] for each in measured["measured"]] == [
+        "full HNSW f32",
+        "full HNSW int8",
+        "two-stage 8 int8",
+    ]
+    assert measured["server"]["version"]
+    assert (tmp_path / "a.svg").exists()

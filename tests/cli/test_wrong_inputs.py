@@ -132,6 +132,7 @@ _WRONG: dict[str, tuple[str, ...]] = {
     "repeats": _COUNTS[:-1],
     "builds": _COUNTS[:-1],
     "folder": _PLACES,
+    "index_limit": (*_COUNTS[:-1], "60"),  # without --url it says nothing
     "copy_to": ("", "old"),
     "to_path": _PLACES,
     "to_url": _SERVERS,
@@ -246,7 +247,7 @@ def _line(home: Path, command: str, parameter: Any, wrong: str) -> list[str]:
     if parameter.param_type_name == "argument":
         return [command, *right, wrong]
     option = max(parameter.opts, key=len)
-    if option == "--url":  # two places would be another mistake
+    if option == "--url" and "--path" in right:  # two places would be another mistake
         at = right.index("--path")
         del right[at : at + 2]
     if option == "--to-api-key":
@@ -297,11 +298,13 @@ def guarded() -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "command", ["search", "index", "tune", "migrate", "rotate", "audit", "repair"]
+    "command", ["search", "index", "tune", "migrate", "rotate", "audit", "repair", "bench"]
 )
 def test_a_wrong_key_is_told_in_one_line(run: Any, home: Path, guarded: str, command: str) -> None:
     line = [each.format(home) for each in _RIGHT[command]]
-    line[line.index("--path") :] = ["--url", guarded, "--api-key", "wrong"]
+    if "--path" in line:
+        del line[line.index("--path") :]
+    line += ["--url", guarded, "--api-key", "wrong"]
     result = run(command, *line)
     assert result.exit_code == 1
     assert "Check the server's address, its key" in result.stderr.splitlines()[-1]

@@ -1,0 +1,134 @@
+"""Measure layouts side by side on one server."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from mrl_adapters.bench.contenders import FullGraph, TwoStage
+from mrl_adapters.bench.machine import describe_machine
+from mrl_adapters.bench.matching import Judge
+from mrl_adapters.bench.process import Session, Worker
+from mrl_adapters.bench.result import BenchResult, Measured, ServerCosts, ServerNote
+from mrl_adapters.bench.run import build, open_data
+from mrl_adapters.bench.server.contender import OnServer
+from mrl_adapters.bench.server.figures import Figures
+from mrl_adapters.bench.server.place import OwnCollections, Place
+from mrl_adapters.bench.turns import Turns, halves
+from mrl_adapters.maintenance import describe
+from mrl_adapters.progress import ProgressCallback
+from mrl_adapters.qdrant.engine import is_older
+from mrl_adapters.qdrant.quantization import oldest_server
+
+INDEX_LIMIT_S = 3600.0
+
+
+def run_on_server(  # noqa: PLR0913 - as `run`, and where
+    data_folder: Path,
+    layouts: Sequence[FullGraph | TwoStage],
+    place: Place,
+    folder: Path,
+    *,
+    k: int = 10,
+    repeats: int = 5,
+    builds: int = 1,
+    index_limit_s: float = INDEX_LIMIT_S,
+    prefix: str | None = None,
+    progress: ProgressCallback | None = None,
+) -> BenchResult:
+    """Load, index and search each layout on a server, in turn.
+
+    Collections get names that begin alike and that nobody else has; they are removed at the end,
+    also after an error or an interruption. Settings are chosen as by
+    :func:`mrl_adapters.bench.run`.
+
+    Args:
+        data_folder: Vectors written by one of the functions of ``mrl_adapters.bench.data``.
+        layouts: What is compared; the first one is what the others are compared with. Those whose
+            codes the server is too old for are left out, and named in the result.
+        place: The server.
+        folder: Where the processes that ask may keep files.
+        k: Results a query.
+        repeats: Turns of timing: each layout is searched with a part of the queries, then the next.
+        builds: How often each is loaded and indexed from nothing, in turn as well.
+        index_limit_s: How long to wait for the index of one layout, seconds.
+        prefix: What the names of collections begin with; None makes a new one.
+        progress: Called with a Progress after each step.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        ConfigurationError: There are fewer than 20 queries, or a collection has such a name.
+        DeadlineError: The server has not indexed a layout in time.
+        MissingExtraError: psutil is not installed.
+    """
+    data = open_data(data_folder)
+    _, reported = halves(len(data.queries))
+    with place.connect() as client, OwnCollections(client, prefix) as own:
+        figures = Figures(client, place.url)
+        fitting, left_out = _parted(layouts, figures.version)
+        contenders = [
+            OnServer(layout, place, own.name(layout.name), index_limit_s) for layout in fitting
+        ]
+        sessions = [Session(each, data_folder, folder, k) for each in contenders]
+        loaded = build(sessions, builds, progress)
+        with ExitStack() as stack:
+            workers = [stack.enter_context(Worker(session)) for session in sessions]
+            turns = Turns(
+                contenders,
+                workers,
+                Judge(data, k),
+                len(data.queries),
+                k,
+                progress,
+                lambda place: figures.read(contenders[place].collection),
+            )
+            compared_at, found = turns.search(repeats)
+        memory = [figures.memory(each.collection) for each in contenders]
+        measured = tuple(
+            Measured(
+                name=contender.name,
+                ours=contender.ours,
+                load_s=tuple(load.load_s for load in loaded[number]),
+                build_s=tuple(load.build_s for load in loaded[number]),
+                disk_bytes=None if taken is None else taken.disk,
+                resident_bytes=None if taken is None else taken.held + taken.cached,
+                best_overlap=found[number].best_overlap,
+                answers=found[number].answers,
+                cold=None,
+                limited=(),
+                server=ServerCosts(
+                    indexed=describe(client, contender.collection).indexed,
+                    held_bytes=None if taken is None else taken.held,
+                    wanted_bytes=None if taken is None else taken.wanted,
+                ),
+            )
+            for number, (contender, taken) in enumerate(zip(contenders, memory, strict=True))
+        )
+    return BenchResult(
+        data=data.name,
+        machine=describe_machine(),
+        k=k,
+        points=len(data.documents),
+        dimensions=data.documents.shape[1],
+        queries=len(reported),
+        repeats=repeats,
+        compared_at=compared_at,
+        measured=measured,
+        server=ServerNote(figures.version, figures.cpu_from, left_out),
+    )
+
+
+def _parted(
+    layouts: Sequence[FullGraph | TwoStage], version: str
+) -> tuple[list[FullGraph | TwoStage], tuple[str, ...]]:
+    """Part layouts into those that a server can hold, and sentences about the others."""
+    fitting, left_out = [], []
+    for layout in layouts:
+        oldest = oldest_server(layout.codes, "float32")
+        if oldest is not None and is_older(version, oldest):
+            needed = ".".join(map(str, oldest))
+            left_out.append(f"{layout.name} (needs a server from {needed}, found {version})")
+        else:
+            fitting.append(layout)
+    return fitting, tuple(left_out)
