@@ -188,7 +188,7 @@ def test_listing_models_imports_neither_framework_nor_client() -> None:
     ],
 )
 def test_a_servers_own_reason_is_shown(
-    run: Any, faulty_server: Server, status: int, body: str, told: str
+    faulty_server: Server, run: Any, status: int, body: str, told: str
 ) -> None:
     faulty_server.fail("collections", *[gives(body.encode(), status)] * 9)
     result = run("list", "--url", f"http://127.0.0.1:{faulty_server.server_port}")
