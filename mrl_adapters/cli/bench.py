@@ -262,7 +262,8 @@ def _on_server(
     limit_s = index_limit or INDEX_LIMIT_S
 
     def measure(vectors: Path, folder: Path, **options: Any) -> "BenchResult":
-        return run_on_server(vectors, layouts, place, folder, index_limit_s=limit_s, **options)
+        del folder
+        return run_on_server(vectors, layouts, place, index_limit_s=limit_s, **options)
 
     return measure
 

@@ -317,14 +317,14 @@ def test_the_servers_figures_are_drawn(told: BenchResult, tmp_path: Path):
 
 
 @pytest.mark.server
-def test_layouts_are_measured_and_nothing_is_left(place: Place, data_folder: Path, tmp_path: Path):
+def test_layouts_are_measured_and_nothing_is_left(place: Place, data_folder: Path):
     prefix, other = new_space(), new_space() + "docs"
     layouts = [FullGraph(), FullGraph("turbo4"), TwoStage((16,))]
     with place.connect() as client:
         client.create_collection(other, SMALL)
         try:
             found = run_on_server(
-                data_folder, layouts, place, tmp_path, k=5, repeats=2, builds=2, prefix=prefix
+                data_folder, layouts, place, k=5, repeats=2, builds=2, prefix=prefix
             )
             there = names(client)
         finally:
@@ -347,13 +347,13 @@ def test_layouts_are_measured_and_nothing_is_left(place: Place, data_folder: Pat
 
 
 @pytest.mark.server
-def test_a_name_that_is_there_stops_it(place: Place, data_folder: Path, tmp_path: Path):
+def test_a_name_that_is_there_stops_it(place: Place, data_folder: Path):
     prefix = new_space()
     with place.connect() as client:
         client.create_collection(f"{prefix}mine", SMALL)
         try:
             with pytest.raises(ConfigurationError, match="are there already"):
-                run_on_server(data_folder, [FullGraph()], place, tmp_path, prefix=prefix)
+                run_on_server(data_folder, [FullGraph()], place, prefix=prefix)
             assert f"{prefix}mine" in names(client)
         finally:
             client.delete_collection(f"{prefix}mine")

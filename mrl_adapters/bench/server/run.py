@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mrl_adapters.bench.contenders import FullGraph, TwoStage
 from mrl_adapters.bench.machine import describe_machine
@@ -26,7 +27,6 @@ def run_on_server(  # noqa: PLR0913 - as `run`, and where
     data_folder: Path,
     layouts: Sequence[FullGraph | TwoStage],
     place: Place,
-    folder: Path,
     *,
     k: int = 10,
     repeats: int = 5,
@@ -46,7 +46,6 @@ def run_on_server(  # noqa: PLR0913 - as `run`, and where
         layouts: What is compared; the first one is what the others are compared with. Those whose
             codes the server is too old for are left out, and named in the result.
         place: The server.
-        folder: Where the processes that ask may keep files.
         k: Results a query.
         repeats: Turns of timing: each layout is searched with a part of the queries, then the next.
         builds: How often each is loaded and indexed from nothing, in turn as well.
@@ -64,13 +63,18 @@ def run_on_server(  # noqa: PLR0913 - as `run`, and where
     """
     data = open_data(data_folder)
     _, reported = halves(len(data.queries))
-    with place.connect() as client, OwnCollections(client, prefix) as own:
+    with (
+        TemporaryDirectory(prefix="mrl-bench-") as folder,
+        place.connect() as client,
+        OwnCollections(client, prefix) as own,
+    ):
         figures = Figures(client, place.url)
         fitting, left_out = _parted(layouts, figures.version)
         contenders = [
             OnServer(layout, place, own.name(layout.name), index_limit_s) for layout in fitting
         ]
-        sessions = [Session(each, data_folder, folder, k) for each in contenders]
+        nothing = Path(folder, "nothing")  # a server keeps its files by itself
+        sessions = [Session(each, data_folder, nothing, k) for each in contenders]
         loaded = build(sessions, builds, progress)
         with ExitStack() as stack:
             workers = [stack.enter_context(Worker(session)) for session in sessions]
