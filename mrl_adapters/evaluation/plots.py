@@ -89,13 +89,9 @@ def plot_tuning(result: TuningResult, path: str | Path) -> Path:
             markeredgewidth=1.1,
             label=label,
         )
-    axes.step(
-        *_places(result.front, unit),
-        where="post",
-        color=INK,
-        linewidth=1.2,
-        label="best trade-offs",
-    )
+    if len(result.front) > 1:  # a single one makes no line
+        front = _places(result.front, unit)
+        axes.step(*front, where="post", color=INK, linewidth=1.2, label="best trade-offs")
     axes.axhline(100 * result.target_overlap, color=INK, linestyle=":", linewidth=1)
     axes.plot(*_places([result.exact], unit), "s", color=INK, markersize=6, label="exact search")
     chosen = result.chosen
@@ -120,7 +116,8 @@ def plot_tuning(result: TuningResult, path: str | Path) -> Path:
         f"Overlap@{result.k} with the exact search; dotted: target {result.target_overlap:.1%}",
         fontsize=10,
     )
-    axes.legend(loc="lower right", fontsize=8, framealpha=0.9, edgecolor="none")
+    # Outside: wherever it lay within, it would cover plans.
+    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=8)
     tidy(axes)
     note = (
         f"{result.collection}: {result.points:,} points. "
