@@ -134,6 +134,7 @@ def _web_page(path: Path, content: bytes) -> Iterator[Part]:
     converter = MarkdownConverter(
         heading_style="ATX",
         strip=["a", "img"],
+        table_infer_header=True,  # else one without headings gets an empty row of them
         escape_asterisks=False,
         escape_underscores=False,
         escape_misc=False,

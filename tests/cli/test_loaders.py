@@ -131,6 +131,12 @@ def test_a_file_of_each_kind_is_read(tmp_path: Path, name: str) -> None:
     assert [(each.title, each.line, each.text) for each in passages] == expected
 
 
+def test_a_table_without_headings_gets_no_empty_ones(tmp_path: Path) -> None:
+    rows = "<tr><td>bee</td><td>hums</td></tr><tr><td>cow</td><td>moos</td></tr>"
+    (only,) = read_file(write(tmp_path, "a.html", f"<table>{rows}</table>")).passages
+    assert only.text == "| bee | hums |\n| --- | --- |\n| cow | moos |"
+
+
 def test_headings_of_restructured_text_are_told_with_those_above(tmp_path: Path) -> None:
     text = RST.replace("words", "words " * 150)
     titles = [each.title for each in read_file(write(tmp_path, "a.rst", text)).passages]
