@@ -143,7 +143,9 @@ def _told(outcome: "Outcome", collection: str) -> str:
         "skipped": len(outcome.skipped),
     }
     files = ", ".join(f"[bold]{count}[/] {what}" for what, count in counts.items() if count)
+    kinds = "file" if sum(counts.values()) == 1 else "files"
+    passages = "passage" if outcome.passages == 1 else "passages"
     return (
-        f"[bold]{escape(collection)}[/]: {files or 'no'} files; "
-        f"{outcome.passages:,} passages embedded"
+        f"[bold]{escape(collection)}[/]: {files or 'no'} {kinds}; "
+        f"{outcome.passages:,} {passages} embedded"
     )

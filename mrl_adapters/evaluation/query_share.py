@@ -91,7 +91,8 @@ def _instead(lower: float | None, again: Again | None) -> str:
     """Say what so few queries can prove, and how it is asked for."""
     if lower is None:
         return ", which can prove nothing"
-    how = f"target_overlap={lower:g}" if again is None else again(lower)
+    option = f"target_overlap={lower:g} (--target-overlap {lower:g} on the command line)"
+    how = option if again is None else again(lower)
     return f". So many can prove {lower:g} at most, with: {how}"
 
 

@@ -16,13 +16,13 @@ from mrl_adapters.qdrant.identity import Watch, refuse_another_model
 from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.mismatches import warn_of_one_stage, warn_of_unmet
+from mrl_adapters.qdrant.missing import not_there
 from mrl_adapters.qdrant.opening import (
     Asked,
     Existing,
     complete_indexes,
     create,
     fit_auto,
-    missing_error,
     new_layout,
     read_existing,
     store_metadata,
@@ -155,7 +155,9 @@ class CollectionHandle:
         existing = yield from self._read()
         if existing is None:
             if must_exist:
-                raise missing_error(self.name)
+                told = yield from not_there(self.name)
+                msg = f"{told}. Check the name, or create it with from_texts or from_documents."
+                raise CollectionMismatchError(msg, collection=self.name)
             logger.info("Collection %r does not exist yet: nothing to find.", self.name)
             self.contents.keys = (self._asked.keys or AskedKeys()).completed()
             return None

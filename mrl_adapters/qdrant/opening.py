@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mrl_adapters import registry
-from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.adoption import adopted, adopted_tokens
 from mrl_adapters.qdrant.commands import command, filling_call
 from mrl_adapters.qdrant.description import dense_vectors, sparse_vectors, stored_metadata
@@ -127,15 +126,6 @@ def read_existing(name: str, asked: Asked) -> Flow[Existing | None]:
         check_keys(name, asked.keys, keys)
     points, shards = info.points_count or 0, has_own_shards(info)
     return Existing(layout, plan, keys, bool(stored), points, identity_of(info), shards)
-
-
-def missing_error(name: str) -> CollectionMismatchError:
-    """Compose the error for a collection that must exist and does not."""
-    return CollectionMismatchError(
-        f"Collection {name!r} does not exist. Check the name, or create it with "
-        "from_texts or from_documents.",
-        collection=name,
-    )
 
 
 def warn_of_missing(name: str, layout: CollectionLayout) -> Flow[None]:

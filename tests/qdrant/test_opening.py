@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,10 +22,12 @@ from mrl_adapters.qdrant import (
     MissingShortVectorsWarning,
     SearchPlan,
     UnmetLayoutWarning,
+    connect,
 )
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.layout import CLUSTER_OPTIONS, METADATA_KEY
+from mrl_adapters.qdrant.missing import not_there
 from mrl_adapters.qdrant.query import Search
 from mrl_adapters.vectors import truncate
 
@@ -202,7 +205,30 @@ def test_it_is_asked_about_once(driver: Driver, name: str, documents: Documents)
 def test_a_missing_collection_is_an_error_where_it_must_exist(driver: Driver, name: str) -> None:
     with pytest.raises(CollectionMismatchError) as caught:
         driver.run(MatryoshkaCollection(name).open(must_exist=True))
-    assert str(caught.value).startswith(f"Collection {name!r} does not exist. Check the name, or")
+    told = str(caught.value)
+    assert told.startswith(f"Collection {name!r} does not exist; there is ")
+    assert "Check the name, or create it with from_texts" in told
+
+
+def test_the_error_names_the_first_few_that_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(path=tmp_path) as client:
+        driver = Driver(client)
+        vectors = models.VectorParams(size=2, distance=models.Distance.COSINE)
+        assert driver.run(not_there("docs")) == "Collection 'docs' does not exist; there is none"
+        for number in (6, 5, 4, 3, 2, 1):
+            client.create_collection(f"c{number}", vectors)
+        client.create_collection("c1__rotation", vectors)  # not to be named
+        told = driver.run(not_there("docs"))
+
+        def refused() -> Any:
+            raise UnexpectedResponse(403, "no", b"for another collection", httpx.Headers())
+
+        monkeypatch.setattr(client, "get_collections", refused)
+        with_a_key_for_one = driver.run(not_there("docs"))
+    assert with_a_key_for_one == "Collection 'docs' does not exist"
+    assert told.endswith("; there is c1, c2, c3, c4, c5 and 1 more")
 
 
 @pytest.mark.parametrize(
