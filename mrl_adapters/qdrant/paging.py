@@ -10,8 +10,8 @@ similarity.
 
 Results whose scores are equal are ordered by their ids, but which of them an engine gives is
 chance. Where words have a part in the scores, equal ones are common (documents with the same words,
-sums of ranks): :func:`settle` asks on, until a lower score follows. Vectors are equal where
-documents are twins: those at the very border of a block may come twice, or not.
+sums of ranks): :func:`settled` asks on. Vectors are equal where documents are twins: those at the
+very border of a block may come twice, or not.
 
 All blocks of a page go out in one request: one for the first page, two for the second, and one
 more whenever the depth doubles.
@@ -37,6 +37,7 @@ from mrl_adapters.qdrant.query import Search, chosen_stages
 from mrl_adapters.qdrant.strict_mode import limits_of
 
 _MORE = 8  # about as many sums of two reciprocal ranks are equal at most
+_MOST_TIED = 256  # to read thousands of documents that are alike would take a second
 
 MOST_CANDIDATES = 10_000
 """Beyond this many a shortlist is no shorter way than the exact search."""
@@ -72,7 +73,8 @@ def settled(
     """Answer first pages that end at the same results whenever they are asked for.
 
     Of several results with the score of the last one, an engine gives now these and now those.
-    So more are asked for than are wanted, until a lower score follows, and ids decide.
+    So more are asked for than are wanted, and ids decide; where no lower score follows, once more
+    for 256 of them. Among more like ones than these, which the engine gives stays chance.
 
     Args:
         name: The collection.
@@ -111,7 +113,7 @@ def settle(
         for at, hits in zip(open_, found, strict=True):
             search, request, plan = asked[at]
             results[at] = in_order(hits, search, layout, plan)
-            wider = limits.page(min(MOST, 4 * len(hits)))
+            wider = limits.page(min(MOST, search.k + _MOST_TIED))
             ties = len(hits) > search.k and tied(hits[-1].score, hits[search.k - 1].score, plan)
             if ties and len(hits) == request.limit < wider:
                 request.limit = wider
