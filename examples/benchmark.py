@@ -1,6 +1,6 @@
 """Measure what two stages would buy for vectors of one's own, before moving anything to them.
 
-    pip install 'mrl-adapters[bench]'
+    pip install '.[bench]'
     python examples/benchmark.py vectors.npy     # or .parquet; without a file: synthetic ones
 
 The same, with stores of both frameworks, pictures and more sizes: mrl-adapters bench --help

@@ -1,6 +1,6 @@
 """Run LangChain's own Qdrant store on the embedded engine: no server, persistent, filtered.
 
-    pip install 'mrl-adapters[langchain,static]' langchain-qdrant
+    pip install '.[langchain,static]' langchain-qdrant
     python examples/stock_store_on_edge.py
 
 EdgeClient has QdrantClient's methods, so that code written for a server runs on it unchanged.

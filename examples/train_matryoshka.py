@@ -7,7 +7,7 @@ random vectors. Within a run the loss is all that differs between the two models
 
 Needs sentence-transformers 5.4 or newer; embedding with it needs 5.0.
 
-    pip install 'mrl-adapters[sentence-transformers,plot]' 'sentence-transformers>=5.4'
+    pip install '.[sentence-transformers,plot]' 'sentence-transformers>=5.4'
     python examples/train_matryoshka.py --plot retention.png
 """
 

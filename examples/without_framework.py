@@ -1,6 +1,6 @@
 """Search in two stages without LangChain and without LlamaIndex.
 
-    pip install 'mrl-adapters[static]'
+    pip install '.[static]'
     python examples/without_framework.py
 
 Whatever makes the vectors, the short ones are derived from them. The same flows run in a coroutine:

@@ -61,6 +61,30 @@ class MRLError(Exception):
         return _remade, (type(self), tuple(map(_portable, self.args))), state
 
 
+def _installing(extra: str) -> str:
+    """Write the line that installs an extra from where this package was installed from.
+
+    Source: https://packaging.python.org/en/latest/specifications/direct-url/
+    """
+    import json
+    import shlex
+    from importlib.metadata import PackageNotFoundError, distribution
+    from pathlib import Path
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    try:
+        origin = json.loads(distribution("mrl-adapters").read_text("direct_url.json") or "{}")
+    except PackageNotFoundError:  # run from its sources
+        origin = {}
+    address = urlsplit(origin.get("url", ""))
+    path = Path(url2pathname(address.path))
+    if address.scheme != "file" or not path.exists():
+        return f"pip install 'mrl-adapters[{extra}]'"
+    editable = "-e " if origin.get("dir_info", {}).get("editable") else ""
+    return f"pip install {editable}{shlex.quote(f'{path}[{extra}]')}"
+
+
 class MissingExtraError(MRLError, ImportError):
     """Report an optional dependency that is not installed.
 
@@ -71,7 +95,7 @@ class MissingExtraError(MRLError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         """Compose the message from what is missing and what installs it."""
-        super().__init__(f"{package} is not installed. Run: pip install 'mrl-adapters[{extra}]'")
+        super().__init__(f"{package} is not installed. Run: {_installing(extra)}")
         self.name: str | None = package
         self.package = package
         self.extra = extra

@@ -1,12 +1,15 @@
 """The tree of errors, pinned: what users catch must not change by accident."""
 
 import copy
+import importlib.metadata
 import inspect
+import json
 import pickle
 import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
@@ -48,10 +51,38 @@ def test_every_error_can_be_caught_as_the_packages_own(name: str) -> None:
     assert issubclass(getattr(mrl_adapters, name), mrl_adapters.MRLError)
 
 
-def test_a_missing_extra_says_what_to_type() -> None:
+@pytest.mark.parametrize(
+    ("origin", "line"),
+    [
+        ({"dir_info": {"editable": True}}, "pip install -e '{}[static]'"),
+        ({"dir_info": {}}, "pip install '{}[static]'"),
+        ({"url": "file:///nowhere"}, "pip install 'mrl-adapters[static]'"),
+        ({"url": "https://example.com/x.whl"}, "pip install 'mrl-adapters[static]'"),
+        (None, "pip install 'mrl-adapters[static]'"),
+    ],
+)
+def test_a_missing_extra_says_what_to_type(
+    origin: dict[str, Any] | None, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Installed(NamedTuple):
+        name: str
+
+        def read_text(self, _: str) -> str | None:
+            recorded = origin and {"url": tmp_path.as_uri(), **origin}
+            return recorded and json.dumps(recorded)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", Installed)
     error = errors.MissingExtraError("wordllama", "static")
-    assert str(error) == ("wordllama is not installed. Run: pip install 'mrl-adapters[static]'")
+    assert str(error) == f"wordllama is not installed. Run: {line.format(tmp_path)}"
     assert (error.package, error.extra) == ("wordllama", "static")
+
+
+def test_run_from_its_sources_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(name: str) -> NoReturn:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", none)
+    assert "pip install 'mrl-adapters[static]'" in str(errors.MissingExtraError("x", "static"))
 
 
 COPIERS: dict[str, Callable[[Exception], Exception]] = {

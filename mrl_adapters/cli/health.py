@@ -128,10 +128,13 @@ def _show(report: "AuditReport", mending: str) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
     table.add_column()
+    of_texts = [
+        (report.without_sparse, "lack the sparse vector: words cannot find them"),
+        (report.without_tokens, "lack token vectors: late interaction leaves them out"),
+    ]
     rows = [
         (report.missing, "lack a short vector: two-stage search cannot find them", "red"),
-        (report.without_sparse, "lack the sparse vector: words cannot find them", "red"),
-        (report.without_tokens, "lack token vectors: late interaction leaves them out", "red"),
+        *((count, what, "red") for count, what in of_texts if count),  # few collections have any
         (report.stale, "have a short vector that is not their full one's", "red"),
         (report.not_finite, "hold NaN or infinity", "red"),
         (report.without_full, "have no full vector", "yellow"),

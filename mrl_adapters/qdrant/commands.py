@@ -117,9 +117,17 @@ def _folder(client: object) -> Path | None:
     return Path(local.location).absolute() if getattr(local, "persistent", False) else None
 
 
-def _place(client: object) -> list[str]:
+def place_of(client: object) -> str | None:
+    """Return the folder or the address of a client's store; None of qdrant-client's local mode."""
     if isinstance(client, EdgeClient):
-        return ["--path", str(client.path)]
+        return str(client.path)
     # The blocking client's and the asynchronous one's have the same.
     address = getattr(getattr(client, "_client", None), "rest_uri", None)
-    return [] if address is None else ["--url", str(address)]
+    return None if address is None else str(address)
+
+
+def _place(client: object) -> list[str]:
+    place = place_of(client)
+    if place is None:
+        return []
+    return ["--path" if isinstance(client, EdgeClient) else "--url", place]

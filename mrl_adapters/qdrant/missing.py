@@ -1,7 +1,8 @@
 """Say that a collection is not there, and which are."""
 
+from mrl_adapters.qdrant.commands import place_of
 from mrl_adapters.qdrant.companion import companion_name
-from mrl_adapters.qdrant.flow import Flow, ask, is_forbidden
+from mrl_adapters.qdrant.flow import CLIENT, Flow, ask, is_forbidden
 
 _TOLD = 5
 
@@ -19,9 +20,11 @@ def not_there(name: str) -> Flow[str]:
         if is_forbidden(error):  # the key is for one collection
             return told
         raise
+    place = place_of(CLIENT.get())
+    where = f" in {place}" if place else ""
     found = {each.name for each in listed.collections}
     names = sorted(found - {companion_name(each) for each in found})
     if not names:
-        return f"{told}; there is none"
+        return f"{told}; there is none{where}"
     more = f" and {len(names) - _TOLD:,} more" if len(names) > _TOLD else ""
-    return f"{told}; there is {', '.join(names[:_TOLD])}{more}"
+    return f"{told}; there is {', '.join(names[:_TOLD])}{more}{where}"

@@ -216,7 +216,8 @@ def test_the_error_names_the_first_few_that_there_are(
     with connect(path=tmp_path) as client:
         driver = Driver(client)
         vectors = models.VectorParams(size=2, distance=models.Distance.COSINE)
-        assert driver.run(not_there("docs")) == "Collection 'docs' does not exist; there is none"
+        none = f"Collection 'docs' does not exist; there is none in {tmp_path}"
+        assert driver.run(not_there("docs")) == none
         for number in (6, 5, 4, 3, 2, 1):
             client.create_collection(f"c{number}", vectors)
         client.create_collection("c1__rotation", vectors)  # not to be named
@@ -228,7 +229,7 @@ def test_the_error_names_the_first_few_that_there_are(
         monkeypatch.setattr(client, "get_collections", refused)
         with_a_key_for_one = driver.run(not_there("docs"))
     assert with_a_key_for_one == "Collection 'docs' does not exist"
-    assert told.endswith("; there is c1, c2, c3, c4, c5 and 1 more")
+    assert told.endswith(f"; there is c1, c2, c3, c4, c5 and 1 more in {tmp_path}")
 
 
 @pytest.mark.parametrize(
