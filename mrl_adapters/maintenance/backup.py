@@ -24,7 +24,7 @@ from mrl_adapters.maintenance.client import RetryingClient
 from mrl_adapters.qdrant.aliases import collection_behind
 from mrl_adapters.qdrant.companion import companion_name, has_companion
 from mrl_adapters.qdrant.driver import Client
-from mrl_adapters.qdrant.missing import not_there
+from mrl_adapters.qdrant.missing import those_there
 
 _KIND = "a backup of mrl-adapters"
 _FORMAT = 1
@@ -75,8 +75,10 @@ def backup(client: Client, collection_name: str, file: AnyPath) -> BackupResult:
     _refuse_existing(place)
     retrying = RetryingClient(client)
     if not retrying.collection_exists(collection_name):
-        told = retrying.run(not_there(collection_name))
-        msg = f"{told}. Check the name and the place."
+        msg = (
+            f"Collection {collection_name!r} does not exist. Check the name and the place"
+            f"{retrying.run(those_there())}."
+        )
         raise MigrationError(msg, collection=collection_name)
     name = retrying.run(collection_behind(collection_name))
     names = [name, *([companion_name(name)] if retrying.run(has_companion(name)) else [])]

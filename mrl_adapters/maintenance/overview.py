@@ -12,7 +12,7 @@ from mrl_adapters.qdrant.companion import owner_of
 from mrl_adapters.qdrant.description import active_rotation, dense_vectors, stored_metadata
 from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.layout import PLAN_KEY
-from mrl_adapters.qdrant.missing import not_there
+from mrl_adapters.qdrant.missing import those_there
 from mrl_adapters.qdrant.quantization import DATATYPE_BITS, codes_of
 from mrl_adapters.qdrant.vector_names import SHORT_NAME
 
@@ -113,7 +113,7 @@ def describe(client: Client, collection_name: str) -> CollectionOverview:
     """
     asked = RetryingClient(client)
     if not asked.collection_exists(collection_name):
-        msg = f"{asked.run(not_there(collection_name))}."
+        msg = f"Collection {collection_name!r} does not exist{asked.run(those_there())}."
         raise CollectionMismatchError(msg, collection=collection_name)
     return _overview(collection_name, asked.get_collection(collection_name))
 

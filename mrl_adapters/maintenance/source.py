@@ -15,7 +15,7 @@ from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.aliases import collection_behind
 from mrl_adapters.qdrant.companion import owner_of
 from mrl_adapters.qdrant.description import dense_vectors, stored_metadata, tenant_field
-from mrl_adapters.qdrant.missing import not_there
+from mrl_adapters.qdrant.missing import those_there
 from mrl_adapters.qdrant.quantization import FullDatatype
 from mrl_adapters.qdrant.vector_names import SHORT_NAME
 from mrl_adapters.vectors import FloatArray
@@ -89,8 +89,8 @@ def read_source(
             vector called "full", or the only one.
     """
     if not client.collection_exists(collection_name):
-        told = client.run(not_there(collection_name))
-        raise _missing(collection_name, told, _copies_of(client, collection_name))
+        there = client.run(those_there())
+        raise _missing(collection_name, there, _copies_of(client, collection_name))
     name = client.run(collection_behind(collection_name))
     info = client.get_collection(name)
     source = Source(name, info, _full_name(name, info, full_name))
@@ -146,15 +146,16 @@ def _copies_of(client: RetryingClient, name: str) -> list[str]:
     ]
 
 
-def _missing(name: str, told: str, copies: list[str]) -> MigrationError:
+def _missing(name: str, there: str, copies: list[str]) -> MigrationError:
+    msg = f"Collection {name!r} does not exist"
     if copies:
-        msg = (
-            f"{told}; {copies[0]!r} is a finished copy of it. If the migration that made it was "
+        msg += (
+            f"; {copies[0]!r} is a finished copy of it. If the migration that made it was "
             "interrupted, run it again as it was: it switches the alias that it was given. "
             f"Otherwise use {copies[0]!r}."
         )
     else:
-        msg = f"{told}. Check the name and the place (path or URL) that the client was given."
+        msg += f". Check the name and the place (path or URL) that the client was given{there}."
     return MigrationError(msg, collection=name, found=copies[0] if copies else None)
 
 

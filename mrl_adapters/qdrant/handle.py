@@ -16,7 +16,7 @@ from mrl_adapters.qdrant.identity import Watch, refuse_another_model
 from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.lexical import TextIndex
 from mrl_adapters.qdrant.mismatches import warn_of_one_stage, warn_of_unmet
-from mrl_adapters.qdrant.missing import not_there
+from mrl_adapters.qdrant.missing import those_there
 from mrl_adapters.qdrant.opening import (
     Asked,
     Existing,
@@ -155,8 +155,10 @@ class CollectionHandle:
         existing = yield from self._read()
         if existing is None:
             if must_exist:
-                told = yield from not_there(self.name)
-                msg = f"{told}. Check the name, or create it with from_texts or from_documents."
+                msg = (
+                    f"Collection {self.name!r} does not exist. Check the name, or create it with "
+                    f"from_texts or from_documents{(yield from those_there())}."
+                )
                 raise CollectionMismatchError(msg, collection=self.name)
             logger.info("Collection %r does not exist yet: nothing to find.", self.name)
             self.contents.keys = (self._asked.keys or AskedKeys()).completed()
