@@ -61,8 +61,8 @@ class MRLError(Exception):
         return _remade, (type(self), tuple(map(_portable, self.args))), state
 
 
-def _installing(extra: str) -> str:
-    """Write the line that installs an extra from where this package was installed from.
+def _line_that_works_here(extra: str) -> str | None:
+    """Write the line that installs an extra from the checkout or file that this was installed from.
 
     Source: https://packaging.python.org/en/latest/specifications/direct-url/
     """
@@ -76,17 +76,20 @@ def _installing(extra: str) -> str:
     try:
         origin = json.loads(distribution("mrl-adapters").read_text("direct_url.json") or "{}")
     except PackageNotFoundError:  # run from its sources
-        origin = {}
+        return None
     address = urlsplit(origin.get("url", ""))
     path = Path(url2pathname(address.path))
     if address.scheme != "file" or not path.exists():
-        return f"pip install 'mrl-adapters[{extra}]'"
+        return None
     editable = "-e " if origin.get("dir_info", {}).get("editable") else ""
     return f"pip install {editable}{shlex.quote(f'{path}[{extra}]')}"
 
 
 class MissingExtraError(MRLError, ImportError):
     """Report an optional dependency that is not installed.
+
+    Where this package was installed from a checkout or a file, a note (PEP 678) has the line that
+    installs the extra from there: a name asks an index.
 
     Args:
         package: The package that could not be imported.
@@ -95,10 +98,18 @@ class MissingExtraError(MRLError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         """Compose the message from what is missing and what installs it."""
-        super().__init__(f"{package} is not installed. Run: {_installing(extra)}")
+        super().__init__(f"{package} is not installed. Run: pip install 'mrl-adapters[{extra}]'")
         self.name: str | None = package
         self.package = package
         self.extra = extra
+        line = _line_that_works_here(extra)
+        if line is not None:  # Python 3.10 shows no notes, and has no add_note()
+            self.__notes__ = [f"From where this package was installed: {line}"]
+
+
+def told(error: BaseException) -> str:
+    """Return what an error says, its notes included, in one line."""
+    return " ".join([str(error), *getattr(error, "__notes__", ())])
 
 
 class UnknownModelError(MRLError, LookupError):

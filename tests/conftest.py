@@ -30,6 +30,15 @@ _MEMORY = Path("/dev/shm")  # noqa: S108  # not everywhere; a folder of its own 
 _ENOUGH_BYTES = 8 << 30  # stores of which each file has room in memory, holes included
 
 
+@pytest.fixture(scope="module")
+def in_memory() -> Iterator[None]:
+    """Build samples in memory where there is some: on a busy disk each build waits for it."""
+    with pytest.MonkeyPatch.context() as patched:
+        if os.access(_MEMORY, os.W_OK):
+            patched.setattr(tempfile, "tempdir", str(_MEMORY))
+        yield
+
+
 @pytest.fixture
 def tmp_path(tmp_path: Path) -> Iterator[Path]:
     """A folder in memory, if there is enough: on a disk each closed store waits to be written."""

@@ -51,18 +51,27 @@ def test_every_error_can_be_caught_as_the_packages_own(name: str) -> None:
     assert issubclass(getattr(mrl_adapters, name), mrl_adapters.MRLError)
 
 
+def test_a_missing_extra_says_what_to_type() -> None:
+    error = errors.MissingExtraError("wordllama", "static")
+    assert str(error) == ("wordllama is not installed. Run: pip install 'mrl-adapters[static]'")
+    assert (error.package, error.extra) == ("wordllama", "static")
+
+
 @pytest.mark.parametrize(
     ("origin", "line"),
     [
         ({"dir_info": {"editable": True}}, "pip install -e '{}[static]'"),
         ({"dir_info": {}}, "pip install '{}[static]'"),
-        ({"url": "file:///nowhere"}, "pip install 'mrl-adapters[static]'"),
-        ({"url": "https://example.com/x.whl"}, "pip install 'mrl-adapters[static]'"),
-        (None, "pip install 'mrl-adapters[static]'"),
+        ({"url": "file:///nowhere"}, None),
+        ({"url": "https://example.com/x.whl"}, None),
+        (None, None),
     ],
 )
-def test_a_missing_extra_says_what_to_type(
-    origin: dict[str, Any] | None, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_missing_extra_knows_where_the_package_came_from(
+    origin: dict[str, Any] | None,
+    line: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Installed(NamedTuple):
         name: str
@@ -73,16 +82,21 @@ def test_a_missing_extra_says_what_to_type(
 
     monkeypatch.setattr(importlib.metadata, "distribution", Installed)
     error = errors.MissingExtraError("wordllama", "static")
-    assert str(error) == f"wordllama is not installed. Run: {line.format(tmp_path)}"
-    assert (error.package, error.extra) == ("wordllama", "static")
+    assert errors.told(error).startswith(f"{error}")
+    noted = errors.told(error).removeprefix(str(error))
+    wanted = line and f" From where this package was installed: {line.format(tmp_path)}"
+    assert noted == (wanted or "")
 
 
-def test_run_from_its_sources_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_from_its_sources_a_missing_extra_knows_no_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def none(name: str) -> NoReturn:
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", none)
-    assert "pip install 'mrl-adapters[static]'" in str(errors.MissingExtraError("x", "static"))
+    error = errors.MissingExtraError("x", "static")
+    assert errors.told(error) == str(error)
 
 
 COPIERS: dict[str, Callable[[Exception], Exception]] = {

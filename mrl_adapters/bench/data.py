@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -79,10 +79,11 @@ def synthetic(
         seed: Draws them.
         progress: Called with a Progress after each step.
     """
-    queries = _QUERIES if queries is None else queries
-    blocks = nested_vectors(points + queries, dimensions, topics=topics_of(points), seed=seed)
-    is_query = np.arange(points + queries) < queries
-    return _write(folder, "synthetic nested vectors", blocks, is_query, progress)
+
+    def draw(count: int) -> Iterable[FloatArray]:
+        return nested_vectors(count, dimensions, topics=topics_of(points), seed=seed)
+
+    return _write_drawn(folder, "synthetic nested vectors", draw, points, queries, progress)
 
 
 def imitated(
@@ -106,9 +107,9 @@ def imitated(
         seed: Draws them.
         progress: Called with a Progress after each step.
     """
-    queries = _QUERIES if queries is None else queries
-    is_query = np.arange(points + queries) < queries
-    return _write(folder, name, likeness.draw(points + queries, seed), is_query, progress)
+    return _write_drawn(
+        folder, name, lambda count: likeness.draw(count, seed), points, queries, progress
+    )
 
 
 def from_file(
@@ -223,6 +224,20 @@ def _draw(name: str, total: int, points: int | None, queries: int | None, seed: 
     is_query = np.zeros(taken, dtype=np.bool_)
     is_query[np.random.default_rng(seed).permutation(taken)[:queries]] = True
     return is_query
+
+
+def _write_drawn(
+    folder: Path,
+    name: str,
+    draw: Callable[[int], Iterable[FloatArray]],
+    points: int,
+    queries: int | None,
+    progress: ProgressCallback | None,
+) -> BenchData:
+    """Write as many vectors as are wanted; the first ones drawn are the queries."""
+    queries = _QUERIES if queries is None else queries
+    is_query = np.arange(points + queries) < queries
+    return _write(folder, name, draw(points + queries), is_query, progress)
 
 
 def _write(

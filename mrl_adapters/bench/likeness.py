@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mrl_adapters.bench.markdown import table
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.evaluation import overlap_at_k
 from mrl_adapters.evaluation.exact import exact_search
@@ -162,8 +163,8 @@ def likeness_table(likeness: Likeness) -> str:
         likeness: What was learnt.
     """
     real, drawn, width = likeness.real, likeness.drawn, len(likeness.mean)
-    heads = [f"cut to {round(share * width)}" for share in PREFIXES]
-    heads += [f"{probes} lists" for probes in PROBES]
+    titles = ["", *(f"cut to {round(share * width)}" for share in PREFIXES)]
+    titles += [f"{probes} lists" for probes in PROBES]
     rows = [
         [name, *(f"{share:.3f}" for share in (*curves.kept, *curves.listed))]
         for name, curves in (("real", real), ("drawn", drawn))
@@ -172,14 +173,7 @@ def likeness_table(likeness: Likeness) -> str:
         f"Vectors drawn like {likeness.sample:,} real ones, {likeness.grouped} to a group: of the "
         f"ten nearest so many are found, at most {real.distance(drawn):.3f} apart."
     )
-    lines = [
-        about,
-        "",
-        f"| | {' | '.join(heads)} |",
-        f"|---|{'---:|' * len(heads)}",
-        *(f"| {' | '.join(row)} |" for row in rows),
-    ]
-    return "\n".join(lines) + "\n"
+    return f"{about}\n\n{table(titles, rows)}\n"
 
 
 def behaviour(vectors: FloatArray, seed: int = 0) -> Behaviour:

@@ -4,17 +4,17 @@ import re
 import shutil
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from mrl_adapters.bench.contender import Contender
 from mrl_adapters.bench.data import BenchData
 from mrl_adapters.bench.hardships import Hardships
 from mrl_adapters.bench.machine import describe_machine, disk_bytes
-from mrl_adapters.bench.matching import Judge
 from mrl_adapters.bench.process import Loaded, Session, Worker
-from mrl_adapters.bench.result import BenchResult, Measured
-from mrl_adapters.bench.turns import Turns, halves
+from mrl_adapters.bench.result import BenchResult, Measured, ServerNote
+from mrl_adapters.bench.turns import Found, halves, search_in_turns
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.progress import Meter, ProgressCallback
 
@@ -64,34 +64,72 @@ def run(
     _, reported = halves(len(data.queries))
     try:
         loaded = build(sessions, builds, progress)
-        with ExitStack() as stack:
-            workers = [stack.enter_context(Worker(session)) for session in sessions]
-            turns = Turns(contenders, workers, Judge(data, k), len(data.queries), k, progress)
-            compared_at, found = turns.search(repeats)
+        compared_at, found = search_in_turns(sessions, data, k, repeats, progress)
         settings = [result.compared for result in found]
         hardships = Hardships(sessions, settings, reported, progress)
         cold = hardships.cold()
         limited = hardships.limited(data.documents.nbytes)
         measured = tuple(
-            Measured(
-                name=contender.name,
-                ours=contender.ours,
-                load_s=tuple(load.load_s for load in loaded[place]),
-                build_s=tuple(load.build_s for load in loaded[place]),
-                disk_bytes=disk_bytes(sessions[place].folder),
+            measured_with(
+                session.contender,
+                loaded[place],
+                found[place],
+                disk_bytes=disk_bytes(session.folder),
                 resident_bytes=found[place].resident_bytes,
-                best_overlap=found[place].best_overlap,
-                answers=found[place].answers,
                 cold=cold[place],
                 limited=limited[place],
             )
-            for place, contender in enumerate(contenders)
+            for place, session in enumerate(sessions)
         )
     finally:
         shutil.rmtree(own, ignore_errors=True)
         if made:
             with suppress(OSError):  # somebody put something into it meanwhile
                 folder.rmdir()
+    return result_of(data, k, repeats, compared_at, measured)
+
+
+def measured_with(
+    contender: Contender, loaded: Sequence[Loaded], found: Found, **own: Any
+) -> Measured:
+    """Put together what was measured with one contender.
+
+    Args:
+        contender: Who.
+        loaded: How long it loaded and built, once a build.
+        found: What searching gave.
+        own: What is measured in other ways in this process and on a server.
+    """
+    return Measured(
+        name=contender.name,
+        ours=contender.ours,
+        load_s=tuple(load.load_s for load in loaded),
+        build_s=tuple(load.build_s for load in loaded),
+        best_overlap=found.best_overlap,
+        answers=found.answers,
+        **own,
+    )
+
+
+def result_of(
+    data: BenchData,
+    k: int,
+    repeats: int,
+    compared_at: float,
+    measured: tuple[Measured, ...],
+    server: ServerNote | None = None,
+) -> BenchResult:
+    """Put together what a run measured, with what and where.
+
+    Args:
+        data: Vectors and queries.
+        k: Results a query.
+        repeats: Turns of timing.
+        compared_at: The overlap that contenders are compared at.
+        measured: Each of them.
+        server: How it was measured on a server; None in this process.
+    """
+    _, reported = halves(len(data.queries))
     return BenchResult(
         data=data.name,
         machine=describe_machine(),
@@ -102,6 +140,7 @@ def run(
         repeats=repeats,
         compared_at=compared_at,
         measured=measured,
+        server=server,
     )
 
 

@@ -1,6 +1,7 @@
 """Choose each contender's cheapest setting, then time them in turns, each in its own process."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import NamedTuple
@@ -8,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mrl_adapters.bench.contender import Contender, Setting, describe
+from mrl_adapters.bench.data import BenchData
 from mrl_adapters.bench.matching import Judge, Tried, cheapest, explore, highest
-from mrl_adapters.bench.process import Answers, Worker
+from mrl_adapters.bench.process import Answers, Session, Worker
 from mrl_adapters.bench.result import COMPARED_AT, Answered
 from mrl_adapters.progress import Meter, ProgressCallback
 
@@ -39,6 +41,34 @@ class Found:
     best_overlap: float
     answers: tuple[Answered, ...]
     resident_bytes: int
+
+
+def search_in_turns(
+    sessions: Sequence[Session],
+    data: BenchData,
+    k: int,
+    repeats: int,
+    progress: ProgressCallback | None,
+    read: Callable[[int], Reading] | None = None,
+) -> tuple[float, list[Found]]:
+    """Search what was built with each contender, in a process of its own: see :class:`Turns`.
+
+    Args:
+        sessions: What each contender's process does.
+        data: Vectors and queries.
+        k: Results a query.
+        repeats: Turns of timing.
+        progress: Called with a Progress after each step.
+        read: As :class:`Turns` takes it.
+
+    Returns:
+        The overlap to compare at, and what was found with each contender.
+    """
+    with ExitStack() as stack:
+        workers = [stack.enter_context(Worker(session)) for session in sessions]
+        contenders = [session.contender for session in sessions]
+        turns = Turns(contenders, workers, Judge(data, k), len(data.queries), k, progress, read)
+        return turns.search(repeats)
 
 
 class Turns:

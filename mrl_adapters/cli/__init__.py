@@ -7,7 +7,7 @@ import io
 import signal
 import sys
 
-from mrl_adapters.errors import MissingExtraError
+from mrl_adapters.errors import MissingExtraError, told
 
 _BY_SIGNAL = 128  # and the signal's number, as shells count it
 _INTERRUPTED = _BY_SIGNAL + signal.SIGINT
@@ -25,7 +25,7 @@ def main() -> None:
         # A module of our own that cannot be found is a defect, which no extra mends.
         if error.name is None or error.name.partition(".")[0] not in _PACKAGES:
             raise
-        print(f"Error: {MissingExtraError(error.name, 'cli')}", file=sys.stderr)  # noqa: T201 - rich may be what is missing
+        print(f"Error: {told(MissingExtraError(error.name, 'cli'))}", file=sys.stderr)  # noqa: T201 - rich may be what is missing
         sys.exit(1)
     for stream in (sys.stdout, sys.stderr):
         # A text may hold characters that an old terminal does not know: rather a "?" than no text.

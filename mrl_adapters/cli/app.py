@@ -25,6 +25,7 @@ from mrl_adapters.cli import (
     search,
 )
 from mrl_adapters.cli.terminal import output, tell
+from mrl_adapters.errors import told
 
 # What a server, or the network on the way to it, may answer. Told by name: none of these packages
 # is imported for it.
@@ -53,7 +54,7 @@ class _OneLineErrors(TyperGroup):
                 tell("Interrupted", "bold yellow", "Run the same command again, and it goes on.")
                 raise typer.Exit(130) from None  # as shells count it
             except MRLError as error:
-                _fail(str(error))
+                _fail(told(error))
             except BrokenPipeError:
                 raise  # whoever read the output has had enough: click's to end quietly
             except OSError as error:

@@ -30,7 +30,10 @@ from mrl_adapters.cli.terminal import errors, progress_bars
 from mrl_adapters.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from mrl_adapters.evaluation import Dataset
+    from collections.abc import Sequence
+
+    from mrl_adapters.embeddings import Embedder
+    from mrl_adapters.evaluation import Dataset, JudgedQuestions
 
 
 def curve(  # noqa: PLR0913 - one argument an option
@@ -173,7 +176,7 @@ def tune(  # noqa: PLR0913 - one argument an option
     real = None if questions is None else read_questions(questions)
     known = None if judged is None else read_dataset(judged)
     from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, open_client, read_collection
-    from mrl_adapters.evaluation import JudgedQuestions, plot_tuning, save_plan, tuning_table
+    from mrl_adapters.evaluation import plot_tuning, save_plan, tuning_table
     from mrl_adapters.evaluation import tune as run
     from mrl_adapters.evaluation.searcher import OpenCollection
     from mrl_adapters.qdrant import Driver, MatryoshkaCollection
@@ -184,11 +187,7 @@ def tune(  # noqa: PLR0913 - one argument an option
         if real is not None or known is not None:
             layout = read_collection(client, collection)
             embedder = make_embedder(model or (layout and layout.model) or WORDLLAMA)
-            if real is not None:
-                asked = [embedder.embed_query(question) for question in real]
-            if known is not None:
-                vectors = [embedder.embed_query(text) for text in known.queries.values()]
-                words = JudgedQuestions(known.queries, vectors, known.qrels)
+            asked, words = embedded(embedder, real, known)
         with progress_bars() as report:
             result = run(
                 store,
@@ -218,6 +217,28 @@ def read_dataset(data: Path | None) -> "Dataset":
     if data is None:
         return docstring_dataset()
     return load_beir(data) if data.is_dir() else load_jsonl(data)
+
+
+def embedded(
+    embedder: "Embedder", questions: "Sequence[str] | None", judged: "Dataset | None"
+) -> "tuple[list[Sequence[float]] | None, JudgedQuestions | None]":
+    """Embed questions.
+
+    Args:
+        embedder: Who embeds.
+        questions: Real ones; None has none.
+        judged: Those whose answers are known; None has none.
+
+    Returns:
+        The vectors of the real ones, and those whose answers are known with theirs.
+    """
+    from mrl_adapters.evaluation import JudgedQuestions
+
+    asked = None if questions is None else [*map(embedder.embed_query, questions)]
+    if judged is None:
+        return asked, None
+    vectors = [*map(embedder.embed_query, judged.queries.values())]
+    return asked, JudgedQuestions(judged.queries, vectors, judged.qrels)
 
 
 def read_questions(file: Path) -> list[str]:

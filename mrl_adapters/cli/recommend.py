@@ -147,19 +147,12 @@ def recommend(  # noqa: PLR0913 - one argument an option
         msg = "belongs to a collection, and a file was given: leave it out, or name a collection"
         hint = "--apply" if apply else "--path" if path else "--url"
         raise typer.BadParameter(msg, param_hint=hint)
-    real = None
-    if questions is not None:
-        from mrl_adapters.cli.measure import read_questions
+    from mrl_adapters.cli.measure import embedded, read_dataset, read_questions
 
-        real = read_questions(questions)
-    known = None
-    if judged is not None:
-        from mrl_adapters.cli.measure import read_dataset
-
-        known = read_dataset(judged)
+    real = None if questions is None else read_questions(questions)
+    known = None if judged is None else read_dataset(judged)
     from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, open_client, read_collection
     from mrl_adapters.evaluation import (
-        JudgedQuestions,
         OpenCollection,
         apply_recommendation,
         plot_recommendation,
@@ -178,21 +171,15 @@ def recommend(  # noqa: PLR0913 - one argument an option
             layout = read_collection(client, source)
             name = model or (layout.model if layout else None)
             what = OpenCollection(MatryoshkaCollection(source, model=model), Driver(client))
-        asked = None
-        if real is not None:
-            embedder = make_embedder(model or name or WORDLLAMA)
-            asked = [embedder.embed_query(question) for question in real]
-        answers = None
-        if known is not None:
-            embedder = make_embedder(model or name or WORDLLAMA)
-            answers = JudgedQuestions(
-                known.queries,
-                [embedder.embed_query(question) for question in known.queries.values()],
-                {
-                    question: {rows.get(each, each): grade for each, grade in grades.items()}
-                    for question, grades in known.qrels.items()
-                },
-            )
+        asked = answers = None
+        if real is not None or known is not None:
+            asked, answers = embedded(make_embedder(model or name or WORDLLAMA), real, known)
+        if answers is not None:
+            qrels = {
+                question: {rows.get(each, each): grade for each, grade in grades.items()}
+                for question, grades in answers.qrels.items()
+            }
+            answers = answers._replace(qrels=qrels)
         with progress_bars() as report:
             result = run(
                 what,

@@ -35,15 +35,11 @@ def open_existing(
     layout = read_collection(client, name)
     plan = {"stages": stages} if stages else None
     embedder = make_embedder(model or (layout.model if layout else None) or WORDLLAMA)
+    wanted = None
     if layout is not None and (tokens := token_vectors(token_encoder, client, name)) is not None:
-        layout = replace(layout, late_interaction=tokens)
-        store = MatryoshkaVectorStore(
-            client, name, embedder, layout=layout, plan=plan, all_tenants=True
-        )
-        store.driver.run(store.collection.open(must_exist=True))
-        return store
+        wanted = replace(layout, late_interaction=tokens)
     return MatryoshkaVectorStore.from_existing_collection(
-        name, embedder, client=client, plan=plan, all_tenants=True
+        name, embedder, client=client, layout=wanted, plan=plan, all_tenants=True
     )
 
 

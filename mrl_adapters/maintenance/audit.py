@@ -17,7 +17,7 @@ from mrl_adapters.maintenance.layout import own_layout
 from mrl_adapters.maintenance.recommendations import Recommendation, recommendations_for
 from mrl_adapters.maintenance.short_vectors import ShortVectors, column
 from mrl_adapters.maintenance.source import Source, read_source
-from mrl_adapters.maintenance.text_vectors import TextVectors, left_to_models, text_vectors_of
+from mrl_adapters.maintenance.text_vectors import kind_of, left_to_models, text_vectors_of
 from mrl_adapters.progress import Meter, ProgressCallback
 from mrl_adapters.qdrant.commands import command
 from mrl_adapters.qdrant.contents import needed, unreadable
@@ -26,7 +26,6 @@ from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys, find_keys, stored_keys
 from mrl_adapters.qdrant.reading import vector_of
-from mrl_adapters.qdrant.sparse import SparseVectors
 
 _EXAMPLES = 10
 _COUNTED = (
@@ -131,7 +130,7 @@ def audit(
     shorts = ShortVectors(retrying, source.name, layout) if layout and has_stages else None
     found = retrying.run(find_keys(source.name, AskedKeys(), stored_keys(source.info)))
     keys = found.keys
-    beside = {_lacking(each): each for each in text_vectors_of(layout)} if layout else {}
+    beside = {kind_of(each).counted: each for each in text_vectors_of(layout)} if layout else {}
     findings = _Findings(source, shorts, keys, {what: each.name for what, each in beside.items()})
     points = retrying.count_points(source.name)
     total = points if sample is None else min(sample, points)
@@ -156,10 +155,6 @@ def audit(
         recommendations=(*left, *recommendations_for(retrying, source, layout, keys)),
         elapsed_s=time.monotonic() - began_s,
     )
-
-
-def _lacking(vectors: TextVectors) -> str:
-    return "without_sparse" if isinstance(vectors, SparseVectors) else "without_tokens"
 
 
 def _layout(

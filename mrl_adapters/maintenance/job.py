@@ -19,16 +19,15 @@ from mrl_adapters.maintenance.point_copies import Destination
 from mrl_adapters.maintenance.result import CopyTarget
 from mrl_adapters.maintenance.source import Source, read_source, sample_vectors
 from mrl_adapters.maintenance.switch import UnfinishedSwitch, find_unfinished_switch
+from mrl_adapters.maintenance.text_vectors import TextVectors, kind_of
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.aliases import is_gone
 from mrl_adapters.qdrant.commands import usual_stages
 from mrl_adapters.qdrant.companion import find_companion
 from mrl_adapters.qdrant.description import dense_vectors
-from mrl_adapters.qdrant.late_interaction import TokenVectors
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.requirements import check_engine_has
 from mrl_adapters.qdrant.rotation import load_rotation
-from mrl_adapters.qdrant.sparse import SparseVectors
 from mrl_adapters.vectors import Rotation
 
 WantedRotation: TypeAlias = Rotation | Literal["auto"] | None
@@ -75,13 +74,12 @@ class Job:
     earlier: Checkpoint | None
     resettled: bool
 
-    def with_vectors(self, vectors: SparseVectors | TokenVectors) -> "Job":
+    def with_vectors(self, vectors: TextVectors) -> "Job":
         """Let a copy be made with vectors that its source lacks: old servers add none."""
         place, source = self.destination, self.source
         if place is None or vectors.name in {*source.sparse, *dense_vectors(source.info)}:
             return self
-        field = "sparse" if isinstance(vectors, SparseVectors) else "late_interaction"
-        layout = place.layout.placed(**{field: vectors})
+        layout = place.layout.placed(**{kind_of(vectors).field: vectors})
         return replace(self, destination=replace(place, layout=layout))
 
     @property

@@ -39,11 +39,12 @@ _MOST_PASSES = 5
 
 
 @dataclass(frozen=True)
-class _Kind:
+class Kind:
     """What sets one kind of such vectors apart from the other.
 
     Args:
         field: The layout's field, which is the metadata's key and the result's field as well.
+        counted: What an audit calls the number of points that lack them.
         noun: What one point has of them.
         task: What is done with texts.
         doing: The same, for progress.
@@ -54,6 +55,7 @@ class _Kind:
     """
 
     field: Literal["sparse", "late_interaction"]
+    counted: Literal["without_sparse", "without_tokens"]
     noun: str
     task: str
     doing: str
@@ -62,8 +64,9 @@ class _Kind:
     compute: Callable[..., Flow[Mapping[str, Sequence[Any]]]]
 
 
-_SPARSE = _Kind(
+_SPARSE = Kind(
     "sparse",
+    "without_sparse",
     "sparse vector",
     "weigh the words of",
     "weighing words",
@@ -71,8 +74,9 @@ _SPARSE = _Kind(
     500,
     document_weights,
 )
-_TOKENS = _Kind(
+_TOKENS = Kind(
     "late_interaction",
+    "without_tokens",
     "token vectors",
     "compute the token vectors of",
     "computing token vectors",
@@ -82,7 +86,8 @@ _TOKENS = _Kind(
 )
 
 
-def _kind_of(vectors: TextVectors) -> _Kind:
+def kind_of(vectors: TextVectors) -> Kind:
+    """Return what sets vectors of texts apart from the other kind."""
     return _SPARSE if isinstance(vectors, SparseVectors) else _TOKENS
 
 
@@ -98,7 +103,7 @@ def add_text_vectors(
         MigrationError: The engine cannot add a vector, or one of that name is another program's.
     """
     began_s = time.monotonic()
-    name, field = source.name, _kind_of(wanted).field
+    name, field = source.name, kind_of(wanted).field
     vectors = placed(source, wanted)
     layout = own_layout(client, source)
     own: TextVectors | None = getattr(layout, field)
@@ -140,7 +145,7 @@ def plan_text_vectors(client: RetryingClient, source: Source, wanted: TextVector
     vectors = placed(source, wanted)
     layout = own_layout(client, source)
     points = client.count_points(source.name)
-    done = getattr(layout, _kind_of(wanted).field) == vectors
+    done = getattr(layout, kind_of(wanted).field) == vectors
     if not done:
         check_engine(client, source.name)
     to_write = Filling(client, source, layout, vectors).count_lacking() if done else points
@@ -164,7 +169,7 @@ def computing_steps(vectors: TextVectors, points: int) -> tuple[str, ...]:
     """Tell what happens, one sentence each."""
     if not points:
         return ()
-    task = _kind_of(vectors).task
+    task = kind_of(vectors).task
     return (f"{task} {points:,} texts by {vectors.model}, as vector {vectors.name!r}",)
 
 
@@ -186,10 +191,10 @@ def placed(source: Source, wanted: TextVectors) -> TextVectors:
         own = stored_tokens(stored, dense)
     vectors.computed_by(source.name)  # refuses what is not at hand
     if (own is None or own.name != vectors.name) and vectors.name in {*dense, *sparse}:
-        kind = _kind_of(vectors)
+        kind = kind_of(vectors)
         msg = (
-            f"Collection {source.name!r} has a vector {vectors.name!r} and does not say that it "
-            f"is computed from texts. If it is, search by it: CollectionLayout(..., {kind.field}="
+            f"Collection {source.name!r} has a vector {vectors.name!r} and does not say what it is "
+            f"of. If it is of its texts, search by it: CollectionLayout(..., {kind.field}="
             f"{vectors.spelled()}). Or choose another name, or delete it: "
             f"client.delete_vector_name({source.name!r}, {vectors.name!r})"
         )
@@ -207,7 +212,7 @@ def left_to_models(name: str, counts: Mapping[TextVectors, int]) -> list[Recomme
     found = []
     for vectors, count in counts.items():
         if count and not vectors.can_be_computed:
-            kind = _kind_of(vectors)
+            kind = kind_of(vectors)
             message = f"{count:,} points lack the {kind.noun} {vectors.name!r}: {kind.effect}."
             call = filling_call(name, kind.field, vectors.spelled())
             found.append(Recommendation(kind.field, message, f"Add them with: {call}"))
@@ -240,7 +245,7 @@ class Filling:
         self._name = source.name
         self._layout = layout
         self._vector = vectors.name
-        self._kind = _kind_of(vectors)
+        self._kind = kind_of(vectors)
         stored = stored_keys(source.info)
         self._keys: PayloadKeys = client.run(find_keys(self._name, AskedKeys(), stored)).keys
 

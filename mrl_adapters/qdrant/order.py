@@ -32,8 +32,7 @@ def by_words(plan: SearchPlan) -> bool:
 
 def falls(layout: CollectionLayout, plan: SearchPlan) -> bool:
     """Return whether scores fall along a ranking; distances rise."""
-    higher = plan.late_interaction or plan.searches in {*FUSED, "lexical"}
-    return higher or layout.distance not in NEARER_IS_LESS
+    return plan.late_interaction or by_words(plan) or layout.distance not in NEARER_IS_LESS
 
 
 def tied(one: float, other: float, plan: SearchPlan) -> bool:

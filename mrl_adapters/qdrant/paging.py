@@ -78,7 +78,7 @@ def settled(
 
     Args:
         name: The collection.
-        searches: What to look for, without offsets and diversity.
+        searches: What to look for, without offsets; diverse ones are left in their own order.
         layout: What the collection has.
         plan: How to search.
 
@@ -136,11 +136,10 @@ def _ask(
         candidates_of(each, layout) if chosen else each
         for each, chosen in zip(searches, here, strict=True)
     ]
-    requests = [request_of(each, layout, plan, engine, name) for each in asked]
     if by_words(plan):
-        pages = [Asked(*each, plan) for each in zip(asked, requests, strict=True)]
-        rankings = yield from settle(name, pages, layout)
+        rankings = yield from settled(name, asked, layout, plan)
     else:
+        requests = [request_of(each, layout, plan, engine, name) for each in asked]
         found = yield from answers_of(name, requests, plan)
         pairs = zip(asked, found, strict=True)
         rankings = [in_order(hits, whole, layout, plan) for whole, hits in pairs]

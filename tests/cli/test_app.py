@@ -1,6 +1,5 @@
 import io
 import os
-import re
 import subprocess
 import sys
 import warnings
@@ -75,7 +74,7 @@ def test_main_tells_a_missing_extra(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(SystemExit, match="1"):
         main()
-    assert re.search(r"pip install .*\[cli\]'", capsys.readouterr().err)
+    assert "pip install 'mrl-adapters[cli]'" in capsys.readouterr().err
 
 
 def test_main_lets_a_defect_of_ours_show(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +118,7 @@ def test_brackets_in_an_error_are_not_taken_for_colours(
         raise MissingExtraError(name, "cli")
 
     monkeypatch.setattr("mrl_adapters.registry.get", fail)
-    assert re.search(r"pip install .*\[cli\]'", run("models", "x").stderr)
+    assert "pip install 'mrl-adapters[cli]'" in run("models", "x").stderr
 
 
 def test_a_defect_keeps_its_traceback(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +167,7 @@ def test_warnings_are_shown_without_the_place_in_the_code(
 def test_a_missing_extra_says_what_to_install(package: str) -> None:
     done = command("models", code=f"import sys; sys.modules[{package!r}] = None; {_MAIN}")
     assert done.returncode == 1
-    assert re.search(r"pip install .*\[cli\]'", done.stderr)
+    assert "pip install 'mrl-adapters[cli]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

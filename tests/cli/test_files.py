@@ -91,7 +91,7 @@ def test_a_missing_splitter_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "langchain_text_splitters", None)
     _splitter.cache_clear()
-    with pytest.raises(MissingExtraError, match=r"pip install .*\[cli\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'mrl-adapters\[cli\]'"):
         read_file(notes / "animals.txt")
 
 

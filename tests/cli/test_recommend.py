@@ -1,9 +1,6 @@
 """``mrl-adapters recommend``, as a user types it."""
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +12,9 @@ from mrl_adapters.cli.app import app
 from mrl_adapters.cli.recommend import amount
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, connect
 
+pytestmark = pytest.mark.usefixtures("in_memory")
+
 RUN = CliRunner()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def in_memory() -> Iterator[None]:
-    """Build samples in memory where there is some: on a busy disk each build waits for it."""
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
-    with pytest.MonkeyPatch.context() as patched:
-        if os.access(memory, os.W_OK):
-            patched.setattr(tempfile, "tempdir", str(memory))
-        yield
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,6 @@
 """Layouts by judged questions: nDCG and recall beside the overlap with the exact search."""
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +16,11 @@ from mrl_adapters.evaluation import (
 )
 from mrl_adapters.qdrant import CollectionLayout, Driver, MatryoshkaCollection, connect
 
+pytestmark = pytest.mark.usefixtures("in_memory")
+
 DIMENSIONS = 32
 POINTS = 900
 LAYOUTS = [CollectionLayout(DIMENSIONS, (8,)), CollectionLayout(DIMENSIONS, ())]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def in_memory() -> Iterator[None]:
-    """Build samples in memory where there is some: on a busy disk each build waits for it."""
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
-    with pytest.MonkeyPatch.context() as patched:
-        if os.access(memory, os.W_OK):
-            patched.setattr(tempfile, "tempdir", str(memory))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """recommend: what it measures, what it predicts, and what building it then shows."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -40,18 +38,10 @@ from mrl_adapters.qdrant import (
     connect,
 )
 
+pytestmark = pytest.mark.usefixtures("in_memory")
+
 DIMENSIONS = 64
 TARGET = 0.8
-
-
-@pytest.fixture(autouse=True, scope="module")
-def in_memory() -> Iterator[None]:
-    """Build samples in memory where there is some: on a busy disk each build waits for it."""
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
-    with pytest.MonkeyPatch.context() as patched:
-        if os.access(memory, os.W_OK):
-            patched.setattr(tempfile, "tempdir", str(memory))
-        yield
 
 
 def drawn(count: int, seed: int = 0) -> np.ndarray:

@@ -109,7 +109,7 @@ def test_what_another_program_wrote_is_not_replaced(client: Any) -> None:
     vector = models.VectorParams(size=SIZE, distance=models.Distance.COSINE)
     words = {"words": models.SparseVectorParams()}
     client.create_collection("docs", vectors_config={"full": vector}, sparse_vectors_config=words)
-    with pytest.raises(MigrationError, match="does not say that it is computed from texts"):
+    with pytest.raises(MigrationError, match="does not say what it is of"):
         migrate(client, "docs", sparse=SparseVectors(name="words"))
 
 

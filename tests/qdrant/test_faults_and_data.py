@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from batched import stored
 from faulty_server import Fault, Server, gives, lose_the_answer, reset_in_the_body
 from qdrant_client import QdrantClient
 
@@ -52,17 +53,6 @@ def run(request: pytest.FixtureRequest, connected: Driver) -> Callable[[Flow[Any
     return lambda flow: asyncio.run(connected.arun(flow))
 
 
-def stored(load: Load) -> Flow[None]:
-    """Load everything in batches, as the adapters do."""
-    with load.told():
-        for start in range(0, len(IDS), BATCH):
-            some = slice(start, start + BATCH)
-            payloads = [{"n": row} for row in range(start, start + BATCH)]
-            named = yield from load.name(IDS[some], payloads, whole=False)
-            yield from load.add(named, ROWS[some], payloads)
-        yield from load.finish()
-
-
 def numbers(records: list[Any]) -> set[int]:
     return {record.payload["n"] for record in records}
 
@@ -76,7 +66,7 @@ def test_faults_that_pass_lose_nothing(
     chance = random.Random(seed)
     for name in chance.sample(sorted(PASSING), 3):
         faulty_server.fail(chance.choice(["points", "docs", ""]), *PASSING[name])
-    run(stored(Load(docs)))
+    run(stored(Load(docs), IDS, ROWS, BATCH))
     assert not faulty_server.faults
     assert numbers(connected.run(docs.scroll())) == {*range(len(IDS))}
     [hits] = run(docs.search([Search(ROWS[7], 1)]))
@@ -102,12 +92,12 @@ def test_a_fault_that_lasts_says_what_is_stored_and_the_same_call_completes_it(
     faulty_server.seen.clear()
     faulty_server.fail_while(lambda: faulty_server.seen[-1].endswith("points") and later(), fault)
     with pytest.raises(Exception, match=r".") as caught:
-        run(stored(Load(docs)))
+        run(stored(Load(docs), IDS, ROWS, BATCH))
     there = numbers(connected.run(docs.scroll()))
     assert {int(each[1:]) for each in caught.value.stored_ids} <= there
     assert {*caught.value.stored_ids, *caught.value.missing_ids} == {*caught.value.ids}
     assert begun.is_set()
-    run(stored(Load(docs)))
+    run(stored(Load(docs), IDS, ROWS, BATCH))
     assert numbers(connected.run(docs.scroll())) == {*range(len(IDS))}
 
 
@@ -133,7 +123,7 @@ async def test_searches_side_by_side_and_a_load_leave_nothing_open(
     async def loading() -> int:
         done = 0
         while time.monotonic() < end:
-            await connected.arun(stored(Load(docs)))
+            await connected.arun(stored(Load(docs), IDS, ROWS, BATCH))
             done += 1
         return done
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from engines import open_engine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qdrant_client import QdrantClient, models
-from real_server import server_client
 from rest_gateway import Gateway
 
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
@@ -118,12 +118,7 @@ class Store:
 def store(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     leg, engine, *mode = request.param.split("-")
     with ExitStack() as opened:
-        if engine == "server":
-            client: Any = opened.enter_context(server_client())
-        elif engine == "local":
-            client = opened.enter_context(closing(QdrantClient(":memory:")))
-        else:
-            client = opened.enter_context(EdgeClient(str(tmp_path_factory.mktemp("hybrid"))))
+        client = open_engine(opened, engine, tmp_path_factory.mktemp("hybrid"))
         for name, layout in LAYOUTS.items():
             payloads = [{"page_content": text, "n": n} for n, text in enumerate(texts())]
             collection = MatryoshkaCollection(name, layout=replace(layout, **LEGS[leg]))

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from engines import open_engine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qdrant_client import QdrantClient, models
-from real_server import server_client
 from rest_gateway import Gateway
 
 from mrl_adapters.embeddings import WordLlamaEmbedder, WordLlamaTokens
@@ -103,12 +103,7 @@ class Store:
 def store(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     engine, *mode = request.param.split("-")
     with ExitStack() as opened:
-        if engine == "server":
-            client: Any = opened.enter_context(server_client())
-        elif engine == "local":
-            client = opened.enter_context(closing(QdrantClient(":memory:")))
-        else:
-            client = opened.enter_context(EdgeClient(str(tmp_path_factory.mktemp("late"))))
+        client = open_engine(opened, engine, tmp_path_factory.mktemp("late"))
         if engine == "rest":
             remote = QdrantClient(
                 url="http://gateway", transport=Gateway(client, None), check_compatibility=False

@@ -5,22 +5,21 @@ scores by chance: both are settled by ids.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+from engines import open_engine
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from qdrant_client import QdrantClient, models
-from real_server import server_client
+from qdrant_client import models
 
 from mrl_adapters.qdrant import (
     CollectionLayout,
     Driver,
-    EdgeClient,
     MatryoshkaCollection,
     Search,
     SearchPlan,
@@ -77,12 +76,7 @@ class Store:
 def store(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     leg, engine = request.param.split("-")
     with ExitStack() as opened:
-        if engine == "server":
-            client: Any = opened.enter_context(server_client())
-        elif engine == "local":
-            client = opened.enter_context(closing(QdrantClient(":memory:")))
-        else:
-            client = opened.enter_context(EdgeClient(str(tmp_path_factory.mktemp("order"))))
+        client = open_engine(opened, engine, tmp_path_factory.mktemp("order"))
         yield Store(client, leg)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from batched import stored
 from faulty_server import Server, gives
 from grpc import StatusCode
 from grpc_proxy import faulty_grpc
@@ -34,17 +35,6 @@ QUOTAS = {
 }
 
 
-def stored(load: Load) -> Flow[None]:
-    """Load everything in batches, as the adapters do."""
-    with load.told():
-        for start in range(0, len(IDS), BATCH):
-            some = slice(start, start + BATCH)
-            payloads = [{"n": row} for row in range(start, start + BATCH)]
-            named = yield from load.name(IDS[some], payloads, whole=False)
-            yield from load.add(named, ROWS[some], payloads)
-        yield from load.finish()
-
-
 def runs(colour: str, driver: Driver) -> Callable[[Flow[Any]], Any]:
     return driver.run if colour == "sync" else lambda flow: asyncio.run(driver.arun(flow))
 
@@ -68,7 +58,7 @@ def test_a_quota_ends_a_load_and_says_so(client: QdrantClient, reason: str, colo
     with pytest.raises(
         QuotaError, match=f"stores no more.*{reason}.*the same call again"
     ) as caught:
-        run(stored(Load(docs)))
+        run(stored(Load(docs), IDS, ROWS, BATCH))
     there = {int(each.payload["n"]) for each in run(docs.scroll())}
     told: Any = caught.value
     assert {int(each[1:]) for each in told.stored_ids} == there < {*range(len(IDS))}
@@ -76,7 +66,7 @@ def test_a_quota_ends_a_load_and_says_so(client: QdrantClient, reason: str, colo
 
     off = models.StrictModeConfig(enabled=False)
     client.update_collection(docs.name, strict_mode_config=off)
-    run(stored(Load(docs)))
+    run(stored(Load(docs), IDS, ROWS, BATCH))
     assert run(docs.count()) == len(IDS)
     run(docs.drop())
 

@@ -1,20 +1,17 @@
 """Measure layouts side by side on one server."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mrl_adapters.bench.contenders import FullGraph, TwoStage
-from mrl_adapters.bench.machine import describe_machine
-from mrl_adapters.bench.matching import Judge
-from mrl_adapters.bench.process import Session, Worker
-from mrl_adapters.bench.result import BenchResult, Measured, ServerCosts, ServerNote
-from mrl_adapters.bench.run import build, open_data
+from mrl_adapters.bench.process import Session
+from mrl_adapters.bench.result import BenchResult, ServerCosts, ServerNote
+from mrl_adapters.bench.run import build, measured_with, open_data, result_of
 from mrl_adapters.bench.server.contender import OnServer
 from mrl_adapters.bench.server.figures import Figures
 from mrl_adapters.bench.server.place import OwnCollections, Place
-from mrl_adapters.bench.turns import Turns, halves
+from mrl_adapters.bench.turns import search_in_turns
 from mrl_adapters.maintenance import describe
 from mrl_adapters.progress import ProgressCallback
 from mrl_adapters.qdrant.engine import is_older
@@ -62,7 +59,6 @@ def run_on_server(  # noqa: PLR0913 - as `run`, and where
         MissingExtraError: psutil is not installed.
     """
     data = open_data(data_folder)
-    _, reported = halves(len(data.queries))
     with (
         TemporaryDirectory(prefix="mrl-bench-") as folder,
         place.connect() as client,
@@ -76,29 +72,22 @@ def run_on_server(  # noqa: PLR0913 - as `run`, and where
         nothing = Path(folder, "nothing")  # a server keeps its files by itself
         sessions = [Session(each, data_folder, nothing, k) for each in contenders]
         loaded = build(sessions, builds, progress)
-        with ExitStack() as stack:
-            workers = [stack.enter_context(Worker(session)) for session in sessions]
-            turns = Turns(
-                contenders,
-                workers,
-                Judge(data, k),
-                len(data.queries),
-                k,
-                progress,
-                lambda place: figures.read(contenders[place].collection),
-            )
-            compared_at, found = turns.search(repeats)
+        compared_at, found = search_in_turns(
+            sessions,
+            data,
+            k,
+            repeats,
+            progress,
+            lambda number: figures.read(contenders[number].collection),
+        )
         memory = [figures.memory(each.collection) for each in contenders]
         measured = tuple(
-            Measured(
-                name=contender.name,
-                ours=contender.ours,
-                load_s=tuple(load.load_s for load in loaded[number]),
-                build_s=tuple(load.build_s for load in loaded[number]),
+            measured_with(
+                contender,
+                loaded[number],
+                found[number],
                 disk_bytes=None if taken is None else taken.disk,
                 resident_bytes=None if taken is None else taken.held + taken.cached,
-                best_overlap=found[number].best_overlap,
-                answers=found[number].answers,
                 cold=None,
                 limited=(),
                 server=ServerCosts(
@@ -109,18 +98,8 @@ def run_on_server(  # noqa: PLR0913 - as `run`, and where
             )
             for number, (contender, taken) in enumerate(zip(contenders, memory, strict=True))
         )
-    return BenchResult(
-        data=data.name,
-        machine=describe_machine(),
-        k=k,
-        points=len(data.documents),
-        dimensions=data.documents.shape[1],
-        queries=len(reported),
-        repeats=repeats,
-        compared_at=compared_at,
-        measured=measured,
-        server=ServerNote(figures.version, figures.cpu_from, left_out),
-    )
+    note = ServerNote(figures.version, figures.cpu_from, left_out)
+    return result_of(data, k, repeats, compared_at, measured, note)
 
 
 def _parted(
