@@ -104,7 +104,7 @@ class MissingExtraError(MRLError, ImportError):
         self.extra = extra
         line = _line_that_works_here(extra)
         if line is not None:  # Python 3.10 shows no notes, and has no add_note()
-            self.__notes__ = [f"From where this package was installed: {line}"]
+            self.__notes__: list[str] = [f"From where this package was installed: {line}"]
 
 
 def told(error: BaseException) -> str:

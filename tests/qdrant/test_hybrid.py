@@ -206,7 +206,9 @@ def expected(
 ) -> dict[int, float]:
     """Score by brute force all that a plan ranks."""
     passing, candidates = [*range(PASSING[only])], plan.candidates(reach)
-    by_words = store.by_words(name, text, candidates, only)
+    # Searched by words alone, ids settle ties: which of many alike come first is not the leg's say.
+    asked = COUNT if plan.searches == "lexical" else candidates
+    by_words = store.by_words(name, text, asked, only)
     lexical = [(int(hit.id), hit.score) for hit in by_words]
     full = nearness(name, question)
     short = best(full, passing, candidates) if plan.exact else []

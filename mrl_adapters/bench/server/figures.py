@@ -42,6 +42,7 @@ class Figures:
 
     def __init__(self, client: QdrantClient, url: str) -> None:
         self._client = client
+        self.cpu_from: str
         self._process, self.cpu_from = _find_process(self._telemetry(), url)
         self.version: str = client.info().version or "unknown"
 
