@@ -8,10 +8,10 @@ reaches, each asked for in full whatever page wants it. What the shortlists do n
 by exact search. Diversity orders the first block, its candidates; behind them it goes on by
 similarity.
 
-Results whose scores are equal are ordered by their ids, but which of them an engine gives is
-chance. Where words have a part in the scores, equal ones are common (documents with the same words,
-sums of ranks): :func:`settled` asks on. Vectors are equal where documents are twins: those at the
-very border of a block may come twice, or not.
+Results whose scores are equal (of documents that are twins, or have the same words, or where ranks
+add up to the same) are ordered by their ids, but which of them an engine gives is chance. So each
+block asks for a little more than it holds, and for much more where it would end among equals:
+:func:`settled`.
 
 All blocks of a page go out in one request: one for the first page, two for the second, and one
 more whenever the depth doubles.
@@ -37,6 +37,7 @@ from mrl_adapters.qdrant.query import Search, chosen_stages
 from mrl_adapters.qdrant.strict_mode import limits_of
 
 _MORE = 8  # about as many sums of two reciprocal ranks are equal at most
+_ONE = 1  # tells that a ranking by vectors ends among twins, which few do
 _MOST_TIED = 256  # to read thousands of documents that are alike would take a second
 
 MOST_CANDIDATES = 10_000
@@ -74,7 +75,8 @@ def settled(
 
     Of several results with the score of the last one, an engine gives now these and now those.
     So more are asked for than are wanted, and ids decide; where no lower score follows, once more
-    for 256 of them. Among more like ones than these, which the engine gives stays chance.
+    for 256 of them. Among more like ones than these, which the engine gives stays chance, as it
+    does among those at the end of a shortlist.
 
     Args:
         name: The collection.
@@ -103,8 +105,10 @@ def settle(
 ) -> Flow[list[list[models.ScoredPoint]]]:
     """Answer first pages of several plans as :func:`settled` does."""
     limits = yield from limits_of(name)
-    for search, request, _ in asked:
-        request.limit = max(search.k, limits.page(min(MOST, search.k + _MORE)))
+    for search, request, plan in asked:
+        if search.mmr_lambda is None:
+            more = _MORE if by_words(plan) else _ONE
+            request.limit = max(search.k, limits.page(min(MOST, search.k + more)))
     results: list[list[models.ScoredPoint]] = [[] for _ in asked]
     open_ = [*range(len(asked))]
     while open_:
@@ -136,13 +140,7 @@ def _ask(
         candidates_of(each, layout) if chosen else each
         for each, chosen in zip(searches, here, strict=True)
     ]
-    if by_words(plan):
-        rankings = yield from settled(name, asked, layout, plan)
-    else:
-        requests = [request_of(each, layout, plan, engine, name) for each in asked]
-        found = yield from answers_of(name, requests, plan)
-        pairs = zip(asked, found, strict=True)
-        rankings = [in_order(hits, whole, layout, plan) for whole, hits in pairs]
+    rankings = yield from settled(name, asked, layout, plan)
     return [
         diversified(ranked, search, layout) if chosen else ranked
         for search, chosen, ranked in zip(searches, here, rankings, strict=True)

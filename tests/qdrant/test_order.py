@@ -1,9 +1,10 @@
-"""Rankings by words begin alike at every k, though many documents have the same words.
+"""Rankings begin alike at every k, though many documents have the same words or vectors.
 
 Engines add up a question's words in float32, not always in one order, and choose among equal
 scores by chance: both are settled by ids.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import lru_cache
@@ -57,6 +58,13 @@ def vectors() -> np.ndarray:
     return np.random.default_rng(6).normal(size=(COUNT, SIZE)).astype(np.float32)
 
 
+@lru_cache
+def twins() -> np.ndarray:
+    """Make vectors that most often have several twins."""
+    rng = np.random.default_rng(7)
+    return vectors()[rng.integers(60, size=COUNT)]
+
+
 class Store:
     def __init__(self, client: Any, leg: str) -> None:
         self.driver = Driver(client)
@@ -78,6 +86,45 @@ def store(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
     with ExitStack() as opened:
         client = open_engine(opened, engine, tmp_path_factory.mktemp("order"))
         yield Store(client, leg)
+
+
+TWINS = {
+    "two stages": CollectionLayout(SIZE, (8,)),
+    "one stage": CollectionLayout(SIZE, ()),
+    "distances": CollectionLayout(SIZE, (8,), "Euclid"),
+}
+
+
+class Twins:
+    def __init__(self, client: Any, mode: list[str]) -> None:
+        driver = Driver(client)
+        self.run = (lambda flow: asyncio.run(driver.arun(flow))) if mode else driver.run
+        self.collections = {
+            name: MatryoshkaCollection(name.replace(" ", "-"), layout=layout)
+            for name, layout in TWINS.items()
+        }
+        for collection in self.collections.values():
+            driver.run(collection.add([*range(COUNT)], twins(), [{}] * COUNT))
+
+    def ranked(self, name: str, question: int, k: int, offset: int = 0, **plan: Any) -> list[Any]:
+        asked = np.random.default_rng(question).normal(size=SIZE).astype(np.float32)
+        search = Search(asked, k, offset=offset)
+        plan["min_candidates"] = COUNT  # what a shortlist misses is not at stake
+        [hits] = self.run(self.collections[name].search([search], plan))
+        return ids(hits)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        *("edge", "edge-async", "local"),
+        pytest.param("server", marks=pytest.mark.server),
+    ],
+)
+def of_twins(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
+    engine, *mode = request.param.split("-")
+    with ExitStack() as opened:
+        yield Twins(open_engine(opened, engine, tmp_path_factory.mktemp("twins")), mode)
 
 
 def ids(hits: list[models.ScoredPoint]) -> list[Any]:
@@ -116,6 +163,25 @@ def test_fused_rankings_begin_alike_while_their_legs_do(
     whole = ids(store.ranked(hybrid, text, SAME_LEGS))
     for k in range(1, SAME_LEGS):
         assert ids(store.ranked(hybrid, text, k)) == whole[:k]
+
+
+@settings(max_examples=15, deadline=None)
+@given(name=st.sampled_from([*TWINS]), question=st.integers(0, 99), exact=st.booleans())
+def test_twins_rank_alike_at_every_k(
+    of_twins: Twins, name: str, question: int, exact: bool
+) -> None:
+    whole = of_twins.ranked(name, question, COUNT, exact=exact)
+    assert sorted(whole) == [*range(COUNT)]
+    for k in KS:
+        assert of_twins.ranked(name, question, k, exact=exact) == whole[:k]
+
+
+@settings(max_examples=10, deadline=None)
+@given(name=st.sampled_from([*TWINS]), question=st.integers(0, 99), size=st.integers(3, 30))
+def test_pages_give_each_twin_once(of_twins: Twins, name: str, question: int, size: int) -> None:
+    pages = [of_twins.ranked(name, question, size, start) for start in range(0, 5 * size, size)]
+    found = [each for page in pages for each in page]
+    assert found == of_twins.ranked(name, question, len(found), exact=True)
 
 
 def hit(number: int, score: float) -> models.ScoredPoint:
