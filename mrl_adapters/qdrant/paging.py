@@ -112,16 +112,20 @@ def settle(
     results: list[list[models.ScoredPoint]] = [[] for _ in asked]
     open_ = [*range(len(asked))]
     while open_:
-        found = yield from answers_of(name, [asked[at].request for at in open_], asked[0].plan)
+        found = yield from answers_of(
+            name, [asked[at].request for at in open_], asked[0].plan, limits
+        )
         torn = []
         for at, hits in zip(open_, found, strict=True):
             search, request, plan = asked[at]
             results[at] = in_order(hits, search, layout, plan)
-            wider = limits.page(min(MOST, search.k + _MOST_TIED))
-            ties = len(hits) > search.k and tied(hits[-1].score, hits[search.k - 1].score, plan)
-            if ties and len(hits) == request.limit < wider:
-                request.limit = wider
-                torn.append(at)
+            if not search.k < len(hits) == request.limit:
+                continue
+            if tied(hits[-1].score, hits[search.k - 1].score, plan):
+                wider = limits.page(min(MOST, search.k + _MOST_TIED))
+                if request.limit < wider:
+                    request.limit = wider
+                    torn.append(at)
         open_ = torn
     return results
 

@@ -23,8 +23,8 @@ from mrl_adapters.langchain import MatryoshkaRetriever, MatryoshkaVectorStore
 from mrl_adapters.qdrant import CollectionLayout, connect
 from mrl_adapters.vectors import normalize, truncate
 
-MOST_CALLS_ADDED = 560
-MULTIPLE_OF_LANGCHAINS = 1.65
+MOST_CALLS_ADDED = 590
+MULTIPLE_OF_LANGCHAINS = 1.9  # 1.8 on an idle machine
 RAW_SHARE = 0.8
 LOCAL_SHARE = 0.75
 STOCK_MULTIPLE = 3
@@ -111,7 +111,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
         with client._collection("docs").engine() as shard:
 
             def raw() -> list[edge.ScoredPoint]:
-                return shard.query(requests[0])
+                return shard.query(requests[0])[:10]  # one more tells of equal scores
 
             bare = Bare(ask=raw)
             assert bare.invoke("question") == expected
@@ -119,7 +119,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
 
 
 def test_invoke_makes_few_calls_beside_langchains_own(asked: Asked) -> None:
-    """Counted, so that it holds on a machine that is at work, too: some 55 a document."""
+    """Counted, so that it holds on a machine at work, too; one result more is read than given."""
 
     def calls(work: Callable[..., object]) -> int:
         profile = cProfile.Profile()
