@@ -54,6 +54,10 @@ class MRLError(Exception):
         self.expected = expected
         self.path: str | None = None if path is None else os.fspath(path)
 
+    def add_note(self, note: str) -> None:
+        """Add a line to what is told (PEP 678); Python 3.10 has neither this nor a place for it."""
+        self.__notes__: list[str] = [*getattr(self, "__notes__", ()), note]
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Remade without __init__: a subclass may compose its message from other arguments.
         given: dict[str, Any] = dict(*super().__reduce__()[2:])
@@ -103,8 +107,8 @@ class MissingExtraError(MRLError, ImportError):
         self.package = package
         self.extra = extra
         line = _line_that_works_here(extra)
-        if line is not None:  # Python 3.10 shows no notes, and has no add_note()
-            self.__notes__: list[str] = [f"From where this package was installed: {line}"]
+        if line is not None:
+            self.add_note(f"From where this package was installed: {line}")
 
 
 def told(error: BaseException) -> str:

@@ -24,7 +24,7 @@ from mrl_adapters.cli import (
     rotate,
     search,
 )
-from mrl_adapters.cli.terminal import output, tell
+from mrl_adapters.cli.terminal import output, tell, warn
 from mrl_adapters.errors import told
 
 # What a server, or the network on the way to it, may answer. Told by name: none of these packages
@@ -140,7 +140,7 @@ def _show_warning(
 ) -> None:
     """Show a warning as :func:`warnings.showwarning` does, without the place in the code."""
     del category, filename, lineno, file, line
-    tell("Warning", "bold yellow", str(message))
+    warn(str(message))
 
 
 def _is_remote(error: Exception) -> bool:

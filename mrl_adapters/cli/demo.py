@@ -18,7 +18,7 @@ from mrl_adapters.cli.options import (
     some,
     some_path,
 )
-from mrl_adapters.cli.terminal import output, progress_bars, tell
+from mrl_adapters.cli.terminal import output, progress_bars, tell, warn
 from mrl_adapters.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -100,11 +100,7 @@ def demo(  # noqa: PLR0913 - one argument an option
     bound = bind(host, port)
     try:
         if not is_loopback(bound):
-            tell(
-                "Warning",
-                "bold yellow",
-                f"--host {host}: whoever reaches this machine can read and search these texts.",
-            )
+            warn(f"--host {host}: whoever reaches this machine can read and search these texts.")
         from mrl_adapters.demo.corpus import read_corpus
 
         with _opened(paths, collection, path, url, api_key, model) as (store, asked):

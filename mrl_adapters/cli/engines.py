@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import platformdirs
 
 from mrl_adapters import registry
-from mrl_adapters.cli.terminal import waiting
+from mrl_adapters.cli.terminal import waiting, warn
 from mrl_adapters.edge import store_at
 from mrl_adapters.embeddings import Embedder, OpenAIEmbedder, WordLlamaEmbedder
 from mrl_adapters.errors import ConfigurationError, MRLError, UnknownModelError
@@ -90,6 +90,22 @@ def make_embedder(name: str) -> Embedder:
         "API: set OPENAI_BASE_URL), --model sentence-transformers:NAME, or --model wordllama."
     )
     raise UnknownModelError(msg)
+
+
+def embedder_of(model: str | None, vectors: str) -> Embedder:
+    """Make the embedder that stored vectors come from, for texts that are to lie among them.
+
+    Args:
+        model: Its name, as options and collections spell it; None where neither says it. Then it is
+            taken for wordllama, and that is told.
+        vectors: Whose they are, as a sentence begins.
+    """
+    if model is None:
+        warn(
+            f"{vectors} does not say which model made its vectors. Texts are embedded by "
+            f"{WORDLLAMA}, which finds nothing of use if it was another: pass --model."
+        )
+    return make_embedder(model or WORDLLAMA)
 
 
 def read_collection(client: Client, name: str) -> CollectionLayout | None:

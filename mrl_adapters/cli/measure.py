@@ -175,7 +175,7 @@ def tune(  # noqa: PLR0913 - one argument an option
     check_plot(plot)
     real = None if questions is None else read_questions(questions)
     known = None if judged is None else read_dataset(judged)
-    from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, open_client, read_collection
+    from mrl_adapters.cli.engines import embedder_of, open_client, read_collection
     from mrl_adapters.evaluation import plot_tuning, save_plan, tuning_table
     from mrl_adapters.evaluation import tune as run
     from mrl_adapters.evaluation.searcher import OpenCollection
@@ -186,7 +186,8 @@ def tune(  # noqa: PLR0913 - one argument an option
         asked = words = None
         if real is not None or known is not None:
             layout = read_collection(client, collection)
-            embedder = make_embedder(model or (layout and layout.model) or WORDLLAMA)
+            named = model or (layout.model if layout else None)
+            embedder = embedder_of(named, f"Collection {collection!r}")
             asked, words = embedded(embedder, real, known)
         with progress_bars() as report:
             result = run(

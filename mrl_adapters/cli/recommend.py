@@ -151,7 +151,7 @@ def recommend(  # noqa: PLR0913 - one argument an option
 
     real = None if questions is None else read_questions(questions)
     known = None if judged is None else read_dataset(judged)
-    from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, open_client, read_collection
+    from mrl_adapters.cli.engines import embedder_of, open_client, read_collection
     from mrl_adapters.evaluation import (
         OpenCollection,
         apply_recommendation,
@@ -173,7 +173,7 @@ def recommend(  # noqa: PLR0913 - one argument an option
             what = OpenCollection(MatryoshkaCollection(source, model=model), Driver(client))
         asked = answers = None
         if real is not None or known is not None:
-            asked, answers = embedded(make_embedder(model or name or WORDLLAMA), real, known)
+            asked, answers = embedded(embedder_of(model or name, source), real, known)
         if answers is not None:
             qrels = {
                 question: {rows.get(each, each): grade for each, grade in grades.items()}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mrl_adapters import registry
-from mrl_adapters.cli.engines import WORDLLAMA, make_embedder, read_collection
+from mrl_adapters.cli.engines import WORDLLAMA, embedder_of, make_embedder, read_collection
 from mrl_adapters.cli.terminal import tell
 from mrl_adapters.cli.tokens import token_vectors
 from mrl_adapters.embeddings import Embedder
@@ -34,7 +34,7 @@ def open_existing(
     """
     layout = read_collection(client, name)
     plan = {"stages": stages} if stages else None
-    embedder = make_embedder(model or (layout.model if layout else None) or WORDLLAMA)
+    embedder = _embedder(name, layout, model)
     wanted = None
     if layout is not None and (tokens := token_vectors(token_encoder, client, name)) is not None:
         wanted = replace(layout, late_interaction=tokens)
@@ -65,7 +65,7 @@ def open_or_prepare(
         token_encoder: Where the encoder of token vectors is, as MODULE:NAME; None has none.
     """
     found = read_collection(client, name)
-    embedder = make_embedder(model or (found.model if found else None) or WORDLLAMA)
+    embedder = _embedder(name, found, model)
     if found is None:
         layout = _new_layout(embedder, stages, payload_indexes)
     else:
@@ -93,3 +93,10 @@ def _new_layout(
         spec = registry.find(model_name(embedder) or "")
         stages = (min(spec.default_stage if spec else _STAGE, max(1, size // 2)),)
     return CollectionLayout(size, stages, payload_indexes=payload_indexes)
+
+
+def _embedder(name: str, found: CollectionLayout | None, model: str | None) -> Embedder:
+    """Make the embedder asked for, else the collection's own, else that of a new one."""
+    if found is None:
+        return make_embedder(model or WORDLLAMA)
+    return embedder_of(model or found.model, f"Collection {name!r}")

@@ -61,6 +61,11 @@ def tell(label: str, style: str, message: str, console: Console = errors) -> Non
     console.print(text, soft_wrap=True)
 
 
+def warn(message: str) -> None:
+    """Print a warning."""
+    tell("Warning", "bold yellow", message)
+
+
 def tables(markdown: str, console: Console = output) -> None:
     """Print a text with tables: drawn in a terminal, as Markdown into a pipe or a file."""
     if console.is_terminal:

@@ -89,7 +89,12 @@ def _held(path: Path, file: IO[str]) -> EngineError:
         "client, open it with read_only=True wherever it is only searched, or use a Qdrant server "
         "for several processes."
     )
-    return EngineError(message, found=holder, path=path)
+    error = EngineError(message, found=holder, path=path)
+    error.add_note(
+        f"A command of mrl-adapters takes the folder to itself: run it when process {holder} has "
+        "ended, or has closed its client."
+    )
+    return error
 
 
 def _is_free_to_read(file: IO[str]) -> bool:

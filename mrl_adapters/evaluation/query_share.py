@@ -1,6 +1,6 @@
 """Which queries serve which purpose, so that none has a part in what it is to prove."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -15,6 +15,7 @@ Again: TypeAlias = Callable[[float], str]
 WAYS = 3
 """Ways to search, or layouts, that share the error of a proof."""
 
+_USUAL = {"-k": 10, "--confidence": 0.95}
 _TRIED = 150  # queries on which every plan is tried
 _TRIED_SHARE = 8  # of few queries, one in so many
 
@@ -101,12 +102,22 @@ def shared(confidence: float) -> float:
     return 1 - (1 - confidence) / WAYS
 
 
-def asking_again(verb: Literal["tune", "recommend"], store: Searchable) -> Again:
-    """Make what writes the command for a collection and another target."""
+def asking_again(
+    verb: Literal["tune", "recommend"], store: Searchable, given: Mapping[str, float | None]
+) -> Again:
+    """Make what writes the command for a collection and another target.
+
+    Args:
+        verb: The command.
+        store: What is measured.
+        given: Options that it was asked with; those that say something are said again.
+    """
+    said = {name: value for name, value in given.items() if value not in {None, _USUAL.get(name)}}
+    kept = [word for name, value in said.items() for word in (name, str(value))]
 
     def again(target: float) -> str:
         client = store.driver.client or store.driver.async_client
-        name = store.collection.name
-        return command(verb, name, "--target-overlap", f"{target:g}", client=client)
+        options = [*kept, "--target-overlap", f"{target:g}"]
+        return command(verb, store.collection.name, *options, client=client)
 
     return again

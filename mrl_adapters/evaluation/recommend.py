@@ -86,7 +86,10 @@ def recommend(  # noqa: PLR0913 - what is known of the collection that is wanted
     least = QueryShare.least(target_overlap, confidence)
     drawn = draw_sample(source, queries, least, sample, model, distance, rng, judged)
     asked = len(drawn.queries.vectors)
-    again = None if drawn.store is None else asking_again("recommend", drawn.store)
+    again = None
+    if drawn.store is not None:
+        given = {"--memory": memory_bytes, "--points": points, "-k": k, "--confidence": confidence}
+        again = asking_again("recommend", drawn.store, given)
     share = QueryShare.of_layouts(asked, target_overlap, confidence, again)
     points = points or drawn.points
     bench = LayoutBench(drawn, share, target_overlap, k, points, progress)

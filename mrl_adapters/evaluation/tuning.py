@@ -80,7 +80,7 @@ def tune(  # noqa: PLR0913 - what is asked of the plan, by keyword
     if judged is not None:
         check_words(store, judged, k=k, dimensions=searcher.layout.dimensions)
     asked = _queries(searcher, queries, QueryShare.least(target_overlap, confidence), rng)
-    again = asking_again("tune", store)
+    again = asking_again("tune", store, {"-k": k, "--confidence": confidence})
     share = QueryShare.of(len(asked.vectors), target_overlap, confidence, again)
     run = Trials(searcher, asked, share, progress)
     chains = plan_chains(searcher.layout, searcher.base, k, searcher.points)

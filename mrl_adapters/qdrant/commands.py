@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -11,7 +12,13 @@ from mrl_adapters.qdrant.flow import CLIENT
 
 Verb: TypeAlias = Literal["audit", "migrate", "recommend", "repair", "rotate", "tune"]
 
-_TARGET = "--target-overlap"
+_ARGUMENTS = {
+    "--target-overlap": "target_overlap",
+    "--memory": "memory_bytes",
+    "--points": "points",
+    "--confidence": "confidence",
+    "-k": "k",
+}
 # Options of a migration that calls have, too.
 _WORDS = {"--sparse": "sparse=mrl_adapters.qdrant.SparseVectors()"}
 
@@ -47,8 +54,8 @@ def command(
         if verb in {"tune", "recommend"}:
             collection = f"mrl_adapters.qdrant.MatryoshkaCollection({collection_name!r})"
             opened = f"OpenCollection({collection}, mrl_adapters.qdrant.Driver(client))"
-            target = options[options.index(_TARGET) + 1] if _TARGET in options else None
-            more = f", target_overlap={target}" if target is not None else ""
+            asked = [each for each in pairwise(options) if each[0] in _ARGUMENTS]
+            more = "".join(f", {_ARGUMENTS[option]}={value}" for option, value in asked)
             return f"mrl_adapters.evaluation.{verb}(mrl_adapters.evaluation.{opened}{more})"
         sizes = f", stages={tuple(stages)}" if stages else ""
         full = f", full_name={full_name!r}" if full_name is not None else ""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from qdrant_client import models
 
 from mrl_adapters import EmbeddingError
 from mrl_adapters.cli.indexing import PAYLOAD_INDEXES, FileIndex
@@ -420,3 +421,25 @@ def test_signals_are_shown_where_they_are_asked_for(run: Any, tmp_path: Path, no
     shown = " ".join(run(*asked, "--signals").stdout.split())
     assert f"Signals: spread {first['spread']:.3f}, words_spread" in shown
     assert "Signals" not in run(*asked).stdout
+
+
+@pytest.mark.filterwarnings("ignore::mrl_adapters.qdrant.OneStageWarning")
+def test_vectors_of_no_known_model_are_taken_for_wordllamas_and_that_is_told(
+    run: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "vectors"
+    text = "Bees make honey."
+    with connect(path=str(folder)) as client:
+        client.create_collection(
+            "docs", models.VectorParams(size=256, distance=models.Distance.COSINE)
+        )
+        vector = WordLlamaEmbedder().embed_query(text)
+        point = models.PointStruct(id=1, vector=vector, payload={"page_content": text})
+        client.upsert("docs", [point])
+    place = ("--path", folder)
+    asked = run("search", "docs", "honey", *place)
+    assert "Collection 'docs' does not say which model made its vectors" in asked.stderr
+    assert "pass --model" in asked.stderr
+    assert text in asked.stdout
+    told = run("search", "docs", "honey", *place, "--model", "wordllama")
+    assert "does not say" not in told.stderr

@@ -13,7 +13,7 @@ import pytest
 from qdrant_client import models
 
 from mrl_adapters.edge import EdgeClient
-from mrl_adapters.errors import EngineError
+from mrl_adapters.errors import EngineError, told
 
 HOLDER = """
 import sys
@@ -39,6 +39,7 @@ def test_a_second_process_is_told_which_path_and_what_to_do(tmp_path: Path) -> N
     assert str(tmp_path) in str(caught.value)
     assert f"process {holder.pid}" in str(caught.value)
     assert "use a Qdrant server for several processes" in str(caught.value)
+    assert f"run it when process {holder.pid} has ended" in told(caught.value)
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     holder.stdin.close()
@@ -131,7 +132,7 @@ def test_a_collection_is_created_once_however_many_ask(client: EdgeClient) -> No
 TELLER = """
 import gc, json, multiprocessing, os, signal, sys, traceback
 from qdrant_client import models
-from mrl_adapters.errors import EngineError
+from mrl_adapters.errors import EngineError, told
 from mrl_adapters.edge import EdgeClient
 
 def points(*ids):

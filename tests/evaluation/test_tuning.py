@@ -17,6 +17,7 @@ from mrl_adapters.evaluation import (
     OpenCollection,
     TuningResult,
     plot_tuning,
+    recommend,
     save_plan,
     tune,
     tuning_table,
@@ -244,6 +245,12 @@ def test_too_few_queries_are_refused_with_the_number_needed(
         tune(store, queries=texts[1][:50])
     assert "mrl-adapters tune" in str(refused.value)
     assert "--target-overlap 0.75 --path" in str(refused.value)
+    with pytest.raises(ConfigurationError, match=r"-k 5 --confidence 0.9 --target-overlap 0.7"):
+        tune(store, queries=texts[1][:50], k=5, confidence=0.9)
+    with pytest.raises(
+        ConfigurationError, match=r"--memory 200000000 --points 1000000 -k 5 --target-overlap 0.7"
+    ):
+        recommend(store, queries=texts[1][:50], memory_bytes=200_000_000, points=1_000_000, k=5)
     with pytest.raises(ConfigurationError, match="found 5, which can prove nothing"):
         tune(store, queries=texts[1][:5])
     with pytest.raises(ConfigurationError, match="Cannot prove a mean of 1"):

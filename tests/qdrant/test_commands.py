@@ -67,6 +67,14 @@ def test_for_the_local_mode_tuning_is_a_call_of_evaluation(monkeypatch):
     assert store.driver.client is client
 
 
+def test_for_the_local_mode_measuring_again_keeps_what_was_asked(monkeypatch):
+    client = QdrantClient(":memory:")
+    options = ["--memory", "200000000", "-k", "5", "--target-overlap", "0.9"]
+    line = command("recommend", "docs", *options, client=client)
+    monkeypatch.setattr(mrl_adapters.evaluation, "recommend", lambda store, **given: given)
+    assert eval(line) == {"memory_bytes": 200_000_000, "k": 5, "target_overlap": 0.9}  # noqa: S307
+
+
 @pytest.mark.parametrize(("dimensions", "stages"), [(1536, (256,)), (32, (16,)), (1, (1,))])
 def test_the_stages_proposed_are_shorter_than_the_full_vectors(dimensions, stages):
     assert usual_stages(dimensions) == stages
