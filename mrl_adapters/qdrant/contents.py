@@ -6,7 +6,6 @@ be read as it was meant is read as far as it goes, and told of once a collection
 """
 
 import json
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +20,7 @@ from mrl_adapters.qdrant.payload_keys import (
     TEXT_KEYS,
     PayloadKeys,
 )
+from mrl_adapters.user_warnings import warn_user
 
 _NO_METADATA = STORES_OWN | {"_collection_name"}
 
@@ -84,7 +84,7 @@ class Contents:
             "as it can be read; no other point of this collection is told of. "
             f"List all of them with: {command('audit', self._collection_name)}"
         )
-        warnings.warn(msg, UnreadableContentWarning, stacklevel=3)
+        warn_user(msg, UnreadableContentWarning)
 
 
 def needed(keys: PayloadKeys) -> list[str] | bool:

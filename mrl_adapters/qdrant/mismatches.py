@@ -4,7 +4,6 @@ What would be answered wrongly is an error. What only costs time or space is a w
 what changes it, and the collection is used as it is.
 """
 
-import warnings
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from mrl_adapters.qdrant.engine import Engine
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys
 from mrl_adapters.qdrant.quantization import CODE_BITS, DATATYPE_BITS, written
+from mrl_adapters.user_warnings import warn_user
 from mrl_adapters.vectors import Rotation
 
 
@@ -175,7 +175,7 @@ def warn_of_one_stage(name: str, found: CollectionLayout, points: int) -> None:
             "migrate", name, stages=stages, full_name=unnamed.get(found.full_name, found.full_name)
         )
     )
-    warnings.warn(msg, OneStageWarning, stacklevel=2)
+    warn_user(msg, OneStageWarning)
 
 
 def _advice(dimensions: int) -> str:
@@ -231,7 +231,7 @@ def warn_of_unmet(
             f"Collection {name!r} is used as it is, not as the layout says: {'; '.join(told)}. "
             f"Leave out what need not be so, or change it: {'; '.join(fixes)}."
         )
-        warnings.warn(msg, UnmetLayoutWarning, stacklevel=2)
+        warn_user(msg, UnmetLayoutWarning)
 
 
 def _fixes(

@@ -1,6 +1,5 @@
 """Open a collection: read and check what there is, complete its indexes, or create it."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -29,6 +28,7 @@ from mrl_adapters.qdrant.requirements import check_engine_has
 from mrl_adapters.qdrant.rotation import rotated_layout, store_rotation
 from mrl_adapters.qdrant.shard_keys import creation_options, has_own_shards
 from mrl_adapters.qdrant.strict_mode import note_limits
+from mrl_adapters.user_warnings import warn_user
 from mrl_adapters.vectors import FloatArray, Rotation
 
 FIRST_LOAD = 5_000
@@ -152,7 +152,7 @@ def warn_of_missing(name: str, layout: CollectionLayout) -> Flow[None]:
     for vectors, what, mending in lacking:
         if count := (yield from count_lacking(name, layout.full_name, vectors)):
             msg = f"Collection {name!r}: {count} points lack {what}{mending}"
-            warnings.warn(msg, MissingShortVectorsWarning, stacklevel=2)
+            warn_user(msg, MissingShortVectorsWarning)
 
 
 def store_metadata(
@@ -230,7 +230,7 @@ def complete_indexes(
             f"not be made: {'; '.join(refused)}. Filters on them read every payload. Leave them "
             "out of the layout, or open the collection once with the right to change it."
         )
-        warnings.warn(msg, UnmetLayoutWarning, stacklevel=2)
+        warn_user(msg, UnmetLayoutWarning)
     return made
 
 
@@ -256,7 +256,7 @@ def fit_auto(
             f"{found}. Its short vectors are plain slices; once it holds more, run: "
             f"{command('rotate', name, stages=layout.stages)}"
         )
-        warnings.warn(msg, UnrotatedWarning, stacklevel=2)
+        warn_user(msg, UnrotatedWarning)
         return replace(layout, rotation=None)
     return replace(layout, rotation=Rotation.fit(first_load, longest))
 

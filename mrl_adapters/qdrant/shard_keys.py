@@ -4,7 +4,6 @@ Where shards are chosen by keys, a server refuses every change that names none. 
 the shard that it was written to, which its id does not tell: what deletes names them all.
 """
 
-import warnings
 from typing import Any, TypeAlias
 
 from qdrant_client import QdrantClient, models
@@ -13,6 +12,7 @@ from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.flow import Flow, ask, change, current_engine
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.mismatches import UnmetLayoutWarning
+from mrl_adapters.user_warnings import warn_user
 
 ShardKey: TypeAlias = str | int
 
@@ -64,7 +64,7 @@ def complete_shards(name: str, wanted: CollectionLayout | None, *, own: bool) ->
             f"by ids, the layout names keys: {wanted.shard_keys!r}. Leave them out, or embed into "
             "a new collection."
         )
-        warnings.warn(msg, UnmetLayoutWarning, stacklevel=2)
+        warn_user(msg, UnmetLayoutWarning)
         return
     there = yield from every_shard(name)
     for key in wanted.shard_keys:

@@ -5,7 +5,6 @@ batches, candidates and beams are made smaller; what cannot be smaller (an exact
 a field without an index) is left to the server to refuse, whose reason the error shows.
 """
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from qdrant_client import models
 
 from mrl_adapters.qdrant.flow import CLIENT, Flow, ask, current_engine
+from mrl_adapters.user_warnings import warn_user
 
 _KNOWN: "dict[str, dict[str, Limits]]" = {}
 """By a server's address, which a client shares with its async twins."""
@@ -95,7 +95,7 @@ class Limits:
             "choose a plan within them: SearchPlan(min_candidates=..., oversampling=..., "
             "hnsw_ef=...)."
         )
-        warnings.warn(msg, StrictModeWarning, stacklevel=2)
+        warn_user(msg, StrictModeWarning)
         inner: Any = fitted if isinstance(request.prefetch, list) else fitted[0] if fitted else None
         return request.model_copy(update={"prefetch": inner, "params": params})
 

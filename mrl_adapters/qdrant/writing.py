@@ -1,7 +1,6 @@
 """Write documents into a collection that is open, each into one point."""
 
 import itertools
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +16,7 @@ from mrl_adapters.qdrant.points import PointBatch
 from mrl_adapters.qdrant.reading import places_of
 from mrl_adapters.qdrant.shard_keys import ShardKey
 from mrl_adapters.qdrant.strict_mode import limits_of
+from mrl_adapters.user_warnings import warn_user
 from mrl_adapters.vectors import FloatArray
 
 _NAMED = 5
@@ -55,7 +55,7 @@ def warn_of_zeros(collection_name: str, ids: Sequence[str]) -> None:
         "them (are the texts empty?). List such documents with: "
         f"{command('audit', collection_name)}"
     )
-    warnings.warn(msg, ZeroVectorsWarning, stacklevel=2)
+    warn_user(msg, ZeroVectorsWarning)
 
 
 def store_points(

@@ -1,11 +1,11 @@
 """What is known about one embedding model, and what follows for shortening its vectors."""
 
 import dataclasses
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from mrl_adapters.errors import ConfigurationError, DimensionsError
+from mrl_adapters.user_warnings import warn_user
 from mrl_adapters.vectors import Reduction
 
 _STAGE = 256  # published or trained by nearly every nested model
@@ -140,7 +140,7 @@ class ModelSpec:
             )
             raise DimensionsError(msg, found=dimensions, expected=self.dimensions)
         if problem := self._problem(dimensions):
-            warnings.warn(problem, MatryoshkaWarning, stacklevel=2)
+            warn_user(problem, MatryoshkaWarning)
 
     def _refuse_slicing(self) -> None:
         if not self.sliceable:
