@@ -21,6 +21,7 @@ pytestmark = [
 ]
 
 DIMENSIONS, STAGE, K, CALLS, ROUNDS = 1536, 256, 10, 150, 9
+BATCH, BATCHES = 16, 12
 ROWS = np.random.default_rng(0).standard_normal((1000, DIMENSIONS), dtype=np.float32)
 
 
@@ -41,7 +42,7 @@ def docs(client: QdrantClient) -> Iterator[MatryoshkaCollection]:
     driver.run(made.drop())
 
 
-def request_of(docs: MatryoshkaCollection, row: np.ndarray) -> dict[str, Any]:
+def fields_of(row: np.ndarray) -> dict[str, Any]:
     """What a program that knows Qdrant would write."""
     short = row[:STAGE] / np.linalg.norm(row[:STAGE])
     stage = models.Prefetch(
@@ -52,26 +53,28 @@ def request_of(docs: MatryoshkaCollection, row: np.ndarray) -> dict[str, Any]:
             hnsw_ef=128, quantization=models.QuantizationSearchParams(rescore=False)
         ),
     )
-    return {
-        "collection_name": docs.name,
-        "prefetch": stage,
-        "query": row.tolist(),
-        "using": "full",
-        "limit": K,
-        "with_payload": True,
-    }
+    return {"prefetch": stage, "query": row.tolist(), "using": "full", "limit": K}
 
 
-def cpu_s(work: Callable[[int], object]) -> float:
+def request_of(docs: MatryoshkaCollection, row: np.ndarray) -> dict[str, Any]:
+    return {"collection_name": docs.name, "with_payload": True, **fields_of(row)}
+
+
+def batch_of(row: int) -> list[models.QueryRequest]:
+    rows = ROWS[row : row + BATCH]
+    return [models.QueryRequest(with_payload=True, **fields_of(each)) for each in rows]
+
+
+def cpu_s(work: Callable[[int], object], calls: int = CALLS) -> float:
     began = time.process_time()
-    for row in range(CALLS):
+    for row in range(calls):
         work(row)
     return time.process_time() - began
 
 
-async def acpu_s(work: Callable[[int], Any]) -> float:
+async def acpu_s(work: Callable[[int], Any], calls: int = CALLS) -> float:
     began = time.process_time()
-    for row in range(CALLS):
+    for row in range(calls):
         await work(row)
     return time.process_time() - began
 
@@ -112,3 +115,42 @@ def test_a_coroutines_search_costs_little_more_than_the_client(
 
     ratio = asyncio.run(measure())
     assert ratio <= 1.15, ratio
+
+
+def test_a_batch_costs_no_more_than_by_the_client(
+    client: QdrantClient, docs: MatryoshkaCollection
+) -> None:
+    driver = Driver(client)
+
+    def ours(row: int) -> object:
+        return driver.run(docs.search([Search(each, K) for each in ROWS[row : row + BATCH]]))
+
+    def bare(row: int) -> object:
+        return client.query_batch_points(docs.name, batch_of(row))
+
+    ours(0), bare(0)
+    ratio = median(cpu_s(ours, BATCHES) / cpu_s(bare, BATCHES) for _ in range(ROUNDS))
+    assert ratio <= 1.0, ratio
+
+
+def test_a_coroutines_batch_costs_no_more_than_by_the_client(
+    client: QdrantClient, docs: MatryoshkaCollection
+) -> None:
+    async def measure() -> float:
+        driver = Driver(client)
+        plain = AsyncQdrantClient(**client.init_options)
+
+        async def ours(row: int) -> object:
+            searches = [Search(each, K) for each in ROWS[row : row + BATCH]]
+            return await driver.arun(docs.search(searches))
+
+        async def bare(row: int) -> object:
+            return await plain.query_batch_points(docs.name, batch_of(row))
+
+        await ours(0), await bare(0)
+        ratios = [await acpu_s(ours, BATCHES) / await acpu_s(bare, BATCHES) for _ in range(ROUNDS)]
+        await plain.close()
+        return median(ratios)
+
+    ratio = asyncio.run(measure())
+    assert ratio <= 1.0, ratio
