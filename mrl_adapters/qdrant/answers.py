@@ -10,11 +10,11 @@ from mrl_adapters.errors import AnswerError
 from mrl_adapters.qdrant.flow import CLIENT, Flow, ask, current_engine
 from mrl_adapters.qdrant.grpc_search import goes_by_grpc, hits_by_grpc, query_by_grpc
 from mrl_adapters.qdrant.plan import SearchPlan
-from mrl_adapters.qdrant.strict_mode import Limits
+from mrl_adapters.qdrant.strict_mode import limits_of
 
 
 def answers_of(
-    name: str, requests: Sequence[models.QueryRequest], plan: SearchPlan, limits: Limits
+    name: str, requests: Sequence[models.QueryRequest], plan: SearchPlan
 ) -> Flow[list[list[models.ScoredPoint]]]:
     """Send searches in one request, or as many as a server's strict mode asks for.
 
@@ -22,7 +22,6 @@ def answers_of(
         name: The collection.
         requests: The searches.
         plan: Says how long is waited, and how consistent the answer must be.
-        limits: What the collection allows.
 
     Returns:
         The hits, one list a search.
@@ -30,6 +29,7 @@ def answers_of(
     Raises:
         AnswerError: The server's answer is none.
     """
+    limits = yield from limits_of(name)
     hits: list[list[models.ScoredPoint]] = []
     for some in limits.batches(requests):
         hits += yield from _answers(name, [limits.fit(name, each) for each in some], plan)

@@ -112,9 +112,7 @@ def settle(
     results: list[list[models.ScoredPoint]] = [[] for _ in asked]
     open_ = [*range(len(asked))]
     while open_:
-        found = yield from answers_of(
-            name, [asked[at].request for at in open_], asked[0].plan, limits
-        )
+        found = yield from answers_of(name, [asked[at].request for at in open_], asked[0].plan)
         torn = []
         for at, hits in zip(open_, found, strict=True):
             search, request, plan = asked[at]

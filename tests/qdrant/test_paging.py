@@ -151,7 +151,8 @@ def test_a_page_costs_one_search_more_whenever_the_depth_doubles(
         recorded = record_requests(client, monkeypatch)
         search = Search(made()[0], k, offset=offset)
         driver.run(docs.search([search]))
-        assert [request.limit for request in recorded] == depths
+        # Each asks for one more, which tells whether the last place is shared.
+        assert [request.limit for request in recorded] == [each + 1 for each in depths]
         assert [request.offset for request in recorded] == [None] * len(depths)
         assert depth(search, SearchPlan()) == depths[-1]
 
