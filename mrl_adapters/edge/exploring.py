@@ -12,7 +12,9 @@ from qdrant_client.local.payload_value_extractor import value_by_key
 
 from mrl_adapters.edge.client_models import parsed
 from mrl_adapters.edge.collection import Collection
-from mrl_adapters.edge.search import answer, retrieve
+from mrl_adapters.edge.found import retrieve
+from mrl_adapters.edge.search import answer
+from mrl_adapters.edge.ties import by_id
 
 _GROWTH = 4
 _Row: TypeAlias = tuple[Any, list[models.ScoredPoint]]
@@ -118,7 +120,7 @@ def distance_matrix(
         limit=sample,
         with_payload=False,
     )
-    ids = sorted((point.id for point in answer(collection, [drawn])[0].points), key=_numbers_first)
+    ids = sorted((point.id for point in answer(collection, [drawn])[0].points), key=by_id)
     among = models.Filter(must=[models.HasIdCondition(has_id=ids)])
     requests = [
         models.QueryRequest(
@@ -158,7 +160,3 @@ def _check_least(**counts: tuple[int, int]) -> None:
         if value < least:
             message = f"{name} is {value}. Expected {least} or more."
             raise ValueError(message)
-
-
-def _numbers_first(point_id: Any) -> tuple[bool, Any]:
-    return isinstance(point_id, str), point_id

@@ -21,7 +21,7 @@ from mrl_adapters.errors import EmbeddingError
 # How to find the vector of a stored point: (id, vector name) -> vector.
 Lookup = Callable[[PointId, str], Any]
 
-_DEFAULT_RRF_K = 2
+USUAL_RRF_K = 2
 _DEFAULT_DIVERSITY = 0.5
 
 
@@ -158,11 +158,11 @@ def edge_order_by(given: str | models.OrderBy) -> edge.OrderBy:
 def _fusion(given: models.FusionQuery) -> Any:
     if given.fusion is models.Fusion.DBSF:
         return edge.Fusion.Dbsf()
-    return edge.Fusion.Rrf(_DEFAULT_RRF_K)
+    return edge.Fusion.Rrf(USUAL_RRF_K)
 
 
 def _rrf(given: models.RrfQuery) -> Any:
-    return edge.Fusion.Rrf(given.rrf.k or _DEFAULT_RRF_K, given.rrf.weights)
+    return edge.Fusion.Rrf(given.rrf.k or USUAL_RRF_K, given.rrf.weights)
 
 
 _FIXED: dict[str, Callable[[Any], Any]] = {

@@ -1,8 +1,8 @@
 """Convert `models.QueryRequest` with nested prefetches into the engine's request."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import qdrant_edge as edge
 from qdrant_client import models
@@ -13,7 +13,7 @@ from mrl_adapters.edge.names import PointId, naming_ids
 from mrl_adapters.edge.queries import Lookup, QueryIntake, edge_order_by
 from mrl_adapters.errors import ConfigurationError
 
-_DEFAULT_LIMIT = 10
+DEFAULT_LIMIT = 10
 MAX_PREFETCH_DEPTH = 64  # as the engine itself allows
 _DIFFERENT_PARAMS = 256
 
@@ -32,6 +32,47 @@ def edge_request(request: models.QueryRequest, lookup: Lookup) -> edge.QueryRequ
         score_threshold=request.score_threshold,
         params=edge_params(request.params),
     )
+
+
+class Leg(NamedTuple):
+    """One of the rankings that a query fuses: a query of its own, of so many points."""
+
+    limit: int
+    request: Callable[[int], edge.QueryRequest]
+    """Returns the request for so many."""
+    is_ranked: bool
+    """Whether scores order it: what is drawn, or ordered by a field, they do not."""
+
+
+def legs_of(request: models.QueryRequest, lookup: Lookup) -> list[Leg]:
+    """Return the prefetches of a request as requests, for ids and scores; its filter is theirs."""
+    wanted = edge_filter(request.filter)
+    given = request.prefetch if isinstance(request.prefetch, list) else [request.prefetch]
+    return [_leg(prefetch, wanted, lookup) for prefetch in given]
+
+
+def _leg(given: Any, wanted: edge.Filter | None, lookup: Lookup) -> Leg:
+    if isinstance(given, dict):
+        given = parsed(models.Prefetch, given)
+    limit, query, own = _core(given, lookup)
+    if wanted is not None:
+        own = wanted if own is None else edge.Filter(must=[wanted, own])
+
+    def request(count: int) -> edge.QueryRequest:
+        return edge.QueryRequest(
+            limit=count,
+            query=query,
+            prefetches=prefetches,
+            filter=own,
+            score_threshold=given.score_threshold,
+            params=edge_params(given.params),
+        )
+
+    prefetches = _prefetches(given.prefetch, lookup, 2)
+    return Leg(limit, request, not isinstance(query, _UNRANKED))
+
+
+_UNRANKED = (edge.OrderBy, edge.Sample)
 
 
 def _prefetches(given: Any, lookup: Lookup, depth: int = 1) -> list[edge.Prefetch]:
@@ -67,7 +108,7 @@ def _core(
     """Convert what a request and a prefetch have in common: limit, query, filter."""
     if given.lookup_from is not None:
         refuse_fields(given, ["lookup_from"])
-    limit = _DEFAULT_LIMIT if given.limit is None else given.limit
+    limit = DEFAULT_LIMIT if given.limit is None else given.limit
     if limit < 1:
         message = f"{type(given).__name__} has limit {limit}. Ask for at least 1 point."
         raise ValueError(message)

@@ -1,7 +1,7 @@
 """Hybrid plans against brute force: fusion, union and re-ranking are computed here once more.
 
-What BM25 ranks is taken from the engine, asked for words alone; its ties are left in the order that
-it gives them, which is that of a fusion's leg.
+What BM25 ranks is taken from the engine, asked for words alone. Its ties are settled by ids where
+EdgeClient fuses; else they are left in the order that the engine gives them, as in a fusion's leg.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from qdrant_client import QdrantClient, models
 from rest_gateway import Gateway
 
+from mrl_adapters.edge import runs
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError
 from mrl_adapters.qdrant import (
     CollectionLayout,
@@ -84,6 +85,7 @@ class Store:
     def __init__(self, run: Callable[[Any], Any], engine: str) -> None:
         self.run = run
         self.scans = engine == "local"  # and leaves stages out
+        self.fuses_by_ids = engine in {"edge", "rest"}
         self._open: dict[str, MatryoshkaCollection] = {}
 
     def search(self, name: str, plan: Any, **search: Any) -> list[models.ScoredPoint]:
@@ -207,9 +209,14 @@ def expected(
     """Score by brute force all that a plan ranks."""
     passing, candidates = [*range(PASSING[only])], plan.candidates(reach)
     # Searched by words alone, ids settle ties: which of many alike come first is not the leg's say.
-    asked = COUNT if plan.searches == "lexical" else candidates
-    by_words = store.by_words(name, text, asked, only)
+    by_ids = plan.searches == "lexical" or (plan.searches in FUSED and store.fuses_by_ids)
+    by_words = store.by_words(name, text, COUNT if by_ids else candidates, only)
+    if by_ids:
+        for run in runs([hit.score for hit in by_words]):
+            by_words[run] = sorted(by_words[run], key=lambda hit: int(hit.id))
     lexical = [(int(hit.id), hit.score) for hit in by_words]
+    if plan.searches in FUSED:
+        lexical = lexical[:candidates]
     full = nearness(name, question)
     short = best(full, passing, candidates) if plan.exact else []
     if store.scans:

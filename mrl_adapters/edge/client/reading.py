@@ -14,9 +14,10 @@ from mrl_adapters.edge.client.folder import OpenFolder
 from mrl_adapters.edge.client_models import construct
 from mrl_adapters.edge.exploring import as_offsets, as_pairs, distance_matrix, look_up, query_groups
 from mrl_adapters.edge.filters import edge_filter
+from mrl_adapters.edge.found import record, retrieve
 from mrl_adapters.edge.names import PointId, plain_id
 from mrl_adapters.edge.requests import scroll_request
-from mrl_adapters.edge.search import answer, record, retrieve
+from mrl_adapters.edge.search import answer
 
 _Payload = bool | Sequence[str] | models.PayloadSelector
 _Vectors = bool | Sequence[str]
