@@ -25,20 +25,45 @@ def is_blank(text: str) -> bool:
     return not text or text.isspace()
 
 
+def check_utf_8(text: str, what: str = "The text") -> None:
+    """Refuse half a surrogate pair before a model's tokeniser fails on it.
+
+    Raises:
+        EmbeddingError: UTF-8 cannot hold the text.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        msg = (
+            f"{what} cannot be written as UTF-8: {error.reason} at character {error.start}. "
+            "Decode it anew; text.encode('utf-8', 'replace').decode() puts '?' in its place."
+        )
+        raise EmbeddingError(msg, found=text) from error
+
+
 def require_query(text: str) -> str:
-    """Return a question that a store is searched with, unless it is blank."""
+    """Return a question that a store is searched with, unless it is blank or no UTF-8."""
     if is_blank(text):
         msg = (
             f"The question is blank ({text!r}), so nothing is near to it. Search with a text, or "
             "with a vector; to read documents by ids or filters no search is needed."
         )
         raise EmbeddingError(msg, found=text)
+    check_utf_8(text, "The question")
     return text
 
 
 def with_prompt(texts: Iterable[str], prompt: str) -> list[str]:
-    """Put a prompt before the texts that do not begin with it already; blank ones stay so."""
-    return [text if text.startswith(prompt) or is_blank(text) else prompt + text for text in texts]
+    """Put a prompt before the texts that do not begin with it already; blank ones stay so.
+
+    Raises:
+        EmbeddingError: UTF-8 cannot hold a text.
+    """
+    prompted = []
+    for row, text in enumerate(texts):
+        check_utf_8(text, f"Text {row}")
+        prompted.append(text if text.startswith(prompt) or is_blank(text) else prompt + text)
+    return prompted
 
 
 @dataclass(frozen=True)
@@ -57,7 +82,13 @@ class NonBlank:
 
     @classmethod
     def of(cls, texts: list[str]) -> "NonBlank":
-        """Leave the blank ones out; where there are no others, a stand-in tells the size."""
+        """Leave the blank ones out; where there are no others, a stand-in tells the size.
+
+        Raises:
+            EmbeddingError: UTF-8 cannot hold a text.
+        """
+        for row, text in enumerate(texts):
+            check_utf_8(text, f"Text {row}")
         rows = [row for row, text in enumerate(texts) if not is_blank(text)]
         if len(rows) == len(texts):
             return cls(texts, rows, len(texts))

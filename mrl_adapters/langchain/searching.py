@@ -156,8 +156,8 @@ class SearchingStore(VectorStore):
             *rest: The first options, in langchain-qdrant's order.
             **options: See :class:`~mrl_adapters.langchain.options.SearchOptions`.
         """
-        vector = self._question_vector(query, options)
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
+        vector = self._question_vector(query, diverse)
         return _documents(self._driver.run(self._search(vector, k, (), diverse, query)))
 
     @override
@@ -170,8 +170,8 @@ class SearchingStore(VectorStore):
         *rest: Any,
         **options: Unpack[SearchOptions],
     ) -> list[Document]:
-        vector = await self._aquestion_vector(query, options)
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
+        vector = await self._aquestion_vector(query, diverse)
         return _documents(await self._driver.arun(self._search(vector, k, (), diverse, query)))
 
     def max_marginal_relevance_search_with_score(
@@ -184,8 +184,8 @@ class SearchingStore(VectorStore):
         **options: Unpack[SearchOptions],
     ) -> list[tuple[Document, float]]:
         """Find documents as :meth:`max_marginal_relevance_search` does, with scores."""
-        vector = self._question_vector(query, options)
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
+        vector = self._question_vector(query, diverse)
         return self._driver.run(self._search(vector, k, (), diverse, query))
 
     async def amax_marginal_relevance_search_with_score(
@@ -198,8 +198,8 @@ class SearchingStore(VectorStore):
         **options: Unpack[SearchOptions],
     ) -> list[tuple[Document, float]]:
         """Find documents as :meth:`max_marginal_relevance_search` does, with scores."""
-        vector = await self._aquestion_vector(query, options)
         diverse = _diverse(fetch_k, lambda_mult, rest, options)
+        vector = await self._aquestion_vector(query, diverse)
         return await self._driver.arun(self._search(vector, k, (), diverse, query))
 
     @override
@@ -300,7 +300,12 @@ class SearchingStore(VectorStore):
         return None if self._is_lexical(options) else await self._embedder.aembed_query(query)
 
     def _is_lexical(self, options: Mapping[str, Any]) -> bool:
-        """Return whether words alone are searched for, so that nothing need be embedded."""
+        """Return whether nothing need be embedded: words alone are searched for.
+
+        Diversity compares full vectors, whatever found them.
+        """
+        if options.get("lambda_mult") is not None:
+            return False
         if self._collection.plan.hybrid is None and options.keys().isdisjoint(_WORDED):
             return False
         return self.plan.merge(search_plan(options)).searches == "lexical"

@@ -1,8 +1,9 @@
 """LlamaIndex's query modes: what each means for the plan, and how many nodes it wants.
 
-HYBRID fuses the ranks of vectors and words, ``alpha`` being the vectors' weight: 1 searches by
-vectors alone, 0 by words alone, None leaves the weights to the plan. SPARSE and TEXT_SEARCH search
-by words. SEMANTIC_HYBRID ranks what both shortlist by the full vectors.
+HYBRID joins vectors and words as the plan does ("dbsf", "rescore"), else by their ranks, of which
+``alpha`` is the vectors' weight: 1 searches by vectors alone, 0 by words alone, None leaves the
+weights to the plan. SPARSE and TEXT_SEARCH search by words. SEMANTIC_HYBRID ranks what both
+shortlist by the full vectors.
 """
 
 from collections.abc import Mapping
@@ -16,9 +17,9 @@ from mrl_adapters.embeddings.texts import require_query
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.llama_index.options import search_plan
 from mrl_adapters.qdrant.modes import without_words
-from mrl_adapters.qdrant.plan import Plan, layered
+from mrl_adapters.qdrant.plan import Hybrid, Plan, SearchPlan, layered
 
-_HYBRIDS: Mapping[VectorStoreQueryMode, str] = {
+_HYBRIDS: Mapping[VectorStoreQueryMode, Hybrid] = {
     VectorStoreQueryMode.HYBRID: "rrf",
     VectorStoreQueryMode.SPARSE: "lexical",
     VectorStoreQueryMode.TEXT_SEARCH: "lexical",
@@ -58,21 +59,41 @@ def wanted(query: VectorStoreQuery) -> int:
     return whole("similarity_top_k", query.similarity_top_k)
 
 
-def plan_of(query: VectorStoreQuery, options: Mapping[str, Any]) -> Plan | None:
-    """Collect what a query and its options change of a plan."""
+def plan_of(
+    query: VectorStoreQuery, options: Mapping[str, Any], own: SearchPlan | None = None
+) -> Plan | None:
+    """Collect what a query and its options change of a plan.
+
+    Args:
+        query: The query.
+        options: Its options.
+        own: The plan that is changed; None where it is not known yet.
+
+    Raises:
+        ConfigurationError: alpha is to weigh what the plan does not weigh.
+    """
     changes = search_plan(options)
     mode = checked_mode(query)
+    if mode is VectorStoreQueryMode.HYBRID:
+        require_query(query.query_str or "")
+        return layered(changes, _fusion(query.alpha, (own or SearchPlan()).merge(changes).hybrid))
     if mode in _HYBRIDS:
         require_query(query.query_str or "")
-        changes = layered(changes, {"hybrid": _HYBRIDS[mode], **_weights(query, mode)})
-    elif not query.query_str:
-        changes = without_words(changes)
-    return changes
+        return layered(changes, {"hybrid": _HYBRIDS[mode]})
+    return changes if query.query_str else without_words(changes)
 
 
-def _weights(query: VectorStoreQuery, mode: VectorStoreQueryMode) -> dict[str, Any]:
-    if mode is not VectorStoreQueryMode.HYBRID or query.alpha is None:
-        return {}
+def _fusion(alpha: float | None, planned: Hybrid | None) -> dict[str, Any]:
+    """Choose how HYBRID joins vectors and words: by the plan, or as alpha weighs their ranks."""
+    unweighed = planned in {"dbsf", "rescore"}
+    if alpha is None:
+        return {"hybrid": planned if unweighed else "rrf"}
     expected = "a number from 0 (words alone) to 1 (vectors alone)"
-    alpha = number("alpha", query.alpha, expected, 0, 1)
-    return {"weights": (alpha, 1 - alpha)}
+    alpha = number("alpha", alpha, expected, 0, 1)
+    if unweighed and 0 < alpha < 1:
+        msg = (
+            f"alpha is {alpha}, and the plan joins vectors and words by hybrid={planned!r}, which "
+            "weighs neither. Leave alpha out, or pass plan={'hybrid': 'rrf'}."
+        )
+        raise ConfigurationError(msg, found=alpha, expected="rrf")
+    return {"hybrid": "rrf", "weights": (alpha, 1 - alpha)}

@@ -56,7 +56,7 @@ def answer(
             records = yield from collection.scroll(search.query_filter, limit=search.k)
             results[place] = to_result(records, collection.contents, "Cosine", unscored=0.0)
             continue
-        changes = plan_of(query, options)
+        changes = plan_of(query, options, collection.plan)
         same = next((places for plan, places in pending if plan == changes), None)
         if same is None:
             pending.append((changes, [place]))

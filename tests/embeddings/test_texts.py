@@ -135,3 +135,25 @@ def test_a_blank_question_is_refused(text: str):
 @pytest.mark.parametrize("text", SPOKEN)
 def test_any_other_question_is_asked_as_it_is(text: str):
     assert require_query(text) == text
+
+
+@pytest.mark.parametrize("kind", MAKES)
+async def test_half_a_character_is_refused_whatever_the_model(server: Any, kind: str):
+    embedder: Any = MAKES[kind](server)
+    half = "caf\ud83d"
+    asks: list[Callable[[], Any]] = [
+        lambda: embedder.embed_documents(["fine", half]),
+        lambda: asyncio.run(embedder.aembed_documents(["fine", half])),
+        lambda: embedder.embed_query(half),
+        lambda: asyncio.run(embedder.aembed_query(half)),
+        lambda: embedder.embed_queries(["fine", half]),
+        lambda: asyncio.run(embedder.aembed_queries(["fine", half])),
+    ]
+    for ask in asks:
+        with pytest.raises(EmbeddingError, match=r"cannot be written as UTF-8.*character 3"):
+            await asyncio.to_thread(ask)
+
+
+def test_half_a_question_is_refused():
+    with pytest.raises(EmbeddingError, match=r"The question cannot be written as UTF-8"):
+        require_query("\udc00?")

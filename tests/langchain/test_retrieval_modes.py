@@ -170,3 +170,27 @@ async def test_relevance_falls_with_rank_whatever_the_words_add(client, embeddin
         search_type="similarity_score_threshold", search_kwargs={"score_threshold": scores[0]}
     )
     assert best.invoke(asked)[0].id == ranked[0]
+
+
+@pytest.mark.parametrize("plan", [{"hybrid": "lexical"}, {"hybrid": "rrf", "weights": (0, 1)}])
+async def test_what_words_alone_find_is_diversified_by_vectors(store, plan):
+    asked, options = "a directory or a file", {"plan": plan}
+    among = {id_ for id_, _ in scored(store.similarity_search_with_score(asked, 6, **options))}
+    vector = store.embeddings.embed_query(asked)
+    nearest = scored(store.similarity_search_with_score_by_vector(vector, 6))
+    expected = [(id_, score) for id_, score in nearest if id_ in among]
+    diverse = {"fetch_k": 6, "lambda_mult": 1.0, **options}
+    answers = [
+        store.max_marginal_relevance_search_with_score(asked, 6, **diverse),
+        await store.amax_marginal_relevance_search_with_score(asked, 6, **diverse),
+        store.similarity_search_with_score(asked, 6, **diverse),
+        *store.similarity_search_batch_with_score([asked], 6, **diverse),
+    ]
+    for found in answers:
+        assert [id_ for id_, _ in scored(found)] == [id_ for id_, _ in expected]
+        scores = [score for _, score in expected]
+        assert [score for _, score in found] == pytest.approx(scores, abs=1e-3)
+    found = store.max_marginal_relevance_search(asked, 6, **diverse)
+    assert [each.id for each in found] == [id_ for id_, _ in expected]
+    mmr = store.as_retriever(search_type="mmr", search_kwargs={"k": 6, **diverse})
+    assert [each.id for each in mmr.invoke(asked)] == [id_ for id_, _ in expected]

@@ -99,3 +99,28 @@ def test_what_no_mode_can_do_is_refused(store, embed_model, call):
         call(store, "query", query(embed_model, Mode.SPARSE, query_str=" "))
     with pytest.raises(ConfigurationError, match="alpha is -1"):
         MatryoshkaRetriever(store, embed_model, mode="hybrid", alpha=-1)
+
+
+@pytest.mark.parametrize("hybrid", ["dbsf", "rescore", "rrf", "lexical", None])
+@pytest.mark.parametrize("whose", ["store", "query"])
+def test_hybrid_joins_as_the_plan_says(client, name, nodes, embed_model, call, hybrid, whose):
+    own = {"plan": {"hybrid": hybrid}}
+    store = MatryoshkaVectorStore(
+        name, client, enable_hybrid=True, **(own if whose == "store" else {})
+    )
+    store.add(nodes)
+    options = own if whose == "query" else {}
+    meant = hybrid if hybrid in {"dbsf", "rescore"} else "rrf"
+    expected = store.query(query(embed_model), plan={"hybrid": meant})
+    found = call(store, "query", query(embed_model, Mode.HYBRID), **options)
+    assert (found.ids, found.similarities) == (expected.ids, expected.similarities)
+    for alpha, alone in ((0, "lexical"), (1, None)):
+        ends = store.query(query(embed_model), plan={"hybrid": alone})
+        asked = query(embed_model, Mode.HYBRID, alpha=alpha)
+        assert call(store, "query", asked, **options).ids == ends.ids
+    weighed = query(embed_model, Mode.HYBRID, alpha=0.4)
+    if meant == "rrf":
+        assert call(store, "query", weighed, **options).ids
+    else:
+        with pytest.raises(ConfigurationError, match=rf"alpha is 0\.4.*hybrid='{hybrid}'"):
+            call(store, "query", weighed, **options)

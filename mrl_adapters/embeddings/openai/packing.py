@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mrl_adapters.embeddings.openai.options import OpenAIOptions
-from mrl_adapters.embeddings.texts import is_blank
+from mrl_adapters.embeddings.texts import check_utf_8, is_blank
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.vectors import FloatArray
 
@@ -83,6 +83,7 @@ def cut(
     """Turn the caller's texts into what can be sent, by the policies for blank and long ones."""
     pieces = []
     for row, text in enumerate(texts):
+        check_utf_8(text, f"Text {row}")
         if is_blank(text):
             if options.empty == "error":
                 msg = (
@@ -150,14 +151,7 @@ def load_encoding(model: str) -> "tiktoken.Encoding | None":
 def _parts(
     whole: str, prompt: str, row: int, limit: TokenLimit, options: OpenAIOptions
 ) -> list[str]:
-    try:
-        fits = limit.fits(whole)
-    except UnicodeEncodeError as error:
-        msg = (
-            f"Text {row} cannot be written as UTF-8: {error.reason} at character {error.start}. "
-            "Replace it: text.encode('utf-8', 'replace').decode()."
-        )
-        raise EmbeddingError(msg) from error
+    fits = limit.fits(whole)
     if fits or (fits is None and options.over_long == "error") or limit.tokens is None:
         return [whole]
     if options.over_long == "error":
