@@ -7,6 +7,7 @@ from mrl_adapters.qdrant.collection import MatryoshkaCollection
 from mrl_adapters.qdrant.connect import connect
 from mrl_adapters.qdrant.contents import UnreadableContentWarning
 from mrl_adapters.qdrant.driver import Driver
+from mrl_adapters.qdrant.foreign_sparse import MissingSparseVectorsWarning
 from mrl_adapters.qdrant.groups import Group, GroupBy
 from mrl_adapters.qdrant.late_interaction import TokenEncoder, TokenVectors
 from mrl_adapters.qdrant.layout import CollectionLayout
@@ -38,6 +39,7 @@ __all__ = [
     "GroupBy",
     "MatryoshkaCollection",
     "MissingShortVectorsWarning",
+    "MissingSparseVectorsWarning",
     "OneStageWarning",
     "Search",
     "SearchPlan",

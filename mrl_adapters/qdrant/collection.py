@@ -179,6 +179,8 @@ class MatryoshkaCollection(StoredDocuments):
         No function within another: Python would evaluate its annotations anew in every search.
         """
         how = self.plan.merge(plan)
+        if how.searches and self.foreign_sparse.names and not (layout.sparse or layout.text_index):
+            raise self.foreign_sparse.refusal(how.searches)
         for each in searches:
             if each.vector is not None or how.searches != "lexical" or each.mmr_lambda is not None:
                 check_query(each.full, layout.dimensions)

@@ -64,6 +64,7 @@ class StoredDocuments(CollectionHandle):
 
         Warns:
             ZeroVectorsWarning: Vectors are all zeros, so that no search will find their points.
+            MissingSparseVectorsWarning: The collection has sparse vectors that nobody computes.
         """
         check_ordering(ordering)
         texts = id_texts(ids)
@@ -102,6 +103,7 @@ class StoredDocuments(CollectionHandle):
             lambda: self.ensure(full.shape[1], [full], shard_key=shard_key),
             writes=True,
         )
+        self.foreign_sparse.warn()
         if zeros is None:
             warn_of_zeros(self.name, without)
         return stored

@@ -12,6 +12,7 @@ from mrl_adapters.qdrant.adoption import with_sparse_of
 from mrl_adapters.qdrant.contents import Contents
 from mrl_adapters.qdrant.filters.keys import written
 from mrl_adapters.qdrant.flow import Flow, current_engine, is_missing, is_refusal
+from mrl_adapters.qdrant.foreign_sparse import ForeignSparse
 from mrl_adapters.qdrant.identity import Watch, refuse_another_model
 from mrl_adapters.qdrant.layout import PLAN_KEY, CollectionLayout
 from mrl_adapters.qdrant.lexical import TextIndex
@@ -73,6 +74,8 @@ class CollectionHandle:
         """Reads its payloads; by its own keys once it is open."""
         self.found: Found = Found(PayloadKeys())
         """How its points are written, as far as a few of them tell; once it is open."""
+        self.foreign_sparse: ForeignSparse = ForeignSparse(name)
+        """Sparse vectors that it has beside its layout's; once it is open."""
         _DEFAULT_PLAN.merge(plan)  # refuses unknown knobs now; what it changes may be saved
         self._plan = plan
         self._saved_plan: SearchPlan | None = None
@@ -183,6 +186,8 @@ class CollectionHandle:
         self._watch = Watch(existing.identity)
         self._described = existing.described
         self._has_own_shards = existing.has_own_shards
+        if existing.foreign_sparse != self.foreign_sparse.names:
+            self.foreign_sparse = ForeignSparse(self.name, existing.foreign_sparse)
         return existing.layout
 
     def _completed(self, existing: Existing, wanted: CollectionLayout) -> Flow[Existing]:

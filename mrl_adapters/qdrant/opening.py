@@ -57,6 +57,8 @@ class Existing(NamedTuple):
     """About how many there are."""
     identity: Identity
     has_own_shards: bool
+    foreign_sparse: tuple[str, ...]
+    """Its sparse vectors that are not the layout's."""
 
 
 class Asked(NamedTuple):
@@ -125,7 +127,9 @@ def read_existing(name: str, asked: Asked) -> Flow[Existing | None]:
     if keys is not None and asked.keys is not None:
         check_keys(name, asked.keys, keys)
     points, shards = info.points_count or 0, has_own_shards(info)
-    return Existing(layout, plan, keys, bool(stored), points, identity_of(info), shards)
+    own = layout.sparse.name if layout.sparse else None
+    foreign = tuple(sparse for sparse in sparse_vectors(info) if sparse != own)
+    return Existing(layout, plan, keys, bool(stored), points, identity_of(info), shards, foreign)
 
 
 def warn_of_missing(name: str, layout: CollectionLayout) -> Flow[None]:

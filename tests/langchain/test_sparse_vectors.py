@@ -10,7 +10,12 @@ from qdrant_client import QdrantClient, models
 
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError, EmbeddingError
 from mrl_adapters.langchain import MatryoshkaRetriever, MatryoshkaVectorStore
-from mrl_adapters.qdrant import CollectionLayout, SparseVectors, TextIndex
+from mrl_adapters.qdrant import (
+    CollectionLayout,
+    MissingSparseVectorsWarning,
+    SparseVectors,
+    TextIndex,
+)
 
 TEXTS = [
     *("Copy a directory tree to another place.", "Delete a file from the disk."),
@@ -127,8 +132,14 @@ def test_a_stock_collection_opens_and_its_sparse_vectors_find_words(memory, embe
     [written] = stock.similarity_search("standard output", k=1)
     assert written.page_content == "Write to standard output."
     unknown = MatryoshkaVectorStore(stock.client, "docs", embeddings)
-    with pytest.raises(CollectionMismatchError, match="no sparse vectors"):
+    refused = f"no sparse vectors but '{name}'.*sparse_vector_name='{name}'.*migrate.*sparse"
+    with pytest.raises(CollectionMismatchError, match=refused):
         unknown.similarity_search("gzip", retrieval_mode="sparse")
+    with pytest.warns(MissingSparseVectorsWarning, match=f"'{name}'.*sparse_embedding=") as told:
+        unknown.add_texts(["one"])
+    unknown.add_texts(["two"])  # told once: here it would be an error
+    assert [each.filename for each in told] == [__file__]
+    assert len(unknown.similarity_search("one", k=20)) == len(TEXTS) + 3
 
 
 def test_the_stock_store_searches_what_this_one_wrote(memory, embeddings):

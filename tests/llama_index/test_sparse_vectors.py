@@ -10,9 +10,9 @@ from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 from llama_index.vector_stores.qdrant import QdrantVectorStore
 from qdrant_client import QdrantClient, models
 
-from mrl_adapters.errors import ConfigurationError, EmbeddingError
+from mrl_adapters.errors import CollectionMismatchError, ConfigurationError, EmbeddingError
 from mrl_adapters.llama_index import MatryoshkaRetriever, MatryoshkaVectorStore
-from mrl_adapters.qdrant import CollectionLayout, SparseVectors
+from mrl_adapters.qdrant import CollectionLayout, MissingSparseVectorsWarning, SparseVectors
 
 QUESTION = "a network socket to listen"
 BM25 = {"layout": CollectionLayout(256, (64,), sparse=SparseVectors())}
@@ -96,6 +96,11 @@ def test_a_stock_collection_opens_and_its_sparse_vectors_find_words(
     store.add([new])
     zebra = query(embed_model, Mode.SPARSE, "zebras")
     assert store.query(zebra).ids == stock.query(zebra).ids == [new.node_id]
+    unknown = MatryoshkaVectorStore("docs", memory)
+    with pytest.raises(CollectionMismatchError, match=r"no sparse vectors but .*sparse_doc_fn="):
+        unknown.query(asked)
+    with pytest.warns(MissingSparseVectorsWarning, match="sparse_doc_fn="):
+        unknown.add([new])
     memory.close()
 
 
