@@ -70,6 +70,7 @@ def search(  # noqa: PLR0913 - one argument an option
         said["hybrid"] = hybrid
     if late_interaction is not None:
         said["late_interaction"] = True
+    _refuse_contradictions(plan or {}, said)
     # Imported here, so that the other commands need no framework.
     from mrl_adapters.cli.engines import open_client
     from mrl_adapters.cli.stores import open_existing
@@ -91,6 +92,20 @@ def search(  # noqa: PLR0913 - one argument an option
         output.print(answered(question, hits, lines=_SNIPPET_LINES))
         if signals and found:
             output.print(Text(_told(found[0][0].metadata[_SIGNALS]), style="dim"))
+
+
+def _refuse_contradictions(plan: Mapping[str, object], said: Mapping[str, object]) -> None:
+    """Refuse a plan that says something else than an option does.
+
+    Raises:
+        typer.BadParameter: One does.
+    """
+    for knob, value in said.items():
+        if plan.get(knob, value) != value:
+            option = f"--{knob.replace('_', '-')}"
+            stated = f"{option} {value}" if isinstance(value, str) else option
+            msg = f"it has {knob}={plan[knob]!r}, and {stated} says otherwise: pass one of both."
+            raise typer.BadParameter(msg, param_hint="--plan")
 
 
 def _told(signals: Mapping[str, float | None]) -> str:

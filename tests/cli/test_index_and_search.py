@@ -443,3 +443,26 @@ def test_vectors_of_no_known_model_are_taken_for_wordllamas_and_that_is_told(
     assert text in asked.stdout
     told = run("search", "docs", "honey", *place, "--model", "wordllama")
     assert "does not say" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("plan", "options", "told"),
+    [
+        ('{"hybrid": "dbsf"}', ["--hybrid", "rrf"], "hybrid='dbsf', and --hybrid rrf"),
+        ('{"hybrid": null}', ["--hybrid", "lexical"], "hybrid=None, and --hybrid lexical"),
+        ('{"exact": false}', ["--exact"], "exact=False, and --exact"),
+    ],
+)
+def test_a_plan_and_an_option_that_contradict_each_other_are_refused(
+    run: Any, tmp_path: Path, plan: str, options: list[str], told: str
+) -> None:
+    result = run("search", "notes", "bees", "--path", tmp_path, "--plan", plan, *options)
+    assert result.exit_code == 2
+    assert told in " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.stderr).split())
+
+
+def test_a_plan_may_say_what_an_option_says(index: Any, search: Any) -> None:
+    index("--text-index")
+    plan = '{"hybrid": "rrf", "rrf_k": 60}'
+    found = search("honey", "--plan", plan, "--hybrid", "rrf")
+    assert found == search("honey", "--plan", plan)
