@@ -9,7 +9,7 @@ from llama_index.core.vector_stores import VectorStoreQuery, VectorStoreQueryRes
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from qdrant_client import models
 
-from mrl_adapters.arguments import refuse_unknown, require_list, whole
+from mrl_adapters.arguments import MOST, refuse_unknown, require_list, whole
 from mrl_adapters.embeddings.texts import require_query
 from mrl_adapters.errors import ConfigurationError, EmbeddingError
 from mrl_adapters.llama_index.events import MatryoshkaSearchEvent, dispatcher, listened
@@ -190,7 +190,9 @@ def build_search(
         score_threshold=options.get("score_threshold"),
         mmr_lambda=threshold,
         fetch_k=(
-            max(_MIN_MMR_CANDIDATES, 4 * k) if fetch_k is None else whole("mmr_prefetch_k", fetch_k)
+            max(_MIN_MMR_CANDIDATES, min(4 * k, MOST))
+            if fetch_k is None
+            else whole("mmr_prefetch_k", fetch_k)
         ),
         text=query.query_str or None,
     )

@@ -20,7 +20,8 @@ from mrl_adapters.qdrant.filters import admitted
 from mrl_adapters.qdrant.flow import Flow
 from mrl_adapters.qdrant.groups import GroupBy, ungrouped
 from mrl_adapters.qdrant.ids import DocumentId, id_texts, original_id, point_id
-from mrl_adapters.qdrant.plan import Plan, layered
+from mrl_adapters.qdrant.modes import without_words
+from mrl_adapters.qdrant.plan import Plan
 from mrl_adapters.qdrant.query import Search
 from mrl_adapters.qdrant.reading import vector_of
 from mrl_adapters.vectors import FloatArray, as_vectors
@@ -64,14 +65,14 @@ def search_like(
         collection: The collection; what its tenant does not see is no example.
         examples: The stored documents.
         search_for: Builds the search for a vector of shape (d,).
-        plan: How, if not by the collection's own plan; words have no part in it.
+        plan: How, if not by the collection's own plan, of which words and tokens have no part.
         by: What results are grouped by.
 
     Returns:
         Hits, none of them an example.
 
     Raises:
-        ConfigurationError: An example is not stored.
+        ConfigurationError: An example is not stored, or ``plan`` asks for words or tokens.
         EmbeddingError: An example is stored without a vector.
     """
     layout = yield from collection.open(must_exist=True)
@@ -91,7 +92,7 @@ def search_like(
     given = admitted(search.query_filter)
     others = models.Filter(must=[given] if given else None, must_not=[themselves])
     searches = [replace(search, query_filter=others)]
-    changes = layered(plan, {"hybrid": None})
+    changes = without_words(plan)
     if by is None:
         return (yield from collection.search(searches, changes))[0]
     return ungrouped((yield from collection.search_groups(searches, by, changes))[0])

@@ -2,9 +2,10 @@
 
 import pytest
 
+from mrl_adapters.embeddings import WordLlamaTokens
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.langchain import MatryoshkaVectorStore
-from mrl_adapters.qdrant import CollectionLayout
+from mrl_adapters.qdrant import CollectionLayout, SparseVectors, TokenVectors
 
 
 def ids(documents) -> list[str]:
@@ -50,3 +51,22 @@ def test_another_tenants_documents_are_no_examples(client, embeddings):
     assert ids(ada.more_like_this(["a"])) == ["b"]
     with pytest.raises(ConfigurationError, match="holds no document 'c'"):
         ada.more_like_this(["c"])
+
+
+@pytest.mark.parametrize("own", [{"hybrid": "rrf"}, {"hybrid": "lexical"}, {"hybrid": "rescore"}])
+async def test_words_have_no_part_in_it_and_a_call_that_asks_for_them_is_refused(
+    client, embeddings, own
+):
+    tokens = TokenVectors("tokens", 256, encoder=WordLlamaTokens())
+    layout = CollectionLayout(256, (64,), sparse=SparseVectors(), late_interaction=tokens)
+    plans = [None, own, {"late_interaction": True}]
+    stores = [
+        MatryoshkaVectorStore(client, "docs", embeddings, layout=layout, plan=plan)
+        for plan in plans
+    ]
+    stores[0].add_texts(["copy a file", "copy a folder", "delete it"], ids=[*"abc"])
+    assert [ids(store.more_like_this(["a"])) for store in stores] == [["b", "c"]] * len(plans)
+    with pytest.raises(ConfigurationError, match="has no text"):
+        stores[0].more_like_this(["a"], plan=own)
+    with pytest.raises(ConfigurationError, match="late interaction.*has no text"):
+        await stores[0].amore_like_this(["a"], plan={"late_interaction": True})

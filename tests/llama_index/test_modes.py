@@ -90,6 +90,16 @@ def test_how_many_nodes_are_wanted_depends_on_the_mode(store, embed_model):
     assert len(store.query(query(embed_model, Mode.DEFAULT, **fields)).ids) == 4
 
 
+@pytest.mark.parametrize("mode", [Mode.DEFAULT, Mode.HYBRID, Mode.SPARSE, Mode.MMR])
+def test_as_many_nodes_as_nobody_has_are_all_of_them(store, nodes, embed_model, mode):
+    everything = store.query(query(embed_model, mode, k=2**31 - 1, query_str="a the to in"))
+    assert len(everything.ids) == len({*everything.ids})
+    if mode is not Mode.SPARSE:
+        assert {*everything.ids} == {node.node_id for node in nodes}
+    with pytest.raises(ConfigurationError, match="similarity_top_k is 2147483648"):
+        store.query(query(embed_model, mode, k=2**31))
+
+
 def test_what_no_mode_can_do_is_refused(store, embed_model, call):
     with pytest.raises(ConfigurationError, match="Query mode SVM"):
         call(store, "query", query(embed_model, Mode.SVM))
