@@ -68,5 +68,5 @@ async def test_words_have_no_part_in_it_and_a_call_that_asks_for_them_is_refused
     assert [ids(store.more_like_this(["a"])) for store in stores] == [["b", "c"]] * len(plans)
     with pytest.raises(ConfigurationError, match="has no text"):
         stores[0].more_like_this(["a"], plan=own)
-    with pytest.raises(ConfigurationError, match="late interaction.*has no text"):
+    with pytest.raises(ConfigurationError, match=r"late interaction.*has no text"):
         await stores[0].amore_like_this(["a"], plan={"late_interaction": True})
