@@ -1,5 +1,6 @@
 """Results as one file: no address in it is asked, and it draws itself in a real browser."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from mrl_adapters.demo.offline import check_page, write_curve, write_recommendation
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.evaluation import LayoutOption, Recommendation
+from mrl_adapters.evaluation.recommendation import Judged
 from mrl_adapters.evaluation.results import CurveResult, CurveRow, Trial
 from mrl_adapters.qdrant import CollectionLayout, SearchPlan
 
@@ -96,6 +98,19 @@ def test_a_recommendation_draws_itself(tmp_path: Path) -> None:
         ["chosen", 1],
         ["frontier", 2],
     ]
+
+
+def test_what_judged_questions_found_stands_beside_it(tmp_path: Path) -> None:
+    plain = _recommendation("a")
+    text = write_recommendation(plain, tmp_path / "a.html").read_text("utf-8")
+    assert "nDCG" not in text.split("<script>")[0]
+    first, *others = plain.options
+    asked = replace(first, judged=Judged(0.4567, 0.7891, 30))
+    result = replace(plain, options=(asked, *others), chosen=asked)
+    text = write_recommendation(result, tmp_path / "b.html").read_text("utf-8")
+    assert "nDCG@10</th>" in text
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row)[5:7] for row in text.split("<tr>")[2:]]
+    assert sorted(cells) == [["", ""], ["", ""], ["0.457", "0.789"]]
 
 
 def test_where_nothing_is_recommended_no_code_is_shown(tmp_path: Path) -> None:
