@@ -20,8 +20,9 @@ def answer(
 ) -> list[rest.QueryResponse]:
     """Answer several queries in one go, in order."""
     sparse = collection.settings.sparse_vectors
-    if any(_is_own(request, sparse) for request in requests):
-        return [_own_answer(collection, request, sparse) for request in requests]
+    for request in requests:
+        if _is_own(request, sparse):
+            return [_own_answer(collection, each, sparse) for each in requests]
     answers = collection.query([edge_request(request, collection.vector) for request in requests])
     responses = []
     for request, points in zip(requests, answers, strict=True):
@@ -33,7 +34,9 @@ def answer(
 
 def _is_own(request: models.QueryRequest, sparse: Any) -> bool:
     """Return whether a request is for what the engine does not do, or does by chance."""
-    return fusion_of(request) is not None or (bool(sparse) and _is_sparse_mmr(request, sparse))
+    if isinstance(request.query, models.NearestQuery):
+        return sparse and _is_sparse_mmr(request, sparse)
+    return fusion_of(request) is not None
 
 
 def _own_answer(

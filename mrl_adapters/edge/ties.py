@@ -18,9 +18,9 @@ ROUNDING = 1e-6
 place. Of questions with up to six words 1.3e-7 was measured."""
 
 
-def nearly_equal(one: float, other: float, rounding: float = ROUNDING) -> bool:
+def nearly_equal(one: float, other: float) -> bool:
     """Return whether two scores are equal, but for rounding."""
-    return abs(one - other) <= rounding * max(abs(one), abs(other))
+    return abs(one - other) <= ROUNDING * max(abs(one), abs(other))
 
 
 def runs(scores: Sequence[float], rounding: float = ROUNDING) -> list[slice]:

@@ -30,11 +30,9 @@ def falls(layout: CollectionLayout, plan: SearchPlan) -> bool:
 
 def tied(one: float, other: float, plan: SearchPlan) -> bool:
     """Return whether two scores of one ranking are equal, but for rounding."""
-    return nearly_equal(one, other, _rounding(plan))
-
-
-def _rounding(plan: SearchPlan) -> float:
-    return ROUNDING if by_words(plan) else 0.0
+    if not by_words(plan):
+        return one == other
+    return nearly_equal(one, other)
 
 
 def in_order(
@@ -48,7 +46,7 @@ def in_order(
     if not by_words(plan) and all(map(operator.lt, scores, scores[1:])):
         return hits[: search.k]  # as engines give them, where no score is twice
     ranked = sorted(hits, key=lambda hit: sign * hit.score)
-    for run in runs([hit.score for hit in ranked], _rounding(plan)):
+    for run in runs([hit.score for hit in ranked], ROUNDING if by_words(plan) else 0.0):
         best = ranked[run.start].score
         ranked[run] = [
             hit if hit.score == best else hit.model_copy(update={"score": best})
