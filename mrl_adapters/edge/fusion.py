@@ -8,11 +8,11 @@ Source: https://qdrant.tech/documentation/concepts/hybrid-queries/; the formulas
 qdrant 1.19, lib/segment/src/common: reciprocal_rank_fusion.rs, score_fusion.rs.
 """
 
-import operator
+import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
-import numpy as np
 import qdrant_edge as edge
 from qdrant_client import models
 
@@ -26,10 +26,12 @@ from mrl_adapters.edge.ties import by_id, nearly_equal, runs
 from mrl_adapters.errors import ConfigurationError
 
 Fusion: TypeAlias = models.FusionQuery | models.RrfQuery
+_Ranking: TypeAlias = tuple[list[edge.ScoredPoint], Sequence[float]]  # with a number for each
 _Sum: TypeAlias = tuple[PointId, float]  # what a point has from all legs
 
 _MORE = 8  # tells whether a leg ends among equals, and mostly settles it
 _MOST_TIED = 256  # to read thousands of documents that are alike would take a second
+_DIFFERENT_LEGS = 64  # most searches have legs of one length
 _DEVIATIONS = 3  # of the scores from their mean, at the ends of the range
 
 
@@ -51,20 +53,20 @@ def fused(
         ConfigurationError: There are not as many weights as rankings.
     """
     legs = legs_of(request, collection.vector)
-    versions: dict[PointId, int] = {}
+    points: dict[PointId, edge.ScoredPoint] = {}
     sums: dict[PointId, float] = {}
-    for points, worths in _worths(fusion, _rankings(collection, legs)):
-        for point, worth in zip(points, worths, strict=True):
+    for ranking, worths in _worths(fusion, _rankings(collection, legs)):
+        for point, worth in zip(ranking, worths, strict=True):
             point_id = point.id
-            versions[point_id] = point.version
+            points[point_id] = point
             sums[point_id] = sums.get(point_id, 0.0) + worth
     first = request.offset or 0
     last = first + (DEFAULT_LIMIT if request.limit is None else request.limit)
     page = _in_order(sums, request.score_threshold, last)[first:]
-    return _found(collection, page, versions, request)
+    return _found(collection, page, points, request)
 
 
-def _rankings(collection: Collection, legs: Sequence[Leg]) -> list[list[edge.ScoredPoint]]:
+def _rankings(collection: Collection, legs: Sequence[Leg]) -> list[_Ranking]:
     """Answer the legs in one go, and those that end among equals once more."""
     asked = [leg.limit + (_MORE if leg.is_ranked else 0) for leg in legs]
     rankings = collection.query([leg.request(n) for leg, n in zip(legs, asked, strict=True)])
@@ -78,26 +80,24 @@ def _rankings(collection: Collection, legs: Sequence[Leg]) -> list[list[edge.Sco
     for at, points in zip(torn, collection.query(wider), strict=True):
         rankings[at] = points
     return [
-        _settled(points, leg.limit) if leg.is_ranked else points
+        _settled(points, leg.limit) if leg.is_ranked else (points, [0.0] * len(points))
         for leg, points in zip(legs, rankings, strict=True)
     ]
 
 
-def _settled(points: list[edge.ScoredPoint], count: int) -> list[edge.ScoredPoint]:
-    """Order the best of a ranking, and their equals by id."""
-    for run in runs([point.score for point in points]):
-        if run.start >= count:
-            break
+def _settled(points: list[edge.ScoredPoint], count: int) -> _Ranking:
+    """Order the best of a ranking, and their equals by id; the best of equals counts for all."""
+    scores = [point.score for point in points]
+    for run in runs(scores, count):
         points[run] = sorted(points[run], key=lambda point: by_id(point.id))
-    return points[:count]
+        scores[run] = [scores[run.start]] * (run.stop - run.start)
+    return points[:count], scores[:count]
 
 
-def _worths(
-    fusion: Fusion, rankings: Sequence[list[edge.ScoredPoint]]
-) -> list[tuple[list[edge.ScoredPoint], list[float]]]:
+def _worths(fusion: Fusion, rankings: Sequence[_Ranking]) -> list[_Ranking]:
     """Return what each ranking gives to its points, best first."""
     if isinstance(fusion, models.FusionQuery) and fusion.fusion is models.Fusion.DBSF:
-        return [(points, _spread([each.score for each in points])) for points in rankings]
+        return [(points, _spread(scores)) for points, scores in rankings]
     k, weights = USUAL_RRF_K, None
     if isinstance(fusion, models.RrfQuery):
         k, weights = fusion.rrf.k or USUAL_RRF_K, fusion.rrf.weights
@@ -110,11 +110,12 @@ def _worths(
         raise ConfigurationError(message, found=len(weights), expected=len(rankings))
     return [
         (points, _reciprocals(len(points), k, weight))
-        for points, weight in zip(rankings, weights, strict=True)
+        for (points, _), weight in zip(rankings, weights, strict=True)
     ]
 
 
-def _reciprocals(count: int, k: int, weight: float) -> list[float]:
+@lru_cache(maxsize=_DIFFERENT_LEGS)
+def _reciprocals(count: int, k: int, weight: float) -> Sequence[float]:
     if weight <= 0:
         return [0.0] * count
     return [1 / (rank / weight + k - 1) for rank in range(1, count + 1)]
@@ -122,34 +123,33 @@ def _reciprocals(count: int, k: int, weight: float) -> list[float]:
 
 def _spread(scores: Sequence[float]) -> list[float]:
     """Put scores between 0 and 1, by how they are distributed."""
-    values = np.array(scores)
-    deviation = values.std(ddof=1) if len(values) > 1 else 0.0
-    if not deviation:
-        return [0.5] * len(values)
-    worths: list[float] = ((values - values.mean()) / (2 * _DEVIATIONS * deviation) + 0.5).tolist()
-    return worths
+    count = len(scores)
+    if count < 2 or nearly_equal(max(scores), min(scores)):  # noqa: PLR2004 - one has no deviation
+        return [0.5] * count
+    mean = sum(scores) / count
+    deviation = math.sqrt(sum((score - mean) ** 2 for score in scores) / (count - 1))
+    width = 2 * _DEVIATIONS * deviation
+    return [(score - mean) / width + 0.5 for score in scores]
 
 
 def _in_order(sums: dict[PointId, float], threshold: float | None, count: int) -> list[_Sum]:
     """Order the greatest sums, and their equals by id; the best of equals counts for all."""
-    ranked = sorted(sums.items(), key=operator.itemgetter(1), reverse=True)
-    for run in runs([score for _, score in ranked]):
-        if run.start >= count:
-            break
-        best = ranked[run.start][1]
-        ids = sorted((point_id for point_id, _ in ranked[run]), key=by_id)
-        ranked[run] = [(point_id, best) for point_id in ids]
+    ranked = sorted(sums, key=sums.__getitem__, reverse=True)
+    scores = [sums[point_id] for point_id in ranked]
+    for run in runs(scores, count):
+        ranked[run] = sorted(ranked[run], key=by_id)
+        scores[run] = [scores[run.start]] * (run.stop - run.start)
     return [
-        each
-        for each in ranked[:count]
-        if threshold is None or each[1] >= threshold or nearly_equal(each[1], threshold)
+        (point_id, score)
+        for point_id, score in zip(ranked[:count], scores, strict=False)
+        if threshold is None or score >= threshold or nearly_equal(threshold, score)
     ]
 
 
 def _found(
     collection: Collection,
     page: Sequence[_Sum],
-    versions: Mapping[PointId, int],
+    points: Mapping[PointId, edge.ScoredPoint],
     request: models.QueryRequest,
 ) -> list[models.ScoredPoint]:
     """Return points with what a request wants of them; those deleted meanwhile are left out."""
@@ -170,7 +170,7 @@ def _found(
                 models.ScoredPoint,
                 {
                     "id": plain,
-                    "version": versions[point_id],
+                    "version": points[point_id].version,
                     "score": score,
                     "payload": payload,
                     "vector": vector,

@@ -6,10 +6,9 @@ more when ten are asked for than when five are. So such scores are equal where t
 than that rounding.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
-
-import numpy as np
 
 from mrl_adapters.edge.names import PointId
 
@@ -20,21 +19,31 @@ place. Of questions with up to six words 1.3e-7 was measured."""
 
 def nearly_equal(one: float, other: float) -> bool:
     """Return whether two scores are equal, but for rounding."""
-    return abs(one - other) <= ROUNDING * max(abs(one), abs(other))
+    return abs(one - other) <= ROUNDING * abs(one)
 
 
-def runs(scores: Sequence[float], rounding: float = ROUNDING) -> list[slice]:
+def runs(scores: Sequence[float], count: int, rounding: float = ROUNDING) -> Iterator[slice]:
     """Find neighbours of equal scores, each to the next but for rounding.
 
-    Returns:
+    Args:
+        scores: Scores of a ranking.
+        count: How many of them are of interest: a run that begins behind these is left out.
+        rounding: The share of their size by which equals may differ.
+
+    Yields:
         The places of two and more such neighbours, in order.
     """
-    values = np.array(scores)
-    sizes = np.abs(values)
-    within = np.zeros(len(values) + 1, dtype=bool)  # whether a place and the one before are equal
-    within[1:-1] = np.abs(values[1:] - values[:-1]) <= rounding * np.maximum(sizes[1:], sizes[:-1])
-    ends = np.flatnonzero(within[1:] != within[:-1]).tolist()
-    return [slice(first, last + 1) for first, last in zip(ends[::2], ends[1::2], strict=True)]
+    start, before = 0, math.nan  # equal to nothing
+    for place, score in enumerate(scores):
+        if not abs(before - score) <= rounding * abs(before):
+            if place - start > 1:
+                yield slice(start, place)
+            if place >= count:
+                return
+            start = place
+        before = score
+    if len(scores) - start > 1:
+        yield slice(start, len(scores))
 
 
 def by_id(point_id: PointId) -> tuple[bool, Any]:

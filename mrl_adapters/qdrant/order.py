@@ -46,7 +46,8 @@ def in_order(
     if not by_words(plan) and all(map(operator.lt, scores, scores[1:])):
         return hits[: search.k]  # as engines give them, where no score is twice
     ranked = sorted(hits, key=lambda hit: sign * hit.score)
-    for run in runs([hit.score for hit in ranked], ROUNDING if by_words(plan) else 0.0):
+    rounding = ROUNDING if by_words(plan) else 0.0
+    for run in runs([hit.score for hit in ranked], search.k, rounding):
         best = ranked[run.start].score
         ranked[run] = [
             hit if hit.score == best else hit.model_copy(update={"score": best})

@@ -212,7 +212,7 @@ def expected(
     by_ids = plan.searches == "lexical" or (plan.searches in FUSED and store.fuses_by_ids)
     by_words = store.by_words(name, text, COUNT if by_ids else candidates, only)
     if by_ids:
-        for run in runs([hit.score for hit in by_words]):
+        for run in runs([hit.score for hit in by_words], COUNT):
             by_words[run] = sorted(by_words[run], key=lambda hit: int(hit.id))
     lexical = [(int(hit.id), hit.score) for hit in by_words]
     if plan.searches in FUSED:
