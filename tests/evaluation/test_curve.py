@@ -14,6 +14,7 @@ from mrl_adapters import ConfigurationError, DimensionsError, EmbeddingError, Mi
 from mrl_adapters.embeddings import WordLlamaEmbedder
 from mrl_adapters.evaluation import Dataset, curve, curve_table, load_beir, plot_curve
 from mrl_adapters.evaluation.figures import new_figure, save_figure
+from mrl_adapters.qdrant import SparseVectors, TextIndex
 from mrl_adapters.vectors import Rotation
 
 DATA = Path(
@@ -265,3 +266,17 @@ def test_known_scores_of_debian_packages() -> None:
     assert rows[64, "one-stage"].ndcg == pytest.approx(0.391, **known)
     assert rows[128, "two-stage"].overlap == pytest.approx(0.977, **known)
     assert rows[64, "two-stage"].overlap == pytest.approx(0.841, **known)
+
+
+@pytest.mark.benchmark_target
+@pytest.mark.parametrize("words", [TextIndex(), SparseVectors()], ids=["text index", "sparse"])
+def test_hybrid_search_takes_at_most_two_and_a_half_times_a_two_stage_search(
+    judged_docstrings: Dataset, words: TextIndex | SparseVectors
+) -> None:
+    plans = curve(WordLlamaEmbedder(), judged_docstrings, [128], hybrid=words).plans
+    medians = {row.search: row.median_s for row in plans}
+    shares = {name: median / medians["two-stage"] for name, median in medians.items()}
+    assert {*shares} == {"two-stage", "lexical", "rrf", "dbsf", "rescore"}
+    assert max(shares.values()) <= 2.5, shares
+    scores = {row.search: row.ndcg for row in plans}
+    assert scores["rrf"] > scores["two-stage"] + 0.05
