@@ -50,8 +50,15 @@ def fused(
     """Answer a request that fuses rankings.
 
     Raises:
-        ConfigurationError: There are not as many weights as rankings.
+        ConfigurationError: There are not as many weights as rankings, k is below 1, or the request
+            names a vector.
     """
+    if request.using:
+        message = (
+            f"The query fuses its prefetches, and names vector {request.using!r} itself. "
+            "Leave out using=, or put it into a prefetch."
+        )
+        raise ConfigurationError(message, found=request.using)
     legs = legs_of(request, collection.vector)
     points: dict[PointId, edge.ScoredPoint] = {}
     sums: dict[PointId, float] = {}
@@ -100,7 +107,11 @@ def _worths(fusion: Fusion, rankings: Sequence[_Ranking]) -> list[_Ranking]:
         return [(points, _spread(scores)) for points, scores in rankings]
     k, weights = USUAL_RRF_K, None
     if isinstance(fusion, models.RrfQuery):
-        k, weights = fusion.rrf.k or USUAL_RRF_K, fusion.rrf.weights
+        k = USUAL_RRF_K if fusion.rrf.k is None else fusion.rrf.k
+        weights = fusion.rrf.weights
+        if k < 1:
+            message = f"Rrf has k={k}, expected a whole number from 1 on."
+            raise ConfigurationError(message, found=k, expected=1)
     weights = [1.0] * len(rankings) if weights is None else weights
     if len(weights) != len(rankings):
         message = (

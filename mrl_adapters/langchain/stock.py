@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant import CollectionLayout, SparseVectors, TextIndex
 from mrl_adapters.qdrant.connect import CONNECT_OPTIONS
-from mrl_adapters.qdrant.modes import fusion_changes, sparse_of
+from mrl_adapters.qdrant.modes import fusion_changes, hybrid_of, sparse_of
 from mrl_adapters.qdrant.plan import Plan, layered
 from mrl_adapters.qdrant.stock import (
     creation_fields,
@@ -27,6 +27,9 @@ _CLIENT_DEFAULTS = {
 }
 # Arguments of create_collection that no layout has, and that change no answer.
 _PASSED_ON = ("on_disk_payload", "optimizers_config", "wal_config", "strict_mode_config", "timeout")
+
+
+_JOINS = ("rrf", "dbsf", "rescore")  # plans that join vectors and words
 
 
 class RetrievalMode(str, Enum):
@@ -198,24 +201,49 @@ def retrieval_mode(whose: str, options: Mapping[str, Any]) -> RetrievalMode:
         raise ConfigurationError(msg, found=mode, expected=[*RetrievalMode]) from error
 
 
-def mode_changes(whose: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn a retrieval mode into the knobs of a plan; None says nothing."""
+def mode_changes(
+    whose: str, options: Mapping[str, Any], plan: Plan | None = None
+) -> dict[str, Any]:
+    """Turn a retrieval mode into the knobs of a plan; None says nothing.
+
+    HYBRID joins vectors and words as the plan that is given with it does, else by their ranks.
+    """
     if options.get("retrieval_mode") is None:
         return {}
-    return {"hybrid": retrieval_mode(whose, options).plan}
+    mode, planned = retrieval_mode(whose, options), hybrid_of(plan)
+    return {"hybrid": planned if mode.value == "hybrid" and planned in _JOINS else mode.plan}
+
+
+def store_plan(whose: str, options: Mapping[str, Any], plan: Plan | None) -> Plan | None:
+    """Put a store's retrieval mode over its plan.
+
+    Raises:
+        ConfigurationError: They contradict each other.
+    """
+    changes, planned = mode_changes(whose, options, plan), hybrid_of(plan)
+    if changes and planned is not None and planned != changes["hybrid"]:
+        msg = (
+            f"{whose} got retrieval_mode={options['retrieval_mode']!r} beside a plan with "
+            f"hybrid={planned!r}, which is another one. Say it in one of both."
+        )
+        raise ConfigurationError(msg, found=planned, expected=changes["hybrid"])
+    return layered(plan, changes or None)
 
 
 def search_plan(options: Mapping[str, Any]) -> Plan | None:
     """Put stock parameters of a search over its plan."""
     if options.keys().isdisjoint(_OF_A_PLAN):  # most searches: reading each one shows
         return None
-    changes = mode_changes("A search", options)
-    changes |= fusion_changes("A search", options.get("hybrid_fusion"))
+    plan = options.get("plan")
+    changes = mode_changes("A search", options, plan)
+    fusion = fusion_changes("A search", options.get("hybrid_fusion"))
+    if changes.get("hybrid", "rrf") in _JOINS:  # else nothing is fused, as in the stock store
+        changes |= fusion
     changes |= plan_changes(options.get("search_params"), options.get("consistency"))
     for name, knob in (("timeout", "timeout_s"), ("shard_key_selector", "shard_key")):
         if options.get(name) is not None:
             changes[knob] = options[name]
-    return layered(options.get("plan"), changes or None)
+    return layered(plan, changes or None)
 
 
 def place_of(options: Mapping[str, Any]) -> dict[str, Any]:

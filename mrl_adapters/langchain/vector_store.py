@@ -32,9 +32,9 @@ from mrl_adapters.langchain.stock import (
     RetrievalMode,
     creation_options,
     layout_fields,
-    mode_changes,
     retrieval_mode,
     sparse_vectors,
+    store_plan,
     words_of,
 )
 from mrl_adapters.langchain.writing import WritingStore
@@ -44,7 +44,7 @@ from mrl_adapters.qdrant.driver import Client
 from mrl_adapters.qdrant.ids import DocumentId
 from mrl_adapters.qdrant.modes import with_sparse
 from mrl_adapters.qdrant.payload_keys import AskedKeys, PayloadKeys
-from mrl_adapters.qdrant.plan import Plan, layered
+from mrl_adapters.qdrant.plan import Plan
 from mrl_adapters.qdrant.stock import named
 
 
@@ -134,7 +134,7 @@ class MatryoshkaVectorStore(ClosingStore, WritingStore, SimilarSearchingStore):
         self._collection = MatryoshkaCollection(
             collection_name,
             layout=layout,
-            plan=layered(plan, mode_changes(whose, given) or None),
+            plan=store_plan(whose, given, plan),
             model=model_name(embedding),
             keys=self._asked,
             layout_fields=self._fields,

@@ -75,7 +75,8 @@ def plan_of(
     changes = search_plan(options)
     mode = checked_mode(query)
     if mode is VectorStoreQueryMode.HYBRID:
-        require_query(query.query_str or "")
+        if query.alpha != 1:  # by vectors alone
+            require_query(query.query_str or "")
         return layered(changes, _fusion(query.alpha, (own or SearchPlan()).merge(changes).hybrid))
     if mode in _HYBRIDS:
         require_query(query.query_str or "")

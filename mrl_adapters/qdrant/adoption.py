@@ -7,6 +7,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError
 from mrl_adapters.qdrant.commands import command, filling_call
+from mrl_adapters.qdrant.foreign_sparse import ForeignSparse
 from mrl_adapters.qdrant.late_interaction import TokenVectors
 from mrl_adapters.qdrant.layout import CollectionLayout
 from mrl_adapters.qdrant.sparse import UNNAMED, USUAL_NAMES, SparseVectors
@@ -27,17 +28,19 @@ def adopted(
         present: The collection's sparse vectors.
 
     Returns:
-        It, with the caller's encoder; None where the collection has none.
+        It, with the caller's encoder; the collection's own where it has none of that name.
 
     Raises:
         CollectionMismatchError: Another model computed what is there.
     """
     found = _named(wanted, own, present)
     if found is None:
-        return None
+        return own
     if own is None or own.name != found:
-        modifier = present[found].modifier
-        return replace(wanted, name=found, idf=modifier is models.Modifier.IDF)
+        idf = present[found].modifier is models.Modifier.IDF
+        if wanted.encoder is None and wanted.idf and not idf:
+            raise ForeignSparse(name, (found,)).mistaken()
+        return replace(wanted, name=found, idf=idf)
     models_named = {str(each.model).lower() for each in (wanted, own)} - {UNNAMED}
     if len(models_named) > 1:
         fix = filling_call(name, "sparse", wanted.spelled())

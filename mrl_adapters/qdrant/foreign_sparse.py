@@ -40,10 +40,21 @@ class ForeignSparse:
 
     def refusal(self, how: str) -> CollectionMismatchError:
         """Return the error of a search by words that they stand in the way of."""
-        msg = (
+        return self._error(
             f"The plan searches by words (hybrid={how!r}), and collection {self._collection!r} has "
-            f"no sparse vectors but {self.names[0]!r}, of a model that this store was not given. "
-            f"{self._opening()} Or add BM25's beside them with: "
+            f"no sparse vectors but {self.names[0]!r}, of a model that this store was not given."
+        )
+
+    def mistaken(self) -> CollectionMismatchError:
+        """Return the error of who takes them for BM25's, which count how rare a word is."""
+        return self._error(
+            f"In collection {self._collection!r} sparse vectors {self.names[0]!r} are not BM25's, "
+            "which count how rare a word is (Modifier.IDF). Nothing was done."
+        )
+
+    def _error(self, what: str) -> CollectionMismatchError:
+        msg = (
+            f"{what} {self._opening()} Or add BM25's beside them with: "
             f"{command('migrate', self._collection, '--sparse')}"
         )
         return CollectionMismatchError(

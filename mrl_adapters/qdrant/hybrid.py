@@ -176,7 +176,8 @@ def _lexical_leg(
     if search.text is None and search.sparse is None:
         msg = (
             f"The plan searches by words (hybrid={how!r}), and the search has no text. Pass the "
-            "question's text beside its vector (text=...), or hybrid=None."
+            "question's text (Search(text=...), or a store's search by the question itself, not by "
+            "a vector), or hybrid=None."
         )
         raise ConfigurationError(msg, found=None, expected="text")
     found_by = words_found_by(layout, engine)

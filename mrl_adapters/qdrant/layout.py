@@ -17,6 +17,7 @@ from mrl_adapters.qdrant.late_interaction import TokenVectors
 from mrl_adapters.qdrant.layout_checks import (
     check_codes,
     check_full_name,
+    check_names,
     check_nesting,
     check_rotation,
     checked_shard_keys,
@@ -147,13 +148,7 @@ class CollectionLayout:
         if not self.stages:
             object.__setattr__(self, "full_has_graph", True)
         check_full_name(self.full_name)
-        tokens = self.late_interaction
-        if tokens is not None and tokens.name in self.vector_names:
-            msg = (
-                f"CollectionLayout(late_interaction={tokens!r}): {tokens.name!r} is another vector "
-                "of the layout. Choose another name, such as 'colbert'."
-            )
-            raise ConfigurationError(msg, found=tokens.name)
+        check_names(self.vector_names, sparse=self.sparse, late_interaction=self.late_interaction)
         self._check_options()
         check_codes(self.quantization, min((*self.stages, self.dimensions)))
         check_rotation(self.rotation, self.dimensions, self.stages, self.distance)

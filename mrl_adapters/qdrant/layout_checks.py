@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from numbers import Integral
-from typing import Literal
+from typing import Literal, Protocol
 
 from mrl_adapters.arguments import refuse_others
 from mrl_adapters.errors import ConfigurationError, DimensionsError
@@ -11,6 +11,14 @@ from mrl_adapters.qdrant.vector_names import SHORT_NAME
 from mrl_adapters.vectors import Reduction, Rotation
 
 _FEWEST_DIMENSIONS = 2
+
+
+class Named(Protocol):
+    """What has a name in a collection."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
 
 
 def checked_stages(stages: object, dimensions: int) -> tuple[int, ...]:
@@ -46,6 +54,29 @@ def checked_stages(stages: object, dimensions: int) -> tuple[int, ...]:
             )
             raise DimensionsError(msg, found=stage, expected=range(1, dimensions))
     return checked
+
+
+def check_names(names: Iterable[str], **others: Named | None) -> None:
+    """Refuse a vector of the words or tokens that has another vector's name.
+
+    Args:
+        names: Names of the dense vectors.
+        **others: The other vectors, by field of the layout.
+
+    Raises:
+        ConfigurationError: One of them has a name twice.
+    """
+    taken = {*names}
+    for field, vector in others.items():
+        if vector is None:
+            continue
+        if vector.name in taken:
+            msg = (
+                f"CollectionLayout({field}={vector!r}): {vector.name!r} is another vector of the "
+                "layout. Choose another name, such as 'colbert' or 'sparse'."
+            )
+            raise ConfigurationError(msg, found=vector.name)
+        taken.add(vector.name)
 
 
 def _integers(values: object) -> list[int] | None:

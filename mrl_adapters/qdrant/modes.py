@@ -8,7 +8,7 @@ from qdrant_client import models
 
 from mrl_adapters.errors import ConfigurationError
 from mrl_adapters.qdrant.layout import CollectionLayout
-from mrl_adapters.qdrant.plan import SearchPlan
+from mrl_adapters.qdrant.plan import Hybrid, Plan, SearchPlan
 from mrl_adapters.qdrant.sparse import BM25, SparseEncoder, SparseVectors
 from mrl_adapters.qdrant.stock import given_settings, refuse_given
 
@@ -26,7 +26,7 @@ def fusion_changes(whose: str, fusion: Any) -> dict[str, Any]:
         weights = {} if rrf.weights is None else {"weights": tuple(rrf.weights)}
         return {"hybrid": "rrf", **({} if rrf.k is None else {"rrf_k": rrf.k}), **weights}
     kind = fusion.fusion if isinstance(fusion, models.FusionQuery) else fusion
-    if kind in {*models.Fusion}:
+    if isinstance(kind, str) and kind in {*models.Fusion}:
         return {"hybrid": models.Fusion(kind).value}
     expected = "models.FusionQuery(fusion='rrf' or 'dbsf') or models.RrfQuery"
     msg = f"{whose} got {fusion!r} as a fusion, expected {expected}."
@@ -104,6 +104,14 @@ def check_sparse_model(whose: str, name: str, model: str) -> None:
             "like: pass sparse_doc_fn= and sparse_query_fn=, texts to lists of indices and values."
         )
         raise ConfigurationError(msg, found=model, expected="Qdrant/bm25")
+
+
+def hybrid_of(plan: Plan | None) -> Hybrid | None:
+    """Return how a plan, or a change of one, joins words; None where it does not say."""
+    hybrid: Hybrid | None = (
+        plan.get("hybrid") if isinstance(plan, Mapping) else getattr(plan, "hybrid", None)
+    )
+    return hybrid
 
 
 def without_words(changes: SearchPlan | Mapping[str, Any] | None) -> Any:

@@ -154,6 +154,14 @@ def test_as_many_weights_as_rankings(client: EdgeClient) -> None:
         client.query_points("docs", query, prefetch=[dense(2, 5), worded(5)])
 
 
+def test_what_a_server_refuses_is_refused(client: EdgeClient) -> None:
+    legs = [dense(2, 5), worded(5)]
+    with pytest.raises(ConfigurationError, match="k=0"):
+        client.query_points("docs", models.RrfQuery(rrf=models.Rrf(k=0)), prefetch=legs)
+    with pytest.raises(ConfigurationError, match="names vector 'full' itself"):
+        client.query_points("docs", RRF, using="full", prefetch=legs)
+
+
 def test_points_deleted_meanwhile_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -194,3 +194,35 @@ async def test_what_words_alone_find_is_diversified_by_vectors(store, plan):
     assert [each.id for each in found] == [id_ for id_, _ in expected]
     mmr = store.as_retriever(search_type="mmr", search_kwargs={"k": 6, **diverse})
     assert [each.id for each in mmr.invoke(asked)] == [id_ for id_, _ in expected]
+
+
+@pytest.mark.parametrize("planned", ["dbsf", "rescore", "rrf"])
+def test_hybrid_joins_as_the_plan_beside_it_says(client, embeddings, store, planned):
+    asked, plan = "compressed directory", {"hybrid": planned}
+    expected = scored(store.similarity_search_with_score(asked, plan=plan))
+    given = {"retrieval_mode": "hybrid", "plan": plan}
+    assert scored(store.similarity_search_with_score(asked, **given)) == expected
+    own = MatryoshkaVectorStore(client, "docs", embeddings, **given)
+    assert scored(own.similarity_search_with_score(asked)) == expected
+
+
+def test_a_store_whose_mode_and_plan_contradict_each_other_is_refused(client, embeddings):
+    for mode, planned in (("sparse", "rrf"), ("dense", "rrf"), ("rescore", "dbsf")):
+        with pytest.raises(ConfigurationError, match=rf"retrieval_mode='{mode}'.*'{planned}'"):
+            MatryoshkaVectorStore(
+                client, "docs", embeddings, retrieval_mode=mode, plan={"hybrid": planned}
+            )
+
+
+@pytest.mark.parametrize("mode", ["dense", "sparse"])
+def test_where_nothing_is_fused_a_fusion_says_nothing_as_in_the_stock_store(store, mode):
+    asked, fusion = "compressed directory", models.FusionQuery(fusion=models.Fusion.DBSF)
+    expected = scored(store.similarity_search_with_score(asked, retrieval_mode=mode))
+    given = {"retrieval_mode": mode, "hybrid_fusion": fusion}
+    assert scored(store.similarity_search_with_score(asked, **given)) == expected
+
+
+def test_what_is_no_fusion_is_refused(store):
+    for wrong in (models.SampleQuery(sample=models.Sample.RANDOM), {"rrf": {}}, "sum"):
+        with pytest.raises(ConfigurationError, match="as a fusion, expected"):
+            store.similarity_search("a", hybrid_fusion=wrong)

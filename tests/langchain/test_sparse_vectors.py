@@ -135,6 +135,14 @@ def test_a_stock_collection_opens_and_its_sparse_vectors_find_words(memory, embe
     refused = f"no sparse vectors but '{name}'.*sparse_vector_name='{name}'.*migrate.*sparse"
     with pytest.raises(CollectionMismatchError, match=refused):
         unknown.similarity_search("gzip", retrieval_mode="sparse")
+    layout = CollectionLayout(256, (), sparse=SparseVectors(name=name), full_name="")
+    for given in ({"layout": layout}, {"sparse_vector_name": name}):
+        mistaken = {"retrieval_mode": "sparse", **given}
+        taken = MatryoshkaVectorStore(stock.client, "docs", embeddings, **mistaken)
+        with pytest.raises(CollectionMismatchError, match=f"'{name}' are not BM25's"):
+            taken.similarity_search("gzip")
+        with pytest.raises(CollectionMismatchError, match=f"'{name}' are not BM25's"):
+            taken.add_texts(["gzip"])
     with pytest.warns(MissingSparseVectorsWarning, match=f"'{name}'.*sparse_embedding=") as told:
         unknown.add_texts(["one"])
     unknown.add_texts(["two"])  # told once: here it would be an error

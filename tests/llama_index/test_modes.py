@@ -100,6 +100,14 @@ def test_as_many_nodes_as_nobody_has_are_all_of_them(store, nodes, embed_model, 
         store.query(query(embed_model, mode, k=2**31))
 
 
+def test_vectors_alone_need_no_text(store, embed_model, call):
+    expected = store.query(query(embed_model))
+    asked = query(embed_model, Mode.HYBRID, alpha=1, query_str=None)
+    assert call(store, "query", asked).ids == expected.ids
+    with pytest.raises(EmbeddingError, match="blank"):
+        call(store, "query", query(embed_model, Mode.HYBRID, alpha=0.9, query_str=None))
+
+
 def test_what_no_mode_can_do_is_refused(store, embed_model, call):
     with pytest.raises(ConfigurationError, match="Query mode SVM"):
         call(store, "query", query(embed_model, Mode.SVM))

@@ -7,7 +7,7 @@ import pytest
 from qdrant_client import models
 
 from mrl_adapters.errors import CollectionMismatchError, ConfigurationError, DimensionsError
-from mrl_adapters.qdrant import CollectionLayout
+from mrl_adapters.qdrant import CollectionLayout, SparseVectors, TokenVectors
 from mrl_adapters.qdrant.description import read_layout
 from mrl_adapters.qdrant.layout import CLUSTER_OPTIONS, METADATA_KEY
 from mrl_adapters.qdrant.mismatches import check_layout, check_model
@@ -417,3 +417,12 @@ def test_a_model_that_the_registry_does_not_hold_is_compared_by_its_name() -> No
     check_model("docs", "our-own-model", found.model)
     with pytest.raises(CollectionMismatchError, match="is for vectors of 'our-own-model'"):
         check_model("docs", "another-one", found.model)
+
+
+@pytest.mark.parametrize("name", ["full", "short_16"])
+def test_sparse_vectors_have_a_name_of_their_own(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"'{name}' is another vector of the layout"):
+        CollectionLayout(64, (16,), sparse=SparseVectors(name=name))
+    tokens = TokenVectors("words", 16)
+    with pytest.raises(ConfigurationError, match="'words' is another vector"):
+        CollectionLayout(64, (16,), sparse=SparseVectors(name="words"), late_interaction=tokens)
